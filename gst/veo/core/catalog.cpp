@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/core/catalog.h"
+
+#include <glib.h>
+
+#include <algorithm>
+#include <memory>
+#include <span>
+#include <utility>
+#include <variant>
+
+namespace veo {
+namespace {
+
+using OwnedText = std::unique_ptr<char, decltype(&g_free)>;
+
+const Model& model_of(const Request& request, const Catalog& catalog) {
+  return request.is_extension() ? catalog.extension : catalog.generation;
+}
+
+Status refuse(const std::string& rule, const std::string& message) {
+  Error error;
+  error.code = ErrorCode::invalid_request;
+  error.message = rule + ": " + message;
+  return fail(std::move(error));
+}
+
+/// The request's value, else the documented default.
+std::optional<FieldValue> effective(const Request& request, const Model& model,
+                                    const std::string& field) {
+  if (const auto value = input_field(request, field)) return value;
+  const auto fallback = model.defaults.find(field);
+  if (fallback == model.defaults.end()) return std::nullopt;
+  return std::string_view(fallback->second);
+}
+
+/// As a catalog spells it; nullopt for a list, which is no single value.
+struct Spelling {
+  using Text = std::optional<std::string>;
+  Text operator()(std::string_view text) const { return std::string(text); }
+  Text operator()(std::int64_t number) const { return std::to_string(number); }
+  Text operator()(bool flag) const { return flag ? "true" : "false"; }
+  Text operator()(std::span<const std::string>) const { return std::nullopt; }
+};
+
+/// What `min` and `max` compare; nullopt for a boolean.
+struct Measure {
+  using Number = std::optional<std::int64_t>;
+  Number operator()(std::string_view text) const {
+    return g_utf8_strlen(text.data(), static_cast<gssize>(text.size()));
+  }
+  Number operator()(std::int64_t number) const { return number; }
+  Number operator()(bool) const { return std::nullopt; }
+  Number operator()(std::span<const std::string> list) const {
+    return static_cast<std::int64_t>(list.size());
+  }
+};
+
+bool holds(const Condition& condition, const std::optional<FieldValue>& value) {
+  if (!value) return condition.values.empty() && !condition.min;
+  if (!condition.values.empty()) {
+    const auto text = std::visit(Spelling{}, *value);
+    if (!text || std::ranges::find(condition.values, *text) == condition.values.end()) return false;
+  }
+  if (!condition.min && !condition.max) return true;
+  const auto number = std::visit(Measure{}, *value);
+  return number && *number >= condition.min.value_or(*number) &&
+         *number <= condition.max.value_or(*number);
+}
+
+Status check_text(const std::string& name, std::string_view text) {
+  // g_utf8_validate_len() takes a NUL for invalid, as JSON's readers would.
+  if (g_utf8_validate_len(text.data(), text.size(), nullptr)) return {};
+  return refuse("valid-text", "'" + name + "' is not valid UTF-8, or contains a NUL.");
+}
+
+/// Absolute, http or https, with a host, and nothing that a URL must not contain. What is behind
+/// the host is between the service and that host.
+Status check_http_url(const std::string& name, const std::string& url) {
+  if (auto checked = check_text(name, url); !checked) return checked;
+  char* scheme = nullptr;
+  char* host = nullptr;
+  const bool parsed =
+      g_uri_split_network(url.c_str(), G_URI_FLAGS_NONE, &scheme, &host, nullptr, nullptr) != FALSE;
+  const OwnedText owned_scheme(scheme, g_free);
+  const OwnedText owned_host(host, g_free);
+  const bool web = parsed && *host != '\0' &&
+                   (std::string_view(scheme) == "http" || std::string_view(scheme) == "https");
+  // RFC 3986 has neither; g_uri_split_network() lets both through.
+  const bool clean =
+      std::ranges::none_of(url, [](char c) { return g_ascii_isspace(c) || g_ascii_iscntrl(c); });
+  if (web && clean) return {};
+  return refuse("http-url",
+                "'" + name + "' must be an http or https URL, which the service can reach.");
+}
+
+Status check_texts(const Request& request) {
+  for (const auto field : input_field_names()) {
+    const auto value = input_field(request, field);
+    const auto* const text = value ? std::get_if<std::string_view>(&*value) : nullptr;
+    if (text == nullptr) continue;
+    if (auto checked = check_text(std::string(field), *text); !checked) return checked;
+  }
+  return {};
+}
+
+Status check_references(const Request& request) {
+  for (const auto& url : request.image_urls) {
+    if (auto checked = check_http_url("image_urls", url); !checked) return checked;
+  }
+  if (request.callback_url) {
+    if (auto checked = check_http_url("callback_url", *request.callback_url); !checked) {
+      return checked;
+    }
+  }
+  if (request.extend_task_id && !is_task_id(*request.extend_task_id)) {
+    return refuse("task-id", "'extend_task_id' must be 1 to 128 of A-Z a-z 0-9 . _ and -.");
+  }
+  return {};
+}
+
+Status check_fields(const Request& request, const Model& model) {
+  for (const auto name : input_field_names()) {
+    if (input_field(request, name) && std::ranges::find(model.fields, name) == model.fields.end()) {
+      return refuse("field-not-taken", "'" + std::string(name) + "' is set, but the model " +
+                                           model.name + " does not take it; leave it unset.");
+    }
+  }
+  return {};
+}
+
+Status check_rules(const Request& request, const Model& model) {
+  const auto met = [&](const Condition& condition) {
+    return holds(condition, effective(request, model, condition.field));
+  };
+  for (const auto& rule : model.rules) {
+    if (std::ranges::all_of(rule.when, met) && !std::ranges::all_of(rule.require, met)) {
+      return refuse(rule.name, rule.message);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Status validate(const Request& request, const Catalog& catalog) {
+  const auto& model = model_of(request, catalog);
+  // The text first: everything after it counts characters, or shows them to people.
+  if (auto checked = check_texts(request); !checked) return checked;
+  if (auto checked = check_references(request); !checked) return checked;
+  if (auto checked = check_fields(request, model); !checked) return checked;
+  return check_rules(request, model);
+}
+
+std::optional<std::uint32_t> price(const Request& request, const Catalog& catalog) {
+  if (request.is_extension()) return catalog.extend_credits;
+  const auto& model = catalog.generation;
+  const auto name = [&](const std::string& field) {
+    const auto value = effective(request, model, field);
+    return value ? std::visit(Spelling{}, *value).value_or("") : "";
+  };
+  const auto mode = model.credits.find(name("mode"));
+  if (mode == model.credits.end()) return std::nullopt;
+  const auto credits = mode->second.find(name("resolution"));
+  if (credits == mode->second.end()) return std::nullopt;
+  return credits->second;
+}
+
+bool is_task_id(std::string_view text) {
+  constexpr std::size_t max_length = 128;
+  return !text.empty() && text.size() <= max_length && text != "." && text != ".." &&
+         std::ranges::all_of(
+             text, [](char c) { return g_ascii_isalnum(c) || c == '.' || c == '_' || c == '-'; });
+}
+
+}  // namespace veo

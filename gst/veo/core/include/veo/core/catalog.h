@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What the service offers, as data: models, the fields each takes, prices and rules. The content
+// is data/catalog.json (compiled in; VEO_CATALOG replaces it); json/ reads it into these types.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "veo/core/request.h"
+#include "veo/core/result.h"
+
+namespace veo {
+
+/// One side of a rule: `field` (its name on the wire, such as `generation_type`) has one of
+/// `values`, or, where `min`/`max` are given, a number (an integer field's value, an array's
+/// length, a string's length in characters) within them. Both given: both must hold. A field that
+/// the request leaves out counts with its documented default from the catalog; without one it meets
+/// only what has a `max` alone, since nothing is at most anything. So `min: 0` asks "is it set?".
+struct Condition {
+  std::string field;
+  std::vector<std::string> values;
+  std::optional<std::int64_t> min;
+  std::optional<std::int64_t> max;
+};
+
+/// Where every condition of `when` holds, every one of `require` must.
+struct Rule {
+  std::string name;     ///< stable; errors name it, e.g. `reference-needs-fast`
+  std::string message;  ///< for people
+  std::vector<Condition> when;
+  std::vector<Condition> require;
+};
+
+struct Model {
+  std::string name;                             ///< `veo-3`
+  std::vector<std::string> fields;              ///< input fields it takes, by wire name
+  std::map<std::string, std::string> defaults;  ///< documented defaults, by wire name
+  std::vector<Rule> rules;
+  /// Credits by mode, then resolution (wire names). Empty: the page gives no price.
+  std::map<std::string, std::map<std::string, std::uint32_t>> credits;
+};
+
+struct Catalog {
+  Model generation;  ///< for requests that are not extensions
+  Model extension;
+  std::optional<std::uint32_t> extend_credits;  ///< absent as delivered; the user's to set
+};
+
+/// Checks everything that can be known before sending. The error is `invalid_request`, its message
+/// starts with the rule's name; nothing has been sent. Ahead of the catalog's rules come those that
+/// no catalog can lift: `valid-text` (UTF-8 without NUL), `http-url`, `task-id`, and
+/// `field-not-taken` (the model's `fields` do not name it).
+Status validate(const Request& request, const Catalog& catalog);
+
+/// Credits that the service will take for the request; nullopt where the catalog does not know.
+std::optional<std::uint32_t> price(const Request& request, const Catalog& catalog);
+
+/// `[A-Za-z0-9._-]{1,128}`: the shape of a task id, in properties and URIs. But for `.` and `..`,
+/// which as a part of a path would mean something else (RFC 3986 §5.2.4).
+bool is_task_id(std::string_view text);
+
+}  // namespace veo

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The life of one paid task, without I/O and without a clock: whoever drives it sends what it asks
+// for, waits as long as it says, and reports what came of it.
+//
+//                 submit                                adopt (a known task)
+//                   │                                         │
+//                   ▼        not sent, or 429                 │
+//      ┌──────► submitting ────────────────► held             │
+//      │            │  │                      │ │             │
+//      │            │  └─ refused, unknown ─┐ │ └─ expired ─┐ │
+//      │   accepted │                       │ │             │ │
+//      │            │          due          │ │             │ │
+//      └────────────┼───────────────────────┼─┘             │ │
+//                   ▼                       ▼               │ │
+//               waiting ──── expired ───► failed ◄──────────┘ │
+//                │   ▲                      ▲                 │
+//   due or woken │   │ in progress,         │ gave up,        │
+//                ▼   │ or no usable answer  │ expired         │
+//               querying ───────────────────┘ ◄───────────────┘
+//                   │
+//                   └─ completed
+//
+// There is no way from `waiting` or `querying` back to `submitting`: a task that was accepted is
+// never submitted again.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "veo/core/retry.h"
+#include "veo/core/submission.h"
+#include "veo/core/task.h"
+
+namespace veo {
+
+class TaskMachine {
+ public:
+  /// Monotonic. The type only: nobody here asks the clock.
+  using Time = std::chrono::steady_clock::time_point;
+
+  struct Settings {
+    int retries = 5;  ///< of what is safe to send again, in a row; -1: no end
+    std::chrono::milliseconds poll_interval{0};  ///< 0: adaptive
+    std::chrono::seconds generation_timeout{1800};
+    Backoff backoff;
+  };
+
+  enum class State { idle, submitting, held, waiting, querying, completed, failed };
+
+  /// What the driver has to do next. Each supersedes the one before.
+  struct Command {
+    enum class Kind {
+      none,             ///< go on with what is under way
+      send_submission,  ///< then call submitted()
+      send_query,       ///< for task_id(), then call queried(); at `until`, time_passed()
+      wait,             ///< until `until`, then call time_passed()
+      finish,           ///< see state(), report() and error()
+    };
+    Kind kind = Kind::none;
+    Time until{};
+  };
+
+  explicit TaskMachine(Settings settings) : settings_(settings) {}
+
+  // Inputs. `random` is a draw from [0, 1), for jitter.
+  Command submit(Time now);
+  Command adopt(std::string task_id, Time now);
+  Command submitted(Submitted outcome, Time now, double random);
+  Command queried(Result<TaskReport> answer, std::optional<std::chrono::seconds> retry_after,
+                  Time now, double random);
+  Command time_passed(Time now);
+  /// A hint that the task may be done: asks at once, if nothing is under way.
+  Command woken(Time now);
+
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] const std::string& task_id() const { return task_id_; }
+  /// The last usable answer of the service.
+  [[nodiscard]] const std::optional<TaskReport>& report() const { return report_; }
+  /// Set iff failed.
+  [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+  [[nodiscard]] TaskStatus status() const;
+  /// What the user is to be told while waiting for another try; cleared by the next good answer.
+  [[nodiscard]] const std::optional<Error>& trouble() const { return trouble_; }
+  [[nodiscard]] unsigned retries() const { return total_retries_; }
+
+ private:
+  enum class Event {
+    submit,
+    adopt,
+    accepted,
+    again_later,
+    refused,
+    due,
+    expired,
+    woken,
+    in_progress,
+    succeeded,
+    gave_up
+  };
+  struct Transition;
+  static const Transition transitions[];
+
+  Command handle(Event event, Time now);
+  Command wait_until(Time due) const;
+  [[nodiscard]] bool may_retry() const;
+  void plan_retry(Time now, double random, std::optional<std::chrono::seconds> retry_after);
+  [[nodiscard]] std::string resume_hint() const;
+  void fail_with(Error error);
+
+  Settings settings_;
+  State state_ = State::idle;
+  std::string task_id_;
+  Time started_{};
+  Time due_{};
+  unsigned attempts_ = 0;
+  unsigned total_retries_ = 0;
+  std::optional<TaskReport> report_;
+  std::optional<Error> error_;
+  std::optional<Error> trouble_;
+};
+
+/// The service's `progress` as a percentage. Its unit is not documented: below 1 it is taken for a
+/// fraction, up to 100 for percent, and anything else says nothing.
+std::optional<int> percent(std::optional<double> progress);
+
+}  // namespace veo

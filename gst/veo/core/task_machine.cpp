@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/core/task_machine.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "veo/core/poll_schedule.h"
+
+namespace veo {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// For this long after its submission, a task that the service does not know yet may still be on
+/// its way through the service's own replicas.
+constexpr auto task_appears_within = 60s;
+
+/// Answers to a query after which asking again can help. Asking costs nothing, a lost task does.
+bool is_passing(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::network:
+    case ErrorCode::timeout:
+    case ErrorCode::rate_limit_exceeded:
+    case ErrorCode::internal_error:
+    case ErrorCode::upstream_error:
+    case ErrorCode::bad_response:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+// Every transition there is. What is not in the table is a bug of the driver (asserted) or, for an
+// event that time raced, of no consequence: the machine stays where it is.
+struct TaskMachine::Transition {
+  State from;
+  Event event;
+  State to;
+  Command::Kind command;
+};
+
+const TaskMachine::Transition TaskMachine::transitions[] = {
+    {State::idle, Event::submit, State::submitting, Command::Kind::send_submission},
+    {State::idle, Event::adopt, State::querying, Command::Kind::send_query},
+
+    {State::submitting, Event::accepted, State::waiting, Command::Kind::wait},
+    {State::submitting, Event::again_later, State::held, Command::Kind::wait},
+    {State::submitting, Event::refused, State::failed, Command::Kind::finish},
+
+    {State::held, Event::due, State::submitting, Command::Kind::send_submission},
+    {State::held, Event::expired, State::failed, Command::Kind::finish},
+
+    {State::waiting, Event::due, State::querying, Command::Kind::send_query},
+    {State::waiting, Event::woken, State::querying, Command::Kind::send_query},
+    {State::waiting, Event::expired, State::failed, Command::Kind::finish},
+
+    {State::querying, Event::in_progress, State::waiting, Command::Kind::wait},
+    {State::querying, Event::again_later, State::waiting, Command::Kind::wait},
+    {State::querying, Event::succeeded, State::completed, Command::Kind::finish},
+    {State::querying, Event::gave_up, State::failed, Command::Kind::finish},
+    {State::querying, Event::expired, State::failed, Command::Kind::finish},
+};
+
+TaskMachine::Command TaskMachine::handle(Event event, Time now) {
+  const auto* row = std::find_if(std::begin(transitions), std::end(transitions),
+                                 [&](const Transition& candidate) {
+                                   return candidate.from == state_ && candidate.event == event;
+                                 });
+  if (row == std::end(transitions)) {
+    assert(event == Event::due || event == Event::woken);
+    return {};
+  }
+  state_ = row->to;
+  if (row->command == Command::Kind::wait) return wait_until(std::max(due_, now));
+  return {row->command, started_ + settings_.generation_timeout};
+}
+
+TaskMachine::Command TaskMachine::wait_until(Time due) const {
+  return {Command::Kind::wait, std::min(due, started_ + settings_.generation_timeout)};
+}
+
+bool TaskMachine::may_retry() const {
+  return settings_.retries < 0 || attempts_ < static_cast<unsigned>(settings_.retries);
+}
+
+void TaskMachine::plan_retry(Time now, double random,
+                             std::optional<std::chrono::seconds> retry_after) {
+  due_ = now + settings_.backoff.delay(attempts_++, random, retry_after);
+  ++total_retries_;
+}
+
+std::string TaskMachine::resume_hint() const {
+  return " The task goes on at the service, and stays paid: play it later with task-id=" +
+         task_id_ + ".";
+}
+
+void TaskMachine::fail_with(Error error) {
+  if (error.task_id.empty()) error.task_id = task_id_;
+  error_ = std::move(error);
+  trouble_.reset();
+}
+
+TaskMachine::Command TaskMachine::submit(Time now) {
+  started_ = now;
+  return handle(Event::submit, now);
+}
+
+TaskMachine::Command TaskMachine::adopt(std::string task_id, Time now) {
+  task_id_ = std::move(task_id);
+  started_ = now;
+  return handle(Event::adopt, now);
+}
+
+TaskMachine::Command TaskMachine::submitted(Submitted outcome, Time now, double random) {
+  switch (outcome.kind) {
+    case Submitted::Kind::accepted:
+      task_id_ = std::move(outcome.task_id);
+      attempts_ = 0;
+      trouble_.reset();
+      // The clock of the generation starts with the task, not with what it took to submit it.
+      started_ = now;
+      due_ = now + poll_delay(0ms, settings_.poll_interval);
+      return handle(Event::accepted, now);
+    case Submitted::Kind::not_sent:
+    case Submitted::Kind::rate_limited:
+      if (may_retry()) {
+        plan_retry(now, random, outcome.retry_after);
+        trouble_ = std::move(outcome.error);
+        return handle(Event::again_later, now);
+      }
+      break;
+    case Submitted::Kind::refused:
+    case Submitted::Kind::unknown:
+      break;
+  }
+  fail_with(std::move(outcome.error));
+  return handle(Event::refused, now);
+}
+
+TaskMachine::Command TaskMachine::queried(Result<TaskReport> answer,
+                                          std::optional<std::chrono::seconds> retry_after, Time now,
+                                          double random) {
+  if (state_ != State::querying) return {};
+  if (answer) {
+    attempts_ = 0;
+    trouble_.reset();
+    report_ = std::move(*answer);
+    if (report_->status == TaskStatus::completed) return handle(Event::succeeded, now);
+    if (report_->status == TaskStatus::failed) {
+      fail_with(report_->failure.value_or(Error{.code = ErrorCode::task_failed}));
+      return handle(Event::gave_up, now);
+    }
+    if (now >= started_ + settings_.generation_timeout) return time_passed(now);
+    const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_);
+    due_ = now + poll_delay(elapsed, settings_.poll_interval);
+    return handle(Event::in_progress, now);
+  }
+  Error error = std::move(answer.error());
+  const bool may_appear =
+      error.code == ErrorCode::task_not_found && now < started_ + task_appears_within;
+  if ((is_passing(error) || may_appear) && may_retry()) {
+    plan_retry(now, random, retry_after);
+    trouble_ = std::move(error);
+    return handle(Event::again_later, now);
+  }
+  // Whatever became of the query, the task itself was accepted and may be paid.
+  if (error.charged == Charged::no) error.charged = Charged::unknown;
+  error.message = "Task " + task_id_ + " could not be followed. " + error.message + resume_hint();
+  fail_with(std::move(error));
+  return handle(Event::gave_up, now);
+}
+
+TaskMachine::Command TaskMachine::time_passed(Time now) {
+  if (state_ != State::held && state_ != State::waiting && state_ != State::querying) return {};
+  if (now >= started_ + settings_.generation_timeout) {
+    const auto limit = std::to_string(settings_.generation_timeout.count()) + " s";
+    if (task_id_.empty()) {
+      Error error = trouble_.value_or(Error{});
+      error.message = "The request could not be submitted within " + limit +
+                      "; nothing was sent. " + error.message;
+      error.code = ErrorCode::timeout;
+      error.charged = Charged::no;
+      fail_with(std::move(error));
+    } else {
+      fail_with({.code = ErrorCode::timeout,
+                 .message =
+                     "Task " + task_id_ + " was not finished within " + limit + "." + resume_hint(),
+                 .charged = Charged::unknown});
+    }
+    return handle(Event::expired, now);
+  }
+  if (state_ == State::querying) return {};
+  if (now < due_) return wait_until(due_);
+  return handle(Event::due, now);
+}
+
+TaskMachine::Command TaskMachine::woken(Time now) { return handle(Event::woken, now); }
+
+TaskStatus TaskMachine::status() const {
+  switch (state_) {
+    case State::idle:
+    case State::submitting:
+    case State::held:
+      return TaskStatus::none;
+    case State::completed:
+      return TaskStatus::completed;
+    case State::failed:
+      return TaskStatus::failed;
+    case State::waiting:
+    case State::querying:
+      break;
+  }
+  return report_ ? report_->status : TaskStatus::pending;
+}
+
+std::optional<int> percent(std::optional<double> progress) {
+  if (!progress || !(*progress >= 0.0) || *progress > 100.0) return std::nullopt;
+  return static_cast<int>(*progress < 1.0 ? *progress * 100.0 : *progress);
+}
+
+}  // namespace veo

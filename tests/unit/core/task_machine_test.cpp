@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/core/task_machine.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <string>
+
+namespace veo {
+namespace {
+
+using namespace std::chrono_literals;
+using Kind = TaskMachine::Command::Kind;
+using State = TaskMachine::State;
+
+const TaskMachine::Time t0 = TaskMachine::Time{} + 1000h;
+
+Submitted accepted(std::string id) {
+  return {.kind = Submitted::Kind::accepted, .task_id = std::move(id)};
+}
+Submitted ended(Submitted::Kind kind, ErrorCode code,
+                std::optional<std::chrono::seconds> retry_after = std::nullopt) {
+  return {.kind = kind,
+          .retry_after = retry_after,
+          .error = {.code = code, .message = std::string(nick(code))}};
+}
+Result<TaskReport> report(TaskStatus status) {
+  TaskReport it{.id = "T", .status = status};
+  if (status == TaskStatus::completed) it.urls = {"https://f.example/v.mp4"};
+  if (status == TaskStatus::failed) {
+    it.failure = Error{.code = ErrorCode::task_failed,
+                       .service_code = "upstream_error",
+                       .charged = Charged::refunded};
+  }
+  return it;
+}
+Result<TaskReport> trouble(ErrorCode code) { return fail({.code = code}); }
+
+TaskMachine::Settings plain() {
+  return {.retries = 2, .poll_interval = 1000ms, .generation_timeout = 100s};
+}
+
+/// A machine whose task T was accepted at t0, and which is querying it at t0 + 1 s.
+TaskMachine querying(TaskMachine::Settings settings = plain()) {
+  TaskMachine machine(settings);
+  (void)machine.submit(t0);
+  (void)machine.submitted(accepted("T"), t0, 0);
+  EXPECT_EQ(machine.time_passed(t0 + 1s).kind, Kind::send_query);
+  return machine;
+}
+
+TEST(TaskMachine, SubmitsPollsAndCompletes) {
+  TaskMachine machine(plain());
+  EXPECT_EQ(machine.status(), TaskStatus::none);
+  EXPECT_EQ(machine.submit(t0).kind, Kind::send_submission);
+
+  auto command = machine.submitted(accepted("T"), t0 + 2s, 0.5);
+  EXPECT_EQ(command.kind, Kind::wait);
+  EXPECT_EQ(command.until, t0 + 3s);
+  EXPECT_EQ(machine.task_id(), "T");
+  EXPECT_EQ(machine.status(), TaskStatus::pending);
+
+  EXPECT_EQ(machine.time_passed(t0 + 3s).kind, Kind::send_query);
+  command = machine.queried(report(TaskStatus::processing), {}, t0 + 4s, 0.5);
+  EXPECT_EQ(command.kind, Kind::wait);
+  EXPECT_EQ(command.until, t0 + 5s);
+  EXPECT_EQ(machine.status(), TaskStatus::processing);
+
+  EXPECT_EQ(machine.time_passed(t0 + 5s).kind, Kind::send_query);
+  EXPECT_EQ(machine.queried(report(TaskStatus::completed), {}, t0 + 6s, 0.5).kind, Kind::finish);
+  EXPECT_EQ(machine.state(), State::completed);
+  EXPECT_EQ(machine.report()->urls.front(), "https://f.example/v.mp4");
+  EXPECT_FALSE(machine.error());
+}
+
+TEST(TaskMachine, AKnownTaskIsQueriedAtOnceAndNeverSubmitted) {
+  TaskMachine machine(plain());
+  EXPECT_EQ(machine.adopt("K", t0).kind, Kind::send_query);
+  EXPECT_EQ(machine.task_id(), "K");
+  EXPECT_EQ(machine.status(), TaskStatus::pending);
+}
+
+TEST(TaskMachine, WakesEarlyForATimerThatCameEarly) {
+  TaskMachine machine(plain());
+  (void)machine.submit(t0);
+  (void)machine.submitted(accepted("T"), t0, 0);
+  const auto command = machine.time_passed(t0 + 500ms);
+  EXPECT_EQ(command.kind, Kind::wait);
+  EXPECT_EQ(command.until, t0 + 1s);
+}
+
+// The money rule: only two outcomes lead to another submission, and both within `retries`.
+struct Outcome {
+  Submitted::Kind kind;
+  bool sent_again;
+};
+class SubmissionOutcome : public testing::TestWithParam<Outcome> {};
+TEST_P(SubmissionOutcome, IsSentAgainOnlyIfSurelyNotAccepted) {
+  TaskMachine machine(plain());
+  auto command = machine.submit(t0);
+  unsigned submissions = 0;
+  auto now = t0;
+  while (command.kind != Kind::finish) {
+    if (command.kind == Kind::send_submission) {
+      ++submissions;
+      command = machine.submitted(ended(GetParam().kind, ErrorCode::network), now, 0.9);
+    } else {
+      ASSERT_EQ(command.kind, Kind::wait);
+      now = command.until;
+      command = machine.time_passed(now);
+    }
+  }
+  EXPECT_EQ(submissions, GetParam().sent_again ? 3U : 1U);
+  EXPECT_EQ(machine.state(), State::failed);
+  EXPECT_EQ(machine.error()->code, ErrorCode::network);
+}
+INSTANTIATE_TEST_SUITE_P(All, SubmissionOutcome,
+                         testing::Values(Outcome{Submitted::Kind::not_sent, true},
+                                         Outcome{Submitted::Kind::rate_limited, true},
+                                         Outcome{Submitted::Kind::refused, false},
+                                         Outcome{Submitted::Kind::unknown, false}));
+
+TEST(TaskMachine, RetryAfterIsALowerBound) {
+  TaskMachine machine(plain());
+  (void)machine.submit(t0);
+  const auto command = machine.submitted(
+      ended(Submitted::Kind::rate_limited, ErrorCode::rate_limit_exceeded, 7s), t0, 0.0);
+  EXPECT_EQ(command.kind, Kind::wait);
+  EXPECT_EQ(command.until, t0 + 7s);
+  EXPECT_EQ(machine.trouble()->code, ErrorCode::rate_limit_exceeded);
+}
+
+TEST(TaskMachine, HeldBeyondTheDeadlineFailsWithNothingCharged) {
+  TaskMachine machine(plain());
+  (void)machine.submit(t0);
+  const auto command = machine.submitted(
+      ended(Submitted::Kind::rate_limited, ErrorCode::rate_limit_exceeded, 500s), t0, 0.0);
+  EXPECT_EQ(command.until, t0 + 100s);
+  EXPECT_EQ(machine.time_passed(command.until).kind, Kind::finish);
+  EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
+  EXPECT_EQ(machine.error()->charged, Charged::no);
+}
+
+TEST(TaskMachine, APassingTroubleOfAQueryIsRepeatedAndForgottenAfterSuccess) {
+  auto machine = querying();
+  auto now = t0 + 1s;
+  for (int round = 0; round < 3; ++round) {
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      const auto command = machine.queried(trouble(ErrorCode::internal_error), {}, now, 0.5);
+      ASSERT_EQ(command.kind, Kind::wait) << round << " " << attempt;
+      EXPECT_TRUE(machine.trouble());
+      now = command.until;
+      ASSERT_EQ(machine.time_passed(now).kind, Kind::send_query);
+    }
+    const auto command = machine.queried(report(TaskStatus::processing), {}, now, 0.5);
+    ASSERT_EQ(command.kind, Kind::wait);
+    EXPECT_FALSE(machine.trouble());
+    now = command.until;
+    ASSERT_EQ(machine.time_passed(now).kind, Kind::send_query);
+  }
+  EXPECT_EQ(machine.retries(), 6U);
+}
+
+TEST(TaskMachine, GivesUpAfterRetriesNamingTheTask) {
+  auto machine = querying();
+  auto now = t0 + 1s;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    now = machine.queried(trouble(ErrorCode::network), {}, now, 0.5).until;
+    (void)machine.time_passed(now);
+  }
+  EXPECT_EQ(machine.queried(trouble(ErrorCode::network), {}, now, 0.5).kind, Kind::finish);
+  EXPECT_EQ(machine.error()->task_id, "T");
+  EXPECT_EQ(machine.error()->charged, Charged::unknown);
+}
+
+class FinalTrouble : public testing::TestWithParam<ErrorCode> {};
+TEST_P(FinalTrouble, EndsAtOnce) {
+  auto machine = querying();
+  EXPECT_EQ(machine.queried(trouble(GetParam()), {}, t0 + 90s, 0.5).kind, Kind::finish);
+  EXPECT_EQ(machine.error()->code, GetParam());
+  EXPECT_EQ(machine.error()->task_id, "T");
+}
+INSTANTIATE_TEST_SUITE_P(All, FinalTrouble,
+                         testing::Values(ErrorCode::invalid_api_key, ErrorCode::ip_not_allowed,
+                                         ErrorCode::task_not_found, ErrorCode::tls,
+                                         ErrorCode::invalid_request));
+
+TEST(TaskMachine, AnUnknownTaskMayStillAppearForAMinute) {
+  auto machine = querying();
+  EXPECT_EQ(machine.queried(trouble(ErrorCode::task_not_found), {}, t0 + 59s, 0.5).kind,
+            Kind::wait);
+}
+
+TEST(TaskMachine, TheDeadlineNamesTheTaskAndSaysThatItGoesOn) {
+  for (const bool in_query : {false, true}) {
+    auto machine = querying();
+    if (!in_query) (void)machine.queried(report(TaskStatus::processing), {}, t0 + 1s, 0.5);
+    EXPECT_EQ(machine.time_passed(t0 + 100s).kind, Kind::finish);
+    EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
+    EXPECT_EQ(machine.error()->task_id, "T");
+    EXPECT_NE(machine.error()->message.find("T"), std::string::npos);
+    // The answer that comes now comes too late to change anything.
+    EXPECT_EQ(machine.queried(report(TaskStatus::completed), {}, t0 + 101s, 0).kind, Kind::none);
+    EXPECT_EQ(machine.state(), State::failed);
+  }
+}
+
+TEST(TaskMachine, AWaitNeverReachesBeyondTheDeadline) {
+  auto settings = plain();
+  settings.poll_interval = 1h;
+  TaskMachine machine(settings);
+  (void)machine.submit(t0);
+  EXPECT_EQ(machine.submitted(accepted("T"), t0, 0).until, t0 + 100s);
+}
+
+TEST(TaskMachine, AWakeUpAsksAtOnceAndIsNothingWhileAsking) {
+  TaskMachine machine(plain());
+  (void)machine.submit(t0);
+  EXPECT_EQ(machine.woken(t0).kind, Kind::none);
+  (void)machine.submitted(accepted("T"), t0, 0);
+  EXPECT_EQ(machine.woken(t0 + 10ms).kind, Kind::send_query);
+  EXPECT_EQ(machine.woken(t0 + 20ms).kind, Kind::none);
+  EXPECT_EQ(machine.state(), State::querying);
+}
+
+TEST(TaskMachine, AFailedTaskKeepsTheServicesWords) {
+  auto machine = querying();
+  EXPECT_EQ(machine.queried(report(TaskStatus::failed), {}, t0 + 2s, 0).kind, Kind::finish);
+  EXPECT_EQ(machine.status(), TaskStatus::failed);
+  EXPECT_EQ(machine.error()->service_code, "upstream_error");
+  EXPECT_EQ(machine.error()->charged, Charged::refunded);
+}
+
+TEST(Percent, TakesFractionsAndPercentAndNothingElse) {
+  EXPECT_EQ(percent(std::nullopt), std::nullopt);
+  EXPECT_EQ(percent(0.0), 0);
+  EXPECT_EQ(percent(0.25), 25);
+  EXPECT_EQ(percent(1.0), 1);
+  EXPECT_EQ(percent(42.9), 42);
+  EXPECT_EQ(percent(100.0), 100);
+  EXPECT_EQ(percent(100.1), std::nullopt);
+  EXPECT_EQ(percent(-1.0), std::nullopt);
+  EXPECT_EQ(percent(std::numeric_limits<double>::quiet_NaN()), std::nullopt);
+}
+
+}  // namespace
+}  // namespace veo
