@@ -16,7 +16,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "veo/core/result.h"
@@ -25,11 +24,11 @@ namespace veo::mp4 {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// A top-level box's header. `size` counts from the header's first byte; a box of size 0 (to the
-/// end of the file) has the file's remaining length here.
+/// A box's place. `size` counts from the header's first byte; a top-level box of size 0 (to the end
+/// of the file) has the file's remaining length here.
 struct Box {
-  std::uint32_t type = 0;
-  std::uint64_t offset = 0;
+  std::uint32_t type = 0;    ///< as fourcc()
+  std::uint64_t offset = 0;  ///< of the header, from the start of what contains all boxes
   std::uint64_t size = 0;
   std::uint32_t header_size = 0;  ///< 8, or 16 with a largesize
   [[nodiscard]] std::uint64_t end() const { return offset + size; }
@@ -42,9 +41,9 @@ constexpr std::uint32_t fourcc(const char (&text)[5]) {
          static_cast<std::uint32_t>(static_cast<unsigned char>(text[3]));
 }
 
-/// Bytes of a file in presentation order.
+/// Bytes in presentation order.
 struct Segment {
-  /// Set: these bytes of ours (shared, immutable).
+  /// Set: these bytes of ours, `size` in number (shared, immutable).
   std::shared_ptr<const Bytes> memory;
   /// Else: `size` bytes of the file from `file_offset`.
   std::uint64_t file_offset = 0;
@@ -54,6 +53,7 @@ struct Segment {
 class Layout {
  public:
   Layout() = default;
+  /// Drops empty segments.
   explicit Layout(std::vector<Segment> segments);
   /// The file as it is.
   static Layout original(std::uint64_t file_size);
@@ -61,13 +61,13 @@ class Layout {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] const std::vector<Segment>& segments() const { return segments_; }
 
-  /// The longest run at `offset` that one segment holds: a Segment whose first byte is the one at
-  /// `offset`. nullopt at and beyond the end.
+  /// The rest of a segment.
   struct Run {
-    const std::uint8_t* memory = nullptr;  ///< valid as long as the Layout
+    const std::uint8_t* memory = nullptr;  ///< valid as long as the Layout; null: of the file
     std::uint64_t file_offset = 0;
     std::uint64_t size = 0;
   };
+  /// What is at `offset`, as far as one segment holds it. nullopt at and beyond the end.
   [[nodiscard]] std::optional<Run> at(std::uint64_t offset) const;
 
  private:
@@ -79,13 +79,16 @@ class Layout {
 ///
 ///             need {offset 0, 16 bytes}
 ///   scanning ──────────────────────────► box headers, one after the other
-///      │  moov, moof, styp or sidx before mdat ─► done: Layout::original
-///      │  mdat first
+///      │  moov before any mdat ─► done: Layout::original
+///      │  the file's end
+///      ├─ a moof was there ─────► done: Layout::original
 ///      ▼
-///   after mdat ─► box headers to the end, or to moov
-///      │  moov
-///      ▼
-///   need {the whole moov} ─► stco/co64 corrected ─► done
+///   reading_moov   need {the whole moov}
+///      ├─ mvex within ──────────► done: Layout::original
+///      └─ chunk offsets moved ──► done: moov' ahead of the first mdat, all else in its order
+///
+/// Only `stco` and `co64` are corrected. Other boxes with offsets into the file (`saio` of
+/// encrypted tracks, `iloc` of image items) are left as they are.
 class LayoutScanner {
  public:
   struct Need {
@@ -93,38 +96,43 @@ class LayoutScanner {
     std::uint64_t size = 0;
     bool operator==(const Need&) const = default;
   };
-  /// Above this a `moov` is refused: a real one has about 7 KiB.
-  static constexpr std::uint64_t max_moov_size = 64U << 20U;
+  /// Above this a `moov` that would have to move is refused: a real one has about 7 KiB.
+  static constexpr std::uint64_t max_moov_size = 16U << 20U;
+  /// More top-level boxes ahead of the `moov` than this are refused: a real file has 4 or 5.
+  static constexpr std::size_t max_boxes = 4096;
 
-  /// `file_size` in bytes. Fails with bad_media on an empty file.
-  explicit LayoutScanner(std::uint64_t file_size);
+  /// `file_size` in bytes.
+  explicit LayoutScanner(std::uint64_t file_size) : file_size_(file_size) {}
 
-  /// The bytes wanted next; nullopt when done. Never reaches beyond the file's end.
+  /// The bytes wanted next; nullopt when done. Never reaches beyond the file's end: of an empty
+  /// file it wants no bytes, and to be given them fails.
   [[nodiscard]] std::optional<Need> need() const;
-  /// Exactly the bytes of `need()`. Fails with bad_media: not an MP4 (no `ftyp` first, or an
-  /// impossible size), `moov` missing, chunk offsets outside the file.
+  /// Exactly the bytes of `need()`. Fails with bad_media: not an MP4 (no `ftyp` first), cut short
+  /// (a box that does not fit into what contains it), `moov` missing or given twice, chunk offsets
+  /// where no media can be. A failure is final: whatever is given later fails alike.
   Status give(std::span<const std::uint8_t> bytes);
-  /// Valid when `need()` is nullopt and nothing failed.
+  /// Valid when `need()` is nullopt.
   [[nodiscard]] const Layout& layout() const { return layout_; }
   /// The top-level boxes seen so far.
   [[nodiscard]] const std::vector<Box>& boxes() const { return boxes_; }
 
  private:
   enum class State { scanning, reading_moov, done };
+
+  Status take_header(std::span<const std::uint8_t> bytes);
+  Status take_moov(std::span<const std::uint8_t> bytes);
+  Status end_of_boxes();
+  void finish(Layout layout);
+
   State state_ = State::scanning;
+  Status outcome_;
   std::uint64_t file_size_;
-  std::uint64_t position_ = 0;
+  std::uint64_t position_ = 0;  // of the next header
   std::vector<Box> boxes_;
+  std::optional<Box> first_mdat_;
+  std::optional<Box> moov_;
+  bool fragmented_ = false;
   Layout layout_;
 };
-
-/// The `moov` box for a file in which it is moved in front of [`from`, `to`): every chunk offset
-/// (`stco`, `co64`) that points into that range grows by the returned box's own size. Where a
-/// 32-bit offset would overflow, its `stco` becomes a `co64`; the box grows by that, and the shift
-/// with it. Everything else is copied byte for byte.
-/// Fails with bad_media on boxes that do not fit into each other, or deeper than the specification
-/// allows.
-Result<Bytes> shift_chunk_offsets(std::span<const std::uint8_t> moov, std::uint64_t from,
-                                  std::uint64_t to);
 
 }  // namespace veo::mp4

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Submissions whose answer is still out. A process that exits normally waits for them, for a
+// bounded time: each answer is the only record of a task that may be paid.
+#pragma once
+
+namespace veo {
+
+class BegunSubmissions {
+ public:
+  /// Counts as one submission for as long as it lives. Any thread.
+  class Guard {
+   public:
+    Guard();
+    ~Guard();
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+  };
+};
+
+}  // namespace veo

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/client/clip.h"
+
+#include <glib.h>
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <utility>
+
+#include "network.h"
+#include "spool.h"
+#include "veo/core/retry.h"
+#include "veo/http/transport.h"
+
+namespace veo {
+
+namespace {
+
+/// A reader waits for a running fetch that is this close: a request of its own would not be there
+/// sooner. (A quarter of what 2 MB/s bring in a second.)
+constexpr std::uint64_t near = 512U << 10U;
+/// A hole this small, such as a `moov` at the end, is fetched beside the main download; for a
+/// larger one the main download moves there.
+constexpr std::uint64_t small_hole = 1U << 20U;
+
+/// Answers of a file host after which asking again can help.
+bool is_passing(unsigned status) { return status == 408 || status == 429 || status >= 500; }
+
+}  // namespace
+
+// Two fetches at most. The main one runs from a point to the end of a hole, at first the whole
+// file. The side one brings a small piece that somebody needs before the main one gets there:
+//
+//   file   |ftyp uuid mdat····································moov|
+//   main    ─────────────────►
+//   side                                                      ────►
+//
+// Positions, sizes and the spool's map are shared with readers; all else belongs to the I/O thread.
+struct Clip::Private : std::enable_shared_from_this<Clip::Private> {
+  struct Fetch {
+    http::Transport::Exchange exchange;
+    http::IoThread::Timer retry;
+    bool active = false;                // guarded by mutex; so are the next two
+    std::uint64_t position = 0;         // of the next byte to come
+    std::optional<std::uint64_t> stop;  // one past the last byte wanted; unset: to the end
+    unsigned attempts = 0;
+
+    [[nodiscard]] bool will_soon_bring(std::uint64_t offset) const {
+      return active && offset >= position && offset - position < near && (!stop || offset < *stop);
+    }
+  };
+
+  explicit Private(Settings from) : settings(std::move(from)), thread(http::IoThread::acquire()) {}
+
+  // --- any thread ---
+
+  Availability at(std::uint64_t offset) {
+    const std::lock_guard lock(mutex);
+    if (size && offset >= *size) return End{};
+    if (const auto run = spool ? spool->run_at(offset) : 0; run > 0) return Ready{run};
+    if (error) return *error;
+    wanted = offset;
+    if (!is_coming(offset) && !asked) {
+      asked = true;
+      thread->post([self = shared_from_this()] { self->serve_wanted(); });
+    }
+    return Pending{};
+  }
+
+  [[nodiscard]] bool is_coming(std::uint64_t offset) const {
+    return main.will_soon_bring(offset) || side.will_soon_bring(offset);
+  }
+
+  // --- I/O thread ---
+
+  void begin() {
+    auto opened = http::Transport::open(thread, transport_network(settings.network));
+    auto created = Spool::create();
+    if (!opened || !created) {
+      give_up(!opened ? std::move(opened.error()) : std::move(created.error()));
+      return;
+    }
+    transport = std::move(*opened);
+    {
+      const std::lock_guard lock(mutex);
+      spool.emplace(std::move(*created));
+    }
+    start(main, 0, std::nullopt);
+  }
+
+  void release() {
+    for (auto* fetch : {&main, &side}) {
+      fetch->retry.cancel();
+      fetch->exchange = {};
+    }
+    transport.reset();
+  }
+
+  void serve_wanted() {
+    std::uint64_t from = 0;
+    std::optional<std::uint64_t> to;
+    {
+      const std::lock_guard lock(mutex);
+      asked = false;
+      // Without ranges there is one way to get any byte: wait for the main fetch.
+      if (!ranges || !transport || error || spool->run_at(wanted) > 0 || is_coming(wanted)) return;
+      from = wanted;
+      to = spool->next_after(wanted).value_or(*size);
+    }
+    const bool small = *to - from <= small_hole;
+    start(small && main.active ? side : main, from, to);
+  }
+
+  void start(Fetch& fetch, std::uint64_t first, std::optional<std::uint64_t> stop) {
+    fetch.retry.cancel();
+    fetch.exchange = {};
+    http::FileFetch request{.url = settings.url,
+                            .api_is_loopback = settings.api_is_loopback,
+                            .range = http::ByteRange{.first = first},
+                            .idle_timeout = settings.network.timeout};
+    if (stop) request.range->last = *stop - 1;
+    if (!validator.empty()) request.if_range = validator;
+    {
+      const std::lock_guard lock(mutex);
+      fetch.active = true;
+      fetch.position = first;
+      fetch.stop = stop;
+      ++stats.requests;
+    }
+    // The exchange belongs to the fetch, the fetch to us: the handlers keep us alive until the
+    // exchange has ended or is dropped.
+    fetch.exchange = transport->fetch(
+        std::move(request),
+        {.head = [self = shared_from_this(),
+                  &fetch](const http::FileHead& head) { return self->head(fetch, head); },
+         .data = [self = shared_from_this(),
+                  &fetch](std::span<const std::uint8_t> bytes) { self->data(fetch, bytes); },
+         .end = [self = shared_from_this(),
+                 &fetch](std::optional<Error> failure) { self->end(fetch, std::move(failure)); }});
+  }
+
+  bool head(Fetch& fetch, const http::FileHead& head) {
+    if (head.status == 206) return partial(fetch, head);
+    if (head.status == 200) return whole(fetch, head);
+    Error failure{
+        .code = ErrorCode::network,
+        .message = "the file host answered with status " + std::to_string(head.status) + ".",
+        .http_status = head.status};
+    if (is_passing(head.status)) {
+      try_again(fetch, std::move(failure), head.retry_after);
+    } else {
+      give_up(std::move(failure));
+    }
+    return false;
+  }
+
+  bool partial(Fetch& fetch, const http::FileHead& head) {
+    const auto wrong = [&](std::string what) {
+      give_up({.code = ErrorCode::bad_response, .message = std::move(what), .http_status = 206});
+      return false;
+    };
+    if (!head.content_range || head.content_range->first != fetch.position) {
+      return wrong("the file host sent another range than it was asked for.");
+    }
+    if (!head.total) return wrong("the file host does not tell the file's size.");
+    if (!is_same_file(head)) return wrong("the file changed at the file host in mid-download.");
+    {
+      const std::lock_guard lock(mutex);
+      ranges = true;
+      size = head.total;
+    }
+    validator = head.strong_validator;
+    return true;
+  }
+
+  /// The whole file from its start: what a host without ranges answers, and one whose file is no
+  /// longer the one that If-Range named.
+  bool whole(Fetch& fetch, const http::FileHead& head) {
+    if (&fetch == &side) {
+      // The main fetch goes on, and brings every byte in its time.
+      {
+        const std::lock_guard lock(mutex);
+        ranges = false;
+        side.active = false;
+      }
+      if (!main.active) {
+        give_up({.code = ErrorCode::bad_response,
+                 .message = "the file host no longer serves parts of the file.",
+                 .http_status = 200});
+      }
+      return false;
+    }
+    const std::lock_guard lock(mutex);
+    if (read_from) {
+      error = explain({.code = ErrorCode::bad_response,
+                       .message = "the connection broke, and the file host cannot resume: it has "
+                                  "no ranges, or the file changed.",
+                       .http_status = 200});
+      fetch.active = false;
+      subscribers.notify();
+      return false;
+    }
+    spool->clear();
+    ranges = false;
+    size = head.content_length;
+    fetch.position = 0;
+    fetch.stop.reset();
+    validator = head.strong_validator;
+    return true;
+  }
+
+  [[nodiscard]] bool is_same_file(const http::FileHead& head) const {
+    const std::lock_guard lock(mutex);
+    if (size && *size != *head.total) return false;
+    return validator.empty() || head.strong_validator.empty() || validator == head.strong_validator;
+  }
+
+  void data(Fetch& fetch, std::span<const std::uint8_t> bytes) {
+    {
+      const std::lock_guard lock(mutex);
+      if (size && bytes.size() > *size - fetch.position) {
+        error = explain({.code = ErrorCode::bad_response,
+                         .message = "the file host sent more bytes than it had announced."});
+      } else if (auto written = spool->write(fetch.position, bytes); !written) {
+        error = explain(std::move(written.error()));
+      } else {
+        fetch.position += bytes.size();
+        stats.bytes += bytes.size();
+      }
+    }
+    fetch.attempts = 0;
+    if (error) release();
+    subscribers.notify();
+  }
+
+  void end(Fetch& fetch, std::optional<Error> failure) {
+    fetch.exchange = {};
+    if (failure) {
+      const bool passing =
+          failure->code == ErrorCode::network || failure->code == ErrorCode::timeout;
+      if (passing) {
+        try_again(fetch, std::move(*failure), std::nullopt);
+      } else {
+        give_up(std::move(*failure));
+      }
+      return;
+    }
+    {
+      const std::lock_guard lock(mutex);
+      fetch.active = false;
+      if (!size) size = fetch.position;
+    }
+    subscribers.notify();
+  }
+
+  void try_again(Fetch& fetch, Error failure, std::optional<std::chrono::seconds> retry_after) {
+    const int limit = settings.network.retries;
+    {
+      const std::lock_guard lock(mutex);
+      const bool resumable = ranges || !read_from;
+      if (!resumable || (limit >= 0 && fetch.attempts >= static_cast<unsigned>(limit))) {
+        error = explain(std::move(failure));
+      } else {
+        ++stats.retries;
+        if (!ranges) fetch.position = 0;
+      }
+    }
+    if (error) {
+      release();
+      subscribers.notify();
+      return;
+    }
+    const auto delay = Backoff{}.delay(fetch.attempts++, g_random_double(), retry_after);
+    fetch.retry = thread->after(delay, [self = shared_from_this(), &fetch] {
+      self->start(fetch, fetch.position, fetch.stop);
+    });
+  }
+
+  void give_up(Error failure) {
+    {
+      const std::lock_guard lock(mutex);
+      error = explain(std::move(failure));
+    }
+    release();
+    subscribers.notify();
+  }
+
+  /// A download's failure costs nothing but the download, and the text says so.
+  [[nodiscard]] Error explain(Error failure) const {
+    failure.message =
+        "The video of task " + settings.task_id + " could not be downloaded: " + failure.message +
+        " The task is complete and paid, and is not lost: play it again with task-id=" +
+        settings.task_id + ".";
+    failure.task_id = settings.task_id;
+    failure.charged = Charged::unknown;
+    return failure;
+  }
+
+  const Settings settings;
+  const std::shared_ptr<http::IoThread> thread;
+
+  std::shared_ptr<http::Transport> transport;
+  std::string validator;  // strong; empty: none
+
+  Subscribers subscribers;
+  mutable std::mutex mutex;
+  // Guarded by mutex; written on the I/O thread alone, but for `wanted`, `asked` and `read_from`.
+  std::optional<Spool> spool;
+  std::optional<std::uint64_t> size;
+  std::optional<Error> error;
+  Stats stats;
+  Fetch main;
+  Fetch side;
+  bool ranges = false;
+  std::uint64_t wanted = 0;
+  bool asked = false;      // serve_wanted() is on its way
+  bool read_from = false;  // some byte was read: the file can no longer be exchanged
+};
+
+Clip::Clip() = default;
+
+std::shared_ptr<Clip> Clip::open(Settings settings) {
+  std::shared_ptr<Clip> clip(new Clip);
+  clip->p_ = std::make_shared<Private>(std::move(settings));
+  clip->p_->thread->post([p = clip->p_] { p->begin(); });
+  return clip;
+}
+
+Clip::~Clip() {
+  const auto thread = p_->thread;
+  thread->post([p = std::move(p_)] { p->release(); });
+}
+
+std::optional<std::uint64_t> Clip::size() const {
+  const std::lock_guard lock(p_->mutex);
+  return p_->size;
+}
+
+Clip::Availability Clip::at(std::uint64_t offset) { return p_->at(offset); }
+
+Status Clip::read(std::uint64_t offset, std::span<std::uint8_t> into) const {
+  {
+    const std::lock_guard lock(p_->mutex);
+    p_->read_from = true;
+  }
+  // Bytes that are there stay there, unchanged: they are read without the lock.
+  return p_->spool->read(offset, into);
+}
+
+Clip::Stats Clip::stats() const {
+  const std::lock_guard lock(p_->mutex);
+  return p_->stats;
+}
+
+void Clip::subscribe(std::weak_ptr<Wakeup> wakeup) { p_->subscribers.add(std::move(wakeup)); }
+
+}  // namespace veo

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Where the service is, and with which key: from what the user set, else from the environment.
+// The only reader of the environment.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "veo/core/catalog.h"
+#include "veo/core/result.h"
+#include "veo/core/secret.h"
+
+typedef struct _GTlsDatabase GTlsDatabase;
+
+namespace veo {
+
+/// DESIGN §3: empty counts as unset, and everything is ignored in a setuid program. Read at each
+/// use, so that an application may change it between two pipelines.
+namespace environment {
+std::optional<std::string> get(const char* name);
+}
+
+inline constexpr const char* default_api_url = "https://api.aivideoapi.ai/v1";
+
+/// How to reach the network; shared by every exchange of one element.
+struct NetworkSettings {
+  std::string proxy;                           ///< as souphttpsrc's; empty: the system's
+  std::string ssl_ca_file;                     ///< PEM; empty: the system's
+  std::shared_ptr<GTlsDatabase> tls_database;  ///< goes before ssl_ca_file
+  std::string user_agent;                      ///< empty: our own
+  std::chrono::milliseconds timeout{15'000};   ///< no byte for this long
+  int retries = 5;                             ///< of what is safe to retry; -1: no end
+  bool operator==(const NetworkSettings&) const = default;
+};
+
+struct AccessOptions {
+  std::string api_url;       ///< empty: VEO_API_URL, else the service
+  Secret api_key;            ///< empty: the key file, else …
+  std::string api_key_file;  ///< empty: VEO_API_KEY_FILE, else $CREDENTIALS_DIRECTORY/veo-api-key,
+                             ///< else VEO_API_KEY
+};
+
+struct Access {
+  std::string api_url;  ///< checked by check_api_url()
+  Secret key;           ///< never empty
+};
+
+/// Reads the key file, if one is named. The environment's key goes only to the origin of
+/// VEO_API_URL or of the built-in URL. Fails with invalid_request (URL), missing_api_key,
+/// invalid_api_key (a key file that others may read, or that holds no key).
+Result<Access> resolve_access(const AccessOptions& options);
+
+/// The file that VEO_CATALOG names, else the one compiled in. Fails with invalid_request.
+Result<std::shared_ptr<const Catalog>> load_catalog();
+
+}  // namespace veo

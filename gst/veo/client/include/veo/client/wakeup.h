@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The one place where a caller's thread blocks. A waiter takes a ticket, looks at everything it
+// depends on, and waits only if nothing was notified since: no wakeup is lost, and nothing has to
+// be looked at under this lock.
+//
+//   for (;;) {
+//     const auto ticket = wakeup.ticket();
+//     if (there is something to do) return it;
+//     if (!wakeup.wait(ticket)) return cancelled;
+//   }
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace veo {
+
+class Wakeup {
+ public:
+  using Ticket = std::uint64_t;
+
+  [[nodiscard]] Ticket ticket() const;
+  /// Blocks until notify() was called after the ticket was taken (true), or while interrupted
+  /// (false, at once).
+  [[nodiscard]] bool wait(Ticket ticket);
+  void notify();
+  /// Ends the wait under way and each later one, until resume().
+  void interrupt();
+  void resume();
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Ticket now_ = 0;            // guarded by mutex_
+  bool interrupted_ = false;  // guarded by mutex_
+};
+
+/// Whoever may be waiting for a change of something. Holds its subscribers weakly: they go as they
+/// like.
+class Subscribers {
+ public:
+  void add(std::weak_ptr<Wakeup> wakeup);
+  void notify();
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<Wakeup>> list_;  // guarded by mutex_
+};
+
+}  // namespace veo

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "session.h"
+
+#include <algorithm>
+
+#include "veo/core/error_table.h"
+#include "veo/core/retry.h"
+#include "veo/core/url_policy.h"
+
+namespace veo::http {
+
+namespace {
+
+constexpr unsigned idle_connection_lives = 60;  // seconds
+
+Result<GObjectPtr<GTlsDatabase>> tls_database(const Network& network) {
+  if (network.tls_database) {
+    return GObjectPtr<GTlsDatabase>(G_TLS_DATABASE(g_object_ref(network.tls_database.get())));
+  }
+  if (network.ssl_ca_file.empty()) return GObjectPtr<GTlsDatabase>();
+  ErrorSlot error;
+  auto* database = g_tls_file_database_new(network.ssl_ca_file.c_str(), error.out());
+  if (database != nullptr) return GObjectPtr<GTlsDatabase>(database);
+  return fail({.code = ErrorCode::tls,
+               .message = "The CA file " + network.ssl_ca_file +
+                          " cannot be used: " + error.get()->message});
+}
+
+Result<GObjectPtr<GProxyResolver>> proxy_resolver(const Network& network) {
+  if (network.proxy.empty()) return GObjectPtr<GProxyResolver>();
+  ErrorSlot error;
+  const GUriPtr uri(g_uri_parse(network.proxy.c_str(), G_URI_FLAGS_HAS_PASSWORD, error.out()));
+  if (!uri || g_uri_get_host(uri.get()) == nullptr) {
+    return fail({.code = ErrorCode::invalid_request,
+                 .message = "The proxy is no URI: it needs a scheme and a host, as in "
+                            "http://proxy.example:3128."});
+  }
+  return GObjectPtr<GProxyResolver>(g_simple_proxy_resolver_new(network.proxy.c_str(), nullptr));
+}
+
+/// Of a certificate or a handshake. What TLS reports of a connection that broke later is the
+/// network's.
+bool is_about_trust(const GError& error) {
+  if (error.domain != G_TLS_ERROR) return false;
+  switch (error.code) {
+    case G_TLS_ERROR_EOF:
+    case G_TLS_ERROR_MISC:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+Result<GObjectPtr<SoupSession>> make_session(const Network& network, int connections_per_host) {
+  auto database = tls_database(network);
+  if (!database) return fail(std::move(database.error()));
+  auto resolver = proxy_resolver(network);
+  if (!resolver) return fail(std::move(resolver.error()));
+
+  const auto user_agent = network.user_agent.empty() ? "gst-veo/" VEO_VERSION : network.user_agent;
+  GObjectPtr<SoupSession> session(soup_session_new_with_options(
+      "user-agent", user_agent.c_str(), "timeout", 0U, "idle-timeout", idle_connection_lives,
+      "max-conns", 1024, "max-conns-per-host", connections_per_host, nullptr));
+  for (const auto type : {SOUP_TYPE_AUTH_MANAGER, SOUP_TYPE_CONTENT_DECODER, SOUP_TYPE_COOKIE_JAR,
+                          SOUP_TYPE_CONTENT_SNIFFER, SOUP_TYPE_CACHE, SOUP_TYPE_HSTS_ENFORCER}) {
+    soup_session_remove_feature_by_type(session.get(), type);
+  }
+  if (*database) soup_session_set_tls_database(session.get(), database->get());
+  if (*resolver) soup_session_set_proxy_resolver(session.get(), resolver->get());
+  return session;
+}
+
+Error describe(const GError& error, std::string_view url) {
+  const auto code = is_about_trust(error) ? ErrorCode::tls : ErrorCode::network;
+  return {.code = code,
+          .message = with_advice(
+              "The exchange with " + redact_url(url) + " failed: " + error.message + ".", code)};
+}
+
+Error timed_out(std::string_view url, std::string_view what, std::chrono::milliseconds after) {
+  return {.code = ErrorCode::timeout,
+          .message = "The exchange with " + redact_url(url) + " brought " + std::string(what) +
+                     " for " + std::to_string(after.count() / 1000) + " s."};
+}
+
+std::string header_of(SoupMessageHeaders* headers, const char* name) {
+  const char* value = soup_message_headers_get_one(headers, name);
+  return value != nullptr ? value : "";
+}
+
+std::optional<std::chrono::seconds> retry_after_of(SoupMessageHeaders* headers) {
+  const auto text = header_of(headers, "Retry-After");
+  if (text.empty()) return std::nullopt;
+  if (const auto seconds = parse_delta_seconds(text)) return seconds;
+  const GDateTimePtr date(soup_date_time_new_from_http_string(text.c_str()));
+  if (!date) return std::nullopt;
+  const GDateTimePtr now(g_date_time_new_now_utc());
+  const auto span = g_date_time_difference(date.get(), now.get());
+  // Rounded up: an early second is an early request.
+  return std::chrono::seconds(
+      std::max<GTimeSpan>(0, (span + G_TIME_SPAN_SECOND - 1) / G_TIME_SPAN_SECOND));
+}
+
+}  // namespace veo::http

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/http/transport.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "context.h"
+#include "exchange.h"
+#include "session.h"
+
+namespace veo::http {
+
+namespace {
+
+// Queries are short and take turns: many waiting tasks need few connections.
+constexpr int api_connections = 6;
+// A download holds its connection for as long as it takes: none has to wait for another.
+constexpr int file_connections = 256;
+
+}  // namespace
+
+struct Transport::Private {
+  std::shared_ptr<IoThread> thread;
+  bool proxied = false;
+  GObjectPtr<SoupSession> api;
+  GObjectPtr<SoupSession> files;
+};
+
+Transport::Transport() : p_(std::make_unique<Private>()) {}
+Transport::~Transport() = default;
+
+Result<std::shared_ptr<Transport>> Transport::open(const std::shared_ptr<IoThread>& thread,
+                                                   const Network& network) {
+  auto& known = thread->p_->transports;
+  std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
+  const auto same =
+      std::ranges::find(known, network, &std::pair<Network, std::weak_ptr<Transport>>::first);
+  if (same != known.end()) return same->second.lock();
+
+  auto api = make_session(network, api_connections);
+  if (!api) return fail(std::move(api.error()));
+  auto files = make_session(network, file_connections);
+  if (!files) return fail(std::move(files.error()));
+  std::shared_ptr<Transport> made(new Transport);
+  made->p_->thread = thread;
+  made->p_->proxied = !network.proxy.empty();
+  made->p_->api = std::move(*api);
+  made->p_->files = std::move(*files);
+  known.emplace_back(network, made);
+  return made;
+}
+
+Transport::Exchange Transport::call(ApiCall call, std::function<void(ApiAnswer)> answered) {
+  Exchange exchange;
+  exchange.state_ = start_call(p_->thread, p_->api.get(), std::move(call), std::move(answered));
+  return exchange;
+}
+
+Transport::Exchange Transport::fetch(FileFetch fetch, FileHandler handler) {
+  Exchange exchange;
+  exchange.state_ =
+      start_fetch(p_->thread, p_->files.get(), p_->proxied, std::move(fetch), std::move(handler));
+  return exchange;
+}
+
+Transport::Exchange::Exchange() = default;
+Transport::Exchange::Exchange(Exchange&&) noexcept = default;
+
+Transport::Exchange& Transport::Exchange::operator=(Exchange&& other) noexcept {
+  // The new one is in place before the old one's handler, and all that it holds, goes.
+  Exchange old;
+  old.state_ = std::exchange(state_, std::move(other.state_));
+  return *this;
+}
+
+Transport::Exchange::~Exchange() {
+  if (state_) state_->cancel();
+}
+
+bool Transport::Exchange::begun() const { return state_ && state_->begun(); }
+
+}  // namespace veo::http

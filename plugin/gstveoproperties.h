@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The properties that veosrc and whatever else submits tasks have in common: one table, one
+// meaning, wherever they appear.
+#pragma once
+
+#include <glib-object.h>
+
+#include "veo/client/source.h"
+
+namespace veo::plugin {
+
+struct ElementSettings {
+  Source::Settings source;
+  bool prompt_tag = false;
+};
+
+/// Installs the shared properties with the ids 1 … N and returns N + 1, the first free id.
+guint install_properties(GObjectClass* object_class);
+
+/// Both return false where `id` is not one of the shared ones. The caller holds the lock of
+/// `settings`.
+bool set_property(ElementSettings& settings, guint id, const GValue* value);
+bool get_property(const ElementSettings& settings, guint id, GValue* value);
+
+}  // namespace veo::plugin

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "gstveoreporter.h"
+
+#include <utility>
+
+namespace veo::plugin {
+
+namespace {
+
+// gst-launch-1.0 prints each message: enough to see that it moves, and no more.
+constexpr int percent_step = 5;
+
+const char* code_of(int step) {
+  static const char* const codes[] = {"", "submit", "generate", "download", ""};
+  return codes[step];
+}
+
+std::string text_of(std::string_view text) { return std::string(text); }
+
+}  // namespace
+
+Reporter::Reporter(GstElement* element, const Source::Settings& settings)
+    : element_(element),
+      mode_(settings.request.mode.value_or(Mode::fast)),
+      resolution_(settings.request.resolution.value_or(Resolution::p720)),
+      submits_(settings.task_id.empty()),
+      dry_run_(settings.dry_run) {}
+
+void Reporter::update(const Source::Snapshot& seen) {
+  if (dry_run_) {
+    post_task(seen);  // the price is all there is to tell
+    return;
+  }
+  switch (seen.job.phase) {
+    case Job::Phase::submitting:
+      advance(Step::submit, seen);
+      break;
+    case Job::Phase::generating:
+      advance(Step::generate, seen);
+      post_percent("Generating", seen.job.percent);
+      break;
+    case Job::Phase::completed:
+      advance(Step::download, seen);
+      post_percent("Downloading", seen.downloaded);
+      break;
+    case Job::Phase::failed:
+      break;
+  }
+  post_trouble(seen.job.trouble);
+  if (seen.job.status != status_ || seen.job.task_id != task_id_) post_task(seen);
+}
+
+void Reporter::streaming(const Source::Snapshot& seen) { advance(Step::done, seen); }
+
+void Reporter::failed(const Error& error) { end(GST_PROGRESS_TYPE_ERROR, error.message); }
+
+void Reporter::canceled() { end(GST_PROGRESS_TYPE_CANCELED, "Stopped"); }
+
+/// From the step that is open to `to`, through those between: one may have passed unseen.
+void Reporter::advance(Step to, const Source::Snapshot& seen) {
+  while (step_ < to) {
+    complete(step_, seen);
+    step_ = static_cast<Step>(static_cast<int>(step_) + 1);
+    if (step_ == Step::submit && !submits_) step_ = Step::generate;
+    begin(step_, seen);
+  }
+}
+
+void Reporter::begin(Step step, const Source::Snapshot& seen) {
+  percent_ = 0;
+  switch (step) {
+    case Step::submit:
+      post_progress(GST_PROGRESS_TYPE_START,
+                    "Submitting, for " +
+                        (seen.credits ? std::to_string(*seen.credits) + " credits"
+                                      : std::string("a price that the catalog does not know")),
+                    0);
+      break;
+    case Step::generate:
+      post_progress(GST_PROGRESS_TYPE_START, "Generating task " + seen.job.task_id, 0);
+      break;
+    case Step::download:
+      post_progress(GST_PROGRESS_TYPE_START, "Opening the video of task " + seen.job.task_id, 0);
+      break;
+    case Step::none:
+    case Step::done:
+      break;
+  }
+}
+
+void Reporter::complete(Step step, const Source::Snapshot& seen) {
+  switch (step) {
+    case Step::submit:
+      post_progress(GST_PROGRESS_TYPE_COMPLETE, "Accepted as task " + seen.job.task_id);
+      break;
+    case Step::generate:
+      post_progress(GST_PROGRESS_TYPE_COMPLETE, "Task " + seen.job.task_id + " is completed");
+      break;
+    case Step::download:
+      post_progress(GST_PROGRESS_TYPE_COMPLETE,
+                    "Playing " + std::to_string(seen.size.value_or(0)) + " bytes as they come");
+      break;
+    case Step::none:
+    case Step::done:
+      break;
+  }
+}
+
+/// Closes what is open, if anything is, for good.
+void Reporter::end(GstProgressType type, const std::string& text) {
+  if (step_ != Step::none && step_ != Step::done) post_progress(type, text, percent_);
+  step_ = Step::done;
+}
+
+void Reporter::post_progress(GstProgressType type, const std::string& text, int percent) {
+  auto* message = gst_message_new_progress(GST_OBJECT(element_), type,
+                                           code_of(static_cast<int>(step_)), text.c_str());
+  gst_structure_set(gst_message_writable_structure(message), "percent", G_TYPE_INT, percent,
+                    nullptr);
+  gst_element_post_message(element_, message);
+}
+
+void Reporter::post_percent(const char* text, std::optional<int> percent) {
+  if (!percent || *percent < percent_ + percent_step) return;
+  percent_ = *percent;
+  post_progress(GST_PROGRESS_TYPE_CONTINUE, text, percent_);
+}
+
+void Reporter::post_trouble(const std::optional<Error>& trouble) {
+  if (std::string text = trouble ? trouble->message : ""; text != trouble_) {
+    trouble_ = std::move(text);
+    if (trouble_.empty() || step_ == Step::done) return;
+    post_progress(GST_PROGRESS_TYPE_CONTINUE, "Trying again: " + trouble_, percent_);
+  }
+}
+
+void Reporter::post_task(const Source::Snapshot& seen) {
+  status_ = seen.job.status;
+  task_id_ = seen.job.task_id;
+  auto* task =
+      gst_structure_new("veo-task",                                                            //
+                        "task-id", G_TYPE_STRING, task_id_.c_str(),                            //
+                        "status", G_TYPE_STRING, text_of(nick(status_)).c_str(),               //
+                        "mode", G_TYPE_STRING, text_of(wire_name(mode_)).c_str(),              //
+                        "resolution", G_TYPE_STRING, text_of(wire_name(resolution_)).c_str(),  //
+                        "reused", G_TYPE_BOOLEAN, FALSE,                                       //
+                        nullptr);
+  if (seen.credits) gst_structure_set(task, "credits", G_TYPE_UINT, *seen.credits, nullptr);
+  gst_element_post_message(element_, gst_message_new_element(GST_OBJECT(element_), task));
+}
+
+}  // namespace veo::plugin

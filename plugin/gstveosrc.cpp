@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+/**
+ * SECTION:element-veosrc
+ * @title: veosrc
+ * @short_description: generates a video from a prompt, and plays it
+ *
+ * veosrc submits a task to the Veo 3.1 service, waits until it is completed, and pushes the
+ * resulting MP4 while it is being downloaded. **Each task costs credits.** The key comes from
+ * #GstVeoSrc:api-key-file, or from the environment (VEO_API_KEY_FILE, VEO_API_KEY).
+ *
+ * The wait takes minutes. It is told by PROGRESS messages (`submit`, `generate`, `download`) and by
+ * `veo-task` element messages, and can be cancelled at any moment.
+ *
+ * ## Example launch lines
+ * |[
+ * gst-launch-1.0 veosrc prompt="a dog in a park" ! decodebin ! videoconvert ! autovideosink
+ * ]| Play a generated video.
+ * |[
+ * gst-launch-1.0 veosrc prompt="a dog in a park" layout=original ! filesink location=dog.mp4
+ * ]| Keep the file exactly as the service delivered it.
+ * |[
+ * gst-launch-1.0 -q veosrc task-id=cbf6b69d-4f03-4817-8ed7-94c0292184a8 ! fdsink | ffmpeg -i -
+ * dog.webm
+ * ]| Transcode a task that is already paid.
+ * |[
+ * gst-launch-1.0 -m veosrc prompt="a dog in a park" mode=quality resolution=4k dry-run=true !
+ * fakesink
+ * ]| Ask for the price; nothing is sent.
+ *
+ * Since: 0.1
+ */
+
+#include "gstveosrc.h"
+
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <variant>
+
+#include "gstveoenums.h"
+#include "gstveoerror.h"
+#include "gstveoproperties.h"
+#include "gstveoreporter.h"
+#include "veo/client/source.h"
+
+GST_DEBUG_CATEGORY_STATIC(gst_veo_src_debug);
+#define GST_CAT_DEFAULT gst_veo_src_debug
+
+namespace veo::plugin {
+
+namespace {
+
+// What decodes soonest: large enough to cost little, small enough to be there soon.
+constexpr guint default_blocksize = 64U << 10U;
+
+}  // namespace
+
+/// What veosrc does, free of GObject. The settings belong to the application's threads, the rest to
+/// the streaming thread; `source_` is looked at by both.
+class VeoSrc {
+ public:
+  explicit VeoSrc(GstBaseSrc* element) : element_(element) {}
+
+  bool set_property(guint id, const GValue* value) {
+    const std::lock_guard lock(mutex_);
+    return plugin::set_property(settings_, id, value);
+  }
+
+  bool get_property(guint id, GValue* value) const {
+    const std::lock_guard lock(mutex_);
+    return plugin::get_property(settings_, id, value);
+  }
+
+  [[nodiscard]] Source::Snapshot snapshot() const {
+    const auto source = current();
+    return source ? source->snapshot() : Source::Snapshot{};
+  }
+
+  [[nodiscard]] std::string running_task_id() const { return snapshot().job.task_id; }
+
+  GstFlowReturn create(guint64 offset, guint size, GstBuffer** out) {
+    if (!current()) {
+      if (auto opened = open(); !opened) return fail_with(opened.error());
+    }
+    const auto source = current();
+    for (;;) {
+      const auto ticket = wakeup_->ticket();
+      if (!streaming_) report(source->snapshot());
+      auto there = source->at(offset);
+      if (const auto* ready = std::get_if<Clip::Ready>(&there)) {
+        begin_stream(source->snapshot());
+        return fill(*source, offset, std::min<guint64>(ready->size, size), out);
+      }
+      if (std::holds_alternative<Clip::End>(there)) return GST_FLOW_EOS;
+      if (const auto* error = std::get_if<Error>(&there)) return fail_with(*error);
+      if (!wakeup_->wait(ticket)) return GST_FLOW_FLUSHING;
+    }
+  }
+
+  void unlock() { wakeup_->interrupt(); }
+  void unlock_stop() { wakeup_->resume(); }
+
+  /// The element goes back to READY: the job is abandoned, and what is in flight ends by itself.
+  void stop() {
+    if (reporter_) reporter_->canceled();
+    reporter_.reset();
+    streaming_ = false;
+    std::shared_ptr<Source> gone;
+    const std::lock_guard lock(mutex_);
+    gone = std::exchange(source_, nullptr);
+  }
+
+ private:
+  [[nodiscard]] std::shared_ptr<Source> current() const {
+    const std::lock_guard lock(mutex_);
+    return source_;
+  }
+
+  Status open() {
+    ElementSettings settings;
+    {
+      const std::lock_guard lock(mutex_);
+      settings = settings_;
+    }
+    description_ = settings.prompt_tag ? settings.source.request.prompt : "";
+    reporter_.emplace(GST_ELEMENT(element_), settings.source);
+    auto opened = Source::open(std::move(settings.source), wakeup_);
+    if (!opened) return fail(std::move(opened.error()));
+    const std::lock_guard lock(mutex_);
+    source_ = std::move(*opened);
+    return {};
+  }
+
+  void report(const Source::Snapshot& seen) {
+    reporter_->update(seen);
+    if (seen.job.task_id == notified_task_id_) return;
+    notified_task_id_ = seen.job.task_id;
+    g_object_notify(G_OBJECT(element_), "task-id");
+  }
+
+  /// Once, ahead of the first buffer: what downstream has to know of the stream.
+  void begin_stream(const Source::Snapshot& seen) {
+    if (streaming_) return;
+    streaming_ = true;
+    reporter_->streaming(seen);
+    auto* pad = GST_BASE_SRC_PAD(element_);
+    const auto& id = seen.job.task_id;
+    gst_pad_push_event(pad, gst_event_new_custom(
+                                GST_EVENT_CUSTOM_DOWNSTREAM_STICKY,
+                                gst_structure_new("veo-task", "task-id", G_TYPE_STRING, id.c_str(),
+                                                  "status", G_TYPE_STRING, "completed", nullptr)));
+    auto* tags = gst_tag_list_new(GST_TAG_EXTENDED_COMMENT, ("veo-task-id=" + id).c_str(), nullptr);
+    if (!description_.empty()) {
+      gst_tag_list_add(tags, GST_TAG_MERGE_APPEND, GST_TAG_DESCRIPTION, description_.c_str(),
+                       nullptr);
+    }
+    gst_pad_push_event(pad, gst_event_new_tag(tags));
+  }
+
+  GstFlowReturn fill(const Source& source, guint64 offset, guint64 size, GstBuffer** out) {
+    std::unique_ptr<GstBuffer, decltype(&gst_buffer_unref)> buffer(
+        gst_buffer_new_allocate(nullptr, size, nullptr), gst_buffer_unref);
+    GstMapInfo map;
+    if (!buffer || !gst_buffer_map(buffer.get(), &map, GST_MAP_WRITE)) {
+      return fail_with({.code = ErrorCode::cache, .message = "There is no memory for a buffer."});
+    }
+    const auto copied = source.read(offset, std::span(map.data, map.size));
+    gst_buffer_unmap(buffer.get(), &map);
+    if (!copied) return fail_with(copied.error());
+    GST_BUFFER_OFFSET(buffer.get()) = offset;
+    GST_BUFFER_OFFSET_END(buffer.get()) = offset + size;
+    *out = buffer.release();
+    return GST_FLOW_OK;
+  }
+
+  GstFlowReturn fail_with(const Error& error) {
+    if (reporter_) reporter_->failed(error);
+    post_error(GST_ELEMENT(element_), error);
+    return GST_FLOW_ERROR;
+  }
+
+  GstBaseSrc* const element_;  // owns this
+  const std::shared_ptr<Wakeup> wakeup_ = std::make_shared<Wakeup>();
+
+  // The streaming thread's, and stop()'s, which does not run beside it.
+  std::optional<Reporter> reporter_;
+  std::string notified_task_id_;
+  std::string description_;
+  bool streaming_ = false;
+
+  mutable std::mutex mutex_;
+  ElementSettings settings_;        // guarded by mutex_
+  std::shared_ptr<Source> source_;  // guarded by mutex_
+};
+
+}  // namespace veo::plugin
+
+using veo::plugin::VeoSrc;
+
+struct _GstVeoSrc {
+  GstPushSrc parent;
+  VeoSrc* impl;  // owned: made in init, deleted in finalize
+};
+
+G_DEFINE_TYPE(GstVeoSrc, gst_veo_src, GST_TYPE_PUSH_SRC)
+GST_ELEMENT_REGISTER_DEFINE_WITH_CODE(veosrc, "veosrc", GST_RANK_NONE, GST_TYPE_VEO_SRC,
+                                      GST_DEBUG_CATEGORY_INIT(gst_veo_src_debug, "veosrc", 0,
+                                                              "veosrc element"))
+
+static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+    "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/quicktime, variant=(string)iso"));
+
+static guint status_property;
+static guint stats_property;
+
+static VeoSrc& impl(gpointer object) { return *GST_VEO_SRC(object)->impl; }
+
+static GstStructure* make_stats(const veo::Source::Snapshot& seen) {
+  return gst_structure_new("veo-stats",                                                           //
+                           "polls", G_TYPE_UINT, seen.job.polls,                                  //
+                           "requests", G_TYPE_UINT, seen.job.requests + seen.clip.requests,       //
+                           "retries", G_TYPE_UINT, seen.job.retries + seen.clip.retries,          //
+                           "bytes", G_TYPE_UINT64, static_cast<guint64>(seen.clip.bytes),         //
+                           "credits", G_TYPE_UINT, static_cast<guint>(seen.credits.value_or(0)),  //
+                           "reused", G_TYPE_BOOLEAN, FALSE,                                       //
+                           "submit-time", G_TYPE_UINT64,
+                           static_cast<guint64>(seen.job.submit_time.count()) * GST_MSECOND,
+                           "generate-time", G_TYPE_UINT64,
+                           static_cast<guint64>(seen.job.generate_time.count()) * GST_MSECOND,  //
+                           nullptr);
+}
+
+static void gst_veo_src_set_property(GObject* object, guint id, const GValue* value,
+                                     GParamSpec* spec) {
+  if (!impl(object).set_property(id, value)) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+}
+
+static void gst_veo_src_get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
+  const auto& src = impl(object);
+  if (id == status_property) {
+    g_value_set_enum(value, static_cast<int>(src.snapshot().job.status));
+  } else if (id == stats_property) {
+    g_value_take_boxed(value, make_stats(src.snapshot()));
+  } else if (const auto running = src.running_task_id();
+             !running.empty() && g_strcmp0(spec->name, "task-id") == 0) {
+    g_value_set_string(value, running.c_str());
+  } else if (!src.get_property(id, value)) {
+    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
+  }
+}
+
+static GstFlowReturn gst_veo_src_create(GstBaseSrc* element, guint64 offset, guint size,
+                                        GstBuffer** out) {
+  return impl(element).create(offset, size, out);
+}
+
+static gboolean gst_veo_src_unlock(GstBaseSrc* element) {
+  impl(element).unlock();
+  return TRUE;
+}
+
+static gboolean gst_veo_src_unlock_stop(GstBaseSrc* element) {
+  impl(element).unlock_stop();
+  return TRUE;
+}
+
+static gboolean gst_veo_src_stop(GstBaseSrc* element) {
+  impl(element).stop();
+  return TRUE;
+}
+
+static gboolean gst_veo_src_get_size(GstBaseSrc* element, guint64* size) {
+  const auto known = impl(element).snapshot().size;
+  if (known) *size = *known;
+  return known.has_value();
+}
+
+static gboolean gst_veo_src_is_seekable(GstBaseSrc* element) {
+  return impl(element).snapshot().size.has_value();
+}
+
+static gboolean gst_veo_src_query(GstBaseSrc* element, GstQuery* query) {
+  if (!GST_BASE_SRC_CLASS(gst_veo_src_parent_class)->query(element, query)) return FALSE;
+  if (GST_QUERY_TYPE(query) == GST_QUERY_SCHEDULING) {
+    // urisourcebin treats a custom scheme as a stream only with this flag, and it is true.
+    GstSchedulingFlags flags;
+    gint min = 0;
+    gint max = 0;
+    gint align = 0;
+    gst_query_parse_scheduling(query, &flags, &min, &max, &align);
+    gst_query_set_scheduling(
+        query, static_cast<GstSchedulingFlags>(flags | GST_SCHEDULING_FLAG_BANDWIDTH_LIMITED), min,
+        max, align);
+  }
+  return TRUE;
+}
+
+static void gst_veo_src_init(GstVeoSrc* self) {
+  auto* base = GST_BASE_SRC(self);
+  self->impl = new VeoSrc(base);
+  gst_base_src_set_format(base, GST_FORMAT_BYTES);
+  gst_base_src_set_blocksize(base, veo::plugin::default_blocksize);
+}
+
+static void gst_veo_src_finalize(GObject* object) {
+  delete GST_VEO_SRC(object)->impl;
+  G_OBJECT_CLASS(gst_veo_src_parent_class)->finalize(object);
+}
+
+static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
+  auto* object_class = G_OBJECT_CLASS(klass);
+  auto* element_class = GST_ELEMENT_CLASS(klass);
+  auto* base_class = GST_BASE_SRC_CLASS(klass);
+
+  object_class->set_property = gst_veo_src_set_property;
+  object_class->get_property = gst_veo_src_get_property;
+  object_class->finalize = gst_veo_src_finalize;
+
+  constexpr auto read_only = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  status_property = veo::plugin::install_properties(object_class);
+  stats_property = status_property + 1;
+  g_object_class_install_property(
+      object_class, status_property,
+      g_param_spec_enum("status", "Status", "Status of the running task", GST_TYPE_VEO_TASK_STATUS,
+                        0, read_only));
+  g_object_class_install_property(
+      object_class, stats_property,
+      g_param_spec_boxed("stats", "Statistics",
+                         "polls, requests, retries, bytes, credits (estimate), reused, "
+                         "submit-time and generate-time in ns",
+                         GST_TYPE_STRUCTURE, read_only));
+
+  // GstPushSrc gives us push mode alone. The offset that GstBaseSrc keeps is worth having, so this
+  // is its create(), and byte seeks need nothing more.
+  base_class->create = gst_veo_src_create;
+  base_class->unlock = gst_veo_src_unlock;
+  base_class->unlock_stop = gst_veo_src_unlock_stop;
+  base_class->stop = gst_veo_src_stop;
+  base_class->get_size = gst_veo_src_get_size;
+  base_class->is_seekable = gst_veo_src_is_seekable;
+  base_class->query = gst_veo_src_query;
+
+  gst_element_class_add_static_pad_template(element_class, &src_template);
+  gst_element_class_set_static_metadata(
+      element_class, "Veo source", "Source/Network",
+      "Generates a video with sound from a prompt (a paid service), and plays it as it arrives",
+      "gst-veo");
+
+  gst_type_mark_as_plugin_api(GST_TYPE_VEO_MODE, GstPluginAPIFlags{});
+  gst_type_mark_as_plugin_api(GST_TYPE_VEO_RESOLUTION, GstPluginAPIFlags{});
+  gst_type_mark_as_plugin_api(GST_TYPE_VEO_ASPECT_RATIO, GstPluginAPIFlags{});
+  gst_type_mark_as_plugin_api(GST_TYPE_VEO_GENERATION_TYPE, GstPluginAPIFlags{});
+  gst_type_mark_as_plugin_api(GST_TYPE_VEO_LAYOUT, GstPluginAPIFlags{});
+  gst_type_mark_as_plugin_api(GST_TYPE_VEO_TASK_STATUS, GstPluginAPIFlags{});
+}
