@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "frame_number.h"
+
+namespace veo::test {
+namespace {
+
+constexpr int bits = 16;
+constexpr int block = 32;
+constexpr int margin = 8;  // of a block, which the encoder may have blurred
+
+/// nullopt: neither black nor white.
+std::optional<bool> read_block(const std::uint8_t* luma, int stride) {
+  int sum = 0;
+  for (int y = margin; y < block - margin; ++y) {
+    for (int x = margin; x < block - margin; ++x) sum += luma[y * stride + x];
+  }
+  const int mean = sum / ((block - 2 * margin) * (block - 2 * margin));
+  if (mean < 64) return false;
+  if (mean > 192) return true;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<unsigned> read_frame_number(const std::uint8_t* luma, int stride, int width,
+                                          int height) {
+  if (width < (bits + 1) * block || height < block) return std::nullopt;
+  unsigned number = 0;
+  bool odd = false;
+  for (int i = 0; i <= bits; ++i) {
+    const auto bit = read_block(luma + i * block, stride);
+    if (!bit) return std::nullopt;
+    odd ^= *bit;
+    if (i < bits) number = number << 1U | (*bit ? 1U : 0U);
+  }
+  if (!odd) return std::nullopt;
+  return number;
+}
+
+}  // namespace veo::test

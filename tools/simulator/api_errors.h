@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The API's error table.
+#pragma once
+
+#include <algorithm>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "http.h"
+
+namespace simulator {
+
+struct ErrorRow {
+  unsigned status;
+  std::string_view code;
+  std::string_view type;
+  std::string_view message;
+};
+
+// clang-format off
+inline constexpr ErrorRow error_rows[] = {
+    {400, "invalid_request",      "invalid_request_error", "The request is invalid."},
+    {401, "invalid_api_key",      "authentication_error",  "The API key is invalid, disabled or deleted."},
+    {402, "insufficient_credits", "billing_error",         "Your credit balance is too low. Please top up."},
+    {403, "ip_not_allowed",       "permission_error",      "This IP address is not on the key's allow-list."},
+    {404, "model_not_found",      "invalid_request_error", "The model does not exist or has been retired."},
+    {404, "task_not_found",       "invalid_request_error", "The task does not exist."},
+    {429, "rate_limit_exceeded",  "rate_limit_error",      "Too many requests. Please slow down."},
+    {429, "spend_limit_exceeded", "billing_error",         "The key's spending limit has been reached."},
+    {500, "internal_error",       "api_error",             "An internal error occurred."},
+    {503, "upstream_error",       "upstream_error",        "The upstream service returned an error."},
+};
+// clang-format on
+
+/// nullptr: there is no such code.
+inline const ErrorRow* find_error(std::string_view code) {
+  const auto row = std::find_if(std::begin(error_rows), std::end(error_rows),
+                                [code](const ErrorRow& one) { return one.code == code; });
+  return row == std::end(error_rows) ? nullptr : row;
+}
+
+inline Answer error_answer(const ErrorRow& row, std::string_view message) {
+  return json_answer(row.status,
+                     {{"error", {{"code", row.code}, {"message", message}, {"type", row.type}}}});
+}
+inline Answer error_answer(const ErrorRow& row) { return error_answer(row, row.message); }
+
+/// Ends the handling of a request with a row of the table.
+class ApiError : public std::runtime_error {
+ public:
+  /// `code` must be in the table.
+  explicit ApiError(std::string_view code)
+      : std::runtime_error(std::string(find_error(code)->message)), row_(*find_error(code)) {}
+  ApiError(std::string_view code, const std::string& message)
+      : std::runtime_error(message), row_(*find_error(code)) {}
+
+  [[nodiscard]] std::string_view code() const { return row_.code; }
+  [[nodiscard]] Answer answer() const { return error_answer(row_, what()); }
+
+ private:
+  const ErrorRow& row_;
+};
+
+}  // namespace simulator

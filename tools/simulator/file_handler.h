@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The file host: GET and HEAD, ranges and validators (RFC 9110, 8.8, 13.1.5, 14). No key is asked
+// for, nor welcome: the log shows what came.
+#pragma once
+
+#include "options.h"
+#include "server.h"
+#include "service.h"
+
+namespace simulator {
+
+class FileHandler : public Handler {
+ public:
+  FileHandler(const Options& options, Service& service);
+
+  [[nodiscard]] std::optional<Phase> phase(const Request& request) const override;
+  [[nodiscard]] bool is_control(const Request& request) const override;
+  Answer answer(const Request& request, const Effects& effects) override;
+
+ private:
+  Answer serve(const Request& request, const Effects& effects);
+
+  const bool ranges_;
+  const Etag etag_;
+  Service& service_;
+};
+
+}  // namespace simulator

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// One listener: accepts, reads requests, has them answered, and keeps the connection while HTTP/1.1
+// says so. A thread for each connection, blocking: what happens on the wire is what stands in the
+// code, in that order.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "faults.h"
+#include "http.h"
+#include "pace.h"
+#include "request_log.h"
+#include "stop.h"
+#include "stream.h"
+
+namespace simulator {
+
+/// What a listener serves. Called from many threads.
+class Handler {
+ public:
+  Handler() = default;
+  Handler(const Handler&) = delete;
+  Handler& operator=(const Handler&) = delete;
+  virtual ~Handler() = default;
+
+  /// The phase a request belongs to; from its head alone. nullopt: no fault is for it.
+  [[nodiscard]] virtual std::optional<Phase> phase(const Request& request) const = 0;
+  /// The simulator's own business: neither counted nor logged.
+  [[nodiscard]] virtual bool is_control(const Request& request) const = 0;
+  virtual Answer answer(const Request& request, const Effects& effects) = 0;
+};
+
+class Server {
+ public:
+  struct Settings {
+    std::string name;  ///< "api" or "files", for the log
+    std::string address;
+    std::uint16_t port = 0;
+    Phase connect_phase = Phase::connect_api;
+    std::chrono::milliseconds latency{0};
+    std::uint64_t bandwidth = 0;  ///< bytes a second for all connections; 0: no limit
+    boost::asio::ssl::context* tls = nullptr;
+  };
+  struct Connections {
+    std::uint64_t total = 0;  ///< those that carried control requests alone left out
+    std::uint64_t open = 0;
+  };
+
+  /// Binds. Throws boost::system::system_error.
+  Server(Settings settings, FaultPlan& faults, RequestLog& log, Stop& stop);
+  /// Joins everything; the Stop must have been requested.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// `scheme://address:port`
+  [[nodiscard]] std::string origin() const;
+  [[nodiscard]] Connections connections() const;
+  /// Accepts from now on. The handler must outlive the server.
+  void start(Handler& handler);
+
+ private:
+  class Connection;
+
+  void accept(Handler& handler);
+
+  const Settings settings_;
+  FaultPlan& faults_;
+  RequestLog& log_;
+  Stop& stop_;
+  std::optional<Pace> line_;
+  boost::asio::io_context context_;
+  Tcp::acceptor acceptor_;
+  std::optional<Stop::Watch> watch_;
+  std::thread acceptor_thread_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable ended_;
+  // Guarded by mutex_.
+  Connections connections_;
+  std::uint64_t numbers_ = 0;
+  std::uint64_t threads_ = 0;
+};
+
+}  // namespace simulator

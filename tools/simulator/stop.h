@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The end of the program, as seen by threads that block: sleeps return, watched sockets are shut
+// down, so that each thread comes back and can be joined.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+
+namespace simulator {
+
+using Clock = std::chrono::steady_clock;
+
+class Stop {
+ public:
+  void request();
+  [[nodiscard]] bool requested() const;
+
+  /// False when request() ended the sleep.
+  bool sleep_until(Clock::time_point when);
+  bool sleep_for(Clock::duration duration) { return sleep_until(Clock::now() + duration); }
+
+  /// Shuts the socket down at request(), or at once if that was before. Must end before the
+  /// descriptor is closed, since the number may then belong to another socket.
+  class Watch {
+   public:
+    Watch(Stop& stop, int socket);
+    ~Watch();
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+
+   private:
+    Stop& stop_;
+    int socket_;
+  };
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_.
+  bool requested_ = false;
+  std::set<int> sockets_;
+};
+
+}  // namespace simulator
