@@ -27,10 +27,9 @@ Reporter::Reporter(GstElement* element, const Source::Settings& settings)
       dry_run_(settings.dry_run) {}
 
 void Reporter::update(const Source::Snapshot& seen) {
-  if (dry_run_) {
-    post_task(seen);  // the price is all there is to tell
-    return;
-  }
+  // What it will cost is known first, and is all there is to tell of a dry run.
+  if (!status_) post_task(seen);
+  if (dry_run_) return;
   switch (seen.job.phase) {
     case Job::Phase::submitting:
       advance(Step::submit, seen);
@@ -140,7 +139,7 @@ void Reporter::post_task(const Source::Snapshot& seen) {
   auto* task =
       gst_structure_new("veo-task",                                                            //
                         "task-id", G_TYPE_STRING, task_id_.c_str(),                            //
-                        "status", G_TYPE_STRING, text_of(nick(status_)).c_str(),               //
+                        "status", G_TYPE_STRING, text_of(nick(*status_)).c_str(),               //
                         "mode", G_TYPE_STRING, text_of(wire_name(mode_)).c_str(),              //
                         "resolution", G_TYPE_STRING, text_of(wire_name(resolution_)).c_str(),  //
                         "reused", G_TYPE_BOOLEAN, FALSE,                                       //

@@ -49,7 +49,7 @@ class Reporter {
   const bool submits_;
   const bool dry_run_;
   Step step_ = Step::none;
-  TaskStatus status_ = TaskStatus::none;
+  std::optional<TaskStatus> status_;  // as last posted
   std::string task_id_;
   std::string trouble_;
   int percent_ = 0;

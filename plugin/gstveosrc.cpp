@@ -127,8 +127,13 @@ class VeoSrc {
     reporter_.emplace(GST_ELEMENT(element_), settings.source);
     auto opened = Source::open(std::move(settings.source), wakeup_);
     if (!opened) return fail(std::move(opened.error()));
-    const std::lock_guard lock(mutex_);
-    source_ = std::move(*opened);
+    {
+      const std::lock_guard lock(mutex_);
+      source_ = std::move(*opened);
+    }
+    // The price is on the bus before anything is sent.
+    report(source_->snapshot());
+    source_->start();
     return {};
   }
 
@@ -143,6 +148,12 @@ class VeoSrc {
   void begin_stream(const Source::Snapshot& seen) {
     if (streaming_) return;
     streaming_ = true;
+    // GstBaseSrc asks for the size when it starts; ours is known only now.
+    GST_OBJECT_LOCK(element_);
+    element_->segment.duration = *seen.size;
+    GST_OBJECT_UNLOCK(element_);
+    gst_element_post_message(GST_ELEMENT(element_),
+                             gst_message_new_duration_changed(GST_OBJECT(element_)));
     reporter_->streaming(seen);
     auto* pad = GST_BASE_SRC_PAD(element_);
     const auto& id = seen.job.task_id;

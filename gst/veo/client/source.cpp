@@ -61,6 +61,20 @@ struct Source::Private {
 
   // --- the reader's thread ---
 
+  void start() {
+    if (settings.dry_run) return;
+    auto started = Job::start({.access = access,
+                               .network = settings.network,
+                               .catalog = catalog,
+                               .request = settings.request,
+                               .task_id = settings.task_id,
+                               .poll_interval = settings.poll_interval,
+                               .generation_timeout = settings.generation_timeout});
+    started->subscribe(wakeup);
+    const std::lock_guard lock(mutex);
+    job = std::move(started);
+  }
+
   Availability at(std::uint64_t offset) {
     if (settings.dry_run) return Clip::End{};
     if (!clip) {
@@ -165,14 +179,15 @@ struct Source::Private {
   Settings settings;
   Access access;
   std::weak_ptr<Wakeup> wakeup;
+  std::shared_ptr<const Catalog> catalog;
   std::optional<std::uint32_t> credits;
-  std::shared_ptr<Job> job;
 
   std::optional<mp4::LayoutScanner> scanner;
   mp4::Bytes scanned;  // of scanner->need(), as far as it is here
 
   mutable std::mutex mutex;
   // Guarded by mutex; written by the reader's thread alone.
+  std::shared_ptr<Job> job;
   std::shared_ptr<Clip> clip;
   std::optional<mp4::Layout> layout;
 };
@@ -210,18 +225,14 @@ Result<std::unique_ptr<Source>> Source::open(Settings settings, std::weak_ptr<Wa
     auto access = resolve_access(settings.access);
     if (!access) return fail(std::move(access.error()));
     p.access = std::move(*access);
-    p.job = Job::start({.access = p.access,
-                        .network = settings.network,
-                        .catalog = std::move(*catalog),
-                        .request = settings.request,
-                        .task_id = settings.task_id,
-                        .poll_interval = *interval,
-                        .generation_timeout = settings.generation_timeout});
-    p.job->subscribe(p.wakeup);
   }
+  settings.poll_interval = *interval;
   p.settings = std::move(settings);
+  p.catalog = std::move(*catalog);
   return source;
 }
+
+void Source::start() { p_->start(); }
 
 Source::Snapshot Source::snapshot() const { return p_->look(); }
 Clip::Availability Source::at(std::uint64_t offset) { return p_->at(offset); }

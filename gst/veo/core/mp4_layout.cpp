@@ -83,7 +83,7 @@ struct Move {
   [[nodiscard]] bool may_hold_media(std::uint64_t offset) const {
     return offset < moov.offset || (offset >= moov.end() && offset < file_size);
   }
-  /// Of a byte behind `target`: where it would be if there were no `moov` at all.
+  /// Where a byte would be if there were no `moov` at all.
   [[nodiscard]] std::uint64_t without_moov(std::uint64_t offset) const {
     return offset < moov.offset ? offset : offset - moov.size;
   }
@@ -95,7 +95,7 @@ struct Move {
 /// A `stco` or `co64`: version and flags, the number of entries, the entries.
 struct ChunkOffsets {
   Box box;
-  std::uint64_t highest = 0;  // without_moov() of the highest offset that moves
+  std::uint64_t highest = 0;  // of the offsets, as without_moov()
   bool becomes_wide = false;
   std::uint64_t growth_before = 0;  // of all tables ahead of this one
 
@@ -189,9 +189,7 @@ class MoovRewriter {
                          std::to_string(offset) + " cannot be in a file of " +
                          bytes_text(move_.file_size) + ".");
       }
-      if (offset >= move_.target) {
-        table.highest = std::max(table.highest, move_.without_moov(offset));
-      }
+      table.highest = std::max(table.highest, move_.without_moov(offset));
     }
     tables_.push_back(table);
     return {};

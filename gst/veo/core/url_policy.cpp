@@ -218,13 +218,14 @@ Result<std::string> check_api_url(std::string_view url) {
   if (g_uri_get_query(uri.get()) != nullptr || g_uri_get_fragment(uri.get()) != nullptr) {
     return no("it must end with its path");
   }
-  std::string path = g_uri_get_path(uri.get());
-  path.erase(path.find_last_not_of('/') + 1);
   const auto default_port = origin->scheme == "https" ? 443 : 80;
-  const OwnedText joined(
-      g_uri_join(uri_flags, origin->scheme.c_str(), nullptr, origin->host.c_str(),
-                 origin->port == default_port ? -1 : origin->port, path.c_str(), nullptr, nullptr));
-  return std::string(joined.get());
+  const OwnedText joined(g_uri_join(uri_flags, origin->scheme.c_str(), nullptr,
+                                    origin->host.c_str(),
+                                    origin->port == default_port ? -1 : origin->port,
+                                    g_uri_get_path(uri.get()), nullptr, nullptr));
+  std::string base = joined.get();
+  base.erase(base.find_last_not_of('/') + 1);
+  return base;
 }
 
 Status check_file_url(std::string_view url, bool api_is_loopback) {

@@ -6,10 +6,11 @@
 //            └── not begun: may end ──┘└── a POST has begun: nothing but its deadline ends it ──┘
 //
 // MONEY.md, "What a submission's end means": `starting` is the only safe sign. It comes after the
-// connection stands and before the first byte; a second one means that libsoup is about to repeat
-// the POST by itself (421), and is stopped in it.
-#include <algorithm>
+// connection stands and before the first byte. A second one means that libsoup is about to repeat
+// the POST by itself (on HTTP/2, when the stream was refused or HTTP/1.1 required), and is stopped
+// in it. A 421, which libsoup would repeat as well, ends with its head (exchange.cpp).
 #include <array>
+#include <utility>
 
 #include "exchange.h"
 #include "veo/core/error_table.h"
@@ -23,145 +24,107 @@ constexpr std::size_t max_answer = std::size_t{1} << 20U;
 
 class Call final : public ExchangeState {
  public:
-  Call(std::shared_ptr<IoThread> thread, SoupSession* session, ApiCall call,
+  Call(std::shared_ptr<IoThread> thread, SoupSession* session, const ApiCall& call,
        std::function<void(ApiAnswer)> answered)
-      : ExchangeState(std::move(thread), session),
-        call_(std::move(call)),
-        answered_(std::move(answered)),
-        is_post_(call_.method == "POST") {}
+      : ExchangeState(std::move(thread), session, call.url, call.idle_timeout),
+        is_post_(call.method == "POST"),
+        total_timeout_(call.total_timeout),
+        answered_(std::move(answered)) {}
 
-  void start() {
-    if (!make_message(call_.method.c_str(), call_.url)) {
-      // Told later, as everything: nobody expects an answer inside the call that asks.
-      thread_->post([self = self()] {
-        self->finish(Error{.code = ErrorCode::bad_response,
-                           .message = redact_url(self->call_.url) + " is not an HTTP URL."});
-      });
-      return;
+  void start(const ApiCall& call) {
+    if (!make_message(call.method.c_str())) {
+      return finish_later(
+          {.code = ErrorCode::bad_response, .message = redact_url(url_) + " is not an HTTP URL."});
     }
     soup_message_headers_replace(request_headers(), "Authorization",
-                                 Authorization::header(call_.key).c_str());
-    call_.key = {};
+                                 Authorization::header(call.key).c_str());
     if (is_post_) {
       // Not on a connection that was idle: one that died unseen would leave the POST in doubt.
       soup_message_add_flags(message_.get(), SOUP_MESSAGE_NEW_CONNECTION);
-      const GBytesPtr body(g_bytes_new(call_.body.data(), call_.body.size()));
+      const GBytesPtr body(g_bytes_new(call.body.data(), call.body.size()));
       soup_message_set_request_body_from_bytes(message_.get(), "application/json", body.get());
     } else {
       limit_total();
     }
-    limit_idle();
-    soup_session_send_async(session_.get(), message_.get(), G_PRIORITY_DEFAULT, cancellable_.get(),
-                            async_done<&Call::sent, Call>, keep(self()));
+    send();
   }
 
   void cancel() override {
     answered_ = nullptr;
-    if (!begun()) abort();
+    if (!begun()) close();
   }
 
   [[nodiscard]] bool begun() const override { return is_post_ && answer_.evidence.begun; }
 
  private:
-  std::shared_ptr<Call> self() { return std::static_pointer_cast<Call>(shared_from_this()); }
-
   void starting() override {
     auto& evidence = answer_.evidence;
-    if (evidence.begun && is_post_) {
+    if (begun()) {
       evidence.second_start = true;
-      abort();
-      return;
+      // HTTP/2 writes the head in spite of a cancel: let it be one that orders nothing.
+      soup_message_headers_clear(request_headers());
+      soup_message_set_request_body_from_bytes(message_.get(), nullptr, nullptr);
+      return finish(Error{.code = ErrorCode::network,
+                          .message = redact_url(url_) + " refused the request unread, and it was "
+                                                        "not sent again."});
     }
     evidence.begun = true;
-    if (!is_post_) return limit_idle();
-    idle_.cancel();
-    limit_total();
+    if (is_post_) limit_total();
+    note_progress();
   }
 
   void got_headers() override {
     auto& evidence = answer_.evidence;
-    // Before `starting` it is a proxy that answers; after a second one, the first answer counts.
-    if (!evidence.begun || evidence.got_head) return;
     evidence.got_head = true;
     evidence.status = status();
     evidence.retry_after = retry_after_of(response_headers());
-    if (!is_post_) limit_idle();
+    note_progress();
   }
 
-  void sent(GObject*, GAsyncResult* result) {
-    ErrorSlot error;
-    stream_.reset(soup_session_send_finish(session_.get(), result, error.out()));
-    if (error) return finish(describe(*error.get(), call_.url));
-    if (!answer_.evidence.begun) {
-      return finish(
-          Error{.code = ErrorCode::network,
-                .message = with_advice("The proxy did not connect to " + redact_url(call_.url) +
-                                           ": HTTP " + std::to_string(status()) + ".",
-                                       ErrorCode::network)});
-    }
-    read();
-  }
+  void sent() override { read(buffer_); }
 
-  void read() {
-    g_input_stream_read_async(stream_.get(), buffer_.data(), buffer_.size(), G_PRIORITY_DEFAULT,
-                              cancellable_.get(), async_done<&Call::got, Call>, keep(self()));
-  }
-
-  void got(GObject*, GAsyncResult* result) {
-    ErrorSlot error;
-    const auto count = g_input_stream_read_finish(stream_.get(), result, error.out());
-    if (error) return finish(describe(*error.get(), call_.url));
+  void received(std::size_t count) override {
     if (count == 0) return finish(std::nullopt);
-    const auto size = static_cast<std::size_t>(count);
-    if (size > max_answer - answer_.body.size()) {
-      return finish(Error{.code = ErrorCode::bad_response,
-                          .message = with_advice(
-                              "The answer of " + redact_url(call_.url) + " is larger than 1 MiB.",
-                              ErrorCode::bad_response)});
+    if (count > max_answer - answer_.body.size()) {
+      return finish(Error{
+          .code = ErrorCode::bad_response,
+          .message = with_advice("The answer of " + redact_url(url_) + " is larger than 1 MiB.",
+                                 ErrorCode::bad_response)});
     }
-    answer_.body.append(buffer_.data(), size);
-    if (!is_post_) limit_idle();
-    read();
+    answer_.body.append(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(count));
+    note_progress();
+    read(buffer_);
   }
 
-  void limit_idle() {
-    idle_ = thread_->after(call_.idle_timeout, [weak = std::weak_ptr(self())] {
-      if (const auto self = weak.lock()) self->expire("nothing", self->call_.idle_timeout);
-    });
+  /// Once a POST has begun, silence does not end it.
+  void note_progress() {
+    if (begun()) {
+      idle_.cancel();
+    } else {
+      expect_progress();
+    }
   }
 
   void limit_total() {
-    total_ = thread_->after(call_.total_timeout, [weak = std::weak_ptr(self())] {
-      if (const auto self = weak.lock()) self->expire("no whole answer", self->call_.total_timeout);
+    total_ = thread_->after(total_timeout_, [weak = weak_from_this(), this] {
+      const auto self = weak.lock();
+      if (self) finish(timed_out(url_, "no whole answer", total_timeout_));
     });
   }
 
-  void expire(const char* what, std::chrono::milliseconds after) {
-    expired_ = timed_out(call_.url, what, after);
-    abort();
-  }
-
-  void finish(std::optional<Error> failure) {
-    idle_.cancel();
-    total_.cancel();
-    if (expired_) failure = std::move(expired_);
+  void report(std::optional<Error> failure) override {
     auto& evidence = answer_.evidence;
-    evidence.whole = !failure && evidence.got_head && !evidence.second_start;
+    evidence.whole = !failure && evidence.got_head;
     evidence.failure = std::move(failure);
-    if (evidence.failure && !evidence.failure->http_status) {
-      evidence.failure->http_status = evidence.status;
-    }
-    stream_.reset();
-    drop_message();
+    if (evidence.failure) evidence.failure->http_status = evidence.status;
     if (const auto answered = std::exchange(answered_, nullptr)) answered(std::move(answer_));
   }
 
-  ApiCall call_;
-  std::function<void(ApiAnswer)> answered_;
   const bool is_post_;
+  const std::chrono::milliseconds total_timeout_;
+  std::function<void(ApiAnswer)> answered_;
   ApiAnswer answer_;
-  std::optional<Error> expired_;
-  std::array<char, 16384> buffer_;
+  std::array<std::uint8_t, 16384> buffer_;
 };
 
 }  // namespace
@@ -171,10 +134,10 @@ std::string Authorization::header(const Secret& key) {
 }
 
 std::shared_ptr<ExchangeState> start_call(std::shared_ptr<IoThread> thread, SoupSession* session,
-                                          ApiCall call, std::function<void(ApiAnswer)> answered) {
-  auto exchange =
-      std::make_shared<Call>(std::move(thread), session, std::move(call), std::move(answered));
-  exchange->start();
+                                          const ApiCall& call,
+                                          std::function<void(ApiAnswer)> answered) {
+  auto exchange = std::make_shared<Call>(std::move(thread), session, call, std::move(answered));
+  exchange->start(call);
   return exchange;
 }
 

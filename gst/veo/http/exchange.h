@@ -3,9 +3,11 @@
 
 #include <libsoup/soup.h>
 
+#include <chrono>
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
-#include <utility>
 
 #include "glib_ptr.h"
 #include "session.h"
@@ -13,13 +15,18 @@
 
 namespace veo::http {
 
-/// What both kinds of exchange share: one message at a time, its signals, and its deadlines. Kept
-/// alive by the asynchronous call that is under way, and by its handle.
+/// What both kinds of exchange share: one message at a time, its signals, its deadlines, and one
+/// end. Kept alive by the asynchronous call that is under way, and by its handle. I/O thread only.
+///
+///   send ─► connected ─► starting ─► got_headers ─► sent ─► read ─► received … ─► received(0)
+///     └──────────┴───────────┴────────────┴───────────┴───────┴─► finish ─► report
+///
+/// A cancelled libsoup 3.2 may stay silent: a message in its queue, or one that waits for its head
+/// on HTTP/2, does not see its GCancellable. So finish() never waits for libsoup. What comes from
+/// it later finds the exchange over.
 class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
  public:
-  ExchangeState(std::shared_ptr<IoThread> thread, SoupSession* session)
-      : thread_(std::move(thread)), session_(SOUP_SESSION(g_object_ref(session))) {}
-  virtual ~ExchangeState() { drop_message(); }
+  virtual ~ExchangeState();
   ExchangeState(const ExchangeState&) = delete;
   ExchangeState& operator=(const ExchangeState&) = delete;
 
@@ -28,40 +35,34 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   [[nodiscard]] virtual bool begun() const { return false; }
 
  protected:
+  ExchangeState(std::shared_ptr<IoThread> thread, SoupSession* session, std::string url,
+                std::chrono::milliseconds idle_timeout);
+
+  /// A connection stands, and has carried nothing yet. Not for a connection that is used again.
+  virtual void connected(GSocketAddress* /*remote*/) {}
+  /// The request is the next thing to be written.
   virtual void starting() = 0;
   virtual void got_headers() = 0;
+  /// The head is here, and the body may be read.
+  virtual void sent() = 0;
+  /// `count` bytes are in the buffer of read(); 0: the body has ended.
+  virtual void received(std::size_t count) = 0;
+  virtual Error broken(const GError& error) const { return describe(error, url_); }
+  /// The exchange is over: tells the handler. Once.
+  virtual void report(std::optional<Error> failure) = 0;
 
-  /// A new message, with our signals and a fresh cancellable. False: `url` is none.
-  bool make_message(const char* method, const std::string& url) {
-    drop_message();
-    const GUriPtr uri(
-        g_uri_parse(url.c_str(), static_cast<GUriFlags>(SOUP_HTTP_URI_FLAGS), nullptr));
-    if (!uri) return false;
-    message_.reset(soup_message_new_from_uri(method, uri.get()));
-    if (!message_) return false;
-    cancellable_.reset(g_cancellable_new());
-    soup_message_add_flags(message_.get(),
-                           static_cast<SoupMessageFlags>(SOUP_MESSAGE_NO_REDIRECT |
-                                                         SOUP_MESSAGE_DO_NOT_USE_AUTH_CACHE));
-    g_signal_connect(message_.get(), "starting", G_CALLBACK(&on_starting), this);
-    g_signal_connect(message_.get(), "got-headers", G_CALLBACK(&on_got_headers), this);
-    // What arrives is what is counted and checked: no coding on the way.
-    soup_message_headers_replace(request_headers(), "Accept-Encoding", "identity");
-    return true;
-  }
-
-  void drop_message() {
-    if (!message_) return;
-    g_signal_handlers_disconnect_by_data(message_.get(), this);
-    message_.reset();
-  }
-
-  /// Ends what libsoup has under way. Its callback still comes, and drops the last reference.
-  void abort() {
-    idle_.cancel();
-    total_.cancel();
-    if (cancellable_) g_cancellable_cancel(cancellable_.get());
-  }
+  /// A new message for url_. False: that is no URL.
+  bool make_message(const char* method);
+  void send();
+  /// `buffer` lives as long as the exchange.
+  void read(std::span<std::uint8_t> buffer);
+  /// Restarts the deadline for the next sign of life.
+  void expect_progress();
+  void finish(std::optional<Error> failure);
+  /// The same from the main loop: nobody expects to be told inside the call that asks.
+  void finish_later(Error failure);
+  /// finish() without telling.
+  void close();
 
   SoupMessageHeaders* request_headers() const {
     return soup_message_get_request_headers(message_.get());
@@ -70,28 +71,36 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
     return soup_message_get_response_headers(message_.get());
   }
   [[nodiscard]] unsigned status() const { return soup_message_get_status(message_.get()); }
+  [[nodiscard]] bool is_over() const { return over_; }
 
-  const std::shared_ptr<IoThread> thread_;
-  const GObjectPtr<SoupSession> session_;
+  std::shared_ptr<IoThread> thread_;  // until the end: it runs as long as an exchange does
+  std::string url_;
   GObjectPtr<SoupMessage> message_;
-  GObjectPtr<GCancellable> cancellable_;
-  GObjectPtr<GInputStream> stream_;
   IoThread::Timer idle_;
   IoThread::Timer total_;
 
  private:
-  static void on_starting(SoupMessage*, gpointer self) noexcept {
-    static_cast<ExchangeState*>(self)->starting();
-  }
-  static void on_got_headers(SoupMessage*, gpointer self) noexcept {
-    static_cast<ExchangeState*>(self)->got_headers();
-  }
+  void drop_message();
+  void on_sent(GObject* source, GAsyncResult* result);
+  void on_read(GObject* source, GAsyncResult* result);
+  static void on_network_event(SoupMessage*, GSocketClientEvent event, GIOStream* connection,
+                               gpointer self) noexcept;
+  static void on_starting(SoupMessage*, gpointer self) noexcept;
+  static void on_got_headers(SoupMessage*, gpointer self) noexcept;
+
+  const GObjectPtr<SoupSession> session_;
+  const std::chrono::milliseconds idle_timeout_;
+  GObjectPtr<GCancellable> cancellable_;
+  GObjectPtr<GInputStream> stream_;
+  bool started_ = false;  // the message
+  bool over_ = false;
 };
 
 /// Starts an exchange. The result is the handle's content.
 std::shared_ptr<ExchangeState> start_call(std::shared_ptr<IoThread> thread, SoupSession* session,
-                                          ApiCall call, std::function<void(ApiAnswer)> answered);
+                                          const ApiCall& call,
+                                          std::function<void(ApiAnswer)> answered);
 std::shared_ptr<ExchangeState> start_fetch(std::shared_ptr<IoThread> thread, SoupSession* session,
-                                           bool proxied, FileFetch fetch, FileHandler handler);
+                                           FileFetch fetch, FileHandler handler);
 
 }  // namespace veo::http

@@ -4,8 +4,8 @@
 //
 //   URL checked ─► connect ─► starting: the address checked ─► head ─┬─ 3xx ─► next hop (≤ 5)
 //                                                                    └─ else ─► body … ─► end
-#include <array>
 #include <charconv>
+#include <utility>
 #include <vector>
 
 #include "exchange.h"
@@ -68,116 +68,90 @@ void read_content_range(const std::string& text, FileHead& head) {
 
 class Fetch final : public ExchangeState {
  public:
-  Fetch(std::shared_ptr<IoThread> thread, SoupSession* session, bool proxied, FileFetch fetch,
+  Fetch(std::shared_ptr<IoThread> thread, SoupSession* session, FileFetch fetch,
         FileHandler handler)
-      : ExchangeState(std::move(thread), session),
-        proxied_(proxied),
-        fetch_(std::move(fetch)),
+      : ExchangeState(std::move(thread), session, std::move(fetch.url), fetch.idle_timeout),
+        api_is_loopback_(fetch.api_is_loopback),
+        range_(fetch.range),
+        if_range_(std::move(fetch.if_range)),
         handler_(std::make_shared<FileHandler>(std::move(handler))) {}
 
   void start() {
-    if (auto refused = next_hop()) {
-      // Told later, as everything.
-      thread_->post([self = self(), refused = std::move(*refused)] { self->finish(refused); });
-    }
+    if (auto refused = next_hop()) finish_later(std::move(*refused));
   }
 
   void cancel() override {
     handler_.reset();
-    over_ = true;
-    abort();
+    close();
   }
 
  private:
-  std::shared_ptr<Fetch> self() { return std::static_pointer_cast<Fetch>(shared_from_this()); }
-
-  /// Sends the request to fetch_.url. Returns why it must not.
+  /// Sends the request to url_. Returns why it must not.
   std::optional<Error> next_hop() {
-    if (auto allowed = check_file_url(fetch_.url, fetch_.api_is_loopback); !allowed) {
+    if (auto allowed = check_file_url(url_, api_is_loopback_); !allowed) {
       return std::move(allowed.error());
     }
-    if (proxied_ && !is_named_host_allowed()) {
-      return bad_response(fetch_.url, "is at an address that is not public.");
-    }
-    if (!make_message("GET", fetch_.url)) return bad_response(fetch_.url, "is no HTTP URL.");
-    if (fetch_.range) {
-      const auto& range = *fetch_.range;
-      soup_message_headers_set_range(request_headers(), static_cast<goffset>(range.first),
-                                     range.last ? static_cast<goffset>(*range.last) : -1);
-      if (fetch_.if_range) {
-        soup_message_headers_replace(request_headers(), "If-Range", fetch_.if_range->c_str());
+    if (!make_message("GET")) return bad_response(url_, "is no HTTP URL.");
+    if (range_) {
+      soup_message_headers_set_range(request_headers(), static_cast<goffset>(range_->first),
+                                     range_->last ? static_cast<goffset>(*range_->last) : -1);
+      if (if_range_) {
+        soup_message_headers_replace(request_headers(), "If-Range", if_range_->c_str());
       }
     }
-    limit_idle();
-    soup_session_send_async(session_.get(), message_.get(), G_PRIORITY_DEFAULT, cancellable_.get(),
-                            async_done<&Fetch::sent, Fetch>, keep(self()));
+    send();
     return std::nullopt;
   }
 
-  [[nodiscard]] bool is_allowed(GInetAddress* address) const {
+  /// Of a connection through a proxy only the proxy's address is known: there it is the host of the
+  /// URL alone that check_file_url() has judged.
+  [[nodiscard]] bool is_allowed(GSocketAddress* remote) const {
+    if (G_IS_PROXY_ADDRESS(remote)) return true;
+    if (!G_IS_INET_SOCKET_ADDRESS(remote)) return false;
+    auto* address = g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(remote));
     const std::span bytes(g_inet_address_to_bytes(address),
                           g_inet_address_get_native_size(address));
-    return is_public_address(bytes) || (fetch_.api_is_loopback && is_loopback_address(bytes));
+    return is_public_address(bytes) || (api_is_loopback_ && is_loopback_address(bytes));
   }
 
-  /// Through a proxy only what the URL itself says can be judged.
-  [[nodiscard]] bool is_named_host_allowed() const {
-    const auto origin = origin_of(fetch_.url);
-    const GObjectPtr<GInetAddress> literal(
-        origin ? g_inet_address_new_from_string(origin->host.c_str()) : nullptr);
-    return !literal || is_allowed(literal.get());
+  void check_address(GSocketAddress* remote) {
+    if (is_allowed(remote)) return;
+    finish(bad_response(url_, "leads to an address that is not public."));
   }
 
-  /// The connection stands, and nothing was written: the last moment to look at who is there.
+  // Twice: before TLS names the host to a stranger, and for a connection that is used again.
+  void connected(GSocketAddress* remote) override { check_address(remote); }
   void starting() override {
-    if (proxied_) return;
-    auto* address = soup_message_get_remote_address(message_.get());
-    if (G_IS_INET_SOCKET_ADDRESS(address) &&
-        is_allowed(g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(address)))) {
-      return limit_idle();
-    }
-    refused_ = bad_response(fetch_.url, "leads to an address that is not public.");
-    abort();
+    expect_progress();
+    check_address(soup_message_get_remote_address(message_.get()));
   }
 
-  void got_headers() override { limit_idle(); }
+  void got_headers() override { expect_progress(); }
 
-  void sent(GObject*, GAsyncResult* result) {
-    ErrorSlot error;
-    stream_.reset(soup_session_send_finish(session_.get(), result, error.out()));
-    if (over_) return;
-    if (error) return finish(describe(*error.get(), fetch_.url));
+  void sent() override {
     if (is_redirect(status())) return redirect();
-
-    auto head = read_head();
-    if (!header_of(response_headers(), "Content-Encoding").empty() &&
-        header_of(response_headers(), "Content-Encoding") != "identity") {
-      return finish(bad_response(fetch_.url, "came in a content coding that was not asked for."));
-    }
-    if (head.status == 206 && !head.content_range) {
-      return finish(bad_response(fetch_.url, "came in parts without saying which."));
-    }
+    const auto head = read_head();
+    if (auto wrong = check_head(head)) return finish(bad_response(url_, wrong));
     expected_ = head.content_range ? *head.content_range->last - head.content_range->first + 1
                                    : head.content_length;
     const auto handler = handler_;
     if (!handler->head(head)) return cancel();
-    if (over_) return;
+    if (is_over()) return;
     if (head.status != 200 && head.status != 206) {
-      return finish(bad_response(fetch_.url, "answered with HTTP " + std::to_string(head.status)));
+      return finish(bad_response(url_, "answered with HTTP " + std::to_string(head.status) + "."));
     }
     buffer_.resize(read_size);
-    read();
+    read(buffer_);
   }
 
   void redirect() {
     const auto location = header_of(response_headers(), "Location");
-    stream_.reset();
-    if (++hops_ > max_hops) return finish(bad_response(fetch_.url, "redirects too often."));
-    auto next = resolve_url(fetch_.url, location);
+    if (++hops_ > max_hops) return finish(bad_response(url_, "redirects too often."));
+    auto next = resolve_url(url_, location);
     if (location.empty() || !next) {
-      return finish(bad_response(fetch_.url, "redirects to what is no URL."));
+      return finish(bad_response(url_, "redirects to what is no URL."));
     }
-    fetch_.url = std::move(*next);
+    url_ = std::move(*next);
     if (auto refused = next_hop()) finish(std::move(*refused));
   }
 
@@ -185,7 +159,10 @@ class Fetch final : public ExchangeState {
     auto* headers = response_headers();
     FileHead head;
     head.status = status();
-    head.content_length = number_of(header_of(headers, "Content-Length"));
+    // RFC 9112 §6.3: beside a transfer coding, Content-Length means nothing.
+    if (soup_message_headers_get_encoding(headers) != SOUP_ENCODING_CHUNKED) {
+      head.content_length = number_of(header_of(headers, "Content-Length"));
+    }
     head.accepts_ranges = header_of(headers, "Accept-Ranges") == "bytes";
     head.content_type = header_of(headers, "Content-Type");
     head.strong_validator = strong_validator_of(headers);
@@ -194,80 +171,70 @@ class Fetch final : public ExchangeState {
     return head;
   }
 
-  void read() {
-    g_input_stream_read_async(stream_.get(), buffer_.data(), buffer_.size(), G_PRIORITY_DEFAULT,
-                              cancellable_.get(), async_done<&Fetch::got, Fetch>, keep(self()));
+  /// Why the body cannot be the file's bytes; null: it can.
+  const char* check_head(const FileHead& head) const {
+    const auto coding = header_of(response_headers(), "Content-Encoding");
+    if (!coding.empty() && g_ascii_strcasecmp(coding.c_str(), "identity") != 0) {
+      return "came in a content coding that was not asked for.";
+    }
+    if (head.status != 206) return nullptr;
+    if (g_ascii_strncasecmp(head.content_type.c_str(), "multipart/byteranges", 20) == 0) {
+      return "came in several parts at once.";
+    }
+    return head.content_range ? nullptr : "came in part without saying in which.";
   }
 
-  void got(GObject*, GAsyncResult* result) {
-    ErrorSlot error;
-    const auto count = g_input_stream_read_finish(stream_.get(), result, error.out());
-    if (over_) return;
-    if (error && g_error_matches(error.get(), G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT)) {
-      return finish(cut_off());
-    }
-    if (error) return finish(describe(*error.get(), fetch_.url));
+  void received(std::size_t count) override {
     if (count == 0) {
-      // libsoup takes a chunked body that ends at a chunk's border for whole: without a length
-      // there is no telling, and what was received must speak for itself.
-      return finish(!expected_ || received_ == *expected_ ? std::nullopt
-                                                          : std::optional(cut_off()));
+      // Without a length the end of the connection is the end of the file, and libsoup takes a
+      // chunked body that ends at a chunk's border for whole. What came must speak for itself.
+      const bool whole = !expected_ || received_ == *expected_;
+      return finish(whole ? std::nullopt : std::optional(cut_off()));
     }
-    const auto size = static_cast<std::size_t>(count);
-    received_ += size;
+    received_ += count;
     if (expected_ && received_ > *expected_) {
-      return finish(bad_response(fetch_.url, "sent more bytes than it had announced."));
+      return finish(bad_response(url_, "sent more bytes than it had announced."));
     }
-    limit_idle();
+    expect_progress();
     const auto handler = handler_;
-    handler->data(std::span(buffer_.data(), size));
-    if (!over_) read();
+    handler->data(std::span(buffer_.data(), count));
+    if (!is_over()) read(buffer_);
+  }
+
+  Error broken(const GError& error) const override {
+    return g_error_matches(&error, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT)
+               ? cut_off()
+               : ExchangeState::broken(error);
   }
 
   [[nodiscard]] Error cut_off() const {
     return {.code = ErrorCode::network,
-            .message = redact_url(fetch_.url) + " ended after " + std::to_string(received_) +
+            .message = redact_url(url_) + " ended after " + std::to_string(received_) +
                        (expected_ ? " of " + std::to_string(*expected_) : "") + " bytes."};
   }
 
-  void limit_idle() {
-    idle_ = thread_->after(fetch_.idle_timeout, [weak = std::weak_ptr(self())] {
-      const auto self = weak.lock();
-      if (!self) return;
-      self->refused_ = timed_out(self->fetch_.url, "nothing", self->fetch_.idle_timeout);
-      self->abort();
-    });
-  }
-
-  void finish(std::optional<Error> failure) {
-    if (over_) return;
-    over_ = true;
-    if (refused_) failure = std::move(refused_);
-    abort();
-    stream_.reset();
-    drop_message();
+  void report(std::optional<Error> failure) override {
     const auto handler = std::exchange(handler_, nullptr);
     handler->end(std::move(failure));
   }
 
-  const bool proxied_;
-  FileFetch fetch_;
+  const bool api_is_loopback_;
+  const std::optional<ByteRange> range_;
+  const std::optional<std::string> if_range_;
   // Shared with the call of it that is under way, which may be the one that ends us.
   std::shared_ptr<FileHandler> handler_;
   std::vector<std::uint8_t> buffer_;
   std::optional<std::uint64_t> expected_;
   std::uint64_t received_ = 0;
-  std::optional<Error> refused_;  // why we ended it ourselves
   unsigned hops_ = 0;
-  bool over_ = false;
 };
 
 }  // namespace
 
 std::shared_ptr<ExchangeState> start_fetch(std::shared_ptr<IoThread> thread, SoupSession* session,
-                                           bool proxied, FileFetch fetch, FileHandler handler) {
-  auto exchange = std::make_shared<Fetch>(std::move(thread), session, proxied, std::move(fetch),
-                                          std::move(handler));
+                                           FileFetch fetch, FileHandler handler) {
+  auto exchange =
+      std::make_shared<Fetch>(std::move(thread), session, std::move(fetch), std::move(handler));
   exchange->start();
   return exchange;
 }

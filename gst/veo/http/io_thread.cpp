@@ -67,6 +67,9 @@ IoThread::IoThread() : p_(std::make_unique<Private>()) {
     pthread_setname_np(pthread_self(), "veo-io");
     g_main_context_push_thread_default(context->context.get());
     g_main_loop_run(context->loop.get());
+    // libsoup closes connections in steps.
+    while (g_main_context_iteration(context->context.get(), FALSE) != FALSE) {
+    }
     g_main_context_pop_thread_default(context->context.get());
   });
 }

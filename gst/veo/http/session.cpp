@@ -63,7 +63,9 @@ Result<GObjectPtr<SoupSession>> make_session(const Network& network, int connect
   GObjectPtr<SoupSession> session(soup_session_new_with_options(
       "user-agent", user_agent.c_str(), "timeout", 0U, "idle-timeout", idle_connection_lives,
       "max-conns", 1024, "max-conns-per-host", connections_per_host, nullptr));
-  for (const auto type : {SOUP_TYPE_AUTH_MANAGER, SOUP_TYPE_CONTENT_DECODER, SOUP_TYPE_COOKIE_JAR,
+  // The auth manager stays, and is disabled for each message: without one, libsoup gathers the body
+  // of every 401 and 407 in memory, without a limit. So it only speaks to proxies, for a CONNECT.
+  for (const auto type : {SOUP_TYPE_CONTENT_DECODER, SOUP_TYPE_COOKIE_JAR,
                           SOUP_TYPE_CONTENT_SNIFFER, SOUP_TYPE_CACHE, SOUP_TYPE_HSTS_ENFORCER}) {
     soup_session_remove_feature_by_type(session.get(), type);
   }

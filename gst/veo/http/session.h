@@ -12,8 +12,9 @@
 
 namespace veo::http {
 
-/// A session with nothing in it that acts by itself: no authentication, cookies, cache, sniffing or
-/// decoding of contents. Deadlines are the exchanges' own. I/O thread only.
+/// A session with nothing in it that acts by itself: no cookies, cache, sniffing or decoding of
+/// contents, and authentication only of a CONNECT to a proxy, by the proxy's own URI. Deadlines are
+/// the exchanges' own. I/O thread only.
 Result<GObjectPtr<SoupSession>> make_session(const Network& network, int connections_per_host);
 
 /// A failed exchange as an Error, code network or tls. Names scheme, host and path of the URL,

@@ -21,7 +21,6 @@ constexpr int file_connections = 256;
 
 struct Transport::Private {
   std::shared_ptr<IoThread> thread;
-  bool proxied = false;
   GObjectPtr<SoupSession> api;
   GObjectPtr<SoupSession> files;
 };
@@ -43,7 +42,6 @@ Result<std::shared_ptr<Transport>> Transport::open(const std::shared_ptr<IoThrea
   if (!files) return fail(std::move(files.error()));
   std::shared_ptr<Transport> made(new Transport);
   made->p_->thread = thread;
-  made->p_->proxied = !network.proxy.empty();
   made->p_->api = std::move(*api);
   made->p_->files = std::move(*files);
   known.emplace_back(network, made);
@@ -52,14 +50,13 @@ Result<std::shared_ptr<Transport>> Transport::open(const std::shared_ptr<IoThrea
 
 Transport::Exchange Transport::call(ApiCall call, std::function<void(ApiAnswer)> answered) {
   Exchange exchange;
-  exchange.state_ = start_call(p_->thread, p_->api.get(), std::move(call), std::move(answered));
+  exchange.state_ = start_call(p_->thread, p_->api.get(), call, std::move(answered));
   return exchange;
 }
 
 Transport::Exchange Transport::fetch(FileFetch fetch, FileHandler handler) {
   Exchange exchange;
-  exchange.state_ =
-      start_fetch(p_->thread, p_->files.get(), p_->proxied, std::move(fetch), std::move(handler));
+  exchange.state_ = start_fetch(p_->thread, p_->files.get(), std::move(fetch), std::move(handler));
   return exchange;
 }
 

@@ -51,9 +51,11 @@ class Source {
     bool downloading = false;
   };
 
-  /// Checks everything that can be checked without the network, then starts. Reads the key file.
+  /// Checks everything that can be checked without the network, and prices it. Reads the key file.
   /// Fails with the codes of validate(), resolve_access(), and budget_exceeded.
   static Result<std::unique_ptr<Source>> open(Settings settings, std::weak_ptr<Wakeup> wakeup);
+  /// Submits, or joins the known task. Nothing was sent before. Once; at once.
+  void start();
   /// Abandons the job: see Job::abandon().
   ~Source();
   Source(const Source&) = delete;

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "exchange.h"
+
+#include <utility>
+
+#include "veo/core/error_table.h"
+#include "veo/core/url_policy.h"
+
+namespace veo::http {
+
+ExchangeState::ExchangeState(std::shared_ptr<IoThread> thread, SoupSession* session,
+                             std::string url, std::chrono::milliseconds idle_timeout)
+    : thread_(std::move(thread)),
+      url_(std::move(url)),
+      session_(SOUP_SESSION(g_object_ref(session))),
+      idle_timeout_(idle_timeout) {}
+
+ExchangeState::~ExchangeState() { drop_message(); }
+
+bool ExchangeState::make_message(const char* method) {
+  drop_message();
+  started_ = false;
+  const GUriPtr uri(
+      g_uri_parse(url_.c_str(), static_cast<GUriFlags>(SOUP_HTTP_URI_FLAGS), nullptr));
+  if (!uri) return false;
+  message_.reset(soup_message_new_from_uri(method, uri.get()));
+  if (!message_) return false;
+  cancellable_.reset(g_cancellable_new());
+  soup_message_add_flags(
+      message_.get(),
+      static_cast<SoupMessageFlags>(SOUP_MESSAGE_NO_REDIRECT | SOUP_MESSAGE_DO_NOT_USE_AUTH_CACHE));
+  soup_message_disable_feature(message_.get(), SOUP_TYPE_AUTH_MANAGER);
+  g_signal_connect(message_.get(), "network-event", G_CALLBACK(&on_network_event), this);
+  g_signal_connect(message_.get(), "starting", G_CALLBACK(&on_starting), this);
+  g_signal_connect(message_.get(), "got-headers", G_CALLBACK(&on_got_headers), this);
+  // What arrives is what is counted and checked: no coding on the way.
+  soup_message_headers_replace(request_headers(), "Accept-Encoding", "identity");
+  return true;
+}
+
+void ExchangeState::drop_message() {
+  if (!message_) return;
+  g_signal_handlers_disconnect_by_data(message_.get(), this);
+  message_.reset();
+}
+
+void ExchangeState::send() {
+  expect_progress();
+  soup_session_send_async(session_.get(), message_.get(), G_PRIORITY_DEFAULT, cancellable_.get(),
+                          async_done<&ExchangeState::on_sent, ExchangeState>,
+                          keep(shared_from_this()));
+}
+
+void ExchangeState::on_sent(GObject*, GAsyncResult* result) {
+  ErrorSlot error;
+  stream_.reset(soup_session_send_finish(session_.get(), result, error.out()));
+  if (over_) return stream_.reset();
+  if (error) return finish(describe(*error.get(), url_));
+  if (started_) return sent();
+  // A proxy's refusal of CONNECT ends the message, as if its status were the server's.
+  finish(Error{.code = ErrorCode::network,
+               .message = with_advice("The proxy did not connect to " + redact_url(url_) +
+                                          ": HTTP " + std::to_string(status()) + ".",
+                                      ErrorCode::network)});
+}
+
+void ExchangeState::read(std::span<std::uint8_t> buffer) {
+  g_input_stream_read_async(stream_.get(), buffer.data(), buffer.size(), G_PRIORITY_DEFAULT,
+                            cancellable_.get(), async_done<&ExchangeState::on_read, ExchangeState>,
+                            keep(shared_from_this()));
+}
+
+void ExchangeState::on_read(GObject* source, GAsyncResult* result) {
+  ErrorSlot error;
+  // Not stream_, which is gone when the exchange is over.
+  const auto count = g_input_stream_read_finish(G_INPUT_STREAM(source), result, error.out());
+  if (over_) return;
+  if (error) return finish(broken(*error.get()));
+  received(static_cast<std::size_t>(count));
+}
+
+void ExchangeState::expect_progress() {
+  idle_ = thread_->after(idle_timeout_, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self) self->finish(timed_out(self->url_, "nothing", self->idle_timeout_));
+  });
+}
+
+void ExchangeState::finish(std::optional<Error> failure) {
+  if (over_) return;
+  close();
+  report(std::move(failure));
+}
+
+void ExchangeState::finish_later(Error failure) {
+  thread_->post(
+      [self = shared_from_this(), failure = std::move(failure)] { self->finish(failure); });
+}
+
+void ExchangeState::close() {
+  over_ = true;
+  idle_.cancel();
+  total_.cancel();
+  if (cancellable_) g_cancellable_cancel(cancellable_.get());
+  stream_.reset();
+  drop_message();
+  thread_.reset();
+}
+
+void ExchangeState::on_network_event(SoupMessage*, GSocketClientEvent event, GIOStream* connection,
+                                     gpointer data) noexcept {
+  const auto self = static_cast<ExchangeState*>(data)->shared_from_this();
+  self->expect_progress();
+  if (event != G_SOCKET_CLIENT_CONNECTED || !G_IS_SOCKET_CONNECTION(connection)) return;
+  const GObjectPtr<GSocketAddress> remote(
+      g_socket_connection_get_remote_address(G_SOCKET_CONNECTION(connection), nullptr));
+  self->connected(remote.get());
+}
+
+void ExchangeState::on_starting(SoupMessage*, gpointer data) noexcept {
+  const auto self = static_cast<ExchangeState*>(data)->shared_from_this();
+  self->started_ = true;
+  self->starting();
+}
+
+void ExchangeState::on_got_headers(SoupMessage*, gpointer data) noexcept {
+  const auto self = static_cast<ExchangeState*>(data)->shared_from_this();
+  self->got_headers();
+  // libsoup would send the request again by itself, once it has gathered all of this body.
+  if (!self->over_ && self->status() == SOUP_STATUS_MISDIRECTED_REQUEST) {
+    self->finish(Error{.code = ErrorCode::network,
+                       .message = "The server that was reached does not answer for " +
+                                  redact_url(self->url_) + " (HTTP 421).",
+                       .http_status = SOUP_STATUS_MISDIRECTED_REQUEST});
+  }
+}
+
+}  // namespace veo::http

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Shared by the scripts, which source it in the root of the source tree. Each function returns a
+# status, also where `set -e` is off, as it is in conditions.
+# shellcheck shell=bash
+
+# veo_setup DIR [OPTION…]: configures DIR with Meson OPTIONs, by CXX (default g++), unless that is
+# done. Warnings are errors in DIR from then on, whoever configured it.
+veo_setup() {
+  local dir=$1 log status=0
+  shift
+  if [[ -f $dir/build.ninja ]] && grep -q -m1 -- ' -Werror' "$dir/build.ninja"; then
+    return 0
+  fi
+  log=$(mktemp) || return
+  if [[ -f $dir/build.ninja ]]; then
+    meson configure "$dir" -Dwerror=true >"$log" 2>&1 || status=$?
+  else
+    CXX=${CXX:-g++} meson setup "$dir" -Dwerror=true "$@" >"$log" 2>&1 || status=$?
+  fi
+  ((status == 0)) || tail -n 25 "$log" | veo_relative >&2
+  rm -f "$log"
+  return "$status"
+}
+
+# veo_build DIR [TARGET…]: configures DIR if need be, and compiles TARGETs, or all. Where no one
+# watches, only what fails is printed.
+veo_build() {
+  local dir=$1
+  veo_setup "$dir" || return
+  shift
+  if [[ -t 1 ]]; then
+    ninja -C "$dir" -j "$(nproc)" "$@"
+  else
+    [[ -e $dir/.ninja_log ]] || echo "Building in $dir…"
+    (set -o pipefail; ninja -C "$dir" -j "$(nproc)" --quiet "$@" 2>&1 |
+      grep --line-buffered -v '^ninja: no work to do' | veo_relative || ((PIPESTATUS[0] == 0)))
+  fi
+}
+
+# veo_relative: a filter that makes the paths of this tree relative to it.
+veo_relative() { sed -u "s|$PWD/||g; s|$PWD|.|g"; }
+
+# veo_sources: the C++ files of the tree, one on each line.
+veo_sources() {
+  find gst plugin tools tests examples -name '*.cpp' -print -o -name '*.h' -print | sort
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// How long until the first decoded frame, over a slow link? Side by side, alternating:
+//
+//   veosrc       veosrc task-id=… ! decodebin, counted from the poll that says `completed`
+//   souphttpsrc  souphttpsrc location=URL ! decodebin, counted from the start
+//
+// Usage: first-frame [--runs N] [--bandwidth BYTES/s] [--latency MS]   (VEO_TEST_CLIPS: real clips)
+#include <gst/gst.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "clips.h"
+#include "simulator.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Milliseconds = std::chrono::duration<double, std::milli>;
+
+struct Marks {
+  Clock::time_point completed;
+  Clock::time_point first_frame;
+};
+
+/// Runs the line until its first decoded frame is at the sink `video`.
+Marks run(const std::string& line, const veo::test::Simulator* simulator) {
+  GError* error = nullptr;
+  GstElement* pipeline = gst_parse_launch(line.c_str(), &error);
+  if (error != nullptr) {
+    std::fprintf(stderr, "%s: %s\n", line.c_str(), error->message);
+    std::exit(1);
+  }
+  Marks marks;
+  GstElement* src = gst_bin_get_by_name(GST_BIN(pipeline), "src");
+  if (simulator != nullptr) {
+    g_object_set(src, "api-url", simulator->api_url().c_str(), "api-key", simulator->key().c_str(),
+                 nullptr);
+  }
+  GstElement* sink = gst_bin_get_by_name(GST_BIN(pipeline), "video");
+  GstPad* pad = gst_element_get_static_pad(sink, "sink");
+  gst_pad_add_probe(
+      pad, GST_PAD_PROBE_TYPE_BUFFER,
+      [](GstPad*, GstPadProbeInfo*, gpointer data) {
+        static_cast<Marks*>(data)->first_frame = Clock::now();
+        return GST_PAD_PROBE_REMOVE;
+      },
+      &marks, nullptr);
+  GstBus* bus = gst_element_get_bus(pipeline);
+  // The moment at which the message is posted, not that at which the main thread sees it.
+  gst_bus_set_sync_handler(
+      bus,
+      [](GstBus*, GstMessage* message, gpointer data) {
+        if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_PROGRESS) {
+          GstProgressType type;
+          gchar* code = nullptr;
+          gst_message_parse_progress(message, &type, &code, nullptr);
+          if (type == GST_PROGRESS_TYPE_START && g_strcmp0(code, "download") == 0) {
+            static_cast<Marks*>(data)->completed = Clock::now();
+          }
+          g_free(code);
+        }
+        return GST_BUS_PASS;
+      },
+      &marks, nullptr);
+  marks.completed = Clock::now();
+  gst_element_set_state(pipeline, GST_STATE_PAUSED);
+  GstMessage* message = gst_bus_timed_pop_filtered(
+      bus, 120 * GST_SECOND,
+      static_cast<GstMessageType>(GST_MESSAGE_ASYNC_DONE | GST_MESSAGE_ERROR));
+  if (message == nullptr || GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) {
+    std::fprintf(stderr, "%s: no first frame\n", line.c_str());
+    std::exit(1);
+  }
+  gst_message_unref(message);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_bus_set_sync_handler(bus, nullptr, nullptr, nullptr);
+  gst_object_unref(bus);
+  gst_object_unref(pad);
+  gst_object_unref(sink);
+  gst_object_unref(src);
+  gst_object_unref(pipeline);
+  return marks;
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+std::string option(int argc, char** argv, const std::string& name, const std::string& fallback) {
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (name == argv[i]) return argv[i + 1];
+  }
+  return fallback;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  gst_init(nullptr, nullptr);
+  const int runs = std::stoi(option(argc, argv, "--runs", "7"));
+  const auto bandwidth = option(argc, argv, "--bandwidth", "2M");
+  const auto latency = option(argc, argv, "--latency", "0ms");
+  std::vector<std::string> arguments = {"--generation-time", "0s",        "--bandwidth",
+                                        bandwidth,           "--latency", latency};
+  const auto clip = veo::test::clip_path("veo31-dialogue.mp4");
+  if (clip) arguments.insert(arguments.end(), {"--clip", *clip});
+  const auto simulator = veo::test::Simulator::start(arguments);
+
+  const std::string decode = " ! decodebin ! video/x-raw ! fakesink name=video sync=false";
+  // One task for all runs; its first run also warms the registry and the decoder up.
+  run("veosrc name=src prompt=\"a dog in a park\"" + decode, &simulator);
+  const std::string id = simulator.state().at("tasks").at(0).at("id");
+  const std::string url = simulator.state().at("tasks").at(0).at("url");
+  const std::string ours = "veosrc name=src task-id=" + id + decode;
+  const std::string theirs = "souphttpsrc name=src location=" + url + decode;
+
+  std::vector<double> a;
+  std::vector<double> b;
+  const auto measure = [&](bool mine) {
+    const auto marks = run(mine ? ours : theirs, mine ? &simulator : nullptr);
+    (mine ? a : b).push_back(Milliseconds(marks.first_frame - marks.completed).count());
+  };
+  for (int i = 0; i < runs; ++i) {
+    measure(i % 2 == 0);
+    measure(i % 2 != 0);
+  }
+  std::printf("first decoded frame of %s, %s bytes/s, %s one way, median of %d:\n",
+              clip ? "veo31-dialogue.mp4" : "a simulated clip", bandwidth.c_str(), latency.c_str(),
+              runs);
+  std::printf("  veosrc %.0f ms, souphttpsrc %.0f ms, ratio %.3f\n", median(a), median(b),
+              median(a) / median(b));
+  return 0;
+}

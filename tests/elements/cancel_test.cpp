@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The way to NULL is short from everywhere, and leaves nothing behind.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "test_pipeline.h"
+
+namespace veo::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+/// The contract's bound: not a benchmark, but what a user calls "at once".
+constexpr auto at_once = 250ms;
+constexpr int times = 50;
+
+unsigned io_threads() {
+  unsigned count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream file(task.path() / "comm");
+    std::string name;
+    if (std::getline(file, name) && name == "veo-io") ++count;
+  }
+  return count;
+}
+
+/// Waits, with a bound, for what ends by itself.
+bool io_threads_end() {
+  const auto deadline = Clock::now() + 10s;
+  while (io_threads() > 0) {
+    if (Clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+/// Counts the objects of a pipeline that are still alive.
+class Alive {
+ public:
+  void watch(GstElement* element) {
+    ++count_;
+    g_object_weak_ref(
+        G_OBJECT(element), [](gpointer self, GObject*) { --static_cast<Alive*>(self)->count_; },
+        this);
+  }
+  [[nodiscard]] int count() const { return count_; }
+
+ private:
+  std::atomic<int> count_ = 0;
+};
+
+struct Moment {
+  const char* name;
+  std::vector<std::string> simulator;
+  std::vector<std::string> faults;
+  const char* reached;  ///< the PROGRESS code whose START says that we are there; "": prerolled
+  bool known_task;      ///< play a task that is completed, instead of submitting one each time
+};
+void PrintTo(const Moment& moment, std::ostream* out) { *out << moment.name; }
+
+class Cancel : public testing::TestWithParam<Moment> {};
+
+TEST_P(Cancel, IsAtOnceAndLeavesNothing) {
+  const auto& moment = GetParam();
+  auto simulator = Simulator::start(moment.simulator);
+  std::string line = "veosrc name=src prompt=x ! fakesink";
+  if (moment.known_task) {
+    TestPipeline first(line);
+    first.use(simulator);
+    ASSERT_TRUE(first.finish());
+    const std::string id = simulator.state().at("tasks").at(0).at("id");
+    line = "veosrc name=src task-id=" + id + " ! fakesink";
+  }
+  simulator.set_faults(moment.faults);
+  Clock::duration longest{};
+  Alive alive;
+  for (int i = 0; i < times; ++i) {
+    TestPipeline run(line);
+    run.use(simulator);
+    alive.watch(run.pipeline());
+    alive.watch(run.element("src").get());
+    run.start(GST_STATE_PAUSED);
+    for (;;) {
+      const auto message =
+          run.next(*moment.reached != '\0' ? GST_MESSAGE_PROGRESS : GST_MESSAGE_ASYNC_DONE);
+      ASSERT_TRUE(message);
+      ASSERT_FALSE(run.failure()) << run.failure()->text;
+      if (*moment.reached == '\0' || run.progress().back().code == moment.reached) break;
+    }
+    // A submission is under way when its bytes have arrived, not when we say that it begins.
+    while (moment.reached == std::string("submit") && simulator.state().at("submissions") <= i) {
+      std::this_thread::yield();
+    }
+    const auto begin = Clock::now();
+    run.stop();
+    longest = std::max(longest, Clock::now() - begin);
+    if (*moment.reached != '\0') {
+      EXPECT_EQ(run.progress().back().type, "canceled");
+      EXPECT_EQ(run.progress().back().code, moment.reached);
+    }
+  }
+  std::printf("  %s: longest of %d: %.1f ms\n", moment.name, times,
+              std::chrono::duration<double, std::milli>(longest).count());
+  EXPECT_LT(longest, at_once);
+  EXPECT_EQ(alive.count(), 0);
+  EXPECT_TRUE(io_threads_end());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Moments, Cancel,
+    testing::Values(
+        // Answers only after a while, so that the POST ends by itself, and its thread with it.
+        Moment{"submit", {"--frames", "24"}, {"submit:delay=300ms"}, "submit", false},
+        Moment{"wait", {"--generation-time", "1h"}, {}, "generate", false},
+        Moment{"download",
+               {"--generation-time", "0s", "--frames", "24"},
+               {"file:stall=0"},
+               "download",
+               true},
+        Moment{"paused_push", {"--generation-time", "0s", "--frames", "24"}, {}, "", true}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+TEST(Cancel, OneThreadServesManyElementsAndEndsWithTheLast) {
+  const auto simulator = Simulator::start({"--generation-time", "1h"});
+  {
+    std::vector<std::unique_ptr<TestPipeline>> runs;
+    for (int i = 0; i < 20; ++i) {
+      runs.push_back(std::make_unique<TestPipeline>("veosrc name=src prompt=x ! fakesink"));
+      runs.back()->use(simulator);
+      runs.back()->start(GST_STATE_PAUSED);
+    }
+    for (auto& run : runs) {
+      while (run->tasks().empty() || run->tasks().back().rfind("none", 0) == 0) {
+        ASSERT_TRUE(run->next(GST_MESSAGE_ELEMENT));
+        ASSERT_FALSE(run->failure()) << run->failure()->text;
+      }
+    }
+    EXPECT_EQ(io_threads(), 1U);
+  }
+  EXPECT_TRUE(io_threads_end());
+  EXPECT_EQ(simulator.state().at("charges"), 20);
+}
+
+TEST(Cancel, ABegunSubmissionIsAnsweredAfterTheElementIsGone) {
+  const auto simulator = Simulator::start({"--fault", "submit:delay=300ms"});
+  testing::internal::CaptureStderr();
+  {
+    TestPipeline run("veosrc name=src prompt=x ! fakesink");
+    run.use(simulator);
+    run.start(GST_STATE_PAUSED);
+    ASSERT_TRUE(run.next(GST_MESSAGE_PROGRESS));
+    // On the wire: only then is it a submission that nothing may cancel.
+    while (simulator.state().at("submissions") == 0) std::this_thread::yield();
+  }
+  EXPECT_TRUE(io_threads_end());
+  const auto said = testing::internal::GetCapturedStderr();
+  const std::string id = simulator.state().at("tasks").at(0).at("id");
+  EXPECT_NE(said.find("task-id=" + id), std::string::npos) << said;
+  EXPECT_EQ(simulator.state().at("charges"), 1);
+}
+
+}  // namespace
+}  // namespace veo::test

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Byte seeks, while the file downloads and after.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "test_pipeline.h"
+
+namespace veo::test {
+namespace {
+
+class Seek : public testing::TestWithParam<std::vector<std::string>> {};
+
+TEST_P(Seek, EveryPlaceReadsAsInOnePass) {
+  auto arguments = GetParam();
+  arguments.insert(arguments.end(), {"--generation-time", "50ms"});
+  const auto simulator = Simulator::start(arguments);
+  TestPipeline whole("veosrc name=src prompt=x ! fakesink name=sink sync=false");
+  whole.use(simulator);
+  whole.watch("sink");
+  ASSERT_TRUE(whole.finish());
+  ASSERT_FALSE(whole.failure()) << whole.failure()->text;
+  const auto& all = whole.bytes("sink");
+  const std::string id = simulator.state().at("tasks").at(0).at("id");
+
+  TestPipeline run("veosrc name=src task-id=" + id + " ! fakesink name=sink sync=false");
+  run.use(simulator);
+  run.watch("sink");
+  run.start(GST_STATE_PAUSED);
+  ASSERT_TRUE(run.next(GST_MESSAGE_ASYNC_DONE));
+  ASSERT_FALSE(run.failure()) << run.failure()->text;
+  gint64 duration = 0;
+  EXPECT_TRUE(gst_element_query_duration(run.pipeline(), GST_FORMAT_BYTES, &duration));
+  EXPECT_EQ(duration, static_cast<gint64>(all.size()));
+
+  const auto size = all.size();
+  for (const auto offset :
+       {size - 1, size / 2, std::size_t{0}, size / 3, size - 70'000, size / 2 - 1}) {
+    const auto before = run.bytes("sink").size();
+    ASSERT_TRUE(gst_element_seek_simple(run.pipeline(), GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH,
+                                        static_cast<gint64>(offset)));
+    ASSERT_TRUE(run.next(GST_MESSAGE_ASYNC_DONE));
+    ASSERT_FALSE(run.failure()) << run.failure()->text;
+    // Prerolled again: the sink holds the first buffer from there.
+    const auto& bytes = run.bytes("sink");
+    ASSERT_GT(bytes.size(), before);
+    EXPECT_TRUE(std::equal(bytes.begin() + static_cast<std::ptrdiff_t>(before), bytes.end(),
+                           all.begin() + static_cast<std::ptrdiff_t>(offset)))
+        << "at " << offset;
+  }
+  const auto before = run.bytes("sink").size();
+  ASSERT_TRUE(gst_element_seek_simple(run.pipeline(), GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH, 1000));
+  run.start();
+  ASSERT_TRUE(run.next(GST_MESSAGE_EOS));
+  ASSERT_FALSE(run.failure()) << run.failure()->text;
+  run.stop();
+  const auto& bytes = run.bytes("sink");
+  EXPECT_EQ(std::vector(bytes.begin() + static_cast<std::ptrdiff_t>(before), bytes.end()),
+            std::vector(all.begin() + 1000, all.end()));
+  EXPECT_EQ(simulator.state().at("charges"), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Links, Seek,
+                         testing::Values(std::vector<std::string>{},
+                                         std::vector<std::string>{"--bandwidth", "4M"},
+                                         std::vector<std::string>{"--no-ranges"},
+                                         std::vector<std::string>{"--layout", "fragmented"}));
+
+TEST(Seek, AFlushWhileTheTaskIsGeneratedSubmitsNothingAnew) {
+  const auto simulator = Simulator::start({"--generation-time", "1s", "--frames", "24"});
+  TestPipeline run("veosrc name=src prompt=x ! fakesink name=sink sync=false");
+  run.use(simulator);
+  run.start();
+  ASSERT_TRUE(run.next(GST_MESSAGE_PROGRESS));
+  for (int i = 0; i < 20; ++i) {
+    const auto src = run.element("src");
+    gst_element_send_event(src.get(), gst_event_new_flush_start());
+    gst_element_send_event(src.get(), gst_event_new_flush_stop(TRUE));
+  }
+  ASSERT_TRUE(run.next(GST_MESSAGE_EOS));
+  ASSERT_FALSE(run.failure()) << run.failure()->text;
+  EXPECT_EQ(simulator.state().at("charges"), 1);
+}
+
+}  // namespace
+}  // namespace veo::test

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Whatever is downloaded: no crash, no byte asked for that is not there, and a layout that has each
+// byte of the file once, and the media where its chunk offsets say.
+// An entry for libFuzzer; tests/unit/core/mp4_mutation_test.cpp drives it as well.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+
+#include "mp4_file.h"
+#include "veo/core/mp4_layout.h"
+
+namespace {
+
+using namespace veo::mp4;
+
+void must(bool promise) {
+  if (!promise) std::abort();
+}
+
+void must_have_media_where_it_says(std::span<const std::uint8_t> file, const Bytes& streamable,
+                                   std::uint64_t first_mdat) {
+  const auto before = tables_in(file);
+  const auto after = tables_in(streamable);
+  must(before.size() == after.size());
+  for (std::size_t t = 0; t < before.size(); ++t) {
+    must(before[t].offsets.size() == after[t].offsets.size());
+    for (std::size_t i = 0; i < before[t].offsets.size(); ++i) {
+      const auto old_offset = before[t].offsets[i];
+      const auto new_offset = after[t].offsets[i];
+      must(old_offset < first_mdat ? new_offset == old_offset
+                                   : file[old_offset] == streamable.at(new_offset));
+    }
+  }
+}
+
+void must_have_each_byte_once(const LayoutScanner& scanner, std::uint64_t file_size) {
+  std::uint64_t position = 0;
+  std::uint64_t skipped = 0;
+  for (const auto& segment : scanner.layout().segments()) {
+    must(segment.size > 0);
+    if (segment.memory) {
+      must(segment.memory->size() == segment.size);
+      continue;
+    }
+    skipped += segment.file_offset - position;
+    must(segment.file_offset >= position);
+    position = segment.file_offset + segment.size;
+  }
+  skipped += file_size - position;
+  std::uint64_t moov_size = 0;
+  if (scanner.layout().segments().size() > 1) {
+    for (const auto& b : scanner.boxes()) moov_size += b.type == fourcc("moov") ? b.size : 0;
+  }
+  must(skipped == moov_size);
+}
+
+}  // namespace
+
+// libFuzzer's own name for it.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::span file(data, size);
+  LayoutScanner scanner(size);
+  std::size_t rounds = 0;
+  while (const auto need = scanner.need()) {
+    must(need->offset <= size && need->size <= size - need->offset);
+    must(++rounds <= LayoutScanner::max_boxes + 2);
+    if (const auto status = scanner.give(file.subspan(need->offset, need->size)); !status) {
+      must(status.error().code == veo::ErrorCode::bad_media && !status.error().message.empty());
+      return 0;
+    }
+  }
+  must_have_each_byte_once(scanner, size);
+  const auto streamable = present(file, scanner.layout());
+  must(streamable.size() == scanner.layout().size());
+  if (scanner.layout().segments().size() == 1) return 0;
+
+  const auto* const first_mdat =
+      &*std::ranges::find(scanner.boxes(), fourcc("mdat"), &veo::mp4::Box::type);
+  must_have_media_where_it_says(file, streamable, first_mdat->offset);
+
+  // It is a file in its own right, and one that stays as it is.
+  LayoutScanner again(streamable.size());
+  while (const auto need = again.need()) {
+    must(again.give(std::span(streamable).subspan(need->offset, need->size)).has_value());
+  }
+  must(again.layout().segments().size() == 1);
+  return 0;
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The ends of exchanges that nobody waits for any more, and of the thread behind them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client.h"
+#include "raw_server.h"
+
+namespace veo::test {
+namespace {
+
+using http::Transport;
+
+void unexpected_answer(const http::ApiAnswer&) { ADD_FAILURE() << "a handler ran after its end"; }
+
+http::FileHandler unexpected_file() {
+  return {.head =
+              [](const http::FileHead&) {
+                ADD_FAILURE() << "head";
+                return true;
+              },
+          .data = [](std::span<const std::uint8_t>) { ADD_FAILURE() << "data"; },
+          .end = [](const std::optional<Error>&) { ADD_FAILURE() << "end"; }};
+}
+
+/// A server that takes what comes, says `beginning`, and then waits for the client to go.
+class Waiting {
+ public:
+  explicit Waiting(std::string beginning = "")
+      : server_([this, beginning = std::move(beginning)](RawConnection& connection) {
+          connection.read_request();
+          connection.write(beginning);
+          asked.set();
+          connection.read_to_end();
+          left.set();
+        }) {}
+
+  Event asked;
+  Event left;
+  [[nodiscard]] std::string url() const { return server_.url("/"); }
+
+ private:
+  RawServer server_;
+};
+
+TEST(Cancel, OfAQueryEndsItsConnection) {
+  for (const auto* beginning : {"", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"}) {
+    Waiting server(beginning);
+    Client client;
+    auto exchange = client.on_thread(
+        [&] { return client.transport()->call(get(server.url()), unexpected_answer); });
+    ASSERT_TRUE(server.asked.wait());
+    client.on_thread([&] { exchange = {}; });
+    EXPECT_TRUE(server.left.wait());
+  }
+}
+
+TEST(Cancel, OfAFetchEndsItsConnection) {
+  for (const auto* beginning : {"", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"}) {
+    Waiting server(beginning);
+    Client client;
+    auto handler = unexpected_file();
+    handler.head = [](const http::FileHead&) { return true; };
+    auto exchange = client.on_thread(
+        [&] { return client.transport()->fetch(file(server.url()), std::move(handler)); });
+    ASSERT_TRUE(server.asked.wait());
+    client.on_thread([&] { exchange = {}; });
+    EXPECT_TRUE(server.left.wait());
+  }
+}
+
+TEST(Cancel, AtOnceSendsNothing) {
+  const RawServer server([](RawConnection& connection) { connection.read_request(); });
+  {
+    Client client;
+    client.on_thread([&] {
+      auto submission = client.transport()->call(post(server.url("/")), unexpected_answer);
+      auto query = client.transport()->call(get(server.url("/")), unexpected_answer);
+      auto fetch = client.transport()->fetch(file(server.url("/")), unexpected_file());
+      EXPECT_FALSE(submission.begun());
+    });
+  }
+  EXPECT_TRUE(threads_end("veo-io"));
+  EXPECT_TRUE(server.requests().empty());
+}
+
+TEST(Cancel, OfASubmissionThatHasNotBegunEndsItsConnection) {
+  Event connected;
+  std::promise<std::string> heard;
+  const RawServer server([&](RawConnection& connection) {
+    connection.read(1);  // of TLS's first message, which is never answered
+    connected.set();
+    heard.set_value(connection.read_to_end());
+  });
+  Client client;
+  auto exchange = client.on_thread(
+      [&] { return client.transport()->call(post(server.url("/", "https")), unexpected_answer); });
+  ASSERT_TRUE(connected.wait());
+  client.on_thread([&] {
+    EXPECT_FALSE(exchange.begun());
+    exchange = {};
+  });
+  EXPECT_EQ(heard.get_future().get().find(key_text), std::string::npos);
+}
+
+TEST(Cancel, OfASubmissionThatHasBegunOnlyStopsListening) {
+  Event asked;
+  Event answer;
+  Event answered;
+  bool took_it = false;
+  const RawServer server([&](RawConnection& connection) {
+    connection.read_request();
+    asked.set();
+    EXPECT_TRUE(answer.wait());
+    // What was sent meanwhile would show here: the client has not gone.
+    took_it = connection.write(
+        http_answer("200 OK", R"({"data":{"taskId":"t"}})", "Connection: close\r\n"));
+    answered.set();
+  });
+  {
+    Client client;
+    auto exchange = client.on_thread(
+        [&] { return client.transport()->call(post(server.url("/")), unexpected_answer); });
+    ASSERT_TRUE(asked.wait());
+    client.on_thread([&] {
+      EXPECT_TRUE(exchange.begun());
+      exchange = {};
+    });
+  }
+  // It ends by itself, and until then has its thread.
+  EXPECT_EQ(threads_named("veo-io"), 1U);
+  answer.set();
+  ASSERT_TRUE(answered.wait());
+  EXPECT_TRUE(took_it);
+  EXPECT_TRUE(threads_end("veo-io"));
+}
+
+TEST(Cancel, OfASubmissionThatHasBegunLeavesItItsDeadline) {
+  Waiting server;
+  {
+    Client client;
+    auto call = post(server.url());
+    call.total_timeout = 300ms;
+    auto exchange = client.on_thread(
+        [&] { return client.transport()->call(std::move(call), unexpected_answer); });
+    ASSERT_TRUE(server.asked.wait());
+    client.on_thread([&] { exchange = {}; });
+  }
+  EXPECT_TRUE(server.left.wait());
+  EXPECT_TRUE(threads_end("veo-io"));
+}
+
+TEST(Cancel, InItsOwnHandlerIsSafe) {
+  const RawServer server([](RawConnection& connection) {
+    while (!connection.read_request().empty()) {
+      connection.write(http_answer("200 OK", std::string(1 << 20, 'x')));
+    }
+  });
+  Client client;
+  for (const std::string_view where : {"answer", "head", "head, and false", "data", "end"}) {
+    SCOPED_TRACE(where);
+    Event ended;
+    Transport::Exchange exchange;
+    // Its end is the handler's own: a handler that is destroyed within its call is used no more.
+    const auto alive = std::make_shared<int>(1);
+    const auto end_at = [&, alive](std::string_view here) {
+      if (!where.starts_with(here)) return;
+      exchange = {};
+      EXPECT_EQ(*alive, 1);
+      ended.set();
+    };
+    client.on_thread([&] {
+      if (where == "answer") {
+        exchange = client.transport()->call(get(server.url("/")),
+                                            [=](const http::ApiAnswer&) { end_at("answer"); });
+        return;
+      }
+      exchange = client.transport()->fetch(
+          file(server.url("/")), {.head =
+                                      [=](const http::FileHead&) {
+                                        end_at("head");
+                                        return where != "head, and false";
+                                      },
+                                  .data = [=](std::span<const std::uint8_t>) { end_at("data"); },
+                                  .end = [=](const std::optional<Error>&) { end_at("end"); }});
+    });
+    EXPECT_TRUE(ended.wait());
+    client.on_thread([] {});
+  }
+}
+
+TEST(Cancel, ByTheHeadsHandlerIsTheEnd) {
+  Waiting server("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n0");
+  Client client;
+  auto handler = unexpected_file();
+  handler.head = [](const http::FileHead&) { return false; };
+  auto exchange = client.on_thread(
+      [&] { return client.transport()->fetch(file(server.url()), std::move(handler)); });
+  EXPECT_TRUE(server.left.wait());
+  client.on_thread([&] { exchange = {}; });
+}
+
+TEST(Cancel, EverythingMayGoInAHandler) {
+  const RawServer server([](RawConnection& connection) {
+    connection.read_request();
+    connection.write(http_answer("200 OK", "{}"));
+    connection.read_to_end();
+  });
+  Event ended;
+  auto client = std::make_unique<Client>();
+  struct Held {
+    std::shared_ptr<http::IoThread> thread;
+    std::shared_ptr<Transport> transport;
+    Transport::Exchange exchange;
+  };
+  const auto held = std::make_shared<Held>();
+  client->on_thread([&] {
+    held->thread = client->thread();
+    held->transport = client->transport();
+    held->exchange =
+        held->transport->call(post(server.url("/")), [&, held](const http::ApiAnswer& answer) {
+          EXPECT_TRUE(answer.evidence.whole);
+          const auto last = std::move(*held);
+          ended.set();
+        });
+  });
+  client.reset();
+  EXPECT_TRUE(ended.wait());
+  EXPECT_TRUE(threads_end("veo-io"));
+}
+
+}  // namespace
+}  // namespace veo::test

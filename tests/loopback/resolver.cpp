@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "resolver.h"
+
+#include <memory>
+#include <string>
+
+namespace {
+
+// GIO asks for names through a GObject class alone: so this is one, with C++ only in its pointer.
+struct Entry {
+  std::string name;
+  std::string address;
+};
+
+struct VeoTestResolver {
+  GResolver parent;
+  Entry* entry;
+};
+struct VeoTestResolverClass {
+  GResolverClass parent;
+};
+
+GType veo_test_resolver_get_type();
+G_DEFINE_TYPE(VeoTestResolver, veo_test_resolver, G_TYPE_RESOLVER)
+
+void lookup(GResolver* resolver, const char* name, GResolverNameLookupFlags,
+            GCancellable* cancellable, GAsyncReadyCallback done, gpointer data) {
+  const auto& entry = *reinterpret_cast<VeoTestResolver*>(resolver)->entry;
+  const veo::test::GRef<GTask> task(g_task_new(resolver, cancellable, done, data));
+  if (name == entry.name) {
+    auto* found = g_list_append(nullptr, g_inet_address_new_from_string(entry.address.c_str()));
+    g_task_return_pointer(task.get(), found, [](gpointer list) {
+      g_resolver_free_addresses(static_cast<GList*>(list));
+    });
+  } else {
+    g_task_return_new_error(task.get(), G_RESOLVER_ERROR, G_RESOLVER_ERROR_NOT_FOUND, "no %s",
+                            name);
+  }
+}
+
+void lookup_any(GResolver* resolver, const char* name, GCancellable* cancellable,
+                GAsyncReadyCallback done, gpointer data) {
+  lookup(resolver, name, G_RESOLVER_NAME_LOOKUP_FLAGS_DEFAULT, cancellable, done, data);
+}
+
+GList* finish(GResolver*, GAsyncResult* result, GError** error) {
+  return static_cast<GList*>(g_task_propagate_pointer(G_TASK(result), error));
+}
+
+void veo_test_resolver_init(VeoTestResolver*) {}
+
+void veo_test_resolver_class_init(VeoTestResolverClass* klass) {
+  auto* resolver = G_RESOLVER_CLASS(klass);
+  resolver->lookup_by_name_async = lookup_any;
+  resolver->lookup_by_name_finish = finish;
+  resolver->lookup_by_name_with_flags_async = lookup;
+  resolver->lookup_by_name_with_flags_finish = finish;
+  G_OBJECT_CLASS(klass)->finalize = [](GObject* object) {
+    delete reinterpret_cast<VeoTestResolver*>(object)->entry;
+    G_OBJECT_CLASS(veo_test_resolver_parent_class)->finalize(object);
+  };
+}
+
+}  // namespace
+
+namespace veo::test {
+
+Resolver::Resolver(const char* name, const char* address) : before_(g_resolver_get_default()) {
+  const GRef<GResolver> made(G_RESOLVER(g_object_new(veo_test_resolver_get_type(), nullptr)));
+  reinterpret_cast<VeoTestResolver*>(made.get())->entry = new Entry{name, address};
+  g_resolver_set_default(made.get());
+}
+
+Resolver::~Resolver() { g_resolver_set_default(before_.get()); }
+
+}  // namespace veo::test

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// MP4 files for tests: made from a list of boxes, read back without the code under test, and
+// presented through it.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <iterator>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "veo/core/mp4_layout.h"
+
+namespace veo::mp4 {
+
+// --- writing ---
+
+inline Bytes number(std::uint64_t value, std::size_t size) {
+  Bytes bytes(size);
+  for (; size > 0; value >>= 8U) bytes[--size] = static_cast<std::uint8_t>(value);
+  return bytes;
+}
+
+inline Bytes concat(const std::vector<Bytes>& parts) {
+  Bytes all;
+  for (const auto& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+inline Bytes text(std::string_view characters) { return {characters.begin(), characters.end()}; }
+
+enum class Header { compact, large, to_end };
+
+inline Bytes header(std::string_view type, std::uint64_t payload, Header form = Header::compact) {
+  switch (form) {
+    case Header::compact:
+      return concat({number(8 + payload, 4), text(type)});
+    case Header::large:
+      return concat({number(1, 4), text(type), number(16 + payload, 8)});
+    case Header::to_end:
+      return concat({number(0, 4), text(type)});
+  }
+  std::abort();
+}
+
+inline Bytes box(std::string_view type, const Bytes& payload, Header form = Header::compact) {
+  return concat({header(type, payload.size(), form), payload});
+}
+
+struct Table {
+  bool wide = false;
+  std::vector<std::uint64_t> offsets;
+  bool operator==(const Table&) const = default;
+};
+
+inline Bytes chunk_table(const Table& table, Header form = Header::compact) {
+  Bytes payload = concat({number(0, 4), number(table.offsets.size(), 4)});
+  for (const auto offset : table.offsets) {
+    payload = concat({payload, number(offset, table.wide ? 8 : 4)});
+  }
+  return box(table.wide ? "co64" : "stco", payload, form);
+}
+
+/// A track around what is to be in its `stbl`, with neighbours on each level and in each form.
+inline Bytes track(const Bytes& in_stbl) {
+  const auto stbl =
+      box("stbl", concat({box("stsd", Bytes(40, 0xa1)), in_stbl, box("stsz", Bytes(12, 0xa2))}));
+  const auto minf = box("minf", concat({box("vmhd", Bytes(12, 0xa3)), stbl}), Header::large);
+  const auto mdia = box("mdia", concat({box("mdhd", Bytes(24, 0xa4)), minf}));
+  return box("trak", concat({box("tkhd", Bytes(84, 0xa5)), mdia, box("udta", {})}));
+}
+
+inline Bytes movie(const std::vector<Table>& tables, Header form = Header::compact) {
+  std::vector<Bytes> parts = {box("mvhd", Bytes(100, 0xa6))};
+  for (const auto& table : tables) parts.push_back(track(chunk_table(table)));
+  parts.push_back(box("udta", text("what stco and co64 are not")));
+  return box("moov", concat(parts), form);
+}
+
+/// A file of the named boxes. `mdat` holds some chunks, of two tracks in turn (one with `stco`, one
+/// with `co64`); `moov` says where they are. `mdat64` and `moov64` have a largesize; `mdat0` and
+/// `moov0` reach to the end; `free8` is a header alone; anything else is a box with content.
+inline Bytes file_of(const std::vector<std::string>& names) {
+  const auto form = [](std::string_view name) {
+    return name.ends_with("64")  ? Header::large
+           : name.ends_with("0") ? Header::to_end
+                                 : Header::compact;
+  };
+  std::vector<Table> tables = {{.wide = false, .offsets = {}}, {.wide = true, .offsets = {}}};
+  Bytes file;
+  // The first round finds where the chunks are; how many there are decides the size of `moov`, so
+  // that the second may still move them, and the third is right.
+  for (int round = 0; round < 3; ++round) {
+    file.clear();
+    const auto known = std::exchange(tables, {{.wide = false, .offsets = {}},  //
+                                              {.wide = true, .offsets = {}}});
+    std::uint8_t chunk = 0;
+    for (const auto& name : names) {
+      Bytes bytes;
+      if (name.starts_with("mdat")) {
+        constexpr std::size_t chunk_sizes[] = {11, 17, 5, 23};
+        Bytes media;
+        const auto start = file.size() + (form(name) == Header::large ? 16 : 8);
+        for (const auto size : chunk_sizes) {
+          tables[chunk % 2].offsets.push_back(start + media.size());
+          ++chunk;
+          for (std::size_t i = 0; i < size; ++i) {
+            media.push_back(static_cast<std::uint8_t>(chunk * 29U + i));
+          }
+        }
+        bytes = box("mdat", media, form(name));
+      } else if (name.starts_with("moov")) {
+        bytes = movie(known, form(name));
+      } else if (name == "ftyp") {
+        bytes = box("ftyp", concat({text("isom"), number(512, 4), text("isomiso2avc1mp41")}));
+      } else {
+        bytes = box(name.substr(0, 4), name == "free8" ? Bytes() : text("content of " + name));
+      }
+      file.insert(file.end(), bytes.begin(), bytes.end());
+    }
+  }
+  return file;
+}
+
+// --- reading, naively: what the code under test is compared with ---
+
+inline std::uint64_t number_at(std::span<const std::uint8_t> bytes, std::size_t at,
+                               std::size_t size) {
+  std::uint64_t value = 0;
+  for (const auto byte : bytes.subspan(at, size)) value = value << 8U | byte;
+  return value;
+}
+
+/// The boxes within `bytes`; offsets count from its start. As far as they make sense.
+inline std::vector<Box> boxes_in(std::span<const std::uint8_t> bytes) {
+  std::vector<Box> found;
+  for (std::uint64_t at = 0; bytes.size() - at >= 8;) {
+    Box next{.type = static_cast<std::uint32_t>(number_at(bytes, at + 4, 4)),
+             .offset = at,
+             .size = number_at(bytes, at, 4),
+             .header_size = 8};
+    if (next.size == 1 && bytes.size() - at >= 16) {
+      next.size = number_at(bytes, at + 8, 8);
+      next.header_size = 16;
+    }
+    if (next.size == 0) next.size = bytes.size() - at;
+    if (next.size < next.header_size || next.size > bytes.size() - at) break;
+    found.push_back(next);
+    at = next.end();
+  }
+  return found;
+}
+
+inline std::vector<std::string> names_of(const std::vector<Box>& boxes) {
+  std::vector<std::string> names;
+  for (const auto& b : boxes) {
+    const auto type = number(b.type, 4);
+    names.emplace_back(type.begin(), type.end());
+  }
+  return names;
+}
+
+/// The tables of chunk offsets of a file, in its order.
+inline std::vector<Table> tables_in(std::span<const std::uint8_t> bytes,
+                                    const std::string& within = "") {
+  static const std::map<std::string, std::string> inner = {
+      {"", "moov"}, {"moov", "trak"}, {"trak", "mdia"}, {"mdia", "minf"}, {"minf", "stbl"}};
+  std::vector<Table> found;
+  const auto boxes = boxes_in(bytes);
+  const auto names = names_of(boxes);
+  for (std::size_t i = 0; i < boxes.size(); ++i) {
+    const auto payload =
+        bytes.first(boxes[i].end()).subspan(boxes[i].offset + boxes[i].header_size);
+    if (within == "stbl" && (names[i] == "stco" || names[i] == "co64")) {
+      Table table{.wide = names[i] == "co64", .offsets = {}};
+      const std::size_t width = table.wide ? 8 : 4;
+      for (std::size_t at = 8; at + width <= payload.size(); at += width) {
+        table.offsets.push_back(number_at(payload, at, width));
+      }
+      found.push_back(std::move(table));
+    } else if (within != "stbl" && names[i] == inner.at(within)) {
+      std::ranges::move(tables_in(payload, names[i]), std::back_inserter(found));
+    }
+  }
+  return found;
+}
+
+// --- presenting ---
+
+/// A file of which only some pieces matter; the rest is zeros. So it may be larger than memory.
+struct SparseFile {
+  std::uint64_t size = 0;
+  std::map<std::uint64_t, Bytes> pieces;  // by offset
+
+  SparseFile(Bytes whole) : size(whole.size()) {
+    pieces[0] = std::move(whole);
+  }  // NOLINT: implicit
+  SparseFile(std::uint64_t file_size, std::map<std::uint64_t, Bytes> some)
+      : size(file_size), pieces(std::move(some)) {}
+
+  [[nodiscard]] Bytes read(LayoutScanner::Need need) const {
+    Bytes bytes(need.size);
+    for (const auto& [offset, piece] : pieces) {
+      const auto from = std::max(offset, need.offset);
+      const auto to = std::min(offset + piece.size(), need.offset + need.size);
+      for (auto at = from; at < to; ++at) bytes[at - need.offset] = piece[at - offset];
+    }
+    return bytes;
+  }
+};
+
+struct Scan {
+  LayoutScanner scanner;
+  Status status;
+  std::vector<LayoutScanner::Need> needs;
+};
+
+inline Scan scan(const SparseFile& file) {
+  Scan result{.scanner = LayoutScanner(file.size), .status = {}, .needs = {}};
+  while (const auto need = result.scanner.need()) {
+    result.needs.push_back(*need);
+    result.status = result.scanner.give(file.read(*need));
+    if (!result.status) break;
+  }
+  return result;
+}
+
+/// What a reader of the layout gets.
+inline Bytes present(std::span<const std::uint8_t> file, const Layout& layout) {
+  Bytes out;
+  while (const auto run = layout.at(out.size())) {
+    const auto bytes = run->memory != nullptr ? std::span(run->memory, run->size)
+                                              : file.subspan(run->file_offset, run->size);
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  }
+  return out;
+}
+
+}  // namespace veo::mp4

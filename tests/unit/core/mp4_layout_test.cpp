@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/core/mp4_layout.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+
+#include "mp4_file.h"
+
+namespace veo::mp4 {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using Need = LayoutScanner::Need;
+
+std::vector<std::string> words(const std::string& line) {
+  std::istringstream stream(line);
+  return {std::istream_iterator<std::string>(stream), {}};
+}
+
+// --- what moves ---
+
+struct Delivery {
+  const char* delivered;
+  const char* streamable;
+};
+
+class Streamable : public testing::TestWithParam<Delivery> {};
+
+// The expected file is made by the same builder with the boxes in the new order, so that this
+// compares each byte: the chunk offsets, the sizes, and all that has to stay.
+TEST_P(Streamable, IsTheFileThatWouldHaveBeenWrittenSo) {
+  const auto delivered = file_of(words(GetParam().delivered));
+  const auto expected = file_of(words(GetParam().streamable));
+  const auto [scanner, status, needs] = scan(delivered);
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(scanner.layout().size(), expected.size());
+  EXPECT_EQ(present(delivered, scanner.layout()), expected);
+  EXPECT_EQ(names_of(scanner.boxes()), names_of(boxes_in(delivered)));
+  for (const auto& need : needs) {
+    EXPECT_LE(need.offset + need.size, delivered.size());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Deliveries, Streamable,
+    testing::Values(Delivery{"ftyp uuid mdat moov", "ftyp uuid moov mdat"},
+                    Delivery{"ftyp free uuid mdat moov", "ftyp free uuid moov mdat"},
+                    Delivery{"ftyp mdat moov", "ftyp moov mdat"},
+                    Delivery{"ftyp mdat64 moov", "ftyp moov mdat64"},
+                    Delivery{"ftyp mdat moov64", "ftyp moov64 mdat"},
+                    // To the end, where it was: no longer.
+                    Delivery{"ftyp mdat moov0", "ftyp moov mdat"},
+                    Delivery{"ftyp mdat mdat64 mdat moov", "ftyp moov mdat mdat64 mdat"},
+                    Delivery{"ftyp wide mdat free mdat uuid moov",
+                             "ftyp wide moov mdat free mdat uuid"},
+                    Delivery{"ftyp mdat moov free", "ftyp moov mdat free"},
+                    Delivery{"ftyp mdat moov free8", "ftyp moov mdat free8"},
+                    Delivery{"ftyp mdat moov mdat uuid", "ftyp moov mdat mdat uuid"},
+                    Delivery{"ftyp mdat moov mdat0", "ftyp moov mdat mdat0"}));
+
+class Original : public testing::TestWithParam<const char*> {};
+
+TEST_P(Original, IsPresentedAsItIs) {
+  const auto delivered = file_of(words(GetParam()));
+  const auto [scanner, status, needs] = scan(delivered);
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_THAT(scanner.layout().segments(), SizeIs(1));
+  EXPECT_EQ(present(delivered, scanner.layout()), delivered);
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, Original,
+                         testing::Values("ftyp moov mdat", "ftyp moov64 mdat64", "ftyp moov",
+                                         "ftyp moov0", "ftyp moov mdat0",
+                                         "ftyp free moov free mdat",
+                                         "ftyp moov moof mdat moof mdat", "ftyp styp sidx moov",
+                                         "ftyp moof mdat moov", "ftyp mdat moov moof mdat"));
+
+TEST(LayoutScanner, AMovieWithFragmentsStaysAsItIs) {
+  const auto moov = box("moov", concat({box("mvhd", Bytes(100)), box("mvex", Bytes(32))}));
+  const auto file = concat({file_of({"ftyp", "mdat"}), moov});
+  const auto [scanner, status, needs] = scan(file);
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(present(file, scanner.layout()), file);
+}
+
+// --- what is asked for ---
+
+TEST(LayoutScanner, AsksForHeadersAndTheMoovAlone) {
+  const auto file = file_of({"ftyp", "uuid", "mdat", "moov"});
+  const auto boxes = boxes_in(file);
+  ASSERT_THAT(boxes, SizeIs(4));
+  EXPECT_THAT(scan(file).needs,
+              ElementsAre(Need{0, 16}, Need{boxes[1].offset, 16}, Need{boxes[2].offset, 16},
+                          Need{boxes[3].offset, 16}, Need{boxes[3].offset, boxes[3].size}));
+}
+
+TEST(LayoutScanner, WhereTheMoovComesFirstAsksForNothingBehindItsHeader) {
+  const auto file = file_of({"ftyp", "moov", "mdat"});
+  EXPECT_THAT(scan(file).needs, ElementsAre(Need{0, 16}, Need{boxes_in(file)[1].offset, 16}));
+}
+
+TEST(LayoutScanner, NeverAsksBeyondTheEnd) {
+  const auto file = file_of({"ftyp", "mdat", "moov", "free8"});
+  EXPECT_THAT(scan(file).needs, testing::Contains(Need{file.size() - 8, 8}));
+  EXPECT_EQ(LayoutScanner(0).need(), (Need{0, 0}));
+  EXPECT_EQ(LayoutScanner(5).need(), (Need{0, 5}));
+}
+
+// --- 32 bits and more ---
+
+constexpr std::uint64_t ftyp_size = 32;
+constexpr std::uint64_t mdat_size = 0x1'4000'0000;  // 5 GiB
+constexpr std::uint64_t moov_offset = ftyp_size + mdat_size;
+constexpr std::uint64_t largest_narrow = 0xffff'ffff;
+
+/// ftyp mdat moov mdat: of the media, only the headers exist.
+SparseFile large_file(const Bytes& moov) {
+  const auto tail = moov_offset + moov.size();
+  return {tail + 1000,
+          {{0, box("ftyp", Bytes(24))},
+           {ftyp_size, header("mdat", mdat_size - 16, Header::large)},
+           {moov_offset, moov},
+           {tail, header("mdat", 992)}}};
+}
+
+/// The tables after the move, and the moov with them, which is as if made with them.
+void expect_moved(const std::vector<Table>& tables, const std::vector<Table>& moved) {
+  const auto [scanner, status, needs] = scan(large_file(movie(tables)));
+  ASSERT_TRUE(status) << status.error().message;
+  const auto& segments = scanner.layout().segments();
+  ASSERT_THAT(segments, SizeIs(4));
+  ASSERT_TRUE(segments[1].memory);
+  EXPECT_EQ(tables_in(*segments[1].memory), moved);
+  EXPECT_EQ(*segments[1].memory, movie(moved));
+  EXPECT_EQ(segments[1].size, movie(moved).size());
+  EXPECT_EQ(segments[0].size, ftyp_size);
+  EXPECT_EQ(segments[2].file_offset, ftyp_size);
+  EXPECT_EQ(segments[2].size, mdat_size);
+  EXPECT_EQ(segments[3].file_offset, moov_offset + movie(tables).size());
+  EXPECT_EQ(segments[3].size, 1000U);
+  EXPECT_EQ(scanner.layout().size(), ftyp_size + mdat_size + movie(moved).size() + 1000);
+}
+
+Table narrow(std::vector<std::uint64_t> offsets) { return {false, std::move(offsets)}; }
+Table wide(std::vector<std::uint64_t> offsets) { return {true, std::move(offsets)}; }
+
+TEST(LargeFile, TheLastOffsetThatFitsStaysNarrow) {
+  const auto m = movie({narrow({0, 0})}).size();
+  expect_moved({narrow({100, largest_narrow - m})}, {narrow({100 + m, largest_narrow})});
+}
+
+TEST(LargeFile, TheFirstThatDoesNotFitWidensItsTableAndMovesAllByThat) {
+  const auto m = movie({narrow({0, 0}), narrow({0})}).size();
+  const auto shift = m + 8;
+  expect_moved({narrow({100, largest_narrow - m + 1}), narrow({5000})},
+               {wide({100 + shift, largest_narrow + 1 + 8}), narrow({5000 + shift})});
+}
+
+TEST(LargeFile, OneTablesGrowthWidensTheNext) {
+  // The second fits by itself, but not when the first has grown; the third only just.
+  const auto m = movie({narrow({0}), narrow({0, 0}), narrow({0})}).size();
+  const auto shift = m + 4 + 8;
+  const auto edge = largest_narrow - m;
+  expect_moved(
+      {narrow({edge - 12}), narrow({64, edge}), narrow({edge + 1})},
+      {narrow({largest_narrow}), wide({64 + shift, edge + shift}), wide({edge + 1 + shift})});
+  // One more, and it falls as well.
+  const auto all = shift + 4;
+  expect_moved({narrow({edge - 11}), narrow({64, edge}), narrow({edge + 1})},
+               {wide({edge - 11 + all}), wide({64 + all, edge + all}), wide({edge + 1 + all})});
+}
+
+TEST(LargeFile, WideTablesMoveWithoutGrowing) {
+  const auto m = movie({wide({0, 0, 0})}).size();
+  expect_moved({wide({48, 0xffff'ffff, moov_offset - 1})},
+               {wide({48 + m, 0xffff'ffff + m, moov_offset - 1 + m})});
+}
+
+TEST(LargeFile, WhatIsBehindTheMoovMovesByItsGrowthAlone) {
+  const auto m = movie({narrow({0}), wide({0, 0})}).size();
+  const auto behind = moov_offset + m + 8;
+  expect_moved({narrow({100}), wide({200, behind})}, {narrow({100 + m}), wide({200 + m, behind})});
+  expect_moved({narrow({largest_narrow}), wide({200, behind})},
+               {wide({largest_narrow + m + 4}), wide({200 + m + 4, behind + 4})});
+}
+
+TEST(LargeFile, WhatIsBehindTheMoovStaysNarrowIfItDoesNotMove) {
+  const auto moov = movie({narrow({largest_narrow})});
+  const auto media = file_of({"ftyp", "mdat"});
+  const auto tail = media.size() + moov.size();
+  const auto [scanner, status, needs] =
+      scan({tail + mdat_size,
+            {{0, concat({media, moov})}, {tail, header("mdat", mdat_size - 16, Header::large)}}});
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(*scanner.layout().segments()[1].memory, moov);
+}
+
+TEST(LargeFile, TheOrderOfTheOffsetsIsTheirWritersAffair) {
+  const auto m = movie({narrow({0, 0})}).size();
+  expect_moved({narrow({largest_narrow, 100})}, {wide({largest_narrow + m + 8, 108 + m})});
+}
+
+TEST(LargeFile, WhatIsAheadOfTheMediaStays) {
+  const auto m = movie({narrow({0, 0, 0})}).size();
+  expect_moved({narrow({0, ftyp_size - 1, ftyp_size})},
+               {narrow({0, ftyp_size - 1, ftyp_size + m})});
+  expect_moved({narrow({0, ftyp_size - 1, largest_narrow})},
+               {wide({0, ftyp_size - 1, largest_narrow + m + 12})});
+}
+
+TEST(LargeFile, EmptyTablesAndNoTracksAreNothingToDo) {
+  expect_moved({}, {});
+  expect_moved({narrow({}), wide({})}, {narrow({}), wide({})});
+}
+
+TEST(LargeFile, TablesWidenInALongChain) {
+  // Each table's growth pushes exactly one more over the edge.
+  constexpr std::size_t count = 2'000;
+  std::vector<Table> tables(count, narrow({0}));
+  const auto m = movie(tables).size();
+  for (std::size_t i = 0; i < count; ++i) tables[i] = narrow({largest_narrow - m + 1 - 4 * i});
+  const auto [scanner, status, needs] = scan(large_file(movie(tables)));
+  ASSERT_TRUE(status) << status.error().message;
+  const auto& moov = *scanner.layout().segments()[1].memory;
+  EXPECT_EQ(moov.size(), m + 4 * count);
+  const auto moved = tables_in(moov);
+  ASSERT_THAT(moved, SizeIs(count));
+  for (std::size_t i = 0; i < count; ++i) {
+    ASSERT_EQ(moved[i], wide({tables[i].offsets[0] + moov.size()})) << i;
+  }
+}
+
+TEST(LargeFile, ATableMayHaveALargesizeItself) {
+  const auto moov = [](const Table& table) {
+    return box("moov", track(chunk_table(table, Header::large)));
+  };
+  const auto m = moov(narrow({0})).size();
+  const auto result = scan(large_file(moov(narrow({largest_narrow}))));
+  ASSERT_TRUE(result.status) << result.status.error().message;
+  EXPECT_EQ(*result.scanner.layout().segments()[1].memory, moov(wide({largest_narrow + m + 4})));
+}
+
+// --- what is refused ---
+
+struct Damage {
+  const char* name;
+  SparseFile file;
+  std::vector<std::string> message;
+};
+
+void PrintTo(const Damage& damage, std::ostream* out) { *out << damage.name; }
+
+/// `ftyp mdat moov`, with the moov around what is given.
+Bytes with_moov(const Bytes& in_moov) {
+  return concat({file_of({"ftyp", "mdat"}), box("moov", in_moov)});
+}
+Bytes with_stbl(const Bytes& in_stbl) { return with_moov(track(in_stbl)); }
+Bytes with_chunk_at(std::uint64_t offset) { return with_stbl(chunk_table(wide({offset}))); }
+
+std::vector<Damage> damages() {
+  const auto ftyp = file_of({"ftyp"});
+  const auto media = file_of({"ftyp", "mdat"});
+  const auto whole = file_of({"ftyp", "mdat", "moov"});
+  const auto cut = [&](std::ptrdiff_t by) { return Bytes(whole.begin(), whole.end() - by); };
+  const auto entry = chunk_table(narrow({40}));
+  const auto moov_at = media.size();
+  const auto chunk_file_size = with_chunk_at(0).size();
+  const auto nested = [](const Bytes& two) {  // two of a kind, on the level above them
+    return with_moov(box("trak", two));
+  };
+  Bytes many = ftyp;
+  for (std::size_t i = 0; i < LayoutScanner::max_boxes; ++i) many = concat({many, box("free", {})});
+
+  return {
+      {"Empty", Bytes(), {"not an MP4"}},
+      {"SevenBytes", Bytes(7), {"not an MP4"}},
+      {"Html", text("<!DOCTYPE html><html><body>Not found</body></html>"), {"not an MP4"}},
+      {"Text", text("{\"error\": {\"code\": \"task_not_found\"}}"), {"not an MP4"}},
+      {"MediaSegment", file_of({"styp", "moof", "mdat"}), {"not an MP4"}},
+      {"NoFtyp", file_of({"moov", "mdat"}), {"not an MP4"}},
+      {"FtypAlone", ftyp, {"no 'moov'"}},
+      {"NoMoov", media, {"no 'moov'"}},
+      {"MdatToTheEnd", file_of({"ftyp", "mdat0", "moov"}), {"no 'moov'"}},
+      {"FragmentsAlone", file_of({"ftyp", "moof", "mdat"}), {"no 'moov'"}},
+      {"TwoMoovs", file_of({"ftyp", "mdat", "moov", "moov"}), {"two 'moov'"}},
+      {"CutInMdat",
+       Bytes(media.begin(), media.end() - 1),
+       {"cut short", "'mdat' box of 64 bytes", "at byte 32", "file of 95 bytes"}},
+      {"CutInMoov", cut(1), {"cut short", "'moov'"}},
+      {"CutInHeader", Bytes(whole.begin(), whole.begin() + 37), {"last 5 bytes"}},
+      {"Tail", concat({whole, Bytes(4)}), {"last 4 bytes"}},
+      {"SizeBelowHeader",
+       concat({media, concat({number(7, 4), text("moov")})}),
+       {"'moov' box of 7 "}},
+      {"LargesizeBelowHeader",
+       concat({media, concat({number(1, 4), text("moov"), number(15, 8)})}),
+       {"'moov' box of 15 "}},
+      {"LargesizeCut", concat({media, concat({number(1, 4), text("moov")})}), {"last 8 bytes"}},
+      {"LargesizeHuge",
+       concat({media, concat({number(1, 4), text("moov"), number(~std::uint64_t{0}, 8)})}),
+       {"'moov' box of 18446744073709551615 "}},
+      {"UnprintableType",
+       concat({media, concat({number(99, 4), {0, 0x1b, 0xff, 'x'}})}),
+       {"'...x'"}},
+      {"ManyBoxes", many, {"more than 4096 boxes"}},
+      {"HugeMoov",
+       SparseFile(media.size() + LayoutScanner::max_moov_size + 1,
+                  {{0, media}, {media.size(), header("moov", LayoutScanner::max_moov_size - 7)}}),
+       {"'moov' box of 16777217 bytes"}},
+      {"ChildBeyondParent",
+       with_moov(concat({number(109, 4), text("trak"), Bytes(100)})),
+       {"'trak' box of 109 bytes", "its 'moov'"}},
+      {"ChildToTheEnd", with_moov(concat({number(0, 4), text("trak")})), {"'trak' box of 0 bytes"}},
+      {"ChildCut", with_moov(Bytes(7)), {"'moov' ends in mid-box"}},
+      {"ChildLargesizeCut", with_moov(concat({number(1, 4), text("trak")})), {"mid-box"}},
+      {"TwoMdia", nested(concat({box("mdia", {}), box("mdia", {})})), {"'trak' has two", "'mdia'"}},
+      {"TwoMinf",
+       nested(box("mdia", concat({box("minf", {}), box("minf", {})}))),
+       {"'mdia' has two", "'minf'"}},
+      {"TwoStbl",
+       nested(box("mdia", box("minf", concat({box("stbl", {}), box("stbl", {})})))),
+       {"'minf' has two", "'stbl'"}},
+      {"TwoTables", with_stbl(concat({entry, entry})), {"'stbl' has two", "'stco'"}},
+      {"StcoAndCo64",
+       with_stbl(concat({entry, chunk_table(wide({40}))})),
+       {"'stbl' has two", "'co64'"}},
+      {"CountTooLarge",
+       with_stbl(box("stco", concat({number(0, 4), number(2, 4), number(40, 4)}))),
+       {"'stco' box of 20 bytes", "entries"}},
+      {"CountTooSmall",
+       with_stbl(box("stco", concat({number(0, 4), number(0, 4), number(40, 4)}))),
+       {"'stco' box of 20 bytes", "entries"}},
+      {"CountHuge",
+       with_stbl(box("co64", concat({number(0, 4), number(0xffff'ffff, 4), number(40, 8)}))),
+       {"'co64' box of 24 bytes", "entries"}},
+      {"CountMissing", with_stbl(box("stco", number(0, 4))), {"'stco' box of 12 bytes"}},
+      {"ChunkAtTheEnd",
+       with_chunk_at(chunk_file_size),
+       {"at byte " + std::to_string(chunk_file_size) + " cannot be in a file of"}},
+      {"ChunkFarAway",
+       with_chunk_at(~std::uint64_t{0}),
+       {"at byte 18446744073709551615", "cannot be in a file"}},
+      {"ChunkAtTheMoov", with_chunk_at(moov_at), {"at byte 96 cannot be in a file"}},
+      {"ChunkAtTheMoovsEnd", with_chunk_at(chunk_file_size - 1), {"cannot be in a file"}},
+  };
+}
+
+class Refused : public testing::TestWithParam<Damage> {};
+
+TEST_P(Refused, SaysWhatIsWrong) {
+  auto [scanner, status, needs] = scan(GetParam().file);
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::bad_media);
+  for (const auto& part : GetParam().message) EXPECT_THAT(status.error().message, HasSubstr(part));
+  for (const auto& need : needs) EXPECT_LE(need.offset + need.size, GetParam().file.size);
+
+  // For good: whoever asks again is told the same.
+  const auto need = scanner.need();
+  ASSERT_TRUE(need);
+  EXPECT_EQ(scanner.give(Bytes(need->size)).error(), status.error());
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, Refused, testing::ValuesIn(damages()),
+                         [](const auto& damage) { return damage.param.name; });
+
+TEST(LayoutScanner, TheLargestMoovIsTaken) {
+  const auto media = file_of({"ftyp", "mdat"});
+  const auto size = LayoutScanner::max_moov_size;
+  // One box with zeros fills it.
+  const SparseFile file(
+      media.size() + size,
+      {{0, media}, {media.size(), concat({header("moov", size - 8), header("udta", size - 16)})}});
+  const auto [scanner, status, needs] = scan(file);
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(scanner.layout().size(), file.size);
+}
+
+// --- Layout ---
+
+TEST(Layout, FindsTheRestOfASegment) {
+  const auto bytes = std::make_shared<const Bytes>(Bytes{1, 2, 3});
+  const Layout layout({{.memory = nullptr, .file_offset = 100, .size = 10},
+                       {.memory = nullptr, .file_offset = 7, .size = 0},
+                       {.memory = bytes, .file_offset = 0, .size = 3},
+                       {.memory = nullptr, .file_offset = 200, .size = 5}});
+  EXPECT_EQ(layout.size(), 18U);
+  EXPECT_THAT(layout.segments(), SizeIs(3)) << "empty ones are dropped";
+  struct Case {
+    std::uint64_t offset;
+    const std::uint8_t* memory;
+    std::uint64_t file_offset;
+    std::uint64_t size;
+  };
+  for (const auto& [offset, memory, file_offset, size] :
+       {Case{0, nullptr, 100, 10}, Case{9, nullptr, 109, 1}, Case{10, bytes->data(), 0, 3},
+        Case{12, bytes->data() + 2, 0, 1}, Case{13, nullptr, 200, 5}, Case{17, nullptr, 204, 1}}) {
+    const auto run = layout.at(offset);
+    ASSERT_TRUE(run) << offset;
+    EXPECT_EQ(run->memory, memory) << offset;
+    if (memory == nullptr) {
+      EXPECT_EQ(run->file_offset, file_offset) << offset;
+    }
+    EXPECT_EQ(run->size, size) << offset;
+  }
+  EXPECT_FALSE(layout.at(18));
+  EXPECT_FALSE(layout.at(~std::uint64_t{0}));
+}
+
+TEST(Layout, OfNothingHasNoBytes) {
+  EXPECT_FALSE(Layout().at(0));
+  EXPECT_THAT(Layout::original(0).segments(), IsEmpty());
+  EXPECT_EQ(Layout::original(1).at(0)->size, 1U);
+}
+
+// --- the service's own files ---
+
+std::vector<std::filesystem::path> clips() {
+  const char* named = std::getenv("VEO_TEST_CLIPS");
+  const std::filesystem::path folder =
+      named != nullptr ? named : VEO_SOURCE_ROOT "/../shared/clips";
+  std::set<std::filesystem::path> found;
+  std::error_code ignored;
+  for (const auto& file : std::filesystem::directory_iterator(folder, ignored)) {
+    if (file.path().extension() == ".mp4") found.insert(file.path());
+  }
+  return {found.begin(), found.end()};
+}
+
+TEST(RealClips, HaveEachChunkWhereTheNewOffsetsSay) {
+  if (clips().empty()) GTEST_SKIP() << "no clips here (VEO_TEST_CLIPS names their folder)";
+  for (const auto& path : clips()) {
+    SCOPED_TRACE(path.filename());
+    std::ifstream stream(path, std::ios::binary);
+    const Bytes file{std::istreambuf_iterator<char>(stream), {}};
+    const auto [scanner, status, needs] = scan(file);
+    ASSERT_TRUE(status) << status.error().message;
+    const auto streamable = present(file, scanner.layout());
+    ASSERT_EQ(streamable.size(), file.size());
+
+    auto names = names_of(boxes_in(file));
+    ASSERT_EQ(names.back(), "moov");
+    ASSERT_EQ(names[names.size() - 2], "mdat");
+    std::swap(names.back(), names[names.size() - 2]);
+    EXPECT_EQ(names_of(boxes_in(streamable)), names);
+
+    const auto before = tables_in(file);
+    const auto after = tables_in(streamable);
+    ASSERT_THAT(before, SizeIs(2)) << "a picture and a sound track";
+    ASSERT_THAT(after, SizeIs(2));
+    // A chunk ends where another begins, or the media does.
+    std::set<std::uint64_t> borders = {scanner.boxes().back().offset};
+    for (const auto& table : before) borders.insert(table.offsets.begin(), table.offsets.end());
+    std::uint64_t compared = 0;
+    for (std::size_t t = 0; t < before.size(); ++t) {
+      ASSERT_EQ(after[t].offsets.size(), before[t].offsets.size());
+      EXPECT_GE(before[t].offsets.size(), 190U);
+      for (std::size_t i = 0; i < before[t].offsets.size(); ++i) {
+        const auto from = before[t].offsets[i];
+        const auto size = *borders.upper_bound(from) - from;
+        const auto to = after[t].offsets[i];
+        ASSERT_LE(to + size, streamable.size());
+        ASSERT_TRUE(std::ranges::equal(std::span(file).subspan(from, size),
+                                       std::span(streamable).subspan(to, size)));
+        compared += size;
+      }
+    }
+    EXPECT_EQ(compared, scanner.boxes()[scanner.boxes().size() - 2].size - 8) << "all media";
+  }
+}
+
+}  // namespace
+}  // namespace veo::mp4
