@@ -214,7 +214,11 @@ const Property table[] = {
      },
      [](S& s, const GValue* v) { s.source.access.api_key_file = text_of(v); },
      [](const S& s, GValue* v) { give_text(v, s.source.access.api_key_file); }},
-    {[] { return string_spec("proxy", "Proxy", "HTTP proxy server URI (unset = the system's)"); },
+    {[] {
+       return string_spec(
+           "proxy", "Proxy",
+           "HTTP proxy server URI (unset = https_proxy and no_proxy of the environment)");
+     },
      [](S& s, const GValue* v) { s.source.network.proxy = text_of(v); },
      // A proxy's password is nobody's to read: not in a dot file either.
      [](const S& s, GValue* v) {

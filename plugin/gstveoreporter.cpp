@@ -8,7 +8,7 @@ namespace veo::plugin {
 namespace {
 
 // gst-launch-1.0 prints each message: enough to see that it moves, and no more.
-constexpr int percent_step = 5;
+constexpr int percent_step = 10;
 
 const char* code_of(int step) {
   static const char* const codes[] = {"", "submit", "generate", "download", ""};
@@ -122,7 +122,8 @@ void Reporter::post_progress(GstProgressType type, const std::string& text, int 
 void Reporter::post_percent(const char* text, std::optional<int> percent) {
   if (!percent || *percent < percent_ + percent_step) return;
   percent_ = *percent;
-  post_progress(GST_PROGRESS_TYPE_CONTINUE, text, percent_);
+  post_progress(GST_PROGRESS_TYPE_CONTINUE, text + (", " + std::to_string(percent_)) + " %",
+                percent_);
 }
 
 void Reporter::post_trouble(const std::optional<Error>& trouble) {
@@ -139,7 +140,7 @@ void Reporter::post_task(const Source::Snapshot& seen) {
   auto* task =
       gst_structure_new("veo-task",                                                            //
                         "task-id", G_TYPE_STRING, task_id_.c_str(),                            //
-                        "status", G_TYPE_STRING, text_of(nick(*status_)).c_str(),               //
+                        "status", G_TYPE_STRING, text_of(nick(*status_)).c_str(),              //
                         "mode", G_TYPE_STRING, text_of(wire_name(mode_)).c_str(),              //
                         "resolution", G_TYPE_STRING, text_of(wire_name(resolution_)).c_str(),  //
                         "reused", G_TYPE_BOOLEAN, FALSE,                                       //

@@ -307,9 +307,19 @@ static gboolean gst_veo_src_query(GstBaseSrc* element, GstQuery* query) {
   return TRUE;
 }
 
+// A stream of bytes has no use for downstream's allocators, and asking for them is not free: the
+// query waits in a queue behind a sink that prerolls, which may be waiting for our next buffer
+// (`veosrc ! tee`, to a file and to a decoder).
+static GstPadProbeReturn drop_allocation_query(GstPad*, GstPadProbeInfo* info, gpointer) {
+  return GST_QUERY_TYPE(GST_PAD_PROBE_INFO_QUERY(info)) == GST_QUERY_ALLOCATION ? GST_PAD_PROBE_DROP
+                                                                                : GST_PAD_PROBE_OK;
+}
+
 static void gst_veo_src_init(GstVeoSrc* self) {
   auto* base = GST_BASE_SRC(self);
   self->impl = new VeoSrc(base);
+  gst_pad_add_probe(GST_BASE_SRC_PAD(base), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
+                    drop_allocation_query, nullptr, nullptr);
   gst_base_src_set_format(base, GST_FORMAT_BYTES);
   gst_base_src_set_blocksize(base, veo::plugin::default_blocksize);
 }

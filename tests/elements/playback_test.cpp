@@ -266,6 +266,20 @@ TEST(Playback, ADryRunPricesAndSendsNothing) {
   EXPECT_TRUE(simulator.log().empty());
 }
 
+TEST(Playback, IsKeptAndDecodedAtOnce) {
+  const auto simulator = Simulator::start({"--generation-time", "50ms", "--frames", "24"});
+  const TemporaryDirectory directory;
+  TestPipeline run("veosrc name=src prompt=x ! tee name=t t. ! queue ! filesink location=" +
+                   directory.file("clip.mp4") +
+                   " t. ! queue ! decodebin ! video/x-raw ! fakesink name=video sync=false");
+  run.use(simulator);
+  run.watch("video");
+  ASSERT_TRUE(run.finish()) << "the two branches wait for each other";
+  ASSERT_FALSE(run.failure()) << run.failure()->text;
+  EXPECT_EQ(run.seen("video").size(), 24U);
+  EXPECT_EQ(box_types(read_file(directory.file("clip.mp4"))).back(), "mdat");
+}
+
 TEST(Playback, Decodebin3DecodesItToo) {
   const auto simulator = Simulator::start({"--generation-time", "50ms"});
   TestPipeline run(

@@ -6,12 +6,9 @@
 
 namespace veo {
 
-/// The part of the settings that decides which connections can be shared.
-inline http::Network transport_network(const NetworkSettings& settings) {
-  return {.proxy = settings.proxy,
-          .ssl_ca_file = settings.ssl_ca_file,
-          .tls_database = settings.tls_database,
-          .user_agent = settings.user_agent};
-}
+/// The part of the settings that decides which connections can be shared. Where no proxy is set,
+/// the environment's counts (https_proxy, all_proxy, no_proxy): only https goes through it, since
+/// plain http never leaves this machine.
+http::Network transport_network(const NetworkSettings& settings);
 
 }  // namespace veo

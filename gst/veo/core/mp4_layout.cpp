@@ -299,9 +299,8 @@ Status LayoutScanner::give(std::span<const std::uint8_t> bytes) {
 
 Status LayoutScanner::take_header(std::span<const std::uint8_t> bytes) {
   auto box = read_header(bytes, position_);
-  // Neither a media segment (`styp`) nor QuickTime's oldest files (no type at all) can be played
-  // without something that is not here, or are what the service delivers. And this tells an error
-  // page from a video.
+  // A media segment (`styp`) cannot be played by itself, and QuickTime's oldest files, which have
+  // no `ftyp`, are not what the service delivers. And this tells an error page from a video.
   if (position_ == 0 && (!box || box->type != fourcc("ftyp"))) {
     return bad_media("it is not an MP4 file: it does not begin with an 'ftyp' box.");
   }

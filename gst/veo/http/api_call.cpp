@@ -61,9 +61,8 @@ class Call final : public ExchangeState {
     auto& evidence = answer_.evidence;
     if (begun()) {
       evidence.second_start = true;
-      // HTTP/2 writes the head in spite of a cancel: let it be one that orders nothing.
+      // On HTTP/2 the cancel only keeps the body back. Without its key, the head orders nothing.
       soup_message_headers_clear(request_headers());
-      soup_message_set_request_body_from_bytes(message_.get(), nullptr, nullptr);
       return finish(Error{.code = ErrorCode::network,
                           .message = redact_url(url_) + " refused the request unread, and it was "
                                                         "not sent again."});

@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "veo/core/error_table.h"
 #include "veo/core/retry.h"
@@ -35,7 +36,12 @@ Result<GObjectPtr<GProxyResolver>> proxy_resolver(const Network& network) {
                  .message = "The proxy is no URI: it needs a scheme and a host, as in "
                             "http://proxy.example:3128."});
   }
-  return GObjectPtr<GProxyResolver>(g_simple_proxy_resolver_new(network.proxy.c_str(), nullptr));
+  std::vector<const char*> spared;
+  for (const auto& host : network.no_proxy) spared.push_back(host.c_str());
+  spared.push_back(nullptr);
+  // It copies the list, which its prototype does not say.
+  return GObjectPtr<GProxyResolver>(
+      g_simple_proxy_resolver_new(network.proxy.c_str(), const_cast<gchar**>(spared.data())));
 }
 
 /// Of a certificate or a handshake. What TLS reports of a connection that broke later is the
@@ -70,7 +76,8 @@ Result<GObjectPtr<SoupSession>> make_session(const Network& network, int connect
     soup_session_remove_feature_by_type(session.get(), type);
   }
   if (*database) soup_session_set_tls_database(session.get(), database->get());
-  if (*resolver) soup_session_set_proxy_resolver(session.get(), resolver->get());
+  // Never the desktop's: asking for it starts threads, and D-Bus, that outlive the last of us.
+  soup_session_set_proxy_resolver(session.get(), resolver->get());
   return session;
 }
 

@@ -86,7 +86,7 @@ TEST_F(AccessTest, AKeyFileThatOthersMayReadIsRefused) {
 
 TEST_F(AccessTest, AFileThatHoldsNoKeyIsRefused) {
   for (const std::string& text : {std::string(), std::string("\n"), std::string("sk-a\nsk-b"),
-                                 std::string("sk-\0x", 5), std::string(5000, 'k')}) {
+                                  std::string("sk-\0x", 5), std::string(5000, 'k')}) {
     AccessOptions options;
     options.api_key_file = key_file("bad", text, 0600);
     const auto access = resolve_access(options);

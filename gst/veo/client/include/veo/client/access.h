@@ -27,7 +27,7 @@ inline constexpr const char* default_api_url = "https://api.aivideoapi.ai/v1";
 
 /// How to reach the network; shared by every exchange of one element.
 struct NetworkSettings {
-  std::string proxy;                           ///< as souphttpsrc's; empty: the system's
+  std::string proxy;                           ///< URI; empty: the environment's, if any
   std::string ssl_ca_file;                     ///< PEM; empty: the system's
   std::shared_ptr<GTlsDatabase> tls_database;  ///< goes before ssl_ca_file
   std::string user_agent;                      ///< empty: our own

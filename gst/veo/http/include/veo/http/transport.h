@@ -20,6 +20,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "veo/core/error.h"
 #include "veo/core/result.h"
@@ -33,10 +34,11 @@ namespace veo::http {
 
 /// How to reach the network. Equal settings share a session, and so its connections.
 struct Network {
-  std::string proxy;        ///< URI as for souphttpsrc's `proxy`; empty: the system's
-  std::string ssl_ca_file;  ///< PEM file of trusted CAs; empty: the system's
+  std::string proxy;                           ///< URI as for souphttpsrc's `proxy`; empty: none
+  std::string ssl_ca_file;                     ///< PEM file of trusted CAs; empty: the system's
   std::shared_ptr<GTlsDatabase> tls_database;  ///< goes before ssl_ca_file; may be null
   std::string user_agent;                      ///< empty: `gst-veo/VERSION`
+  std::vector<std::string> no_proxy;  ///< hosts and networks that are reached without the proxy
   bool operator==(const Network&) const = default;
 };
 
