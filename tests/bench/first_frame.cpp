@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "clips.h"
+#include "http_client.h"
 #include "simulator.h"
 
 namespace {
@@ -117,7 +118,9 @@ int main(int argc, char** argv) {
   // One task for all runs; its first run also warms the registry and the decoder up.
   run("veosrc name=src prompt=\"a dog in a park\"" + decode, &simulator);
   const std::string id = simulator.state().at("tasks").at(0).at("id");
-  const std::string url = simulator.state().at("tasks").at(0).at("url");
+  const auto answer = veo::test::http_request("GET", simulator.api_url() + "/tasks/" + id,
+                                              {{"Authorization", "Bearer " + simulator.key()}});
+  const std::string url = nlohmann::json::parse(answer.body).at("output").at("urls").at(0);
   const std::string ours = "veosrc name=src task-id=" + id + decode;
   const std::string theirs = "souphttpsrc name=src location=" + url + decode;
 
