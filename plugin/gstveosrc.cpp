@@ -131,6 +131,7 @@ class VeoSrc {
       const std::lock_guard lock(mutex_);
       source_ = std::move(*opened);
     }
+    GST_INFO_OBJECT(element_, "opened");
     // The price is on the bus before anything is sent.
     report(source_->snapshot());
     source_->start();
@@ -141,6 +142,7 @@ class VeoSrc {
     reporter_->update(seen);
     if (seen.job.task_id == notified_task_id_) return;
     notified_task_id_ = seen.job.task_id;
+    GST_INFO_OBJECT(element_, "task %s", notified_task_id_.c_str());
     g_object_notify(G_OBJECT(element_), "task-id");
   }
 
@@ -148,6 +150,7 @@ class VeoSrc {
   void begin_stream(const Source::Snapshot& seen) {
     if (streaming_) return;
     streaming_ = true;
+    GST_INFO_OBJECT(element_, "the stream of %" G_GUINT64_FORMAT " bytes begins", *seen.size);
     // GstBaseSrc asks for the size when it starts; ours is known only now.
     GST_OBJECT_LOCK(element_);
     element_->segment.duration = *seen.size;

@@ -5,14 +5,9 @@
 
 #include "gstveosrc.h"
 
-GST_DEBUG_CATEGORY(gst_veo_debug);
-
-static gboolean plugin_init(GstPlugin* plugin) {
-  GST_DEBUG_CATEGORY_INIT(gst_veo_debug, "veo", 0, "Generated video as a source");
-  return GST_ELEMENT_REGISTER(veosrc, plugin);
-}
+static gboolean plugin_init(GstPlugin* plugin) { return GST_ELEMENT_REGISTER(veosrc, plugin); }
 
 #define PACKAGE "gst-veo"
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, veo,
                   "Generated video (Veo) as a source of media", plugin_init, VEO_VERSION, "LGPL",
-                  "gst-veo", "https://github.com/gst-veo/gst-veo")
+                  "gst-veo", "Unknown package origin")

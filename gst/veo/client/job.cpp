@@ -253,8 +253,4 @@ Job::Snapshot Job::snapshot() const { return p_->look(); }
 
 void Job::subscribe(std::weak_ptr<Wakeup> wakeup) { p_->subscribers.add(std::move(wakeup)); }
 
-void Job::abandon() {
-  p_->thread->post([p = p_] { p->abandon(); });
-}
-
 }  // namespace veo

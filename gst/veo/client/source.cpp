@@ -193,9 +193,7 @@ struct Source::Private {
 };
 
 Source::Source() = default;
-Source::~Source() {
-  if (p_->job) p_->job->abandon();
-}
+Source::~Source() = default;
 
 Result<std::unique_ptr<Source>> Source::open(Settings settings, std::weak_ptr<Wakeup> wakeup) {
   auto catalog = load_catalog();

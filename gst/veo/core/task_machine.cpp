@@ -119,6 +119,7 @@ TaskMachine::Command TaskMachine::submitted(Submitted outcome, Time now, double 
   switch (outcome.kind) {
     case Submitted::Kind::accepted:
       task_id_ = std::move(outcome.task_id);
+      submitted_ = true;
       attempts_ = 0;
       trouble_.reset();
       // The clock of the generation starts with the task, not with what it took to submit it.
@@ -161,7 +162,7 @@ TaskMachine::Command TaskMachine::queried(Result<TaskReport> answer,
   }
   Error error = std::move(answer.error());
   const bool may_appear =
-      error.code == ErrorCode::task_not_found && now < started_ + task_appears_within;
+      error.code == ErrorCode::task_not_found && submitted_ && now < started_ + task_appears_within;
   if ((is_passing(error) || may_appear) && may_retry()) {
     plan_retry(now, random, retry_after);
     trouble_ = std::move(error);
@@ -169,7 +170,8 @@ TaskMachine::Command TaskMachine::queried(Result<TaskReport> answer,
   }
   // Whatever became of the query, the task itself was accepted and may be paid.
   if (error.charged == Charged::no) error.charged = Charged::unknown;
-  error.message = "Task " + task_id_ + " could not be followed. " + error.message + resume_hint();
+  error.message = "Task " + task_id_ + " could not be followed. " + error.message;
+  if (error.code != ErrorCode::task_not_found) error.message += resume_hint();
   fail_with(std::move(error));
   return handle(Event::gave_up, now);
 }

@@ -191,6 +191,13 @@ TEST(TaskMachine, AnUnknownTaskMayStillAppearForAMinute) {
             Kind::wait);
 }
 
+TEST(TaskMachine, ATaskIdThatIsWrongFailsAtOnce) {
+  TaskMachine machine(plain());
+  (void)machine.adopt("wrong", t0);
+  EXPECT_EQ(machine.queried(trouble(ErrorCode::task_not_found), {}, t0, 0.5).kind, Kind::finish);
+  EXPECT_EQ(machine.error()->message.find("goes on"), std::string::npos);
+}
+
 TEST(TaskMachine, TheDeadlineNamesTheTaskAndSaysThatItGoesOn) {
   for (const bool in_query : {false, true}) {
     auto machine = querying();

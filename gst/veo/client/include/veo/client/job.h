@@ -50,15 +50,14 @@ class Job {
 
   /// Any thread; at once. Nothing has been sent when it returns.
   static std::shared_ptr<Job> start(Settings settings);
+  /// Nobody is interested any more: stops asking, at once. A submission that has begun is left to
+  /// be answered, and the task id it brings is told on stderr, since it is paid.
   ~Job();
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
 
   [[nodiscard]] Snapshot snapshot() const;
   void subscribe(std::weak_ptr<Wakeup> wakeup);
-  /// Nobody is interested any more: stops asking. A submission that has begun is left to be
-  /// answered, and the task id it brings is told on stderr, since it is paid. At once, any thread.
-  void abandon();
 
  private:
   Job();

@@ -56,7 +56,7 @@ class Source {
   static Result<std::unique_ptr<Source>> open(Settings settings, std::weak_ptr<Wakeup> wakeup);
   /// Submits, or joins the known task. Nothing was sent before. Once; at once.
   void start();
-  /// Abandons the job: see Job::abandon().
+  /// Lets go of the job: see ~Job().
   ~Source();
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;

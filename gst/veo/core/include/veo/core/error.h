@@ -11,27 +11,27 @@ namespace veo {
 
 /// The nicks (`nick()`) are a contract: they are the `code` of the `veo-error` details structure.
 enum class ErrorCode {
-  invalid_request,        ///< a rule of the catalog or the service refuses the request
-  model_not_found,        ///< the service does not have the model (any more)
-  missing_api_key,        ///< nothing was sent: there is no key
-  invalid_api_key,        ///< the service refuses the key, or the key file is not safe to use
-  ip_not_allowed,         ///< the key's IP allow-list
-  insufficient_credits,   ///< the account's balance is too low
-  spend_limit_exceeded,   ///< the key's hourly, daily or total limit, at the service
-  budget_exceeded,        ///< our own limit; nothing was sent
-  task_not_found,         ///< the service knows no such task
-  rate_limit_exceeded,    ///< the service asked to slow down, more often than `retries` allows
-  timeout,                ///< a deadline of ours passed
-  task_failed,            ///< the service accepted the task, then gave up on it
-  upstream_error,         ///< the service refused the submission through its upstream
-  submit_unknown,         ///< the submission may or may not have been accepted, and paid
-  internal_error,         ///< the service's own failure, in answer to a query
-  network,                ///< no connection, or one that broke
-  tls,                    ///< the peer could not be authenticated
-  bad_response,           ///< the answer is not what the API promises
-  cache,                  ///< a local file with the clip's bytes failed
-  ledger,                 ///< the record of paid work failed
-  bad_media,              ///< the delivered file is not a usable MP4
+  invalid_request,       ///< a rule of the catalog or the service refuses the request
+  model_not_found,       ///< the service does not have the model (any more)
+  missing_api_key,       ///< nothing was sent: there is no key
+  invalid_api_key,       ///< the service refuses the key, or the key file is not safe to use
+  ip_not_allowed,        ///< the key's IP allow-list
+  insufficient_credits,  ///< the account's balance is too low
+  spend_limit_exceeded,  ///< the key's hourly, daily or total limit, at the service
+  budget_exceeded,       ///< our own limit; nothing was sent
+  task_not_found,        ///< the service knows no such task
+  rate_limit_exceeded,   ///< the service asked to slow down, more often than `retries` allows
+  timeout,               ///< a deadline of ours passed
+  task_failed,           ///< the service accepted the task, then gave up on it
+  upstream_error,        ///< the service refused the submission through its upstream
+  submit_unknown,        ///< the submission may or may not have been accepted, and paid
+  internal_error,        ///< the service's own failure, in answer to a query
+  network,               ///< no connection, or one that broke
+  tls,                   ///< the peer could not be authenticated
+  bad_response,          ///< the answer is not what the API promises
+  cache,                 ///< a local file with the clip's bytes failed
+  ledger,                ///< the record of paid work failed
+  bad_media,             ///< the delivered file is not a usable MP4
 };
 
 /// The stable name, as in the contract: `invalid-request`, `model-not-found`, …

@@ -34,11 +34,11 @@ struct SubmissionEvidence {
 
 struct Submitted {
   enum class Kind {
-    accepted,       ///< the service took it: `task_id` is set
-    not_sent,       ///< nothing left; may be sent again by itself, within `retries`
-    rate_limited,   ///< 429 `rate_limit_exceeded`: may be sent again after `retry_after`
-    refused,        ///< a definite no: `error` says why; never again by itself
-    unknown,        ///< may or may not have been accepted: `submit_unknown`
+    accepted,      ///< the service took it: `task_id` is set
+    not_sent,      ///< nothing left; may be sent again by itself, within `retries`
+    rate_limited,  ///< 429 `rate_limit_exceeded`: may be sent again after `retry_after`
+    refused,       ///< a definite no: `error` says why; never again by itself
+    unknown,       ///< may or may not have been accepted: `submit_unknown`
   };
   Kind kind = Kind::unknown;
   std::string task_id;

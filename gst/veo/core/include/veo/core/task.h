@@ -21,13 +21,13 @@ std::string_view nick(TaskStatus status);
 struct TaskReport {
   std::string id;
   TaskStatus status = TaskStatus::none;
-  std::optional<double> progress;         ///< a number where the service gave one; unit unknown
+  std::optional<double> progress;            ///< a number where the service gave one; unit unknown
   std::optional<std::int64_t> created_at;    ///< Unix seconds
   std::optional<std::int64_t> completed_at;  ///< Unix seconds
-  std::vector<std::string> urls;          ///< of the finished video; non-empty iff completed
-  std::optional<std::string> resolution;  ///< from output.metadata
+  std::vector<std::string> urls;             ///< of the finished video; non-empty iff completed
+  std::optional<std::string> resolution;     ///< from output.metadata
   std::optional<std::string> upstream_task_id;  ///< preferred over `id` for an extension
-  std::optional<Error> failure;           ///< set iff failed: code task_failed, charged refunded
+  std::optional<Error> failure;  ///< set iff failed: code task_failed, charged refunded
 };
 
 }  // namespace veo

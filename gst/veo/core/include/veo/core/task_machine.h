@@ -112,6 +112,7 @@ class TaskMachine {
   Settings settings_;
   State state_ = State::idle;
   std::string task_id_;
+  bool submitted_ = false;  // by us, at started_; else the task was known
   Time started_{};
   Time due_{};
   unsigned attempts_ = 0;
