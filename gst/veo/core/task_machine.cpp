@@ -46,6 +46,7 @@ struct TaskMachine::Transition {
 const TaskMachine::Transition TaskMachine::transitions[] = {
     {State::idle, Event::submit, State::submitting, Command::Kind::send_submission},
     {State::idle, Event::adopt, State::querying, Command::Kind::send_query},
+    {State::idle, Event::succeeded, State::completed, Command::Kind::finish},
 
     {State::submitting, Event::accepted, State::waiting, Command::Kind::wait},
     {State::submitting, Event::again_later, State::held, Command::Kind::wait},
@@ -109,17 +110,25 @@ TaskMachine::Command TaskMachine::submit(Time now) {
   return handle(Event::submit, now);
 }
 
-TaskMachine::Command TaskMachine::adopt(std::string task_id, Time now) {
+TaskMachine::Command TaskMachine::adopt(std::string task_id, Time now,
+                                        std::optional<Time> submitted) {
   task_id_ = std::move(task_id);
+  submitted_ = submitted;
   started_ = now;
   return handle(Event::adopt, now);
+}
+
+TaskMachine::Command TaskMachine::conclude(TaskReport report, Time now) {
+  task_id_ = report.id;
+  report_ = std::move(report);
+  return handle(Event::succeeded, now);
 }
 
 TaskMachine::Command TaskMachine::submitted(Submitted outcome, Time now, double random) {
   switch (outcome.kind) {
     case Submitted::Kind::accepted:
       task_id_ = std::move(outcome.task_id);
-      submitted_ = true;
+      submitted_ = now;
       attempts_ = 0;
       trouble_.reset();
       // The clock of the generation starts with the task, not with what it took to submit it.
@@ -161,8 +170,8 @@ TaskMachine::Command TaskMachine::queried(Result<TaskReport> answer,
     return handle(Event::in_progress, now);
   }
   Error error = std::move(answer.error());
-  const bool may_appear =
-      error.code == ErrorCode::task_not_found && submitted_ && now < started_ + task_appears_within;
+  const bool may_appear = error.code == ErrorCode::task_not_found && submitted_ &&
+                          now < *submitted_ + task_appears_within;
   if ((is_passing(error) || may_appear) && may_retry()) {
     plan_retry(now, random, retry_after);
     trouble_ = std::move(error);

@@ -2,7 +2,7 @@
 //
 // The API key's only type. It cannot be formatted, compared, streamed or converted, so it cannot
 // reach a log, a message or a file by accident. Its one use is the Authorization header, made by
-// the one class that is a friend.
+// the one class that is a friend; what the ledger keeps of it is a mark that tells two keys apart.
 #pragma once
 
 #include <cstring>
@@ -41,6 +41,8 @@ class Secret {
   ~Secret() { wipe(text_); }
 
   [[nodiscard]] bool empty() const { return text_.empty(); }
+  /// HMAC-SHA256 under `salt`, in hex: says whether two keys are one, and nothing else of them.
+  [[nodiscard]] std::string mark(std::string_view salt) const;
 
  private:
   friend class http::Authorization;

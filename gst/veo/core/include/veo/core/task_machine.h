@@ -19,7 +19,7 @@
 //                ▼   │ or no usable answer  │ expired         │
 //               querying ───────────────────┘ ◄───────────────┘
 //                   │
-//                   └─ completed
+//                   └─► completed ◄─── conclude (a task that is known to be completed)
 //
 // There is no way from `waiting` or `querying` back to `submitting`: a task that was accepted is
 // never submitted again.
@@ -66,7 +66,11 @@ class TaskMachine {
 
   // Inputs. `random` is a draw from [0, 1), for jitter.
   Command submit(Time now);
-  Command adopt(std::string task_id, Time now);
+  /// `submitted`: when the task was accepted, if that is known; the service may not know it at
+  /// once.
+  Command adopt(std::string task_id, Time now, std::optional<Time> submitted = std::nullopt);
+  /// The task is known to be completed: nothing has to be asked.
+  Command conclude(TaskReport report, Time now);
   Command submitted(Submitted outcome, Time now, double random);
   Command queried(Result<TaskReport> answer, std::optional<std::chrono::seconds> retry_after,
                   Time now, double random);
@@ -112,7 +116,7 @@ class TaskMachine {
   Settings settings_;
   State state_ = State::idle;
   std::string task_id_;
-  bool submitted_ = false;  // by us, at started_; else the task was known
+  std::optional<Time> submitted_;  // when the service took it, if we know
   Time started_{};
   Time due_{};
   unsigned attempts_ = 0;

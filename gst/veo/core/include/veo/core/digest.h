@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+typedef struct _GChecksum GChecksum;
+
+namespace veo {
+
+/// SHA-256 of what is added, piece by piece.
+class Sha256 {
+ public:
+  Sha256();
+  void add(std::span<const std::uint8_t> bytes);
+  /// 64 lower-case hexadecimal digits. Ends the computation.
+  [[nodiscard]] std::string hex();
+
+ private:
+  struct Free {
+    void operator()(GChecksum* checksum) const;
+  };
+  std::unique_ptr<GChecksum, Free> checksum_;
+};
+
+std::string sha256_hex(std::string_view text);
+
+}  // namespace veo

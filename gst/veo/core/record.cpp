@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/core/record.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
+
+namespace veo {
+
+namespace {
+
+using enum RecordState;
+
+constexpr std::string_view nicks[] = {"reserved", "sending",  "accepted", "completed",
+                                      "failed",   "released", "unknown",  "superseded"};
+
+struct Way {
+  RecordState from;
+  RecordState to;
+};
+
+// Every way there is, sorted by `to`.
+constexpr Way ways[] = {
+    {sending, reserved},    // surely not sent: waits for another try
+    {reserved, sending},    //
+    {sending, accepted},    //
+    {unknown, accepted},    // the answer came after all, or the user named the task
+    {accepted, completed},  //
+    {accepted, failed},     //
+    {reserved, released},   // gave up, or its owner died
+    {sending, released},    // refused
+    {sending, unknown},     //
+    {unknown, superseded},  //
+};
+
+constexpr auto sources = [] {
+  struct {
+    RecordState from[std::size(ways)];
+  } all{};
+  std::transform(std::begin(ways), std::end(ways), std::begin(all.from),
+                 [](const Way& way) { return way.from; });
+  return all;
+}();
+
+}  // namespace
+
+std::string_view nick(RecordState state) { return nicks[static_cast<std::size_t>(state)]; }
+
+std::optional<RecordState> record_state(std::string_view nick) {
+  const auto* const found = std::ranges::find(nicks, nick);
+  if (found == std::end(nicks)) return std::nullopt;
+  return static_cast<RecordState>(found - std::begin(nicks));
+}
+
+std::span<const RecordState> ways_to(RecordState to) {
+  const auto is_there = [to](const Way& way) { return way.to == to; };
+  const auto first = std::find_if(std::begin(ways), std::end(ways), is_there) - std::begin(ways);
+  const auto count = std::count_if(std::begin(ways), std::end(ways), is_there);
+  return std::span(sources.from)
+      .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+}
+
+bool is_spent(RecordState state) { return state != failed && state != released; }
+
+std::string to_text(UnixTime time) {
+  // g++ 12 has no formatting of std::chrono.
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - day));
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02u %02d:%02d:%02d UTC",
+                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
+                static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
+  return text;
+}
+
+}  // namespace veo
