@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include <unistd.h>
-
 #include <utility>
+
+#include "veo/ledger/file_system.h"
 
 namespace veo {
 
@@ -18,7 +18,7 @@ class FileHandle {
     return *this;
   }
   ~FileHandle() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) FileSystem::get().close(fd_);
   }
 
   [[nodiscard]] int get() const { return fd_; }

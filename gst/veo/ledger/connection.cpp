@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "connection.h"
+
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+
+#include "veo/core/error_table.h"
+#include "veo/ledger/private_directory.h"
+
+namespace veo {
+
+namespace {
+
+// "veoL": sqlite3 and file(1) show it, and a file of another program is not taken for ours.
+constexpr std::int64_t application_id = 0x76656f4c;
+
+// Each brings the schema from the version of its place (PRAGMA user_version) to the next. What was
+// released is never edited: a change is a new step.
+constexpr const char* migrations[] = {
+    R"(CREATE TABLE submission (
+         id INTEGER PRIMARY KEY AUTOINCREMENT,
+         intent TEXT NOT NULL,
+         instance TEXT NOT NULL,
+         request TEXT NOT NULL,
+         state TEXT NOT NULL,
+         credits INTEGER NOT NULL,
+         api_url TEXT NOT NULL,
+         account TEXT NOT NULL,
+         model TEXT NOT NULL,
+         mode TEXT NOT NULL,
+         resolution TEXT NOT NULL,
+         prompt TEXT NOT NULL,
+         parent_task_id TEXT NOT NULL,
+         details TEXT NOT NULL,
+         key_mark TEXT NOT NULL,
+         by_uri INTEGER NOT NULL,
+         task_id TEXT NOT NULL DEFAULT '',
+         url TEXT NOT NULL DEFAULT '',
+         clip_sha256 TEXT NOT NULL DEFAULT '',
+         clip_size INTEGER NOT NULL DEFAULT 0,
+         clip_path TEXT NOT NULL DEFAULT '',
+         error TEXT NOT NULL DEFAULT '',
+         error_message TEXT NOT NULL DEFAULT '',
+         balance REAL,
+         reserved_at INTEGER NOT NULL,
+         sending_at INTEGER,
+         accepted_at INTEGER,
+         finished_at INTEGER
+       );
+       CREATE INDEX submission_intent ON submission (intent);
+       CREATE INDEX submission_task ON submission (api_url, task_id);
+       CREATE INDEX submission_time ON submission (reserved_at);
+       -- One intent, one charge: whatever the code does.
+       CREATE UNIQUE INDEX submission_once ON submission (intent, instance)
+         WHERE intent <> '' AND state IN ('reserved', 'sending', 'accepted', 'completed');
+       CREATE TABLE salt (value TEXT NOT NULL);
+       INSERT INTO salt VALUES (lower(hex(randomblob(32))));)",
+};
+constexpr auto newest_version = static_cast<std::int64_t>(std::size(migrations));
+
+// What is short is waited for here; for the rest the caller comes again. (The I/O thread calls.)
+constexpr int busy_timeout_ms = 50;
+
+/// WAL shares memory between processes, and so needs them to be on one machine.
+bool is_network_file_system(const std::string& path) {
+  constexpr long magics[] = {NFS_SUPER_MAGIC,
+                             SMB_SUPER_MAGIC,
+                             static_cast<long>(CIFS_SUPER_MAGIC),
+                             static_cast<long>(SMB2_SUPER_MAGIC),
+                             AFS_SUPER_MAGIC,
+                             CODA_SUPER_MAGIC,
+                             CEPH_SUPER_MAGIC,
+                             V9FS_MAGIC};
+  struct statfs info {};
+  return ::statfs(path.c_str(), &info) == 0 &&
+         std::ranges::find(magics, static_cast<long>(info.f_type)) != std::end(magics);
+}
+
+Error refusal(const std::string& path, const std::string& why) {
+  return {.code = ErrorCode::ledger, .message = "The ledger " + path + " cannot be used: " + why};
+}
+
+}  // namespace
+
+bool is_busy(int code) { return (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED; }
+
+Error Connection::explain(int code) const {
+  switch (code & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return refusal(path_,
+                     "it is damaged. Nothing is submitted without a record of what is paid: "
+                     "restore it from a copy, or move it away; tasks that are in it can still be "
+                     "played by their task id.");
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+      return refusal(path_, with_advice("it is read-only.", ErrorCode::ledger));
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return refusal(path_, "other processes have been writing to it all the time.");
+    default:
+      return refusal(path_, with_advice(std::string(sqlite3_errstr(code)) + " (SQLite, " +
+                                            std::to_string(code) + ").",
+                                        ErrorCode::ledger));
+  }
+}
+
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& path) {
+  auto& files = FileSystem::get();
+  const auto slash = path.rfind('/');
+  const auto directory =
+      slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+  auto opened = open_private_directory(directory, ErrorCode::ledger, "The ledger's directory");
+  if (!opened) return fail(std::move(opened.error()));
+  if (is_network_file_system(directory)) {
+    return fail(refusal(path,
+                        "it is on a network file system. Name one on a local disk with the "
+                        "property ledger or VEO_LEDGER."));
+  }
+
+  // SQLite would make it readable to all; its companions get the mode of the file that is there.
+  int fd = -1;
+  do {
+    fd = files.openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  } while (fd < 0 && errno == EINTR);
+  struct stat info {};
+  {
+    const FileHandle file(fd);
+    if (!file || files.fstat(file.get(), &info) != 0) {
+      const bool read_only = errno == EACCES || errno == EROFS || errno == EPERM;
+      return fail(refusal(path, with_advice(read_only ? "it is read-only."
+                                                      : std::strerror(errno) + std::string("."),
+                                            ErrorCode::ledger)));
+    }
+  }
+  if (!S_ISREG(info.st_mode)) return fail(refusal(path, "it is not a regular file."));
+  if (info.st_uid != ::geteuid()) return fail(refusal(path, "it belongs to another user."));
+  if ((info.st_mode & 077U) != 0) {
+    return fail(refusal(path, "others may read or write it. Make it yours alone: chmod 600."));
+  }
+
+  std::unique_ptr<Connection> connection(new Connection(path));
+  connection->device_ = info.st_dev;
+  connection->inode_ = info.st_ino;
+  sqlite3* database = nullptr;
+  const int code = sqlite3_open_v2(
+      path.c_str(), &database,
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE, files.sqlite_vfs());
+  connection->database_.reset(database);
+  if (code != SQLITE_OK) return fail(connection->explain(code));
+  auto ready = connection->prepare();
+  if (!ready) return fail(std::move(ready.error()));
+  if (!*ready) return std::unique_ptr<Connection>();
+  return connection;
+}
+
+/// False: busy.
+Result<bool> Connection::prepare() {
+  sqlite3_busy_timeout(database(), busy_timeout_ms);
+  const auto ended = [this](int code) -> Result<bool> {
+    if (is_busy(code)) return false;
+    return fail(explain(code));
+  };
+  // Each commit is on the disk before it returns: an fsync of the WAL, a few times for each task.
+  if (const int code = run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+      code != SQLITE_OK) {
+    return ended(code);
+  }
+  if (sqlite3_db_readonly(database(), "main") == 1) return ended(SQLITE_READONLY);
+
+  const auto number = [this](const char* sql, std::int64_t& value) {
+    Statement statement(database(), sql);
+    const int code = statement.step();
+    if (code == SQLITE_ROW) value = statement.integer();
+    return code == SQLITE_ROW ? SQLITE_OK : code;
+  };
+  std::int64_t version = 0;
+  std::int64_t application = 0;
+  if (const int code = number("PRAGMA user_version", version); code != SQLITE_OK)
+    return ended(code);
+  if (const int code = number("PRAGMA application_id", application); code != SQLITE_OK) {
+    return ended(code);
+  }
+  if (version > newest_version && application == application_id) {
+    return fail(refusal(path_, "a newer version of gst-veo made it (schema " +
+                                   std::to_string(version) + ", and this one knows " +
+                                   std::to_string(newest_version) + "). Use that version."));
+  }
+  if (version != 0 && application != application_id) {
+    return fail(refusal(path_, "it is another program's database."));
+  }
+  {
+    Statement check(database(), "PRAGMA quick_check(1)");
+    if (const int code = check.step(); code != SQLITE_ROW) return ended(code);
+    if (check.text() != "ok") return ended(SQLITE_CORRUPT);
+  }
+  if (version == newest_version) return true;
+
+  const int code = transact([&] {
+    // Another process may have been quicker.
+    int step = number("PRAGMA user_version", version);
+    for (auto at = version; step == SQLITE_OK && at < newest_version; ++at) {
+      step = run(migrations[at]);
+    }
+    if (step != SQLITE_OK) return step;
+    return run(("PRAGMA application_id = " + std::to_string(application_id) +
+                "; PRAGMA user_version = " + std::to_string(newest_version) + ";")
+                   .c_str());
+  });
+  if (code != SQLITE_OK) return ended(code);
+  return true;
+}
+
+bool Connection::is_current() const {
+  struct stat info {};
+  return ::stat(path_.c_str(), &info) == 0 && info.st_dev == device_ && info.st_ino == inode_;
+}
+
+int Connection::run(const char* sql) {
+  return sqlite3_exec(database(), sql, nullptr, nullptr, nullptr);
+}
+
+int Connection::transact(const std::function<int()>& work) {
+  if (const int code = run("BEGIN IMMEDIATE"); code != SQLITE_OK) return code;
+  int code = work();
+  if (code == SQLITE_OK) code = run("COMMIT");
+  if (code != SQLITE_OK) run("ROLLBACK");
+  return code;
+}
+
+}  // namespace veo

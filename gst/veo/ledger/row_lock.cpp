@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/ledger/row_lock.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "veo/core/error_table.h"
+
+namespace veo {
+
+Result<std::optional<RowLock>> RowLock::try_acquire(const std::string& path, std::int64_t row) {
+  auto& files = FileSystem::get();
+  const auto failed = [&] {
+    return fail({.code = ErrorCode::ledger,
+                 .message = with_advice("The ledger's lock file " + path +
+                                            " cannot be used: " + std::strerror(errno) + ".",
+                                        ErrorCode::ledger)});
+  };
+  const auto retried = [](auto call) {
+    int result = -1;
+    do {
+      result = call();
+    } while (result < 0 && errno == EINTR);
+    return result;
+  };
+
+  FileHandle file(retried([&] {
+    return files.openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  }));
+  if (!file) return failed();
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = row;
+  lock.l_len = 1;
+  if (retried([&] { return files.lock(file.get(), lock); }) == 0) {
+    return std::optional(RowLock(std::move(file)));
+  }
+  if (errno == EAGAIN || errno == EACCES) return std::optional<RowLock>();
+  return failed();
+}
+
+}  // namespace veo

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// SQLite's C API as values that close themselves. Errors are codes here; the ledger puts them into
+// words.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace veo {
+
+class Statement {
+ public:
+  /// A statement that cannot be compiled gives its code with the first step().
+  Statement(sqlite3* database, std::string_view sql);
+
+  // Parameters in their order, from the first on.
+  Statement& bind(std::string_view text);
+  Statement& bind(std::int64_t value);
+  Statement& bind(double value);
+  Statement& bind_null();
+  template <class T>
+  Statement& bind(const std::optional<T>& value) {
+    return value ? bind(*value) : bind_null();
+  }
+
+  /// SQLITE_ROW, SQLITE_DONE or an error.
+  int step();
+
+  // Columns in their order, of the row that step() found.
+  std::string text();
+  std::int64_t integer();
+  std::optional<std::int64_t> optional_integer();
+  std::optional<double> optional_real();
+
+ private:
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+  };
+  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+  int code_ = SQLITE_OK;
+  int parameter_ = 0;
+  int column_ = 0;
+};
+
+}  // namespace veo
