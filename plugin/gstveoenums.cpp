@@ -72,6 +72,15 @@ GType gst_veo_layout_get_type() {
   return type;
 }
 
+GType gst_veo_on_unknown_get_type() {
+  static const GEnumValue values[] = {
+      {0, "Report it, and how to go on: nothing is paid twice", "fail"},
+      {1, "Submit anew, which may pay a second time", "resubmit"},
+      {0, nullptr, nullptr}};
+  static const GType type = register_enum("GstVeoOnUnknown", values);
+  return type;
+}
+
 GType gst_veo_task_status_get_type() {
   static const GEnumValue values[] = {
       {number(veo::TaskStatus::none), "No task yet", "none"},

@@ -18,6 +18,8 @@ GType gst_veo_aspect_ratio_get_type(void);
 GType gst_veo_generation_type_get_type(void);
 #define GST_TYPE_VEO_LAYOUT (gst_veo_layout_get_type())
 GType gst_veo_layout_get_type(void);
+#define GST_TYPE_VEO_ON_UNKNOWN (gst_veo_on_unknown_get_type())
+GType gst_veo_on_unknown_get_type(void);
 #define GST_TYPE_VEO_TASK_STATUS (gst_veo_task_status_get_type())
 GType gst_veo_task_status_get_type(void);
 

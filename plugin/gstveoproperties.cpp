@@ -6,6 +6,7 @@
 
 #include <iterator>
 #include <limits>
+#include <memory>
 
 #include "gstveoenums.h"
 #include "veo/core/url_policy.h"
@@ -174,7 +175,39 @@ const Property table[] = {
      [](S& s, const GValue* v) { s.source.task_id = text_of(v); },
      [](const S& s, GValue* v) { give_text(v, s.source.task_id); }},
 
+    {[] {
+       return g_param_spec_uint("take", "Take",
+                                "Another take of the same request is another task, paid for itself",
+                                1, max_uint, 1, read_write);
+     },
+     [](S& s, const GValue* v) { s.source.take = g_value_get_uint(v); },
+     [](const S& s, GValue* v) { g_value_set_uint(v, s.source.take); }},
+    {[] {
+       return string_spec("request-id", "Request id",
+                          "Your own name for this request: used again, it is the same task, "
+                          "whatever became of signed URLs (unset = the request's content is its "
+                          "name)");
+     },
+     [](S& s, const GValue* v) { s.source.request_id = text_of(v); },
+     [](const S& s, GValue* v) { give_text(v, s.source.request_id); }},
+
     // What it may cost.
+    {[] {
+       return g_param_spec_boolean("reuse", "Reuse",
+                                   "Play the task of an equal request, running or completed, in "
+                                   "place of paying again. Off: each element submits anew, once",
+                                   TRUE, read_write);
+     },
+     [](S& s, const GValue* v) { s.reuse = g_value_get_boolean(v) != FALSE; },
+     [](const S& s, GValue* v) { g_value_set_boolean(v, s.reuse ? TRUE : FALSE); }},
+    {[] {
+       return enum_spec("on-unknown", "On unknown",
+                        "What to do where an earlier submission of this request may or may not "
+                        "have been accepted. resubmit may pay a second time",
+                        GST_TYPE_VEO_ON_UNKNOWN);
+     },
+     [](S& s, const GValue* v) { s.source.resubmit = g_value_get_enum(v) != 0; },
+     [](const S& s, GValue* v) { g_value_set_enum(v, s.source.resubmit ? 1 : 0); }},
     {[] {
        return g_param_spec_uint("max-credits", "Max credits",
                                 "Submit nothing that costs more, or whose price is unknown (0 = no "
@@ -190,6 +223,22 @@ const Property table[] = {
      },
      [](S& s, const GValue* v) { s.source.dry_run = g_value_get_boolean(v) != FALSE; },
      [](const S& s, GValue* v) { g_value_set_boolean(v, s.source.dry_run ? TRUE : FALSE); }},
+
+    // Where it is written down.
+    {[] {
+       return string_spec("ledger", "Ledger",
+                          "File with the record of paid work, on a local disk (unset = VEO_LEDGER, "
+                          "else $XDG_STATE_HOME/veo/ledger.db)");
+     },
+     [](S& s, const GValue* v) { s.source.ledger = text_of(v); },
+     [](const S& s, GValue* v) { give_text(v, s.source.ledger); }},
+    {[] {
+       return string_spec("cache-dir", "Cache directory",
+                          "Where clips are kept as they were delivered (unset = VEO_CACHE_DIR, "
+                          "else $XDG_CACHE_HOME/veo). VEO_CACHE_SIZE limits it");
+     },
+     [](S& s, const GValue* v) { s.source.cache_directory = text_of(v); },
+     [](const S& s, GValue* v) { give_text(v, s.source.cache_directory); }},
 
     // Where the service is.
     {[] {
@@ -322,6 +371,28 @@ bool set_property(ElementSettings& settings, guint id, const GValue* value) {
   if (id == 0 || id > std::size(table)) return false;
   table[id - 1].set(settings, value);
   return true;
+}
+
+bool set_property(ElementSettings& settings, const std::string& name, const std::string& text) {
+  for (const auto& property : table) {
+    const std::unique_ptr<GParamSpec, decltype(&g_param_spec_unref)> spec(
+        g_param_spec_ref_sink(property.spec()), g_param_spec_unref);
+    if (name != spec->name) continue;
+    GValue value = G_VALUE_INIT;
+    g_value_init(&value, spec->value_type);
+    bool good = true;
+    // A string is itself: GStreamer's own reading of it knows quotes and escapes.
+    if (spec->value_type == G_TYPE_STRING) {
+      g_value_set_string(&value, text.c_str());
+    } else {
+      good = gst_value_deserialize_with_pspec(&value, text.c_str(), spec.get()) != FALSE &&
+             g_param_value_validate(spec.get(), &value) == FALSE;  // it had to change nothing
+    }
+    if (good) property.set(settings, &value);
+    g_value_unset(&value);
+    return good;
+  }
+  return false;
 }
 
 bool get_property(const ElementSettings& settings, guint id, GValue* value) {

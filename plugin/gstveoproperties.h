@@ -6,6 +6,9 @@
 
 #include <glib-object.h>
 
+#include <optional>
+#include <string>
+
 #include "veo/client/source.h"
 
 namespace veo::plugin {
@@ -13,6 +16,9 @@ namespace veo::plugin {
 struct ElementSettings {
   Source::Settings source;
   bool prompt_tag = false;
+  bool reuse = true;
+  std::string uri;                 ///< as it was set; empty: none
+  std::optional<Error> uri_error;  ///< why nothing can be made of it
 };
 
 /// Installs the shared properties with the ids 1 … N and returns N + 1, the first free id.
@@ -22,5 +28,8 @@ guint install_properties(GObjectClass* object_class);
 /// `settings`.
 bool set_property(ElementSettings& settings, guint id, const GValue* value);
 bool get_property(const ElementSettings& settings, guint id, GValue* value);
+
+/// As from a text, such as a parameter of a URI. False where the property does not take it.
+bool set_property(ElementSettings& settings, const std::string& name, const std::string& text);
 
 }  // namespace veo::plugin

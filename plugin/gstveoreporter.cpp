@@ -23,14 +23,16 @@ Reporter::Reporter(GstElement* element, const Source::Settings& settings)
     : element_(element),
       mode_(settings.request.mode.value_or(Mode::fast)),
       resolution_(settings.request.resolution.value_or(Resolution::p720)),
-      submits_(settings.task_id.empty()),
       dry_run_(settings.dry_run) {}
 
 void Reporter::update(const Source::Snapshot& seen) {
   // What it will cost is known first, and is all there is to tell of a dry run.
   if (!status_) post_task(seen);
+  warn(seen);
   if (dry_run_) return;
   switch (seen.job.phase) {
+    case Job::Phase::looking_up:
+      break;
     case Job::Phase::submitting:
       advance(Step::submit, seen);
       break;
@@ -46,7 +48,16 @@ void Reporter::update(const Source::Snapshot& seen) {
       break;
   }
   post_trouble(seen.job.trouble);
-  if (seen.job.status != status_ || seen.job.task_id != task_id_) post_task(seen);
+  if (seen.job.status != status_ || seen.job.task_id != task_id_ || seen.reused != reused_) {
+    post_task(seen);
+  }
+}
+
+void Reporter::warn(const Source::Snapshot& seen) {
+  for (; warned_ < seen.notices.size(); ++warned_) {
+    GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS, ("%s", seen.notices[warned_].c_str()),
+                        (nullptr));
+  }
 }
 
 void Reporter::streaming(const Source::Snapshot& seen) { advance(Step::done, seen); }
@@ -60,7 +71,7 @@ void Reporter::advance(Step to, const Source::Snapshot& seen) {
   while (step_ < to) {
     complete(step_, seen);
     step_ = static_cast<Step>(static_cast<int>(step_) + 1);
-    if (step_ == Step::submit && !submits_) step_ = Step::generate;
+    if (step_ == Step::submit && seen.job.reused) step_ = Step::generate;
     begin(step_, seen);
   }
 }
@@ -76,7 +87,8 @@ void Reporter::begin(Step step, const Source::Snapshot& seen) {
                     0);
       break;
     case Step::generate:
-      post_progress(GST_PROGRESS_TYPE_START, "Generating task " + seen.job.task_id, 0);
+      post_progress(GST_PROGRESS_TYPE_START,
+                    (seen.job.reused ? "Joining task " : "Generating task ") + seen.job.task_id, 0);
       break;
     case Step::download:
       post_progress(GST_PROGRESS_TYPE_START, "Opening the video of task " + seen.job.task_id, 0);
@@ -137,13 +149,14 @@ void Reporter::post_trouble(const std::optional<Error>& trouble) {
 void Reporter::post_task(const Source::Snapshot& seen) {
   status_ = seen.job.status;
   task_id_ = seen.job.task_id;
+  reused_ = seen.reused;
   auto* task =
       gst_structure_new("veo-task",                                                            //
                         "task-id", G_TYPE_STRING, task_id_.c_str(),                            //
                         "status", G_TYPE_STRING, text_of(nick(*status_)).c_str(),              //
                         "mode", G_TYPE_STRING, text_of(wire_name(mode_)).c_str(),              //
                         "resolution", G_TYPE_STRING, text_of(wire_name(resolution_)).c_str(),  //
-                        "reused", G_TYPE_BOOLEAN, FALSE,                                       //
+                        "reused", G_TYPE_BOOLEAN, reused_ ? TRUE : FALSE,                      //
                         nullptr);
   if (seen.credits) gst_structure_set(task, "credits", G_TYPE_UINT, *seen.credits, nullptr);
   gst_element_post_message(element_, gst_message_new_element(GST_OBJECT(element_), task));

@@ -27,6 +27,8 @@ class Reporter {
   void update(const Source::Snapshot& seen);
   /// The stream's first byte is about to go downstream.
   void streaming(const Source::Snapshot& seen);
+  /// Posts the notices that are new, as warnings.
+  void warn(const Source::Snapshot& seen);
   void failed(const Error& error);
   void canceled();
 
@@ -46,12 +48,13 @@ class Reporter {
   GstElement* const element_;
   const Mode mode_;
   const Resolution resolution_;
-  const bool submits_;
   const bool dry_run_;
   Step step_ = Step::none;
   std::optional<TaskStatus> status_;  // as last posted
   std::string task_id_;
+  bool reused_ = false;
   std::string trouble_;
+  std::size_t warned_ = 0;  // notices
   int percent_ = 0;
 };
 

@@ -42,6 +42,7 @@
 #include "gstveoerror.h"
 #include "gstveoproperties.h"
 #include "gstveoreporter.h"
+#include "gstveouri.h"
 #include "veo/client/source.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_veo_src_debug);
@@ -53,6 +54,11 @@ namespace {
 
 // What decodes soonest: large enough to cost little, small enough to be there soon.
 constexpr guint default_blocksize = 64U << 10U;
+
+std::string new_instance() {
+  const std::unique_ptr<char, decltype(&g_free)> uuid(g_uuid_string_random(), g_free);
+  return uuid.get();
+}
 
 }  // namespace
 
@@ -70,6 +76,16 @@ class VeoSrc {
   bool get_property(guint id, GValue* value) const {
     const std::lock_guard lock(mutex_);
     return plugin::get_property(settings_, id, value);
+  }
+
+  bool set_uri(const char* uri) {
+    const std::lock_guard lock(mutex_);
+    return plugin::set_uri(settings_, uri);
+  }
+
+  [[nodiscard]] std::string uri() const {
+    const std::lock_guard lock(mutex_);
+    return settings_.uri;
   }
 
   [[nodiscard]] Source::Snapshot snapshot() const {
@@ -92,7 +108,10 @@ class VeoSrc {
         begin_stream(source->snapshot());
         return fill(*source, offset, std::min<guint64>(ready->size, size), out);
       }
-      if (std::holds_alternative<Clip::End>(there)) return GST_FLOW_EOS;
+      if (std::holds_alternative<Clip::End>(there)) {
+        reporter_->warn(source->snapshot());
+        return GST_FLOW_EOS;
+      }
       if (const auto* error = std::get_if<Error>(&there)) return fail_with(*error);
       if (!wakeup_->wait(ticket)) return GST_FLOW_FLUSHING;
     }
@@ -123,6 +142,8 @@ class VeoSrc {
       const std::lock_guard lock(mutex_);
       settings = settings_;
     }
+    if (settings.uri_error) return fail(*settings.uri_error);
+    if (!settings.reuse) settings.source.instance = instance_;
     description_ = settings.prompt_tag ? settings.source.request.prompt : "";
     reporter_.emplace(GST_ELEMENT(element_), settings.source);
     auto opened = Source::open(std::move(settings.source), wakeup_);
@@ -196,6 +217,8 @@ class VeoSrc {
 
   GstBaseSrc* const element_;  // owns this
   const std::shared_ptr<Wakeup> wakeup_ = std::make_shared<Wakeup>();
+  /// With reuse=false, this element's own task: submitted once, whatever states it goes through.
+  const std::string instance_ = new_instance();
 
   // The streaming thread's, and stop()'s, which does not run beside it.
   std::optional<Reporter> reporter_;
@@ -217,8 +240,10 @@ struct _GstVeoSrc {
   VeoSrc* impl;  // owned: made in init, deleted in finalize
 };
 
-G_DEFINE_TYPE(GstVeoSrc, gst_veo_src, GST_TYPE_PUSH_SRC)
-GST_ELEMENT_REGISTER_DEFINE_WITH_CODE(veosrc, "veosrc", GST_RANK_NONE, GST_TYPE_VEO_SRC,
+static void gst_veo_src_uri_handler_init(gpointer iface, gpointer);
+G_DEFINE_TYPE_WITH_CODE(GstVeoSrc, gst_veo_src, GST_TYPE_PUSH_SRC,
+                        G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER, gst_veo_src_uri_handler_init))
+GST_ELEMENT_REGISTER_DEFINE_WITH_CODE(veosrc, "veosrc", GST_RANK_PRIMARY, GST_TYPE_VEO_SRC,
                                       GST_DEBUG_CATEGORY_INIT(gst_veo_src_debug, "veosrc", 0,
                                                               "veosrc element"))
 
@@ -237,7 +262,7 @@ static GstStructure* make_stats(const veo::Source::Snapshot& seen) {
                            "retries", G_TYPE_UINT, seen.job.retries + seen.clip.retries,          //
                            "bytes", G_TYPE_UINT64, static_cast<guint64>(seen.clip.bytes),         //
                            "credits", G_TYPE_UINT, static_cast<guint>(seen.credits.value_or(0)),  //
-                           "reused", G_TYPE_BOOLEAN, FALSE,                                       //
+                           "reused", G_TYPE_BOOLEAN, seen.reused ? TRUE : FALSE,                  //
                            "submit-time", G_TYPE_UINT64,
                            static_cast<guint64>(seen.job.submit_time.count()) * GST_MSECOND,
                            "generate-time", G_TYPE_UINT64,
@@ -262,6 +287,37 @@ static void gst_veo_src_get_property(GObject* object, guint id, GValue* value, G
   } else if (!src.get_property(id, value)) {
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
+}
+
+static GstURIType gst_veo_src_uri_get_type(GType) { return GST_URI_SRC; }
+
+static const gchar* const* gst_veo_src_uri_get_protocols(GType) {
+  static const gchar* const protocols[] = {"veo", nullptr};
+  return protocols;
+}
+
+static gchar* gst_veo_src_uri_get(GstURIHandler* handler) {
+  const auto uri = impl(handler).uri();
+  return uri.empty() ? nullptr : g_strdup(uri.c_str());
+}
+
+static gboolean gst_veo_src_uri_set(GstURIHandler* handler, const gchar* uri, GError** error) {
+  if (GST_STATE(handler) > GST_STATE_READY) {
+    g_set_error_literal(error, GST_URI_ERROR, GST_URI_ERROR_BAD_STATE,
+                        "The URI can be set up to the state READY");
+    return FALSE;
+  }
+  if (impl(handler).set_uri(uri)) return TRUE;
+  g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI, "%s is no URI of the scheme veo", uri);
+  return FALSE;
+}
+
+static void gst_veo_src_uri_handler_init(gpointer iface, gpointer) {
+  auto* handler = static_cast<GstURIHandlerInterface*>(iface);
+  handler->get_type = gst_veo_src_uri_get_type;
+  handler->get_protocols = gst_veo_src_uri_get_protocols;
+  handler->get_uri = gst_veo_src_uri_get;
+  handler->set_uri = gst_veo_src_uri_set;
 }
 
 static GstFlowReturn gst_veo_src_create(GstBaseSrc* element, guint64 offset, guint size,
@@ -325,6 +381,8 @@ static void gst_veo_src_init(GstVeoSrc* self) {
                     drop_allocation_query, nullptr, nullptr);
   gst_base_src_set_format(base, GST_FORMAT_BYTES);
   gst_base_src_set_blocksize(base, veo::plugin::default_blocksize);
+  // The last byte is not the end: that is told when the clip is in the cache.
+  gst_base_src_set_automatic_eos(base, FALSE);
 }
 
 static void gst_veo_src_finalize(GObject* object) {
@@ -372,6 +430,7 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
       "gst-veo");
 
   gst_type_mark_as_plugin_api(GST_TYPE_VEO_MODE, GstPluginAPIFlags{});
+  gst_type_mark_as_plugin_api(GST_TYPE_VEO_ON_UNKNOWN, GstPluginAPIFlags{});
   gst_type_mark_as_plugin_api(GST_TYPE_VEO_RESOLUTION, GstPluginAPIFlags{});
   gst_type_mark_as_plugin_api(GST_TYPE_VEO_ASPECT_RATIO, GstPluginAPIFlags{});
   gst_type_mark_as_plugin_api(GST_TYPE_VEO_GENERATION_TYPE, GstPluginAPIFlags{});

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
 #include <mutex>
 
 namespace veo::test {
@@ -93,7 +95,8 @@ GstPtr<GstElement> TestPipeline::element(const char* name) const {
 void TestPipeline::use(const Simulator& simulator) {
   const auto src = element("src");
   g_object_set(src.get(), "api-url", simulator.api_url().c_str(), "api-key",
-               simulator.key().c_str(), "poll-interval", 20, nullptr);
+               simulator.key().c_str(), "ledger", simulator.ledger().c_str(), "cache-dir",
+               simulator.cache().c_str(), "poll-interval", 20, nullptr);
 }
 
 void TestPipeline::watch(const char* sink) {
@@ -234,11 +237,29 @@ class NoLeaks : public testing::Environment {
   std::string alive_;
 };
 
+/// Where elements that no test points elsewhere keep their record: not the user's own.
+class Home : public testing::Environment {
+ public:
+  Home() {
+    ::mkdtemp(path_.data());
+    ::setenv("VEO_LEDGER", (path_ + "/ledger.db").c_str(), 1);
+    ::setenv("VEO_CACHE_DIR", (path_ + "/cache").c_str(), 1);
+  }
+  ~Home() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+
+ private:
+  std::string path_ = (std::filesystem::temp_directory_path() / "veo-tests-XXXXXX").string();
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   gst_init(&argc, &argv);
-  testing::AddGlobalTestEnvironment(new NoLeaks);  // gtest deletes it
+  testing::AddGlobalTestEnvironment(new Home);  // gtest deletes it, and the next
+  testing::AddGlobalTestEnvironment(new NoLeaks);
   return RUN_ALL_TESTS();
 }

@@ -87,11 +87,10 @@ struct Child {
   }
 };
 
-/// A new empty file's name.
-std::string make_log() {
+/// A new empty directory.
+std::string make_home() {
   std::string name = (std::filesystem::temp_directory_path() / "veo-simulator-XXXXXX").string();
-  const Fd file(::mkstemp(name.data()));
-  if (file.get() < 0) throw std::runtime_error("mkstemp");
+  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
   return name;
 }
 
@@ -104,14 +103,16 @@ struct Simulator::Private {
       child.wait();
     }
     std::error_code ignored;
-    std::filesystem::remove(log, ignored);
+    std::filesystem::remove_all(home, ignored);
   }
 
   /// `scheme://address:port`, for what stands outside /v1.
   [[nodiscard]] std::string origin() const { return api.substr(0, api.rfind('/')); }
 
+  [[nodiscard]] std::string log() const { return home + "/log"; }
+
   Child child;
-  std::string log;
+  std::string home;
   std::string api;
   std::string files;
 };
@@ -123,9 +124,9 @@ Simulator& Simulator::operator=(Simulator&&) noexcept = default;
 
 Simulator Simulator::start(const std::vector<std::string>& args) {
   auto p = std::make_unique<Private>();
-  p->log = make_log();
+  p->home = make_home();
   auto all = args;
-  all.insert(all.end(), {"--log", p->log});
+  all.insert(all.end(), {"--log", p->log()});
   p->child = Child::spawn(std::move(all), false);
   const auto ready = nlohmann::json::parse(p->child.read(true), nullptr, false);
   if (ready.is_discarded()) throw std::runtime_error("veo-simulator did not start");
@@ -136,6 +137,8 @@ Simulator Simulator::start(const std::vector<std::string>& args) {
 
 std::string Simulator::api_url() const { return p_->api; }
 std::string Simulator::files_url() const { return p_->files; }
+std::string Simulator::ledger() const { return p_->home + "/state/ledger.db"; }
+std::string Simulator::cache() const { return p_->home + "/cache"; }
 
 nlohmann::json Simulator::state() const {
   const auto answer = http_request("GET", p_->origin() + "/simulator/state");
@@ -145,7 +148,7 @@ nlohmann::json Simulator::state() const {
 
 std::vector<nlohmann::json> Simulator::log() const {
   std::vector<nlohmann::json> entries;
-  std::ifstream file(p_->log);
+  std::ifstream file(p_->log());
   for (std::string line; std::getline(file, line);) entries.push_back(nlohmann::json::parse(line));
   return entries;
 }

@@ -16,7 +16,7 @@ class Simulator {
   /// calls this. The program is `$VEO_SIMULATOR`, else the one built with the tests. Throws
   /// std::runtime_error where it does not start.
   static Simulator start(const std::vector<std::string>& args);
-  /// stop(), and the log is removed.
+  /// stop(), and what was kept of it is removed.
   ~Simulator();
   Simulator(Simulator&&) noexcept;
   Simulator& operator=(Simulator&&) noexcept;
@@ -26,6 +26,10 @@ class Simulator {
   [[nodiscard]] std::string files_url() const;
   /// A key that it accepts.
   [[nodiscard]] std::string key() const { return "sk-test-0123456789"; }
+
+  /// Where clients of this simulator keep their record and their clips: removed with it.
+  [[nodiscard]] std::string ledger() const;
+  [[nodiscard]] std::string cache() const;
 
   /// `GET /simulator/state`
   [[nodiscard]] nlohmann::json state() const;

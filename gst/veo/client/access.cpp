@@ -12,10 +12,10 @@
 #include <fstream>
 #include <iterator>
 
-#include "file_handle.h"
 #include "veo/core/error_table.h"
 #include "veo/core/url_policy.h"
 #include "veo/json/codec.h"
+#include "veo/ledger/file_handle.h"
 
 namespace veo {
 
@@ -104,10 +104,13 @@ std::optional<std::string> environment::get(const char* name) {
   return value;
 }
 
+Result<std::string> resolve_api_url(const std::string& set) {
+  return check_api_url(!set.empty() ? set
+                                    : environment::get("VEO_API_URL").value_or(default_api_url));
+}
+
 Result<Access> resolve_access(const AccessOptions& options) {
-  auto url = check_api_url(!options.api_url.empty()
-                               ? options.api_url
-                               : environment::get("VEO_API_URL").value_or(default_api_url));
+  auto url = resolve_api_url(options.api_url);
   if (!url) return fail(std::move(url.error()));
   auto key = find_key(options, *url);
   if (!key) return fail(std::move(key.error()));

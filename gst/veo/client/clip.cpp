@@ -10,8 +10,10 @@
 
 #include "network.h"
 #include "spool.h"
+#include "veo/core/digest.h"
 #include "veo/core/retry.h"
 #include "veo/http/transport.h"
+#include "veo/ledger/cache.h"
 
 namespace veo {
 
@@ -23,6 +25,9 @@ constexpr std::uint64_t near = 512U << 10U;
 /// A hole this small, such as a `moov` at the end, is fetched beside the main download; for a
 /// larger one the main download moves there.
 constexpr std::uint64_t small_hole = 1U << 20U;
+
+/// What is hashed in one go on the I/O thread, which others wait for too.
+constexpr std::uint64_t slice = 1U << 20U;
 
 /// Answers of a file host after which asking again can help.
 bool is_passing(unsigned status) { return status == 408 || status == 429 || status >= 500; }
@@ -57,7 +62,12 @@ struct Clip::Private : std::enable_shared_from_this<Clip::Private> {
 
   Availability at(std::uint64_t offset) {
     const std::lock_guard lock(mutex);
-    if (size && offset >= *size) return End{};
+    // The end is told when the clip is safe, so that the next run finds it. What failed behind a
+    // reader who has everything is not his concern.
+    if (size && offset >= *size) {
+      if (settled || error) return End{};
+      return Pending{};
+    }
     if (const auto run = spool ? spool->run_at(offset) : 0; run > 0) return Ready{run};
     if (error) return *error;
     wanted = offset;
@@ -75,21 +85,102 @@ struct Clip::Private : std::enable_shared_from_this<Clip::Private> {
   // --- I/O thread ---
 
   void begin() {
-    auto opened = http::Transport::open(thread, transport_network(settings.network));
-    auto created = Spool::create();
-    if (!opened || !created) {
-      give_up(!opened ? std::move(opened.error()) : std::move(created.error()));
-      return;
+    auto file = settings.sha256.empty() ? nullptr : settings.cache->find(identity(), settings.size);
+    if (!file) return download();
+    auto whole = std::make_shared<Spool>(std::move(file), settings.size);
+    hash(*whole, settings.size, [this, whole](const std::string& sha256) {
+      if (sha256 != settings.sha256) {
+        settings.cache->remove(identity());
+        return download();
+      }
+      {
+        const std::lock_guard lock(mutex);
+        spool = *whole;
+        size = settings.size;
+        settled = true;
+      }
+      subscribers.notify();
+    });
+  }
+
+  void download() {
+    if (released) return;
+    if (settings.url.empty()) {
+      return refuse({.code = ErrorCode::bad_response,
+                     .message = "its copy in the cache is gone or damaged, and no URL of it is "
+                                "recorded."});
     }
+    auto opened = http::Transport::open(thread, transport_network(settings.network));
+    if (!opened) return give_up(std::move(opened.error()));
     transport = std::move(*opened);
+    auto begun = settings.cache->begin(identity());
+    if (!begun) return give_up(std::move(begun.error()));
+    part = std::move(*begun);
     {
       const std::lock_guard lock(mutex);
-      spool.emplace(std::move(*created));
+      spool.emplace(part->file());
     }
     start(main, 0, std::nullopt);
   }
 
+  [[nodiscard]] ClipIdentity identity() const {
+    return {.api_url = settings.api_url, .task_id = settings.task_id, .intent = settings.intent};
+  }
+
+  /// Hashes a whole file, a slice at a time. `then` gets an empty text where it cannot be read.
+  void hash(Spool from, std::uint64_t total, std::function<void(const std::string&)> then) {
+    auto sum = std::make_shared<Sha256>();
+    hash_on(std::move(from), total, 0, std::move(sum), std::move(then));
+  }
+
+  void hash_on(Spool from, std::uint64_t total, std::uint64_t at, std::shared_ptr<Sha256> sum,
+               std::function<void(const std::string&)> then) {
+    if (released) return;
+    std::vector<std::uint8_t> bytes(std::min(slice, total - at));
+    if (!from.read(at, bytes)) return then("");
+    sum->add(bytes);
+    at += bytes.size();
+    if (at == total) return then(sum->hex());
+    thread->post([self = shared_from_this(), from = std::move(from), total, at, sum,
+                  then = std::move(then)]() mutable {
+      self->hash_on(std::move(from), total, at, std::move(sum), std::move(then));
+    });
+  }
+
+  /// Every byte is here: gives the file its place in the cache.
+  void settle() {
+    if (!part || std::exchange(settling, true)) return;
+    hash(*spool, *size, [this](const std::string& sha256) {
+      auto kept = settings.cache->keep(*part, sha256, *size);
+      auto recorded = kept ? settings.kept(*kept) : fail(std::move(kept.error()));
+      {
+        const std::lock_guard lock(mutex);
+        settled = true;
+        if (!recorded) notice = "The clip plays, but is not kept: " + recorded.error().message;
+      }
+      subscribers.notify();
+    });
+  }
+
+  /// After a fetch: what is still missing, if anything is.
+  void go_on() {
+    std::uint64_t hole = 0;
+    std::uint64_t hole_end = 0;
+    {
+      const std::lock_guard lock(mutex);
+      if (!size || error || main.active || side.active) return;
+      if (spool->held() < *size) {
+        if (!ranges) return;
+        hole = spool->run_at(0);
+        hole_end = spool->next_after(hole).value_or(*size);
+      }
+    }
+    if (hole_end == 0) return settle();
+    start(main, hole, hole_end);
+  }
+
   void release() {
+    released = true;
     for (auto* fetch : {&main, &side}) {
       fetch->retry.cancel();
       fetch->exchange = {};
@@ -150,7 +241,7 @@ struct Clip::Private : std::enable_shared_from_this<Clip::Private> {
     if (is_passing(head.status)) {
       try_again(fetch, std::move(failure), head.retry_after);
     } else {
-      give_up(std::move(failure));
+      refuse(std::move(failure));
     }
     return false;
   }
@@ -251,6 +342,7 @@ struct Clip::Private : std::enable_shared_from_this<Clip::Private> {
       fetch.active = false;
       if (!size) size = fetch.position;
     }
+    go_on();
     subscribers.notify();
   }
 
@@ -275,6 +367,14 @@ struct Clip::Private : std::enable_shared_from_this<Clip::Private> {
     fetch.retry = thread->after(delay, [self = shared_from_this(), &fetch] {
       self->start(fetch, fetch.position, fetch.stop);
     });
+  }
+
+  void refuse(Error failure) {
+    {
+      const std::lock_guard lock(mutex);
+      refused = true;
+    }
+    give_up(std::move(failure));
   }
 
   void give_up(Error failure) {
@@ -302,6 +402,9 @@ struct Clip::Private : std::enable_shared_from_this<Clip::Private> {
 
   std::shared_ptr<http::Transport> transport;
   std::string validator;  // strong; empty: none
+  std::shared_ptr<Cache::Part> part;
+  bool settling = false;
+  bool released = false;
 
   Subscribers subscribers;
   mutable std::mutex mutex;
@@ -313,6 +416,9 @@ struct Clip::Private : std::enable_shared_from_this<Clip::Private> {
   Fetch main;
   Fetch side;
   bool ranges = false;
+  bool settled = false;  // in the cache, or known not to be
+  bool refused = false;
+  std::string notice;
   std::uint64_t wanted = 0;
   bool asked = false;      // serve_wanted() is on its way
   bool read_from = false;  // some byte was read: the file can no longer be exchanged
@@ -351,6 +457,16 @@ Status Clip::read(std::uint64_t offset, std::span<std::uint8_t> into) const {
 Clip::Stats Clip::stats() const {
   const std::lock_guard lock(p_->mutex);
   return p_->stats;
+}
+
+bool Clip::is_refused() const {
+  const std::lock_guard lock(p_->mutex);
+  return p_->refused;
+}
+
+std::string Clip::notice() const {
+  const std::lock_guard lock(p_->mutex);
+  return p_->notice;
 }
 
 void Clip::subscribe(std::weak_ptr<Wakeup> wakeup) { p_->subscribers.add(std::move(wakeup)); }

@@ -8,8 +8,13 @@
 #include <variant>
 
 #include "begun_submissions.h"
+#include "job_registry.h"
 #include "network.h"
+#include "task_record.h"
+#include "veo/core/retry.h"
 #include "veo/core/task_machine.h"
+#include "veo/core/unknown_submission.h"
+#include "veo/core/url_policy.h"
 #include "veo/http/transport.h"
 #include "veo/json/codec.h"
 
@@ -17,18 +22,49 @@ namespace veo {
 
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;
+using namespace std::chrono_literals;
 
-// The driver of a TaskMachine: it does what the machine commands, on the I/O thread.
+namespace {
+
+/// How often to look again, while somebody else is at it.
+constexpr Backoff look_again{.base = 20ms, .cap = 250ms};
+/// How often to try again to write something down.
+constexpr Backoff write_again{.base = 20ms, .cap = 1000ms};
+constexpr unsigned enough_tries = 8;  // where nothing is lost without
+/// An exiting process does not wait for longer either.
+constexpr auto unwanted_answer_is_recorded_within = 5s;
+constexpr auto balance_within = 5s;
+
+/// What the job is called in the process.
+std::string name_of(const Job::Settings& settings) {
+  const auto& wanted = settings.claim.record;
+  const auto what = settings.task_id.empty()
+                        ? "intent\n" + wanted.intent + "\n" + wanted.instance
+                        : "task\n" + settings.api_url + "\n" + settings.task_id;
+  return settings.ledger + "\n" + what;
+}
+
+}  // namespace
+
+// The driver of a TaskMachine: it does what the machine commands, on the I/O thread, and writes
+// down in the ledger what came of it before it goes on.
+//
+//   look up ──► claim ──► [sending] ──► POST ──► [accepted] ──► GET … ──► [completed]
+//      │  ▲                                          ▲
+//      │  └── later                                  │          [ ]: on the disk first
+//      └─────────────── a known task ────────────────┘
 //
 // Keeps itself alive through the callbacks it is waiting for (timer, exchange, posted task), and so
 // lives exactly as long as something is under way or somebody holds the Job.
 struct Job::Private : std::enable_shared_from_this<Job::Private> {
   explicit Private(Settings from)
-      : settings(std::move(from)),
-        thread(http::IoThread::acquire()),
-        machine({.retries = settings.network.retries,
-                 .poll_interval = settings.poll_interval,
-                 .generation_timeout = settings.generation_timeout}) {}
+      : settings(std::move(from)), thread(http::IoThread::acquire()), machine(machine_settings()) {}
+
+  [[nodiscard]] TaskMachine::Settings machine_settings() const {
+    return {.retries = settings.network.retries,
+            .poll_interval = settings.poll_interval,
+            .generation_timeout = settings.generation_timeout};
+  }
 
   // --- any thread ---
 
@@ -40,22 +76,94 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   // --- I/O thread ---
 
   void begin() {
+    started = now();
+    if (auto failure = JobRegistry::failure(name_of(settings)); failure) {
+      failure->message += " Within this process it is not submitted again.";
+      give_up(std::move(*failure));
+      return;
+    }
     auto opened = http::Transport::open(thread, transport_network(settings.network));
     if (!opened) {
-      publish_failure(std::move(opened.error()));
+      give_up(std::move(opened.error()));
       return;
     }
     transport = std::move(*opened);
-    started = now();
-    obey(settings.task_id.empty() ? machine.submit(started)
-                                  : machine.adopt(settings.task_id, started));
+    look_up();
+  }
+
+  void look_up() {
+    if (abandoned) return release();
+    const auto standing = record->look_up({.ledger = settings.ledger,
+                                           .cache_directory = settings.cache_directory,
+                                           .cache_limit = settings.cache_limit,
+                                           .claim = settings.claim,
+                                           .task_id = settings.task_id,
+                                           .key = settings.key ? &*settings.key : nullptr});
+    for (const auto& notice : record->notices()) add_notice(notice);
+    if (!standing) return give_up(standing.error());
+    switch (*standing) {
+      case TaskRecord::Standing::undecided:
+        if (now() >= started + settings.generation_timeout) {
+          return give_up({.code = ErrorCode::timeout,
+                          .message = "Another process has been submitting the same request for " +
+                                     std::to_string(settings.generation_timeout.count()) +
+                                     " s. This one has sent nothing."});
+        }
+        after(look_again.delay(looks++, random()), [this] { look_up(); });
+        break;
+      case TaskRecord::Standing::ours:
+        obey(machine.submit(started));
+        break;
+      case TaskRecord::Standing::known:
+        join_task();
+        break;
+    }
+  }
+
+  /// The task is there, whoever submitted it.
+  void join_task() {
+    const auto& row = record->record();
+    {
+      const std::lock_guard lock(mutex);
+      snapshot.reused = true;
+    }
+    if (settings.task_id.empty() && settings.request.callback_url) {
+      add_notice("Task " + row.task_id +
+                 " was submitted before, and keeps the callback URL that it was submitted with.");
+    }
+    accepted_at = started;
+    // What is in the cache needs no URL, and what is not can be asked for.
+    if (row.state == RecordState::completed && (!row.url.empty() || !row.clip_sha256.empty())) {
+      TaskReport report{.id = row.task_id, .status = TaskStatus::completed};
+      if (!row.url.empty()) report.urls.push_back(row.url);
+      return obey(machine.conclude(std::move(report), now()));
+    }
+    if (!settings.key) return give_up(settings.key.error());
+    obey(machine.adopt(row.task_id, now(), submitted_at(row)));
+  }
+
+  /// On our clock, when the service accepted the task.
+  [[nodiscard]] std::optional<TaskMachine::Time> submitted_at(const Record& row) const {
+    if (!row.sending_at || !row.accepted_at) return std::nullopt;
+    return now() - std::max<UnixTime::duration>(0ms, unix_now() - *row.accepted_at);
   }
 
   void abandon() {
     abandoned = true;
-    timer.cancel();
-    if (exchange.begun()) return;  // its answer names a task that is paid: wait for it
+    abandoned_at = now();
+    // A paid task's only name may be on its way, or on its way to the disk.
+    if ((is_posting && exchange.begun()) || is_recording_answer) return;
+    if (is_posting) may_be_sent = false;  // it never began, and now never will
+    give_back(std::nullopt);
     release();
+  }
+
+  /// Says that the claim was not used, where that is sure. Where it cannot be written, the lock
+  /// that is dropped lets it be found.
+  void give_back(const std::optional<Error>& why) {
+    exchange = {};
+    is_posting = false;
+    if (record->is_claimed() && !may_be_sent) (void)record->released(why).has_value();
   }
 
   /// Lets go of all that belongs to the I/O thread, so that it does not matter who drops the last
@@ -72,6 +180,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     publish();
     timer.cancel();
     if (abandoned) {
+      give_back(std::nullopt);
       release();
       return;
     }
@@ -79,7 +188,11 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
       case Kind::none:
         break;
       case Kind::send_submission:
-        send_submission();
+        insist([this] { return record->sending(); }, enough_tries,
+               [this](const Status& written) {
+                 if (!written) return give_up(written.error());
+                 send_submission();
+               });
         break;
       case Kind::send_query:
         send_query();
@@ -89,32 +202,65 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
         arm(command.until);
         break;
       case Kind::finish:
-        release();
+        if (settings.task_id.empty() && machine.error() &&
+            machine.error()->code == ErrorCode::task_failed) {
+          JobRegistry::remember_failure(name_of(settings), *machine.error());
+        }
+        release_unless_renewed();
         break;
     }
   }
 
+  /// The transport is kept where the clip's URL may have to be asked for again.
+  void release_unless_renewed() {
+    timer.cancel();
+    exchange = {};
+    submission.reset();
+    if (machine.state() != TaskMachine::State::completed) transport.reset();
+  }
+
+  void after(milliseconds delay, std::function<void()> task) {
+    timer = thread->after(delay, [self = shared_from_this(), task = std::move(task)] { task(); });
+  }
+
   void arm(TaskMachine::Time until) {
     const auto delay = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - now()));
-    timer = thread->after(
-        delay, [self = shared_from_this()] { self->obey(self->machine.time_passed(now())); });
+    after(delay, [this] { obey(machine.time_passed(now())); });
+  }
+
+  /// Writes something down, again and again until it is on the disk, `tries` times at most (0: for
+  /// as long as somebody waits for it), and goes on with `then`.
+  void insist(std::function<Status()> write, unsigned tries,
+              std::function<void(const Status&)> then, unsigned tried = 0) {
+    const auto written = write();
+    const bool enough =
+        tries > 0 ? tried + 1 >= tries
+                  : abandoned_at && now() > *abandoned_at + unwanted_answer_is_recorded_within;
+    if (written || enough) return then(written);
+    after(write_again.delay(tried, random()),
+          [this, write = std::move(write), tries, then = std::move(then), tried]() mutable {
+            insist(std::move(write), tries, std::move(then), tried + 1);
+          });
   }
 
   http::ApiCall api_call(const std::string& path) const {
     http::ApiCall call;
-    call.url = settings.access.api_url + path;
-    call.key = settings.access.key;
+    call.url = settings.api_url + path;
+    if (settings.key) call.key = *settings.key;
     call.idle_timeout = settings.network.timeout;
     call.total_timeout = std::max(call.total_timeout, 4 * call.idle_timeout);
     return call;
   }
 
   void send_submission() {
+    if (abandoned) return obey({});
     auto call = api_call("/videos/generations");
     call.method = "POST";
     call.body = json::encode_create(settings.request, *settings.catalog);
     ++requests;
     submission.emplace();
+    is_posting = true;
+    may_be_sent = true;
     exchange =
         transport->call(std::move(call), [self = shared_from_this()](http::ApiAnswer answer) {
           self->submitted(std::move(answer));
@@ -124,17 +270,105 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   void submitted(http::ApiAnswer answer) {
     auto outcome = classify_submission(
         answer.evidence, json::decode_submission(answer.evidence.status, answer.body));
-    submission.reset();
     exchange = {};
-    if (abandoned && outcome.kind == Submitted::Kind::accepted) {
-      g_printerr(
-          "gst-veo: the submission was accepted after its pipeline had stopped. The task is "
-          "paid; play it with: veosrc task-id=%s\n",
-          outcome.task_id.c_str());
+    is_posting = false;
+    switch (outcome.kind) {
+      case Submitted::Kind::accepted:
+        accepted_at = now();
+        break;
+      case Submitted::Kind::unknown:
+        outcome.error = explain_unknown(std::move(outcome.error));
+        break;
+      case Submitted::Kind::not_sent:
+      case Submitted::Kind::rate_limited:
+      case Submitted::Kind::refused:
+        may_be_sent = false;
+        break;
     }
-    const auto time = now();
-    if (outcome.kind == Submitted::Kind::accepted) accepted_at = time;
-    obey(machine.submitted(std::move(outcome), time, random()));
+    write_answer(outcome);
+  }
+
+  /// What the answer means is on the disk before anything else happens, whoever is still waiting.
+  void write_answer(const Submitted& outcome) {
+    const bool accepted = outcome.kind == Submitted::Kind::accepted;
+    const bool unknown = outcome.kind == Submitted::Kind::unknown;
+    const auto write = [this, outcome, accepted, unknown] {
+      if (accepted) return write_accepted(outcome.task_id);
+      if (unknown) return record->unknown(outcome.error, std::nullopt);
+      // Should it be sent once more, it is claimed still; should it not, that is given up below.
+      return record->held();
+    };
+    is_recording_answer = true;
+    insist(write, accepted ? 0 : enough_tries,
+           [this, outcome, accepted, unknown](const Status& written) {
+             is_recording_answer = false;
+             submission.reset();
+             if (unknown && !abandoned) return ask_balance(outcome);
+             if (accepted && abandoned && written) {
+               g_printerr(
+                   "gst-veo: the submission was accepted as task %s after its pipeline had "
+                   "stopped. It is paid and recorded: the same line plays it.\n",
+                   outcome.task_id.c_str());
+             }
+             conclude_submission(outcome);
+           });
+  }
+
+  void conclude_submission(Submitted outcome) {
+    const auto error = outcome.error;
+    const auto command = machine.submitted(std::move(outcome), now(), random());
+    if (machine.state() == TaskMachine::State::failed) give_back(error);
+    obey(command);
+  }
+
+  Status write_accepted(const std::string& task_id) {
+    auto written = record->accepted(task_id);
+    if (!written) tell_unrecorded(task_id, written);
+    return written;
+  }
+
+  [[nodiscard]] Error explain_unknown(Error seen) const {
+    auto row = record->record();
+    row.task_id = seen.task_id;
+    auto error = unknown_submission(row, seen.message);
+    error.http_status = seen.http_status;
+    error.service_code = seen.service_code;
+    error.service_type = seen.service_type;
+    error.service_message = seen.service_message;
+    return error;
+  }
+
+  /// The balance is a hint to whether it was paid: worth asking for, not worth waiting for long.
+  void ask_balance(const Submitted& outcome) {
+    auto call = api_call("/credits");
+    call.idle_timeout = std::min<milliseconds>(call.idle_timeout, balance_within);
+    call.total_timeout = balance_within;
+    ++requests;
+    exchange = transport->call(
+        std::move(call), [self = shared_from_this(), outcome](const http::ApiAnswer& answer) {
+          const auto& seen = answer.evidence;
+          const bool good = !seen.failure && seen.whole && seen.status / 100 == 2;
+          self->learn_balance(outcome, good ? json::decode_credits(answer.body) : std::nullopt);
+        });
+  }
+
+  void learn_balance(Submitted outcome, std::optional<double> balance) {
+    exchange = {};
+    if (balance) {
+      (void)record->unknown(outcome.error, balance).has_value();
+      outcome.error.message += balance_hint(*balance);
+    }
+    conclude_submission(std::move(outcome));
+  }
+
+  /// Once: the task is paid, and this may be the only place where its name ever stands.
+  void tell_unrecorded(const std::string& task_id, const Status& written) {
+    if (std::exchange(told_unrecorded, true)) return;
+    const auto text = "Task " + task_id + " is accepted and paid, but could not be recorded: " +
+                      written.error().message + " Keep its id: task-id=" + task_id +
+                      " plays it. Writing is tried again; nothing else is submitted.";
+    g_printerr("gst-veo: %s\n", text.c_str());
+    add_notice(text);
   }
 
   void send_query() {
@@ -153,8 +387,41 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     auto report = evidence.failure
                       ? Result<TaskReport>(fail(std::move(*evidence.failure)))
                       : json::decode_task(machine.task_id(), evidence.status, answer.body);
+    if (!report) report = fail(with_history(std::move(report.error())));
     exchange = {};
-    obey(machine.queried(std::move(report), evidence.retry_after, now(), random()));
+    const auto command = machine.queried(std::move(report), evidence.retry_after, now(), random());
+    const auto then = [this, command](const Status& written) {
+      // What the service says of a task can be asked for again: nothing is lost without it.
+      if (!written) add_notice(written.error().message);
+      obey(command);
+    };
+    if (machine.state() == TaskMachine::State::completed) {
+      return insist([this] { return record->completed(machine.report()->urls.front()); },
+                    enough_tries, then);
+    }
+    if (machine.error() && machine.error()->code == ErrorCode::task_failed) {
+      return insist([this] { return record->failed(*machine.error()); }, enough_tries, then);
+    }
+    obey(command);
+  }
+
+  /// Where the service does not let us at a task that is paid: what we know of it.
+  [[nodiscard]] Error with_history(Error error) const {
+    const auto& row = record->record();
+    const bool refused = error.code == ErrorCode::invalid_api_key ||
+                         error.code == ErrorCode::ip_not_allowed ||
+                         error.code == ErrorCode::task_not_found;
+    if (!refused || row.reserved_at == UnixTime{}) return error;
+    if (!row.key_mark.empty() && settings.key && record->mark_of(*settings.key) != row.key_mark) {
+      error.message += " It was submitted with another key.";
+    }
+    if (error.code == ErrorCode::task_not_found && row.sending_at) {
+      error.message += " It was submitted on " + to_text(*row.sending_at) + ", for " +
+                       std::to_string(row.credits) +
+                       " credits. It is never submitted again by itself: set take=2 (or the next "
+                       "number) to generate another one.";
+    }
+    return error;
   }
 
   void publish() {
@@ -176,22 +443,61 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
           snapshot.generate_time = duration_cast<milliseconds>(now() - *accepted_at);
         }
       }
+      if (machine.state() == TaskMachine::State::completed) clip_settings = describe_clip();
     }
     subscribers.notify();
   }
 
-  void publish_failure(Error error) {
+  [[nodiscard]] Clip::Settings describe_clip() const {
+    const auto& row = record->record();
+    const auto& urls = machine.report()->urls;
+    const auto origin = origin_of(settings.api_url);
+    return {.url = urls.empty() ? "" : urls.front(),
+            .api_is_loopback = origin && is_loopback_host(origin->host),
+            .network = settings.network,
+            .api_url = settings.api_url,
+            .task_id = machine.task_id(),
+            .intent = row.intent,
+            .cache = record->cache(),
+            .sha256 = row.clip_sha256,
+            .size = row.clip_size,
+            .kept = [record = record](const CachedClip& cached) { return record->kept(cached); }};
+  }
+
+  // --- I/O thread, on behalf of renew() ---
+
+  void ask_again() {
+    if (abandoned) return;
+    if (!settings.key) return give_up(settings.key.error());
+    machine = TaskMachine(machine_settings());
+    obey(machine.adopt(record->record().task_id, now()));
+  }
+
+  void add_notice(const std::string& text) {
+    {
+      const std::lock_guard lock(mutex);
+      auto& notices = snapshot.notices;
+      if (std::ranges::find(notices, text) != notices.end()) return;
+      notices.push_back(text);
+    }
+    subscribers.notify();
+  }
+
+  void give_up(Error error) {
+    give_back(error);
     {
       const std::lock_guard lock(mutex);
       snapshot.phase = Phase::failed;
       snapshot.error = std::move(error);
     }
+    release();
     subscribers.notify();
   }
 
   Phase phase() const {
     switch (machine.state()) {
       case TaskMachine::State::idle:
+        return Phase::looking_up;
       case TaskMachine::State::submitting:
       case TaskMachine::State::held:
         return Phase::submitting;
@@ -214,33 +520,52 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
 
   // Touched on the I/O thread alone.
   TaskMachine machine;
+  const std::shared_ptr<TaskRecord> record = std::make_shared<TaskRecord>();
   std::shared_ptr<http::Transport> transport;
   http::Transport::Exchange exchange;
   http::IoThread::Timer timer;
   std::optional<BegunSubmissions::Guard> submission;
   TaskMachine::Time started{};
   std::optional<TaskMachine::Time> accepted_at;
+  std::optional<TaskMachine::Time> abandoned_at;
   unsigned requests = 0;
   unsigned polls = 0;
+  unsigned looks = 0;
   bool abandoned = false;
+  bool is_posting = false;           // `exchange` is the POST
+  bool may_be_sent = false;          // of the claim we hold
+  bool is_recording_answer = false;  // the timer is not to be cancelled
+  bool told_unrecorded = false;
 
   Subscribers subscribers;
   mutable std::mutex mutex;
-  Snapshot snapshot;  // guarded by mutex
+  Snapshot snapshot;                            // guarded by mutex
+  std::optional<Clip::Settings> clip_settings;  // guarded by mutex: set iff completed
+  std::shared_ptr<Clip> clip;                   // guarded by mutex
+  bool renewed = false;                         // guarded by mutex
 };
 
 Job::Job() = default;
 
-std::shared_ptr<Job> Job::start(Settings settings) {
-  std::shared_ptr<Job> job(new Job);
-  job->p_ = std::make_shared<Private>(std::move(settings));
-  {
-    const std::lock_guard lock(job->p_->mutex);
-    job->p_->snapshot.task_id = job->p_->settings.task_id;
-    if (!job->p_->settings.task_id.empty()) job->p_->snapshot.phase = Phase::generating;
-  }
-  job->p_->thread->post([p = job->p_] { p->begin(); });
-  return job;
+Job::Joined Job::join(Settings settings) {
+  const auto fits = [&settings](const Job& job) {
+    const auto& other = job.p_->settings;
+    return other.network == settings.network && other.poll_interval == settings.poll_interval &&
+           other.generation_timeout == settings.generation_timeout &&
+           other.cache_directory == settings.cache_directory &&
+           job.snapshot().phase != Phase::failed;
+  };
+  const auto make = [&settings] {
+    std::shared_ptr<Job> job(new Job);
+    job->p_ = std::make_shared<Private>(std::move(settings));
+    {
+      const std::lock_guard lock(job->p_->mutex);
+      job->p_->snapshot.task_id = job->p_->settings.task_id;
+    }
+    job->p_->thread->post([p = job->p_] { p->begin(); });
+    return job;
+  };
+  return JobRegistry::join(name_of(settings), fits, make);
 }
 
 // The last word is said on the I/O thread, which then also drops the last reference.
@@ -252,5 +577,23 @@ Job::~Job() {
 Job::Snapshot Job::snapshot() const { return p_->look(); }
 
 void Job::subscribe(std::weak_ptr<Wakeup> wakeup) { p_->subscribers.add(std::move(wakeup)); }
+
+std::shared_ptr<Clip> Job::clip() {
+  const std::lock_guard lock(p_->mutex);
+  if (!p_->clip && p_->clip_settings) p_->clip = Clip::open(*p_->clip_settings);
+  return p_->clip;
+}
+
+bool Job::renew() {
+  {
+    const std::lock_guard lock(p_->mutex);
+    if (std::exchange(p_->renewed, true)) return false;
+    p_->snapshot.phase = Phase::generating;
+    p_->clip_settings.reset();
+    p_->clip.reset();
+  }
+  p_->thread->post([p = p_] { p->ask_again(); });
+  return true;
+}
 
 }  // namespace veo

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/client/source.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <mutex>
 #include <utility>
 
+#include "storage.h"
+#include "veo/core/budget.h"
+#include "veo/core/intent.h"
 #include "veo/core/url_policy.h"
+#include "veo/ledger/cache.h"
+#include "veo/ledger/ledger.h"
 
 namespace veo {
 
@@ -25,16 +32,50 @@ Result<std::chrono::milliseconds> poll_interval(std::chrono::milliseconds set) {
   return std::chrono::milliseconds(value);
 }
 
-Status check_budget(std::optional<std::uint32_t> credits, std::uint32_t limit) {
-  if (limit == 0 || (credits && *credits <= limit)) return {};
-  const std::string what = credits ? "The request costs " + std::to_string(*credits) + " credits"
-                                   : "The request's price is not known to the catalog";
-  const std::string next = credits ? "Raise max-credits, or choose a cheaper mode or resolution."
-                                   : "Set its price in the catalog (extend_credits, for an "
-                                     "extension; VEO_CATALOG names the file), or max-credits to 0.";
-  return fail({.code = ErrorCode::budget_exceeded,
-               .message = what + ", and max-credits is " + std::to_string(limit) +
-                          ". Nothing was sent. " + next});
+/// The fields of the request that have no column of their own, for people.
+std::string details_of(const Request& request) {
+  std::string text;
+  const auto add = [&text](std::string_view name, std::string_view value) {
+    text.append(text.empty() ? "" : " ").append(name).append("=").append(value);
+  };
+  if (request.aspect_ratio) add("aspect-ratio", wire_name(*request.aspect_ratio));
+  if (request.generation_type) add("generation-type", wire_name(*request.generation_type));
+  for (const auto& url : request.image_urls) add("image-url", redact_url(url));
+  if (request.enable_translation == false) add("enable-translation", "false");
+  if (request.seed) add("seed", std::to_string(*request.seed));
+  if (request.watermark) add("watermark", *request.watermark);
+  return text;
+}
+
+/// What would be recorded of the submission, and on which terms.
+Claim make_claim(const Source::Settings& settings, const std::string& api_url,
+                 const Catalog& catalog) {
+  const auto& request = settings.request;
+  const auto credits = price(request, catalog);
+  const auto account = environment::get("VEO_ACCOUNT").value_or("");
+  const auto intent = make_intent(request, {.api_url = api_url,
+                                            .account = account,
+                                            .take = settings.take,
+                                            .request_id = settings.request_id});
+  Claim claim;
+  claim.record = {
+      .intent = intent.id,
+      .instance = settings.instance,
+      .request = intent.request,
+      .credits = credits.value_or(0),
+      .api_url = api_url,
+      .account = account,
+      .model = (request.is_extension() ? catalog.extension : catalog.generation).name,
+      .mode = std::string(wire_name(request.mode.value_or(Mode::fast))),
+      .resolution = std::string(wire_name(request.resolution.value_or(Resolution::p720))),
+      .prompt = request.prompt,
+      .parent_task_id = request.extend_task_id.value_or(""),
+      .details = details_of(request),
+      .by_uri = settings.by_uri};
+  claim.by_request_id = !settings.request_id.empty();
+  claim.price_is_known = credits.has_value();
+  claim.resubmit = settings.resubmit;
+  return claim;
 }
 
 }  // namespace
@@ -48,11 +89,18 @@ struct Source::Private {
     const std::lock_guard lock(mutex);
     Snapshot seen;
     seen.credits = credits;
-    if (job) seen.job = job->snapshot();
+    seen.notices = notices;
+    seen.reused = reused;
+    if (job) {
+      seen.job = job->snapshot();
+      seen.reused = reused || seen.job.reused;
+      seen.notices.insert(seen.notices.end(), seen.job.notices.begin(), seen.job.notices.end());
+    }
     if (layout) seen.size = layout->size();
     if (!clip) return seen;
     seen.downloading = true;
     seen.clip = clip->stats();
+    if (auto notice = clip->notice(); !notice.empty()) seen.notices.push_back(std::move(notice));
     if (const auto size = clip->size(); size && *size > 0) {
       seen.downloaded = static_cast<int>(std::min(*size, seen.clip.bytes) * 100 / *size);
     }
@@ -63,16 +111,11 @@ struct Source::Private {
 
   void start() {
     if (settings.dry_run) return;
-    auto started = Job::start({.access = access,
-                               .network = settings.network,
-                               .catalog = catalog,
-                               .request = settings.request,
-                               .task_id = settings.task_id,
-                               .poll_interval = settings.poll_interval,
-                               .generation_timeout = settings.generation_timeout});
+    auto [started, was_there] = Job::join(std::move(*plan));
     started->subscribe(wakeup);
     const std::lock_guard lock(mutex);
     job = std::move(started);
+    reused = was_there;
   }
 
   Availability at(std::uint64_t offset) {
@@ -80,11 +123,13 @@ struct Source::Private {
     if (!clip) {
       const auto seen = job->snapshot();
       if (seen.error) return *seen.error;
-      if (seen.phase != Job::Phase::completed) return Clip::Pending{};
-      open_clip(*seen.report);
+      if (seen.phase != Job::Phase::completed || !open_clip()) return Clip::Pending{};
     }
     if (!layout) {
-      if (auto waiting = arrange()) return *waiting;
+      if (auto waiting = arrange()) {
+        if (!std::holds_alternative<Error>(*waiting) || !renew()) return *waiting;
+        return Clip::Pending{};
+      }
     }
     const auto run = layout->at(offset);
     if (!run) return check_end();
@@ -103,15 +148,26 @@ struct Source::Private {
     return {};
   }
 
-  void open_clip(const TaskReport& report) {
-    const auto origin = origin_of(access.api_url);
-    auto opened = Clip::open({.url = report.urls.front(),
-                              .api_is_loopback = origin && is_loopback_host(origin->host),
-                              .network = settings.network,
-                              .task_id = report.id});
+  bool open_clip() {
+    auto opened = job->clip();
+    if (!opened) return false;
     opened->subscribe(wakeup);
     const std::lock_guard lock(mutex);
     clip = std::move(opened);
+    scanner.reset();
+    scanned.clear();
+    return true;
+  }
+
+  /// The URL is no good any more: once, a fresh one is asked for.
+  bool renew() {
+    if (!clip->is_refused()) return false;
+    {
+      const std::lock_guard lock(mutex);
+      clip.reset();
+    }
+    // Another reader of the same job may have asked already.
+    return job->renew() || job->snapshot().phase != Job::Phase::completed;
   }
 
   /// Finds the order in which the file's bytes are to go out. Returns why that has to wait, or
@@ -163,7 +219,7 @@ struct Source::Private {
     while (scanner->need()) {
       if (auto waiting = feed_scanner()) return *waiting;
     }
-    return Clip::End{};
+    return clip->at(*clip->size());
   }
 
   [[nodiscard]] Error describe(Error error) const {
@@ -177,10 +233,10 @@ struct Source::Private {
   }
 
   Settings settings;
-  Access access;
+  std::optional<Job::Settings> plan;  // until start()
   std::weak_ptr<Wakeup> wakeup;
-  std::shared_ptr<const Catalog> catalog;
   std::optional<std::uint32_t> credits;
+  std::vector<std::string> notices;
 
   std::optional<mp4::LayoutScanner> scanner;
   mp4::Bytes scanned;  // of scanner->need(), as far as it is here
@@ -190,43 +246,97 @@ struct Source::Private {
   std::shared_ptr<Job> job;
   std::shared_ptr<Clip> clip;
   std::optional<mp4::Layout> layout;
+  bool reused = false;
 };
 
 Source::Source() = default;
 Source::~Source() = default;
+
+namespace {
+
+/// The first reason for which this may not be submitted, as far as it can be known here.
+std::optional<Error> find_refusal(const Source::Settings& settings, const Catalog& catalog,
+                                  const Result<Secret>& key, Claim& claim) {
+  if (auto valid = validate(settings.request, catalog); !valid) return valid.error();
+  const auto credits = price(settings.request, catalog);
+  if (auto within = check_max_credits(credits, settings.max_credits); !within) {
+    return within.error();
+  }
+  auto daily = parse_budget("VEO_DAILY_BUDGET", environment::get("VEO_DAILY_BUDGET"));
+  if (!daily) return daily.error();
+  auto by_uri = parse_budget("VEO_URI_BUDGET", environment::get("VEO_URI_BUDGET"));
+  if (!by_uri) return by_uri.error();
+  claim.daily_budget = *daily;
+  claim.uri_budget = *by_uri;
+  if (!settings.dry_run && !key) return key.error();
+  return std::nullopt;
+}
+
+/// Whether a run would find its task, or the clip, there already. Nothing is made or changed.
+bool would_reuse(const Job::Settings& plan) {
+  if (::access(plan.ledger.c_str(), F_OK) != 0) return false;
+  const auto ledger = Ledger::open(plan.ledger);
+  if (!ledger || !*ledger) return false;
+  const auto found = (*ledger)->find(plan.claim.record.intent, plan.claim.record.instance);
+  return found && found->has_value();
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Source>> Source::open(Settings settings, std::weak_ptr<Wakeup> wakeup) {
   auto catalog = load_catalog();
   if (!catalog) return fail(std::move(catalog.error()));
   auto interval = poll_interval(settings.poll_interval);
   if (!interval) return fail(std::move(interval.error()));
+  auto api_url = resolve_api_url(settings.access.api_url);
+  if (!api_url) return fail(std::move(api_url.error()));
+  auto limit = parse_cache_size(environment::get("VEO_CACHE_SIZE"));
+  if (!limit) return fail(std::move(limit.error()));
+  if (!settings.task_id.empty() && !is_task_id(settings.task_id)) {
+    return fail({.code = ErrorCode::invalid_request,
+                 .message = "task-id: a task id has 1 to 128 of the characters A-Z a-z 0-9 . _ -"});
+  }
 
   std::unique_ptr<Source> source(new Source);
   source->p_ = std::make_unique<Private>();
   auto& p = *source->p_;
   p.wakeup = std::move(wakeup);
 
+  Result<Secret> key;
+  if (auto access = resolve_access(settings.access)) {
+    key = std::move(access->key);
+  } else {
+    key = fail(std::move(access.error()));
+  }
+  auto claim = make_claim(settings, *api_url, **catalog);
   if (settings.task_id.empty()) {
-    if (auto valid = validate(settings.request, **catalog); !valid) {
-      return fail(std::move(valid.error()));
+    if (claim.price_is_known) p.credits = claim.record.credits;
+    claim.refusal = find_refusal(settings, **catalog, key, claim);
+    if (settings.request_id.empty() &&
+        std::ranges::any_of(settings.request.image_urls, has_query)) {
+      p.notices.emplace_back(
+          "The query of an image's URL is a part of the request: with another signature it is "
+          "another request, and paid again. Set request-id to give the request a name of its own.");
     }
-    p.credits = price(settings.request, **catalog);
-    if (auto within = check_budget(p.credits, settings.max_credits); !within) {
-      return fail(std::move(within.error()));
-    }
-  } else if (!is_task_id(settings.task_id)) {
-    return fail({.code = ErrorCode::invalid_request,
-                 .message = "task-id: a task id has 1 to 128 of the characters A-Z a-z 0-9 . _ -"});
   }
-
-  if (!settings.dry_run) {
-    auto access = resolve_access(settings.access);
-    if (!access) return fail(std::move(access.error()));
-    p.access = std::move(*access);
+  Job::Settings plan{.api_url = std::move(*api_url),
+                     .key = std::move(key),
+                     .network = settings.network,
+                     .catalog = std::move(*catalog),
+                     .request = settings.request,
+                     .task_id = settings.task_id,
+                     .claim = std::move(claim),
+                     .ledger = ledger_path(settings.ledger),
+                     .cache_directory = cache_directory(settings.cache_directory),
+                     .cache_limit = *limit,
+                     .poll_interval = *interval,
+                     .generation_timeout = settings.generation_timeout};
+  if (settings.dry_run && settings.task_id.empty()) {
+    p.reused = would_reuse(plan);
+    if (plan.claim.refusal && !p.reused) return fail(std::move(*plan.claim.refusal));
   }
-  settings.poll_interval = *interval;
   p.settings = std::move(settings);
-  p.catalog = std::move(*catalog);
+  p.plan = std::move(plan);
   return source;
 }
 

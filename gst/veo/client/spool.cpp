@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "spool.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace veo {
 
@@ -21,17 +19,15 @@ auto cache_error(const char* what) {
 
 }  // namespace
 
-Result<Spool> Spool::create() {
-  FileHandle file(::memfd_create("veo-clip", MFD_CLOEXEC));
-  if (!file) return cache_error("made");
-  return Spool(std::move(file));
+Spool::Spool(std::shared_ptr<const FileHandle> file, std::uint64_t whole) : file_(std::move(file)) {
+  if (whole > 0) map_.add(Interval::right_open(0, whole));
 }
 
 Status Spool::write(std::uint64_t offset, std::span<const std::uint8_t> bytes) {
   const auto end = offset + bytes.size();
   for (auto at = offset; at < end;) {
-    const auto done =
-        ::pwrite(file_.get(), bytes.data() + (at - offset), end - at, static_cast<off_t>(at));
+    const auto done = FileSystem::get().pwrite(file_->get(), bytes.data() + (at - offset), end - at,
+                                               static_cast<off_t>(at));
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) return cache_error("written");
     at += static_cast<std::uint64_t>(done);
@@ -42,8 +38,8 @@ Status Spool::write(std::uint64_t offset, std::span<const std::uint8_t> bytes) {
 
 Status Spool::read(std::uint64_t offset, std::span<std::uint8_t> into) const {
   for (std::size_t at = 0; at < into.size();) {
-    const auto done =
-        ::pread(file_.get(), into.data() + at, into.size() - at, static_cast<off_t>(offset + at));
+    const auto done = FileSystem::get().pread(file_->get(), into.data() + at, into.size() - at,
+                                              static_cast<off_t>(offset + at));
     if (done < 0 && errno == EINTR) continue;
     if (done == 0) errno = ENODATA;
     if (done <= 0) return cache_error("read");

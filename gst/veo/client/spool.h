@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Where a clip's bytes are kept while they arrive, in any order: an anonymous file in memory, and
-// the map of what is there.
+// A clip's file while its bytes arrive, in any order: the file, and the map of what is there.
 #pragma once
 
 #include <boost/icl/interval_set.hpp>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
-#include "file_handle.h"
 #include "veo/core/result.h"
+#include "veo/ledger/file_handle.h"
 
 namespace veo {
 
 /// Thread-compatible: the caller locks, but for read() of bytes that are known to be there.
 class Spool {
  public:
-  /// Fails with cache.
-  static Result<Spool> create();
+  /// `file` is not null, open for reading and, unless it is whole, for writing.
+  explicit Spool(std::shared_ptr<const FileHandle> file, std::uint64_t whole = 0);
 
-  /// Fails with cache: no memory.
+  /// Fails with cache.
   Status write(std::uint64_t offset, std::span<const std::uint8_t> bytes);
   /// Fails with cache where the bytes are not there.
   Status read(std::uint64_t offset, std::span<std::uint8_t> into) const;
@@ -33,9 +33,7 @@ class Spool {
   void clear();
 
  private:
-  explicit Spool(FileHandle file) : file_(std::move(file)) {}
-
-  FileHandle file_;
+  std::shared_ptr<const FileHandle> file_;
   boost::icl::interval_set<std::uint64_t> map_;
 };
 

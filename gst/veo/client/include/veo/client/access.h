@@ -48,6 +48,9 @@ struct Access {
   Secret key;           ///< never empty
 };
 
+/// Where the service is. Fails with invalid_request.
+Result<std::string> resolve_api_url(const std::string& set);
+
 /// Reads the key file, if one is named. The environment's key goes only to the origin of
 /// VEO_API_URL or of the built-in URL. Fails with invalid_request (URL), missing_api_key,
 /// invalid_api_key (a key file that others may read, or that holds no key).

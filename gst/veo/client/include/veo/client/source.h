@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "veo/client/access.h"
 #include "veo/client/clip.h"
@@ -30,7 +31,14 @@ class Source {
 
   struct Settings {
     Request request;
-    std::string task_id;  ///< set: play that task; the request is not even looked at
+    std::string task_id;          ///< set: play that task; the request is not even looked at
+    std::uint32_t take = 1;       ///< another take of the same request is another task
+    std::string request_id;       ///< the caller's own name for the intent; empty: none
+    std::string instance;         ///< empty: an equal intent is joined, else it is this one's own
+    bool by_uri = false;          ///< counts against VEO_URI_BUDGET, and needs it
+    bool resubmit = false;        ///< an unknown submission of it is submitted anew
+    std::string ledger;           ///< empty: VEO_LEDGER, else $XDG_STATE_HOME/veo/ledger.db
+    std::string cache_directory;  ///< empty: VEO_CACHE_DIR, else $XDG_CACHE_HOME/veo
     AccessOptions access;
     NetworkSettings network;
     std::chrono::milliseconds poll_interval{0};  ///< 0: VEO_POLL_INTERVAL, else adaptive
@@ -43,6 +51,8 @@ class Source {
   struct Snapshot {
     Job::Snapshot job;
     std::optional<std::uint32_t> credits;  ///< the estimate; nullopt: unknown
+    bool reused = false;                   ///< the task was there before; of a dry run, would be
+    std::vector<std::string> notices;      ///< what the user should know, though it goes on
     Clip::Stats clip;
     /// Set once the clip's first bytes can be read in the order that was asked for.
     std::optional<std::uint64_t> size;
@@ -51,10 +61,11 @@ class Source {
     bool downloading = false;
   };
 
-  /// Checks everything that can be checked without the network, and prices it. Reads the key file.
-  /// Fails with the codes of validate(), resolve_access(), and budget_exceeded.
+  /// Prices it, and finds all that would refuse it without the network, which is told when it would
+  /// be submitted: what is paid already is played whatever became of the rules. (Of a dry run, at
+  /// once.) Reads the key file. Fails where the request cannot even be looked up.
   static Result<std::unique_ptr<Source>> open(Settings settings, std::weak_ptr<Wakeup> wakeup);
-  /// Submits, or joins the known task. Nothing was sent before. Once; at once.
+  /// Joins the task of an equal request, else submits. Nothing was sent before. Once; at once.
   void start();
   /// Lets go of the job: see ~Job().
   ~Source();

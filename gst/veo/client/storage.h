@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Where the record of paid work and the clips are: what the user set, else the environment's, else
+// the XDG base directories (https://specifications.freedesktop.org/basedir-spec/).
+#pragma once
+
+#include <string>
+
+namespace veo {
+
+/// `VEO_LEDGER`, else `$XDG_STATE_HOME/veo/ledger.db`.
+std::string ledger_path(const std::string& set);
+/// `VEO_CACHE_DIR`, else `$XDG_CACHE_HOME/veo`.
+std::string cache_directory(const std::string& set);
+
+}  // namespace veo

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "task_record.h"
+
+#include <utility>
+#include <variant>
+
+namespace veo {
+
+UnixTime unix_now() {
+  return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+}
+
+Result<TaskRecord::Standing> TaskRecord::look_up(const Settings& settings) {
+  if (!cache_) {
+    auto cache = Cache::open(settings.cache_directory, settings.cache_limit);
+    if (!cache) return fail(std::move(cache.error()));
+    cache_ = std::move(*cache);
+  }
+  auto ledger = Ledger::open(settings.ledger);
+  if (!ledger) {
+    if (settings.task_id.empty()) return fail(std::move(ledger.error()));
+    // Nothing is paid by playing what is there.
+    notices_.push_back(ledger.error().message + " Task " + settings.task_id +
+                       " is played without a record.");
+    record_ = settings.claim.record;
+    record_.task_id = settings.task_id;
+    record_.state = RecordState::accepted;
+    return Standing::known;
+  }
+  if (!*ledger) return Standing::undecided;
+  ledger_ = std::move(*ledger);
+  if (!settings.task_id.empty()) return look_up_task(settings);
+
+  auto claim = settings.claim;
+  if (settings.key != nullptr) claim.record.key_mark = settings.key->mark(ledger_->salt());
+  auto found = ledger_->claim(claim, unix_now());
+  if (!found) return fail(std::move(found.error()));
+  if (std::holds_alternative<Later>(*found)) return Standing::undecided;
+  if (auto* record = std::get_if<Record>(&*found)) {
+    record_ = std::move(*record);
+    return Standing::known;
+  }
+  reservation_ = std::move(std::get<Reservation>(*found));
+  record_ = std::move(claim.record);
+  record_.id = reservation_->row();
+  record_.reserved_at = unix_now();
+  return restore_from_cache(settings);
+}
+
+Result<TaskRecord::Standing> TaskRecord::look_up_task(const Settings& settings) {
+  auto wanted = settings.claim.record;
+  wanted.task_id = settings.task_id;
+  auto found = ledger_->adopt(wanted, unix_now());
+  if (found) {
+    record_ = std::move(*found);
+  } else {
+    notices_.push_back(found.error().message + " Task " + settings.task_id +
+                       " is played without a record.");
+    ledger_.reset();
+    record_ = std::move(wanted);
+    record_.state = RecordState::accepted;
+  }
+  return Standing::known;
+}
+
+/// Before anything is paid: the clip may be here though the ledger was lost.
+Result<TaskRecord::Standing> TaskRecord::restore_from_cache(const Settings& settings) {
+  const auto clip =
+      cache_->find_intent(settings.claim.record.api_url, settings.claim.record.intent);
+  // An element with reuse=false asks for another one.
+  if (!clip || !settings.claim.record.instance.empty()) return Standing::ours;
+  if (auto restored = ledger_->restore(*reservation_, *clip, unix_now()); !restored) {
+    return fail(std::move(restored.error()));
+  }
+  notices_.push_back("The ledger " + settings.ledger +
+                     " does not know this request, but the cache has the clip of its task " +
+                     clip->identity.task_id +
+                     ", which is played. If the ledger was lost, so is the record of what else was "
+                     "paid. Set take for another one.");
+  auto restored = ledger_->get(reservation_->row());
+  if (!restored) return fail(std::move(restored.error()));
+  record_ = std::move(*restored);
+  reservation_.reset();
+  return Standing::known;
+}
+
+std::string TaskRecord::mark_of(const Secret& key) const {
+  return ledger_ ? key.mark(ledger_->salt()) : "";
+}
+
+Status TaskRecord::move(RecordState to, Change change) {
+  if (!ledger_) return {};
+  change.at = unix_now();
+  auto moved = ledger_->move(record_.id, to, change);
+  if (!moved) return moved;
+  record_.state = to;
+  const bool is_open = to == RecordState::reserved || to == RecordState::sending;
+  if (!is_open) reservation_.reset();
+  return {};
+}
+
+Status TaskRecord::sending() {
+  record_.sending_at = unix_now();
+  return move(RecordState::sending, {});
+}
+
+Status TaskRecord::held() { return move(RecordState::reserved, {}); }
+
+Status TaskRecord::released(const std::optional<Error>& why) {
+  return move(RecordState::released, {.error = why});
+}
+
+Status TaskRecord::unknown(const Error& why, std::optional<double> balance) {
+  record_.balance = balance;
+  return move(RecordState::unknown, {.task_id = why.task_id, .error = why, .balance = balance});
+}
+
+Status TaskRecord::accepted(const std::string& task_id) {
+  record_.task_id = task_id;
+  record_.accepted_at = unix_now();
+  return move(RecordState::accepted, {.task_id = task_id});
+}
+
+Status TaskRecord::completed(const std::string& url) {
+  // A clip that is asked for again has a fresh URL; the row is where it was.
+  return move(RecordState::completed, {.url = url});
+}
+
+Status TaskRecord::failed(const Error& why) { return move(RecordState::failed, {.error = why}); }
+
+Status TaskRecord::kept(const CachedClip& clip) {
+  if (!ledger_) return {};
+  return ledger_->keep(record_.id, clip);
+}
+
+}  // namespace veo

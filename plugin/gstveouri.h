@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The URIs of veosrc, for whatever plays URIs:
+//
+//   veo:task/ID                plays a known task, and never spends
+//   veo:clip?prompt=…&mode=…   may submit, as far as VEO_URI_BUDGET goes
+//
+// A URI may come from a playlist, that is from anybody: it says what to generate, and nothing of
+// where the service is, who pays, or what is done about doubts.
+#pragma once
+
+#include <string>
+
+#include "gstveoproperties.h"
+
+namespace veo::plugin {
+
+/// Takes the URI's request in place of the one in `settings`, and leaves the rest as it is. What is
+/// wrong with it is kept in `uri_error` (invalid_request), to be told where everything else is.
+/// False: it is no URI of ours.
+bool set_uri(ElementSettings& settings, const std::string& uri);
+
+}  // namespace veo::plugin
