@@ -232,6 +232,19 @@ TEST(SimulatorSizes, FollowResolutionAndAspectRatio) {
   }
 }
 
+TEST(SimulatorPrompts, AreTextAndNoMarkup) {
+  const Service service({"--generation-time", "0s", "--frames", "5"});
+  for (const char* prompt : {"50% & more", "<b>", "<span size='1'>&amp;", "\\n %s"}) {
+    auto body = Service::minimal();
+    body["input"]["prompt"] = prompt;
+    const auto task =
+        service.end_of(Json::parse(service.submit(body).body).at("data").at("taskId"));
+    const TemporaryFile file("prompt.mp4",
+                             http_request("GET", task.at("output").at("urls").at(0)).body);
+    EXPECT_EQ(frame_numbers(file.path(), 1280, 720), count_from(0, 5)) << prompt;
+  }
+}
+
 TEST(SimulatorExtensions, ContinueTheNumbersOrHoldTheWholeFilm) {
   for (const auto& [extend, numbers] :
        {std::pair{"continuation", count_from(24, 12)}, std::pair{"whole", count_from(0, 36)}}) {

@@ -128,7 +128,10 @@ Picture make_background(const ClipPlan& plan, const Scene& scene) {
   // A prompt may be longer than a picture.
   const std::unique_ptr<gchar, Release<void, g_free>> prompt(g_utf8_substring(
       scene.prompt.c_str(), 0, std::min<glong>(g_utf8_strlen(scene.prompt.c_str(), -1), 300)));
-  text.set("prompt", "text", prompt.get());
+  // The element reads Pango's markup; a prompt is text.
+  const std::unique_ptr<gchar, Release<void, g_free>> escaped(
+      g_markup_escape_text(prompt.get(), -1));
+  text.set("prompt", "text", escaped.get());
   text.set("task", "text", scene.task_id);
   text.start();
   text.push(picture.bytes(), 0, time_of(1, frames_per_second));
