@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "clips.h"
+#include "command.h"
 #include "http_client.h"
 #include "simulator.h"
 
@@ -38,9 +39,12 @@ Marks run(const std::string& line, const veo::test::Simulator* simulator) {
     std::exit(1);
   }
   Marks marks;
+  // Nothing is there from an earlier run.
+  const veo::test::TemporaryDirectory home;
   GstElement* src = gst_bin_get_by_name(GST_BIN(pipeline), "src");
   if (simulator != nullptr) {
     g_object_set(src, "api-url", simulator->api_url().c_str(), "api-key", simulator->key().c_str(),
+                 "ledger", home.file("ledger.db").c_str(), "cache-dir", home.file("cache").c_str(),
                  nullptr);
   }
   GstElement* sink = gst_bin_get_by_name(GST_BIN(pipeline), "video");

@@ -92,11 +92,14 @@ GstPtr<GstElement> TestPipeline::element(const char* name) const {
   return GstPtr<GstElement>(gst_bin_get_by_name(GST_BIN(pipeline_.get()), name));
 }
 
-void TestPipeline::use(const Simulator& simulator) {
+void TestPipeline::use(const Simulator& simulator, bool shares_cache) {
+  static int caches = 0;
   const auto src = element("src");
+  const auto cache =
+      simulator.cache() + (shares_cache ? "/shared" : "/own-" + std::to_string(++caches));
   g_object_set(src.get(), "api-url", simulator.api_url().c_str(), "api-key",
                simulator.key().c_str(), "ledger", simulator.ledger().c_str(), "cache-dir",
-               simulator.cache().c_str(), "poll-interval", 20, nullptr);
+               cache.c_str(), "poll-interval", 20, nullptr);
 }
 
 void TestPipeline::watch(const char* sink) {
@@ -133,9 +136,18 @@ void TestPipeline::note(GstMessage* message) {
     case GST_MESSAGE_ELEMENT:
       if (gst_message_has_name(message, "veo-task")) {
         const auto* task = gst_message_get_structure(message);
-        tasks_.push_back(string_field(task, "status") + " " + string_field(task, "credits"));
+        const bool reused = string_field(task, "reused") == "true";
+        tasks_.push_back(string_field(task, "status") + " " + string_field(task, "credits") +
+                         (reused ? " reused" : ""));
       }
       break;
+    case GST_MESSAGE_WARNING: {
+      GError* warning = nullptr;
+      gst_message_parse_warning(message, &warning, nullptr);
+      warnings_.emplace_back(warning->message);
+      g_error_free(warning);
+      break;
+    }
     case GST_MESSAGE_ERROR: {
       if (failure_) break;
       GError* error = nullptr;

@@ -63,8 +63,10 @@ class TestPipeline {
 
   [[nodiscard]] GstElement* pipeline() const { return pipeline_.get(); }
   [[nodiscard]] GstPtr<GstElement> element(const char* name) const;
-  /// Points the veosrc named `src` to the simulator, with the key, and polls fast.
-  void use(const Simulator& simulator);
+  /// Points the veosrc named `src` to the simulator, with the key and the record kept beside it,
+  /// and polls fast. Unless `shares_cache`, no other pipeline's clips are there: each byte has to
+  /// be fetched.
+  void use(const Simulator& simulator, bool shares_cache = false);
   /// Keeps what arrives at the sink of that name.
   void watch(const char* sink);
 
@@ -78,7 +80,8 @@ class TestPipeline {
   [[nodiscard]] const std::vector<Seen>& seen(const std::string& sink) const;
   [[nodiscard]] const std::vector<std::uint8_t>& bytes(const std::string& sink) const;
   [[nodiscard]] const std::vector<Progress>& progress() const { return progress_; }
-  /// `veo-task` element messages, as text.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+  /// `veo-task` element messages, as text: status, credits, and `reused` where it is.
   [[nodiscard]] const std::vector<std::string>& tasks() const { return tasks_; }
   [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
   [[nodiscard]] bool eos() const { return eos_; }
@@ -92,6 +95,7 @@ class TestPipeline {
   std::map<std::string, std::unique_ptr<Watch>> watches_;
   std::vector<Progress> progress_;
   std::vector<std::string> tasks_;
+  std::vector<std::string> warnings_;
   std::optional<Failure> failure_;
   bool eos_ = false;
 };
