@@ -33,6 +33,7 @@
 
 #include "gstveosrc.h"
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -54,6 +55,10 @@ namespace {
 
 // What decodes soonest: large enough to cost little, small enough to be there soon.
 constexpr guint default_blocksize = 64U << 10U;
+
+// gst-launch-1.0 (1.22 to 1.26 at least) quits its main loop from the bus's sync handler. An error
+// that comes before the loop runs is lost, and the program stays for ever: so none comes at once.
+constexpr auto first_error_after = std::chrono::milliseconds(100);
 
 std::string new_instance() {
   const std::unique_ptr<char, decltype(&g_free)> uuid(g_uuid_string_random(), g_free);
@@ -97,6 +102,7 @@ class VeoSrc {
 
   GstFlowReturn create(guint64 offset, guint size, GstBuffer** out) {
     if (!current()) {
+      opened_at_ = std::chrono::steady_clock::now();
       if (auto opened = open(); !opened) return fail_with(opened.error());
     }
     const auto source = current();
@@ -210,6 +216,7 @@ class VeoSrc {
   }
 
   GstFlowReturn fail_with(const Error& error) {
+    if (!wakeup_->pause(opened_at_ + first_error_after)) return GST_FLOW_FLUSHING;
     if (reporter_) reporter_->failed(error);
     post_error(GST_ELEMENT(element_), error);
     return GST_FLOW_ERROR;
@@ -225,6 +232,7 @@ class VeoSrc {
   std::string notified_task_id_;
   std::string description_;
   bool streaming_ = false;
+  std::chrono::steady_clock::time_point opened_at_;
 
   mutable std::mutex mutex_;
   ElementSettings settings_;        // guarded by mutex_

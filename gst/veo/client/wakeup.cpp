@@ -16,6 +16,11 @@ bool Wakeup::wait(Ticket ticket) {
   return !interrupted_;
 }
 
+bool Wakeup::pause(std::chrono::steady_clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  return !changed_.wait_until(lock, until, [&] { return interrupted_; });
+}
+
 void Wakeup::notify() {
   {
     const std::lock_guard lock(mutex_);

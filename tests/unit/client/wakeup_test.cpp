@@ -62,5 +62,16 @@ TEST(Subscribers, NotifyThoseThatAreLeft) {
   EXPECT_NE(stays->ticket(), ticket);
 }
 
+TEST(Wakeup, APauseEndsWithTimeOrInterruption) {
+  Wakeup wakeup;
+  const auto now = std::chrono::steady_clock::now();
+  EXPECT_TRUE(wakeup.pause(now));
+  wakeup.notify();
+  EXPECT_TRUE(wakeup.pause(now + std::chrono::milliseconds(1)));
+  EXPECT_GE(std::chrono::steady_clock::now(), now + std::chrono::milliseconds(1));
+  wakeup.interrupt();
+  EXPECT_FALSE(wakeup.pause(now + std::chrono::hours(1)));
+}
+
 }  // namespace
 }  // namespace veo

@@ -11,6 +11,7 @@
 //   }
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -27,6 +28,8 @@ class Wakeup {
   /// Blocks until notify() was called after the ticket was taken (true), or while interrupted
   /// (false, at once).
   [[nodiscard]] bool wait(Ticket ticket);
+  /// Blocks until that moment (true), or while interrupted (false, at once).
+  [[nodiscard]] bool pause(std::chrono::steady_clock::time_point until);
   void notify();
   /// Ends the wait under way and each later one, until resume().
   void interrupt();
