@@ -9,14 +9,13 @@
 
 #include "begun_submissions.h"
 #include "job_registry.h"
-#include "network.h"
+#include "service.h"
 #include "task_record.h"
 #include "veo/core/retry.h"
 #include "veo/core/task_machine.h"
 #include "veo/core/unknown_submission.h"
 #include "veo/core/url_policy.h"
-#include "veo/http/transport.h"
-#include "veo/json/codec.h"
+#include "veo/http/io_thread.h"
 
 namespace veo {
 
@@ -33,7 +32,6 @@ constexpr Backoff write_again{.base = 20ms, .cap = 1000ms};
 constexpr unsigned enough_tries = 8;  // where nothing is lost without
 /// An exiting process does not wait for longer either.
 constexpr auto unwanted_answer_is_recorded_within = 5s;
-constexpr auto balance_within = 5s;
 
 /// What the job is called in the process.
 std::string name_of(const Job::Settings& settings) {
@@ -79,15 +77,11 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     started = now();
     if (auto failure = JobRegistry::failure(name_of(settings)); failure) {
       failure->message += " Within this process it is not submitted again.";
-      give_up(std::move(*failure));
-      return;
+      return give_up(std::move(*failure));
     }
-    auto opened = http::Transport::open(thread, transport_network(settings.network));
-    if (!opened) {
-      give_up(std::move(opened.error()));
-      return;
-    }
-    transport = std::move(*opened);
+    auto opened = Service::open(thread, settings.api_url, settings.key, settings.network);
+    if (!opened) return give_up(std::move(opened.error()));
+    service = std::move(*opened);
     look_up();
   }
 
@@ -127,7 +121,8 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
       const std::lock_guard lock(mutex);
       snapshot.reused = true;
     }
-    if (settings.task_id.empty() && settings.request.callback_url) {
+    if (settings.task_id.empty() && settings.request.callback_url &&
+        row.state == RecordState::accepted) {
       add_notice("Task " + row.task_id +
                  " was submitted before, and keeps the callback URL that it was submitted with.");
     }
@@ -152,7 +147,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     abandoned = true;
     abandoned_at = now();
     // A paid task's only name may be on its way, or on its way to the disk.
-    if ((is_posting && exchange.begun()) || is_recording_answer) return;
+    if ((service && service->may_be_sent()) || is_recording_answer) return;
     if (is_posting) may_be_sent = false;  // it never began, and now never will
     give_back(std::nullopt);
     release();
@@ -161,7 +156,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// Says that the claim was not used, where that is sure. Where it cannot be written, the lock
   /// that is dropped lets it be found.
   void give_back(const std::optional<Error>& why) {
-    exchange = {};
+    if (service) service->cancel();
     is_posting = false;
     if (record->is_claimed() && !may_be_sent) (void)record->released(why).has_value();
   }
@@ -170,9 +165,8 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// reference.
   void release() {
     timer.cancel();
-    exchange = {};
     submission.reset();
-    transport.reset();
+    service.reset();
   }
 
   void obey(const TaskMachine::Command& command) {
@@ -206,17 +200,10 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
             machine.error()->code == ErrorCode::task_failed) {
           JobRegistry::remember_failure(name_of(settings), *machine.error());
         }
-        release_unless_renewed();
+        // A clip's URL may have to be asked for once more.
+        if (machine.state() != TaskMachine::State::completed) release();
         break;
     }
-  }
-
-  /// The transport is kept where the clip's URL may have to be asked for again.
-  void release_unless_renewed() {
-    timer.cancel();
-    exchange = {};
-    submission.reset();
-    if (machine.state() != TaskMachine::State::completed) transport.reset();
   }
 
   void after(milliseconds delay, std::function<void()> task) {
@@ -243,34 +230,17 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
           });
   }
 
-  http::ApiCall api_call(const std::string& path) const {
-    http::ApiCall call;
-    call.url = settings.api_url + path;
-    if (settings.key) call.key = *settings.key;
-    call.idle_timeout = settings.network.timeout;
-    call.total_timeout = std::max(call.total_timeout, 4 * call.idle_timeout);
-    return call;
-  }
-
   void send_submission() {
     if (abandoned) return obey({});
-    auto call = api_call("/videos/generations");
-    call.method = "POST";
-    call.body = json::encode_create(settings.request, *settings.catalog);
-    ++requests;
     submission.emplace();
     is_posting = true;
     may_be_sent = true;
-    exchange =
-        transport->call(std::move(call), [self = shared_from_this()](http::ApiAnswer answer) {
-          self->submitted(std::move(answer));
-        });
+    service->submit(
+        settings.request, *settings.catalog,
+        [self = shared_from_this()](Submitted outcome) { self->submitted(std::move(outcome)); });
   }
 
-  void submitted(http::ApiAnswer answer) {
-    auto outcome = classify_submission(
-        answer.evidence, json::decode_submission(answer.evidence.status, answer.body));
-    exchange = {};
+  void submitted(Submitted outcome) {
     is_posting = false;
     switch (outcome.kind) {
       case Submitted::Kind::accepted:
@@ -303,7 +273,13 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
            [this, outcome, accepted, unknown](const Status& written) {
              is_recording_answer = false;
              submission.reset();
-             if (unknown && !abandoned) return ask_balance(outcome);
+             // A hint to whether it was paid.
+             if (unknown && !abandoned) {
+               return service->ask_balance(
+                   [self = shared_from_this(), outcome](std::optional<double> balance) {
+                     self->learn_balance(outcome, balance);
+                   });
+             }
              if (accepted && abandoned && written) {
                g_printerr(
                    "gst-veo: the submission was accepted as task %s after its pipeline had "
@@ -338,22 +314,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     return error;
   }
 
-  /// The balance is a hint to whether it was paid: worth asking for, not worth waiting for long.
-  void ask_balance(const Submitted& outcome) {
-    auto call = api_call("/credits");
-    call.idle_timeout = std::min<milliseconds>(call.idle_timeout, balance_within);
-    call.total_timeout = balance_within;
-    ++requests;
-    exchange = transport->call(
-        std::move(call), [self = shared_from_this(), outcome](const http::ApiAnswer& answer) {
-          const auto& seen = answer.evidence;
-          const bool good = !seen.failure && seen.whole && seen.status / 100 == 2;
-          self->learn_balance(outcome, good ? json::decode_credits(answer.body) : std::nullopt);
-        });
-  }
-
   void learn_balance(Submitted outcome, std::optional<double> balance) {
-    exchange = {};
     if (balance) {
       (void)record->unknown(outcome.error, balance).has_value();
       outcome.error.message += balance_hint(*balance);
@@ -372,24 +333,16 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   }
 
   void send_query() {
-    ++requests;
     ++polls;
-    // The id is the service's own word: it goes into the path as data, whatever it is.
-    const std::unique_ptr<char, decltype(&g_free)> escaped(
-        g_uri_escape_string(machine.task_id().c_str(), nullptr, FALSE), g_free);
-    exchange = transport->call(
-        api_call(std::string("/tasks/") + escaped.get()),
-        [self = shared_from_this()](http::ApiAnswer answer) { self->queried(std::move(answer)); });
+    service->query(machine.task_id(), [self = shared_from_this()](Result<TaskReport> report,
+                                                                  Service::RetryAfter retry_after) {
+      self->queried(std::move(report), retry_after);
+    });
   }
 
-  void queried(http::ApiAnswer answer) {
-    auto& evidence = answer.evidence;
-    auto report = evidence.failure
-                      ? Result<TaskReport>(fail(std::move(*evidence.failure)))
-                      : json::decode_task(machine.task_id(), evidence.status, answer.body);
+  void queried(Result<TaskReport> report, Service::RetryAfter retry_after) {
     if (!report) report = fail(with_history(std::move(report.error())));
-    exchange = {};
-    const auto command = machine.queried(std::move(report), evidence.retry_after, now(), random());
+    const auto command = machine.queried(std::move(report), retry_after, now(), random());
     const auto then = [this, command](const Status& written) {
       // What the service says of a task can be asked for again: nothing is lost without it.
       if (!written) add_notice(written.error().message);
@@ -434,7 +387,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
       snapshot.percent = machine.report() ? percent(machine.report()->progress) : std::nullopt;
       snapshot.error = machine.error();
       snapshot.trouble = machine.trouble();
-      snapshot.requests = requests;
+      if (service) snapshot.requests = service->requests();
       snapshot.polls = polls;
       snapshot.retries = machine.retries();
       if (accepted_at) {
@@ -521,18 +474,16 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   // Touched on the I/O thread alone.
   TaskMachine machine;
   const std::shared_ptr<TaskRecord> record = std::make_shared<TaskRecord>();
-  std::shared_ptr<http::Transport> transport;
-  http::Transport::Exchange exchange;
+  std::unique_ptr<Service> service;
   http::IoThread::Timer timer;
   std::optional<BegunSubmissions::Guard> submission;
   TaskMachine::Time started{};
   std::optional<TaskMachine::Time> accepted_at;
   std::optional<TaskMachine::Time> abandoned_at;
-  unsigned requests = 0;
   unsigned polls = 0;
   unsigned looks = 0;
   bool abandoned = false;
-  bool is_posting = false;           // `exchange` is the POST
+  bool is_posting = false;           // the submission is with `service`
   bool may_be_sent = false;          // of the claim we hold
   bool is_recording_answer = false;  // the timer is not to be cancelled
   bool told_unrecorded = false;
