@@ -198,6 +198,60 @@ TEST(TaskMachine, ATaskIdThatIsWrongFailsAtOnce) {
   EXPECT_EQ(machine.error()->message.find("goes on"), std::string::npos);
 }
 
+// What another run submitted may still be on its way through the service when this one joins.
+TEST(TaskMachine, TheMinuteOfATaskThatIsJoinedCountsFromItsSubmission) {
+  struct {
+    TaskMachine::Time submitted;
+    Kind next;
+  } const cases[] = {
+      {t0, Kind::wait},
+      {t0 - 59'999ms, Kind::wait},
+      {t0 - 60s, Kind::finish},
+      {t0 - 24h, Kind::finish},
+  };
+  for (const auto& [submitted, next] : cases) {
+    TaskMachine machine(plain());
+    EXPECT_EQ(machine.adopt("K", t0, submitted).kind, Kind::send_query);
+    EXPECT_EQ(machine.queried(trouble(ErrorCode::task_not_found), {}, t0, 0.5).kind, next)
+        << (t0 - submitted).count();
+    EXPECT_EQ(machine.error().has_value(), next == Kind::finish);
+  }
+}
+
+TEST(TaskMachine, ATaskThatIsLostStaysPaidWithoutAWayToPlayIt) {
+  TaskMachine machine(plain());
+  (void)machine.adopt("K", t0, t0 - 61s);
+  (void)machine.queried(trouble(ErrorCode::task_not_found), {}, t0, 0.5);
+  EXPECT_EQ(machine.error()->code, ErrorCode::task_not_found);
+  EXPECT_EQ(machine.error()->task_id, "K");
+  EXPECT_EQ(machine.error()->charged, Charged::unknown);
+  EXPECT_EQ(machine.error()->message.find("task-id"), std::string::npos);
+}
+
+TEST(TaskMachine, TheDeadlineOfATaskThatIsJoinedCountsFromTheJoining) {
+  TaskMachine machine(plain());
+  (void)machine.adopt("K", t0, t0 - 1h);
+  EXPECT_EQ(machine.queried(report(TaskStatus::processing), {}, t0 + 1s, 0.5).kind, Kind::wait);
+  EXPECT_EQ(machine.time_passed(t0 + 99s).kind, Kind::send_query);
+  EXPECT_EQ(machine.time_passed(t0 + 100s).kind, Kind::finish);
+  EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
+  EXPECT_EQ(machine.error()->task_id, "K");
+}
+
+TEST(TaskMachine, ATaskThatIsKnownToBeCompletedIsNotAskedFor) {
+  TaskMachine machine(plain());
+  EXPECT_EQ(machine.conclude(*report(TaskStatus::completed), t0).kind, Kind::finish);
+  EXPECT_EQ(machine.state(), State::completed);
+  EXPECT_EQ(machine.status(), TaskStatus::completed);
+  EXPECT_EQ(machine.task_id(), "T");
+  EXPECT_EQ(machine.report()->urls.front(), "https://f.example/v.mp4");
+  EXPECT_FALSE(machine.error());
+  // Nothing brings it back to asking, or to paying.
+  EXPECT_EQ(machine.time_passed(t0 + 1h).kind, Kind::none);
+  EXPECT_EQ(machine.woken(t0 + 1h).kind, Kind::none);
+  EXPECT_EQ(machine.state(), State::completed);
+}
+
 TEST(TaskMachine, TheDeadlineNamesTheTaskAndSaysThatItGoesOn) {
   for (const bool in_query : {false, true}) {
     auto machine = querying();

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/core/record.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <string>
+
+namespace veo {
+namespace {
+
+using enum RecordState;
+using namespace std::chrono_literals;
+
+constexpr RecordState states[] = {reserved, sending,  accepted, completed,
+                                  failed,   released, unknown,  superseded};
+
+// MONEY.md's machine, written out once more: a row for each state to leave, a column for each to
+// come to, in the order of `states`.
+constexpr const char* matrix[] = {
+    // rs se ac co fa re un su
+    ".  s  .  .  .  r  .  . ",  // reserved
+    "h  .  a  .  .  r  u  . ",  // sending
+    ".  .  .  c  f  .  .  . ",  // accepted
+    ".  .  .  .  .  .  .  . ",  // completed
+    ".  .  .  .  .  .  .  . ",  // failed
+    ".  .  .  .  .  .  .  . ",  // released
+    ".  .  a  .  .  .  .  x ",  // unknown
+    ".  .  .  .  .  .  .  . ",  // superseded
+};
+
+TEST(Record, GoesTheWaysOfItsMachineAndNoOther) {
+  for (std::size_t from = 0; from < std::size(states); ++from) {
+    for (std::size_t to = 0; to < std::size(states); ++to) {
+      const auto ways = ways_to(states[to]);
+      EXPECT_EQ(std::ranges::count(ways, states[from]), matrix[from][3 * to] == '.' ? 0 : 1)
+          << nick(states[from]) << " to " << nick(states[to]);
+    }
+  }
+}
+
+// A failed task was refunded and a released one never paid. Whatever may have been paid counts,
+// until somebody knows better.
+TEST(Record, CountsAsSpentUnlessItIsSurelyNot) {
+  for (const auto state : states) {
+    EXPECT_EQ(is_spent(state), state != failed && state != released) << nick(state);
+  }
+}
+
+TEST(Record, NicksAreTheLedgersAndComeBack) {
+  constexpr const char* nicks[] = {"reserved", "sending",  "accepted", "completed",
+                                   "failed",   "released", "unknown",  "superseded"};
+  for (std::size_t i = 0; i < std::size(states); ++i) {
+    EXPECT_EQ(nick(states[i]), nicks[i]);
+    EXPECT_EQ(record_state(nicks[i]), states[i]);
+  }
+  for (const char* other : {"", "Reserved", "sending ", "paid", "accepted,completed"}) {
+    EXPECT_EQ(record_state(other), std::nullopt) << other;
+  }
+}
+
+TEST(ToText, IsUtcToTheSecond) {
+  EXPECT_EQ(to_text(UnixTime(0ms)), "1970-01-01 00:00:00 UTC");
+  EXPECT_EQ(to_text(UnixTime(1'795'410'918'999ms)), "2026-11-23 05:15:18 UTC");
+  EXPECT_EQ(to_text(UnixTime(1'709'251'199'000ms)), "2024-02-29 23:59:59 UTC");
+  EXPECT_EQ(to_text(UnixTime(-1ms)), "1969-12-31 23:59:59 UTC");
+}
+
+}  // namespace
+}  // namespace veo

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/core/unknown_submission.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "veo/core/intent.h"
+
+namespace veo {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using namespace std::chrono_literals;
+
+constexpr const char* to_copy = "gst-launch-1.0 veosrc";
+
+/// As the client records it.
+Record a_record(const std::string& prompt = "a dog in a park") {
+  const std::string api = "https://api.aivideoapi.ai/v1";
+  const Request request{.prompt = prompt, .mode = Mode::quality, .resolution = Resolution::k4};
+  const auto intent = make_intent(request, {.api_url = api});
+  return {.intent = intent.id,
+          .request = intent.request,
+          .state = RecordState::unknown,
+          .credits = 380,
+          .api_url = api,
+          .mode = "quality",
+          .resolution = "4k",
+          .prompt = prompt,
+          .reserved_at = UnixTime(1'795'410'900'000ms),
+          .sending_at = UnixTime(1'795'410'918'000ms)};
+}
+
+TEST(UnknownSubmission, SaysWhenWhatAndBothWaysOn) {
+  const auto error = unknown_submission(a_record());
+  EXPECT_EQ(error.code, ErrorCode::submit_unknown);
+  EXPECT_EQ(error.charged, Charged::unknown);
+  EXPECT_THAT(error.message,
+              AllOf(HasSubstr("2026-11-23 05:15:18 UTC"), HasSubstr("\"a dog in a park\""),
+                    HasSubstr("quality"), HasSubstr("4k"), HasSubstr("380 credits"),
+                    HasSubstr("no answer of it was recorded"), HasSubstr("task-id"),
+                    HasSubstr("on-unknown=resubmit"), HasSubstr("may pay a second time")));
+}
+
+TEST(UnknownSubmission, WithoutATimeOfSendingTheReservationsIsGiven) {
+  auto record = a_record();
+  record.sending_at.reset();
+  EXPECT_THAT(unknown_submission(record).message, HasSubstr("2026-11-23 05:15:00 UTC"));
+}
+
+TEST(UnknownSubmission, SaysWhatWasSeenInsteadOfNothing) {
+  EXPECT_THAT(unknown_submission(a_record(), "the answer was 500.").message,
+              AllOf(HasSubstr("the answer was 500."), Not(HasSubstr("no answer"))));
+}
+
+TEST(UnknownSubmission, HintsAtTheBalanceWhereItIsKnown) {
+  auto record = a_record();
+  EXPECT_THAT(unknown_submission(record).message, Not(HasSubstr("balance")));
+  record.balance = 1620.0;
+  EXPECT_THAT(unknown_submission(record).message, HasSubstr("the balance was 1620 credits"));
+  record.balance = 0.5;
+  EXPECT_THAT(unknown_submission(record).message, HasSubstr("0.500000 credits"));
+  EXPECT_EQ(balance_hint(-3), " A hint: the balance was -3 credits afterwards.");
+}
+
+TEST(UnknownSubmission, NamesTheTaskThatTheServiceMayHaveNamed) {
+  auto record = a_record();
+  record.task_id = "task_1";
+  EXPECT_EQ(unknown_submission(record).task_id, "task_1");
+}
+
+TEST(UnknownSubmission, OffersALineToCopy) {
+  EXPECT_THAT(unknown_submission(a_record()).message,
+              HasSubstr("gst-launch-1.0 veosrc prompt='a dog in a park' mode=quality resolution=4k "
+                        "on-unknown=resubmit ! decodebin ! autovideosink"));
+}
+
+// Behind a shell and gst-launch's parser these would need quoting within quoting: a line that is
+// read otherwise than it was meant submits another request.
+class PromptToQuote : public testing::TestWithParam<const char*> {};
+TEST_P(PromptToQuote, IsNotOfferedToCopy) {
+  const auto error = unknown_submission(a_record(GetParam()));
+  EXPECT_THAT(error.message, AllOf(Not(HasSubstr(to_copy)),
+                                   HasSubstr("with on-unknown=resubmit on the same line.")));
+}
+INSTANTIATE_TEST_SUITE_P(All, PromptToQuote,
+                         testing::Values("it's a dog", "a \"dog\"", "a \\ dog", "a dog\nin a park",
+                                         "a dog ! fakesink", ""));
+
+// The URLs of images are kept redacted, and other fields in words.
+TEST(UnknownSubmission, OffersNoLineWithoutAllOfTheRequest) {
+  auto record = a_record();
+  record.details = "aspect-ratio=9:16";
+  EXPECT_THAT(unknown_submission(record).message, Not(HasSubstr(to_copy)));
+}
+
+TEST(UnknownSubmission, CutsALongPromptBetweenCharacters) {
+  // 59 bytes and then characters of three: the 60th byte is within one.
+  std::string prompt(59, 'x');
+  for (int i = 0; i < 20; ++i) prompt += "山";
+  EXPECT_THAT(unknown_submission(a_record(prompt)).message,
+              HasSubstr("\"" + std::string(59, 'x') + "…\""));
+  EXPECT_THAT(unknown_submission(a_record(std::string(60, 'y'))).message,
+              HasSubstr("\"" + std::string(60, 'y') + "\""));
+}
+
+}  // namespace
+}  // namespace veo
