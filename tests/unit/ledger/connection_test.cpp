@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "connection.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "command.h"
+#include "process.h"
+#include "rows.h"
+
+namespace veo {
+namespace {
+
+using test::query;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+void write(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+  ::chmod(path.c_str(), 0600);
+}
+unsigned mode_of(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 ? info.st_mode & 07777U : 0U;
+}
+std::string value(const Connection& connection, const char* sql) {
+  Statement statement(connection.database(), sql);
+  return statement.step() == SQLITE_ROW ? statement.text() : "no row";
+}
+
+class ConnectionTest : public testing::Test {
+ protected:
+  std::unique_ptr<Connection> open() { return open(path_); }
+  static std::unique_ptr<Connection> open(const std::string& path) {
+    auto opened = Connection::open(path);
+    EXPECT_TRUE(opened) << opened.error().message;
+    return opened ? std::move(*opened) : nullptr;
+  }
+  static std::string why_not(const std::string& path) {
+    const auto opened = Connection::open(path);
+    if (opened) return *opened ? "it is open" : "it is busy";
+    EXPECT_EQ(opened.error().code, ErrorCode::ledger);
+    EXPECT_EQ(opened.error().charged, Charged::no);
+    return opened.error().message;
+  }
+  /// A ledger with so many rows, closed, and all in one file.
+  void write_ledger(int rows) {
+    const auto connection = open();
+    ASSERT_TRUE(connection);
+    for (int i = 0; i < rows; ++i) {
+      Statement insert(connection->database(),
+                       "INSERT INTO submission (intent, instance, request, state, credits, "
+                       "api_url, account, model, mode, resolution, prompt, parent_task_id, "
+                       "details, key_mark, by_uri, reserved_at) VALUES (hex(randomblob(32)), '', "
+                       "hex(randomblob(200)), 'completed', 40, '', '', '', '', '', "
+                       "hex(randomblob(200)), '', '', '', 0, 0)");
+      ASSERT_EQ(insert.step(), SQLITE_DONE);
+    }
+  }
+
+  const test::TemporaryDirectory directory_;
+  const std::string path_ = directory_.file("ledger.db");
+};
+
+TEST_F(ConnectionTest, MakesFilesAndDirectoriesForItsUserAlone) {
+  const auto mask = ::umask(0);
+  const auto path = directory_.file("state/veo/ledger.db");
+  const auto opened = test::open_ledger(path);
+  const auto owned = test::reservation_of(opened->claim(test::a_claim(), test::noon));
+  ::umask(mask);
+  for (const char* file : {"", "-wal", "-shm", "-locks"}) {
+    EXPECT_EQ(mode_of(path + file), 0600U) << file;
+  }
+  EXPECT_EQ(mode_of(directory_.file("state/veo")), 0700U);
+  EXPECT_EQ(mode_of(directory_.file("state")), 0700U);
+}
+
+TEST_F(ConnectionTest, EachCommitIsOnTheDisk) {
+  for (int time = 0; time < 2; ++time) {  // once made, once found
+    const auto connection = open();
+    ASSERT_TRUE(connection);
+    EXPECT_EQ(value(*connection, "PRAGMA journal_mode"), "wal");
+    EXPECT_EQ(value(*connection, "PRAGMA synchronous"), "2") << "FULL";
+  }
+}
+
+TEST_F(ConnectionTest, SaysWhoseFileItIsAndOfWhichVersion) {
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  EXPECT_EQ(value(*connection, "PRAGMA application_id"), std::to_string(0x76656f4c));
+  EXPECT_EQ(value(*connection, "PRAGMA user_version"), "1");
+  EXPECT_EQ(connection->lock_path(), path_ + "-locks");
+}
+
+TEST_F(ConnectionTest, WhatIsThereStaysThere) {
+  write_ledger(3);
+  const auto rows = query(path_, "SELECT * FROM submission");
+  const auto salt = query(path_, "SELECT * FROM salt");
+  ASSERT_TRUE(open());
+  EXPECT_EQ(query(path_, "SELECT * FROM submission"), rows);
+  EXPECT_EQ(query(path_, "SELECT * FROM salt"), salt);
+}
+
+// --- Files that are not to be trusted --------------------------------------------------------
+
+TEST_F(ConnectionTest, WhatIsNoDatabaseIsDamagedAndLeftAlone) {
+  const std::string text(5000, 'x');
+  write(path_, text);
+  EXPECT_THAT(why_not(path_), AllOf(HasSubstr(path_), HasSubstr("damaged"),
+                                    HasSubstr("Nothing is submitted without a record")));
+  EXPECT_EQ(bytes_of(path_), text);
+}
+
+TEST_F(ConnectionTest, ADamagedPageIsFoundBeforeAnythingIsSubmitted) {
+  write_ledger(200);
+  auto bytes = bytes_of(path_);
+  ASSERT_GT(bytes.size(), 20 * 4096U);
+  // Each page but the first, whose header says what the file is.
+  for (std::size_t at = 4096; at < bytes.size(); at += 4096) bytes.replace(at, 100, 100, '\xff');
+  write(path_, bytes);
+  EXPECT_THAT(why_not(path_), HasSubstr("damaged"));
+}
+
+TEST_F(ConnectionTest, ATruncatedFileIsDamaged) {
+  write_ledger(200);
+  const auto bytes = bytes_of(path_);
+  for (const std::size_t size : {bytes.size() - 4096, bytes.size() / 2, std::size_t{4096},
+                                 std::size_t{1000}, std::size_t{100}}) {
+    write(path_, bytes.substr(0, size));
+    EXPECT_THAT(why_not(path_), HasSubstr("damaged")) << size;
+  }
+}
+
+TEST_F(ConnectionTest, AnotherProgramsDatabaseIsRefused) {
+  write(path_, "");
+  query(path_, "CREATE TABLE bookmarks (url TEXT); PRAGMA user_version = 1");
+  EXPECT_THAT(why_not(path_), HasSubstr("another program's"));
+  query(path_, "PRAGMA user_version = 77");
+  EXPECT_THAT(why_not(path_), HasSubstr("another program's"));
+  EXPECT_EQ(query(path_, "SELECT name FROM sqlite_schema"), "bookmarks");
+}
+
+TEST_F(ConnectionTest, ANewerSchemaIsRefusedAndLeftAlone) {
+  write_ledger(3);
+  query(path_, "PRAGMA user_version = 2");
+  const auto bytes = bytes_of(path_);
+  EXPECT_THAT(why_not(path_), AllOf(HasSubstr("newer version"), HasSubstr("schema 2")));
+  EXPECT_EQ(bytes_of(path_), bytes);
+}
+
+TEST_F(ConnectionTest, AFileThatOthersMayReadOrWriteIsRefused) {
+  write_ledger(0);
+  for (const mode_t mode : {0604U, 0640U, 0620U, 0602U, 0610U, 0666U}) {
+    ::chmod(path_.c_str(), mode);
+    EXPECT_THAT(why_not(path_), AllOf(HasSubstr("others may"), HasSubstr("chmod 600")))
+        << std::oct << mode;
+  }
+}
+
+TEST_F(ConnectionTest, AFileOfAnotherUserIsRefused) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make a file of another user";
+  write_ledger(0);
+  ASSERT_EQ(::chown(path_.c_str(), 65534, 65534), 0);
+  EXPECT_THAT(why_not(path_), HasSubstr("another user"));
+}
+
+TEST_F(ConnectionTest, ALinkIsNotFollowed) {
+  const auto target = directory_.file("target");
+  std::filesystem::create_symlink(target, path_);
+  EXPECT_THAT(why_not(path_), HasSubstr("cannot be used"));
+  EXPECT_FALSE(std::filesystem::exists(target)) << "nothing was made there";
+  write(target, "");
+  EXPECT_THAT(why_not(path_), HasSubstr("cannot be used"));
+  EXPECT_EQ(bytes_of(target), "");
+}
+
+TEST_F(ConnectionTest, WhatIsNoFileIsRefused) {
+  std::filesystem::create_directory(path_);
+  EXPECT_THAT(why_not(path_), HasSubstr("Is a directory"));
+  const auto pipe = directory_.file("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(why_not(pipe), HasSubstr("not a regular file"));
+}
+
+TEST_F(ConnectionTest, ADirectoryWhereOthersMayWriteIsRefused) {
+  ::chmod(directory_.path().c_str(), 0777);
+  EXPECT_THAT(why_not(path_), HasSubstr("others may write there"));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(ConnectionTest, AReadOnlyFileIsRefused) {
+  write_ledger(1);
+  ::chmod(path_.c_str(), 0400);
+  EXPECT_THAT(test::as_ordinary_user(directory_.path(), [&] { return why_not(path_); }),
+              HasSubstr("it is read-only"));
+}
+
+// SQLite could not write the journal that makes a commit one.
+TEST_F(ConnectionTest, AReadOnlyDirectoryIsRefused) {
+  write_ledger(1);
+  ::chmod(directory_.path().c_str(), 0500);
+  EXPECT_THAT(test::as_ordinary_user(directory_.path(), [&] { return why_not(path_); }),
+              HasSubstr("cannot be used"));
+  const auto missing = directory_.file("other.db");
+  EXPECT_THAT(test::as_ordinary_user(directory_.path(), [&] { return why_not(missing); }),
+              HasSubstr("read-only"));
+  ::chmod(directory_.path().c_str(), 0700);
+}
+
+// --- Others at the file ----------------------------------------------------------------------
+
+TEST_F(ConnectionTest, WhereOthersAreAtItNothingIsWrong) {
+  write_ledger(1);
+  query(path_, "PRAGMA journal_mode = DELETE");
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_EQ(why_not(path_), "it is busy");
+  ASSERT_EQ(sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(other);
+  EXPECT_TRUE(open());
+}
+
+TEST_F(ConnectionTest, BusyIsNoError) {
+  for (const int code : {SQLITE_BUSY, SQLITE_BUSY_SNAPSHOT, SQLITE_BUSY_RECOVERY, SQLITE_LOCKED}) {
+    EXPECT_TRUE(is_busy(code)) << code;
+  }
+  for (const int code : {SQLITE_OK, SQLITE_FULL, SQLITE_IOERR, SQLITE_IOERR_LOCK, SQLITE_CORRUPT}) {
+    EXPECT_FALSE(is_busy(code)) << code;
+  }
+}
+
+TEST_F(ConnectionTest, ExplainsWithThePath) {
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  for (const auto& [code, words] : {std::pair{SQLITE_CORRUPT_INDEX, "damaged"},
+                                    {SQLITE_NOTADB, "damaged"},
+                                    {SQLITE_READONLY_DBMOVED, "read-only"},
+                                    {SQLITE_FULL, "full"},
+                                    {SQLITE_IOERR_FSYNC, "disk I/O error"},
+                                    {SQLITE_BUSY, "other processes"}}) {
+    const auto error = connection->explain(code);
+    EXPECT_EQ(error.code, ErrorCode::ledger);
+    EXPECT_THAT(error.message, AllOf(HasSubstr(path_), HasSubstr(words))) << code;
+  }
+}
+
+TEST_F(ConnectionTest, ATransactionIsAllOrNothing) {
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  const char* insert = "INSERT INTO salt VALUES ('second')";
+  EXPECT_EQ(connection->transact([&] {
+    EXPECT_EQ(connection->run(insert), SQLITE_OK);
+    return SQLITE_FULL;
+  }),
+            SQLITE_FULL);
+  EXPECT_EQ(value(*connection, "SELECT count(*) FROM salt"), "1");
+  EXPECT_EQ(connection->transact([&] { return connection->run(insert); }), SQLITE_OK)
+      << "the one before is over";
+  EXPECT_EQ(query(path_, "SELECT count(*) FROM salt"), "2");
+}
+
+TEST_F(ConnectionTest, KnowsWhenItsFileIsNotThePathsAnyMore) {
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  EXPECT_TRUE(connection->is_current());
+  std::filesystem::rename(path_, directory_.file("moved.db"));
+  EXPECT_FALSE(connection->is_current());
+  write(path_, "");
+  EXPECT_FALSE(connection->is_current()) << "another file took its name";
+  std::filesystem::rename(directory_.file("moved.db"), path_);
+  EXPECT_TRUE(connection->is_current());
+}
+
+}  // namespace
+}  // namespace veo

@@ -1,0 +1,767 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/ledger/ledger.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include "command.h"
+#include "process.h"
+#include "rows.h"
+
+namespace veo {
+namespace {
+
+using enum RecordState;
+using namespace std::chrono_literals;
+using test::a_claim;
+using test::kind_of;
+using test::leave_row;
+using test::noon;
+using test::Process;
+using test::reservation_of;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr RecordState all_states[] = {reserved, sending,  accepted, completed,
+                                      failed,   released, unknown,  superseded};
+
+std::string name_of_state(const testing::TestParamInfo<RecordState>& tested) {
+  return std::string(nick(tested.param));
+}
+
+class LedgerTest : public testing::Test {
+ protected:
+  Ledger& ledger() {
+    if (!ledger_) ledger_ = test::open_ledger(path_);
+    return *ledger_;
+  }
+  /// Of another connection to the same file, as another process would have one.
+  Ledger& other() {
+    if (!other_) other_ = test::open_ledger(directory_.path() + "/./ledger.db");
+    return *other_;
+  }
+  Record row(std::int64_t id) {
+    auto found = ledger().get(id);
+    EXPECT_TRUE(found) << found.error().message;
+    return found ? *found : Record{};
+  }
+  [[nodiscard]] std::string states() const { return test::states(path_); }
+  /// All that is recorded of a row, byte for byte.
+  [[nodiscard]] std::string dump(std::int64_t id) const {
+    return test::query(path_, "SELECT * FROM submission WHERE id = " + std::to_string(id));
+  }
+  Error error_of(const Claim& claim, UnixTime now = noon) {
+    const auto found = ledger().claim(claim, now);
+    EXPECT_FALSE(found) << kind_of(found);
+    return found ? Error{} : found.error();
+  }
+
+  const test::TemporaryDirectory directory_;
+  const std::string path_ = directory_.file("ledger.db");
+  std::shared_ptr<Ledger> ledger_;
+  std::shared_ptr<Ledger> other_;
+};
+
+// --- What a later run of the same intent finds -----------------------------------------------
+
+TEST_F(LedgerTest, AnIntentIsRecordedBeforeItIsSubmitted) {
+  auto claim = a_claim("i", 380);
+  claim.record.instance = "element 1";
+  claim.record.parent_task_id = "parent";
+  claim.record.details = "seed=12345 watermark=it's \"mine\"";
+  claim.record.prompt = std::string("山\n\0b", 6);
+  claim.record.key_mark = "mark";
+  claim.record.by_uri = true;
+  claim.uri_budget = 1000;
+  const auto owned = reservation_of(ledger().claim(claim, noon));
+  const auto record = row(owned.row());
+  EXPECT_EQ(record.id, owned.row());
+  EXPECT_EQ(record.intent, "i");
+  EXPECT_EQ(record.instance, "element 1");
+  EXPECT_EQ(record.request, "request of i");
+  EXPECT_EQ(record.state, reserved);
+  EXPECT_EQ(record.credits, 380U);
+  EXPECT_EQ(record.api_url, "https://api.example/v1");
+  EXPECT_EQ(record.account, "work");
+  EXPECT_EQ(record.model, "veo-3");
+  EXPECT_EQ(record.mode, "fast");
+  EXPECT_EQ(record.resolution, "720p");
+  EXPECT_EQ(record.prompt, claim.record.prompt);
+  EXPECT_EQ(record.parent_task_id, "parent");
+  EXPECT_EQ(record.details, claim.record.details);
+  EXPECT_EQ(record.key_mark, "mark");
+  EXPECT_TRUE(record.by_uri);
+  EXPECT_EQ(record.task_id, "");
+  EXPECT_EQ(record.error, "");
+  EXPECT_EQ(record.reserved_at, noon);
+  EXPECT_FALSE(record.sending_at || record.accepted_at || record.finished_at || record.balance);
+}
+
+TEST_F(LedgerTest, ALiveOwnerIsWaitedForAndThenJoined) {
+  const auto owned = reservation_of(ledger().claim(a_claim(), noon));
+  for (const auto state : {reserved, sending}) {
+    ASSERT_TRUE(ledger().move(owned.row(), state, {.at = noon}));
+    EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "later");
+    EXPECT_EQ(kind_of(other().claim(a_claim(), noon)), "later");
+  }
+  EXPECT_EQ(states(), "sending");
+
+  ASSERT_TRUE(ledger().move(owned.row(), accepted, {.at = noon, .task_id = "T"}));
+  EXPECT_EQ(kind_of(other().claim(a_claim(), noon)), "accepted T");
+  ASSERT_TRUE(ledger().move(owned.row(), completed, {.at = noon, .url = "https://f/v.mp4"}));
+  const auto found = other().claim(a_claim(), noon);
+  EXPECT_EQ(kind_of(found), "completed T");
+  EXPECT_EQ(std::get<Record>(*found).url, "https://f/v.mp4");
+  EXPECT_EQ(states(), "completed") << "and nobody had a row besides";
+}
+
+TEST_F(LedgerTest, AnAcceptedTaskIsJoinedForeverWhoeverSubmittedIt) {
+  const auto id = leave_row(ledger(), a_claim(), accepted);
+  for (const auto later : {0h, 24h, 24h * 365 * 10}) {
+    const auto found = ledger().claim(a_claim(), noon + later);
+    ASSERT_EQ(kind_of(found), "accepted T" + std::to_string(id));
+    EXPECT_EQ(std::get<Record>(*found).id, id);
+  }
+}
+
+// A recorded task is followed and played whatever else is wrong: that costs nothing.
+TEST_F(LedgerTest, WhatIsRecordedGoesBeforeEveryRefusal) {
+  leave_row(ledger(), a_claim(), completed);
+  auto claim = a_claim();
+  claim.refusal = Error{.code = ErrorCode::missing_api_key};
+  claim.daily_budget = 0;
+  claim.price_is_known = false;
+  claim.record.by_uri = true;
+  EXPECT_EQ(kind_of(ledger().claim(claim, noon)), "completed T1");
+}
+
+TEST_F(LedgerTest, ARefusalLeavesNoRow) {
+  auto claim = a_claim();
+  claim.refusal = Error{.code = ErrorCode::invalid_request, .message = "Why."};
+  EXPECT_EQ(error_of(claim), *claim.refusal);
+  EXPECT_EQ(states(), "");
+}
+
+TEST_F(LedgerTest, WhatWasReleasedMayBeSubmittedByTheNext) {
+  leave_row(ledger(), a_claim(), released);
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "reservation");
+  EXPECT_EQ(states(), "released reserved");
+}
+
+TEST_F(LedgerTest, AReservationThatWasDroppedWasNeverSent) {
+  leave_row(ledger(), a_claim(), reserved);
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "reservation");
+  EXPECT_EQ(states(), "released reserved");
+}
+
+TEST_F(LedgerTest, ASubmissionThatWasDroppedIsUnknownAndStaysSo) {
+  const auto id = leave_row(ledger(), a_claim(), sending);
+  for (const auto later : {0h, 1h, 24h * 365}) {
+    const auto error = error_of(a_claim(), noon + later);
+    EXPECT_EQ(error.code, ErrorCode::submit_unknown);
+    EXPECT_EQ(error.charged, Charged::unknown);
+    EXPECT_THAT(error.message, AllOf(HasSubstr("a dog"), HasSubstr("2026-11-23 12:00:00 UTC")));
+    EXPECT_EQ(states(), "unknown");
+  }
+  EXPECT_EQ(row(id).credits, 40U);
+}
+
+TEST_F(LedgerTest, AStateThatNobodyKnowsIsNeverSubmittedAgain) {
+  leave_row(ledger(), a_claim(), released);
+  test::query(path_, "UPDATE submission SET state = 'paused'");
+  EXPECT_EQ(error_of(a_claim()).code, ErrorCode::submit_unknown);
+}
+
+TEST_F(LedgerTest, WhatTheServiceFailedIsSubmittedAnewThreeTimesADay) {
+  for (int failure = 1; failure <= 3; ++failure) {
+    leave_row(ledger(), a_claim(), failed, noon + failure * 1h);
+  }
+  const auto error = error_of(a_claim(), noon + 4h);
+  EXPECT_EQ(error.code, ErrorCode::task_failed);
+  EXPECT_EQ(error.task_id, "T3");
+  EXPECT_EQ(error.charged, Charged::no);
+  EXPECT_THAT(error.message,
+              AllOf(HasSubstr("3 times"), HasSubstr("No dogs."), HasSubstr("Nothing was sent")));
+  EXPECT_EQ(kind_of(ledger().claim(a_claim("another take"), noon + 4h)), "reservation");
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon + 25h - 1ms)), "task-failed");
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon + 25h)), "reservation")
+      << "the first is of another day";
+}
+
+// --- on-unknown=resubmit ---------------------------------------------------------------------
+
+Claim resubmitting() {
+  auto claim = a_claim();
+  claim.resubmit = true;
+  return claim;
+}
+
+TEST_F(LedgerTest, OfTwoThatResubmitOneSubmits) {
+  leave_row(ledger(), a_claim(), unknown);
+  const auto owned = reservation_of(ledger().claim(resubmitting(), noon));
+  EXPECT_EQ(states(), "superseded reserved");
+  EXPECT_EQ(kind_of(other().claim(resubmitting(), noon)), "later");
+  test::lead(ledger(), owned.row(), accepted);
+  EXPECT_EQ(kind_of(other().claim(resubmitting(), noon)), "accepted T2");
+  EXPECT_EQ(states(), "superseded accepted");
+}
+
+TEST_F(LedgerTest, ResubmitIsNothingWhereNothingIsUnknown) {
+  leave_row(ledger(), a_claim(), accepted);
+  EXPECT_EQ(kind_of(ledger().claim(resubmitting(), noon)), "accepted T1");
+  auto fresh = a_claim("fresh");
+  fresh.resubmit = true;
+  EXPECT_EQ(kind_of(ledger().claim(fresh, noon)), "reservation");
+}
+
+TEST_F(LedgerTest, ALiveSubmissionIsNotResubmitted) {
+  const auto owned = reservation_of(ledger().claim(a_claim(), noon));
+  ASSERT_TRUE(ledger().move(owned.row(), sending, {.at = noon}));
+  EXPECT_EQ(kind_of(ledger().claim(resubmitting(), noon)), "later");
+  EXPECT_EQ(states(), "sending");
+}
+
+TEST_F(LedgerTest, ResubmitsTwiceADay) {
+  leave_row(ledger(), a_claim(), unknown);
+  leave_row(ledger(), resubmitting(), sending, noon + 1h);
+  leave_row(ledger(), resubmitting(), sending, noon + 2h);
+  ASSERT_EQ(states(), "superseded superseded sending");
+  const auto error = error_of(resubmitting(), noon + 3h);
+  EXPECT_EQ(error.code, ErrorCode::submit_unknown);
+  EXPECT_THAT(error.message, HasSubstr("2 times within 24 hours"));
+  EXPECT_EQ(states(), "superseded superseded unknown");
+
+  EXPECT_EQ(kind_of(ledger().claim(resubmitting(), noon + 25h - 1ms)), "submit-unknown");
+  EXPECT_EQ(kind_of(ledger().claim(resubmitting(), noon + 25h)), "reservation");
+  EXPECT_EQ(states(), "superseded superseded superseded reserved");
+}
+
+TEST_F(LedgerTest, WhereNothingMayBeSubmittedTheUnknownStaysUnknown) {
+  leave_row(ledger(), a_claim(), unknown);
+  auto over = resubmitting();
+  over.daily_budget = 79;  // the unknown one has 40 of them
+  auto unpriced = resubmitting();
+  unpriced.price_is_known = false;
+  unpriced.daily_budget = 1'000'000;
+  auto by_uri = resubmitting();
+  by_uri.record.by_uri = true;
+  for (const auto& claim : {over, unpriced, by_uri}) {
+    EXPECT_EQ(kind_of(ledger().claim(claim, noon)), "budget-exceeded");
+  }
+  auto without_key = resubmitting();
+  without_key.refusal = Error{.code = ErrorCode::missing_api_key};
+  EXPECT_EQ(kind_of(ledger().claim(without_key, noon)), "missing-api-key");
+  EXPECT_EQ(states(), "unknown");
+  over.daily_budget = 80;
+  EXPECT_EQ(kind_of(ledger().claim(over, noon)), "reservation");
+}
+
+// --- reuse=false and request-id --------------------------------------------------------------
+
+Claim of_instance(const std::string& instance) {
+  auto claim = a_claim();
+  claim.record.instance = instance;
+  return claim;
+}
+
+TEST_F(LedgerTest, AnInstanceOfItsOwnPassesOverOthersButFindsItself) {
+  leave_row(ledger(), a_claim(), completed);
+  leave_row(ledger(), of_instance("a"), accepted);
+  const auto running = reservation_of(ledger().claim(of_instance("b"), noon));
+  const auto own = reservation_of(ledger().claim(of_instance("c"), noon));
+  EXPECT_EQ(kind_of(ledger().claim(of_instance("c"), noon)), "later");
+  test::lead(ledger(), own.row(), accepted);
+  EXPECT_EQ(kind_of(ledger().claim(of_instance("c"), noon)), "accepted T4");
+  EXPECT_EQ(kind_of(ledger().claim(of_instance("a"), noon)), "accepted T2");
+  EXPECT_EQ(states(), "completed accepted reserved accepted");
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "accepted T4") << "the newest of all";
+}
+
+TEST_F(LedgerTest, AnInstanceDoesNotPassOverWhatIsUnknown) {
+  leave_row(ledger(), a_claim(), unknown);
+  EXPECT_EQ(kind_of(ledger().claim(of_instance("a"), noon)), "submit-unknown");
+  auto resubmit = of_instance("a");
+  resubmit.resubmit = true;
+  EXPECT_EQ(kind_of(ledger().claim(resubmit, noon)), "reservation");
+  EXPECT_EQ(states(), "superseded reserved");
+}
+
+TEST_F(LedgerTest, OneWithoutAnInstanceWaitsForEveryOwner) {
+  const auto running = reservation_of(ledger().claim(of_instance("a"), noon));
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "later");
+}
+
+TEST_F(LedgerTest, InstancesShareTheFailuresOfTheirIntent) {
+  for (const char* instance : {"a", "b", "c"}) leave_row(ledger(), of_instance(instance), failed);
+  EXPECT_EQ(kind_of(ledger().claim(of_instance("d"), noon)), "task-failed");
+}
+
+class RequestId : public LedgerTest, public testing::WithParamInterface<RecordState> {};
+TEST_P(RequestId, IsOfOneRequest) {
+  leave_row(ledger(), a_claim(), GetParam());
+  auto claim = a_claim();
+  claim.by_request_id = true;
+  claim.record.request = "another";
+  // What was not sent has used nothing up.
+  const bool is_free = GetParam() == released || GetParam() == reserved;
+  const auto found = ledger().claim(claim, noon);
+  EXPECT_EQ(kind_of(found), is_free ? "reservation" : "invalid-request");
+  claim.record.request = a_claim().record.request;
+  // Where the other request has it now, the first has lost it.
+  EXPECT_EQ(kind_of(ledger().claim(claim, noon)) == "invalid-request", is_free);
+}
+INSTANTIATE_TEST_SUITE_P(All, RequestId, testing::ValuesIn(all_states), name_of_state);
+
+// --- Budgets ---------------------------------------------------------------------------------
+
+Claim within(Credits daily, std::uint32_t credits = 40, const std::string& intent = "new") {
+  auto claim = a_claim(intent, credits);
+  claim.daily_budget = daily;
+  return claim;
+}
+
+class DailyBudget : public LedgerTest, public testing::WithParamInterface<RecordState> {};
+TEST_P(DailyBudget, CountsWhatMayHaveBeenPaid) {
+  // Its owner lives, so that each state stays what it is.
+  const auto owned = reservation_of(ledger().claim(a_claim("old", 60), noon));
+  test::lead(ledger(), owned.row(), GetParam());
+  const bool counts = GetParam() != failed && GetParam() != released;
+  EXPECT_EQ(kind_of(ledger().claim(within(99), noon)), counts ? "budget-exceeded" : "reservation");
+  EXPECT_EQ(kind_of(ledger().claim(within(100), noon)), "reservation");
+}
+INSTANTIATE_TEST_SUITE_P(All, DailyBudget, testing::ValuesIn(all_states), name_of_state);
+
+TEST_F(LedgerTest, TheBudgetIsOfTwentyFourRollingHours) {
+  leave_row(ledger(), a_claim("old", 60), completed);
+  EXPECT_EQ(kind_of(ledger().claim(within(99), noon + 24h - 1ms)), "budget-exceeded");
+  EXPECT_EQ(kind_of(ledger().claim(within(99), noon + 24h)), "reservation");
+}
+
+TEST_F(LedgerTest, AClockThatWasSetBackMakesNoBudgetNew) {
+  leave_row(ledger(), a_claim("old", 60), completed);
+  EXPECT_EQ(kind_of(ledger().claim(within(99), noon - 48h)), "budget-exceeded");
+  leave_row(ledger(), within(100, 40), accepted, noon - 48h);
+  EXPECT_EQ(row(2).reserved_at, noon) << "dated as the newest row";
+  EXPECT_EQ(kind_of(ledger().claim(within(100, 1, "third"), noon + 1h)), "budget-exceeded");
+}
+
+TEST_F(LedgerTest, RowsOfTheFutureCount) {
+  leave_row(ledger(), a_claim("old", 60), completed, noon + 24h * 365);
+  EXPECT_EQ(kind_of(ledger().claim(within(99), noon)), "budget-exceeded");
+}
+
+TEST_F(LedgerTest, TheUriBudgetCountsUrisAndTheDailyOneAll) {
+  leave_row(ledger(), a_claim("by hand", 60), completed);
+  auto uri = a_claim("first uri");
+  uri.record.by_uri = true;
+  const auto refusal = error_of(uri);
+  EXPECT_EQ(refusal.code, ErrorCode::budget_exceeded);
+  EXPECT_THAT(refusal.message, HasSubstr("VEO_URI_BUDGET"));
+
+  uri.uri_budget = 79;
+  leave_row(ledger(), uri, completed);
+  uri.record.intent = "second uri";
+  EXPECT_THAT(error_of(uri).message, HasSubstr("40 are spent or reserved"));
+  uri.uri_budget = 80;
+  uri.daily_budget = 139;
+  EXPECT_THAT(error_of(uri).message, HasSubstr("VEO_DAILY_BUDGET"));
+  uri.daily_budget = 140;
+  EXPECT_EQ(kind_of(ledger().claim(uri, noon)), "reservation");
+  auto by_hand = a_claim("by hand again");
+  by_hand.uri_budget = 0;
+  EXPECT_EQ(kind_of(ledger().claim(by_hand, noon)), "reservation") << "no URI";
+}
+
+TEST_F(LedgerTest, AnUnknownPriceIsOverEveryBudgetAndFreeWithoutOne) {
+  auto claim = within(1'000'000'000, 0);
+  claim.price_is_known = false;
+  EXPECT_THAT(error_of(claim).message, HasSubstr("extend_credits"));
+  claim.daily_budget.reset();
+  EXPECT_EQ(kind_of(ledger().claim(claim, noon)), "reservation");
+}
+
+// --- adopt(), restore(), keep() --------------------------------------------------------------
+
+Record task(const std::string& id, const std::string& intent = "") {
+  auto record = a_claim(intent).record;
+  record.task_id = id;
+  return record;
+}
+
+TEST_F(LedgerTest, ATaskThatItDoesNotKnowIsRecordedAsForeignAtNoCost) {
+  const auto adopted = ledger().adopt(task("X", "intent"), noon);
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_EQ(adopted->state, accepted);
+  EXPECT_EQ(adopted->task_id, "X");
+  const auto record = row(adopted->id);
+  EXPECT_EQ(record.intent, "") << "nobody knows whether it was this request's";
+  EXPECT_EQ(record.credits, 0U);
+  EXPECT_EQ(record.state, accepted);
+  EXPECT_EQ(record.accepted_at, noon);
+  EXPECT_EQ(record.prompt, "a dog");
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "reservation");
+}
+
+TEST_F(LedgerTest, ATaskHasOneRow) {
+  const auto first = ledger().adopt(task("X"), noon);
+  ASSERT_TRUE(first);
+  const auto again = other().adopt(task("X"), noon + 1h);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->id, first->id);
+  EXPECT_EQ(again->accepted_at, noon);
+
+  auto elsewhere = task("X");
+  elsewhere.api_url = "https://other.example/v1";
+  const auto namesake = ledger().adopt(elsewhere, noon);
+  ASSERT_TRUE(namesake);
+  EXPECT_NE(namesake->id, first->id) << "of another service";
+  EXPECT_EQ(states(), "accepted accepted");
+}
+
+TEST_F(LedgerTest, ATaskThatItSubmittedIsItsOwnRow) {
+  const auto id = leave_row(ledger(), a_claim(), completed);
+  ASSERT_TRUE(ledger().move(id, completed, {.at = noon, .url = "https://f/v.mp4"}));
+  const auto adopted = ledger().adopt(task("T1", "another line"), noon + 1h);
+  ASSERT_TRUE(adopted);
+  EXPECT_EQ(adopted->id, id);
+  EXPECT_EQ(adopted->state, completed);
+  EXPECT_EQ(adopted->url, "https://f/v.mp4");
+  EXPECT_EQ(adopted->credits, 40U);
+  EXPECT_EQ(states(), "completed");
+}
+
+class AdoptAsAnswer : public LedgerTest, public testing::WithParamInterface<RecordState> {};
+TEST_P(AdoptAsAnswer, SettlesWhatWasUnknown) {
+  const auto id = leave_row(ledger(), a_claim(), GetParam());
+  const auto adopted = ledger().adopt(task("X", "intent"), noon + 1h);
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_EQ(adopted->id, id);
+  EXPECT_EQ(adopted->state, accepted);
+  EXPECT_EQ(adopted->task_id, "X");
+  EXPECT_EQ(adopted->credits, 40U) << "it was paid after all";
+  const auto record = row(id);
+  EXPECT_EQ(record.state, accepted);
+  EXPECT_EQ(record.task_id, "X");
+  EXPECT_EQ(record.accepted_at, noon + 1h);
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon + 1h)), "accepted X") << "the line alone";
+  EXPECT_EQ(states(), "accepted");
+}
+INSTANTIATE_TEST_SUITE_P(LeftBehind, AdoptAsAnswer, testing::Values(unknown, sending),
+                         name_of_state);
+
+TEST_F(LedgerTest, ALiveSubmissionIsAnsweredByItsOwnerAlone) {
+  const auto owned = reservation_of(ledger().claim(a_claim(), noon));
+  ASSERT_TRUE(ledger().move(owned.row(), sending, {.at = noon}));
+  const auto adopted = ledger().adopt(task("X", "intent"), noon);
+  ASSERT_TRUE(adopted);
+  EXPECT_NE(adopted->id, owned.row());
+  EXPECT_EQ(states(), "sending accepted");
+  ASSERT_TRUE(ledger().move(owned.row(), accepted, {.at = noon, .task_id = "T"}));
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "accepted T");
+}
+
+CachedClip a_clip(const std::string& task_id) {
+  return {.identity = {.api_url = "https://api.example/v1", .task_id = task_id, .intent = "intent"},
+          .sha256 = std::string(64, 'a'),
+          .size = 5'000'000'000,
+          .path = "/cache/" + task_id + ".mp4"};
+}
+
+TEST_F(LedgerTest, AClipFromTheCacheStandsForItsIntentAtNoCost) {
+  {
+    const auto owned = reservation_of(ledger().claim(a_claim(), noon));
+    ASSERT_TRUE(ledger().restore(owned, a_clip("old"), noon + 1s));
+  }
+  const auto found = ledger().claim(a_claim(), noon);
+  ASSERT_EQ(kind_of(found), "completed old");
+  const auto& record = std::get<Record>(*found);
+  EXPECT_EQ(record.credits, 0U);
+  EXPECT_EQ(record.clip_sha256, std::string(64, 'a'));
+  EXPECT_EQ(record.clip_size, 5'000'000'000U);
+  EXPECT_EQ(record.clip_path, "/cache/old.mp4");
+  EXPECT_EQ(record.finished_at, noon + 1s);
+  EXPECT_EQ(kind_of(ledger().claim(within(40), noon)), "reservation") << "nothing is spent";
+}
+
+TEST_F(LedgerTest, KeepsWhereTheClipIs) {
+  const auto id = leave_row(ledger(), a_claim(), completed);
+  const auto before = row(id);
+  ASSERT_TRUE(ledger().keep(id, a_clip("T1")));
+  const auto record = row(id);
+  EXPECT_EQ(record.clip_sha256, std::string(64, 'a'));
+  EXPECT_EQ(record.clip_size, 5'000'000'000U);
+  EXPECT_EQ(record.clip_path, "/cache/T1.mp4");
+  EXPECT_EQ(record.state, completed);
+  EXPECT_EQ(record.credits, 40U);
+  EXPECT_EQ(record.finished_at, before.finished_at);
+}
+
+// --- find(), get(), move() -------------------------------------------------------------------
+
+class Find : public LedgerTest, public testing::WithParamInterface<RecordState> {};
+TEST_P(Find, GivesWhatAClaimWouldGoOnWithAndChangesNothing) {
+  const auto id = leave_row(ledger(), of_instance("a"), GetParam());
+  const auto before = dump(id);
+  const bool joins = GetParam() == accepted || GetParam() == completed;
+  for (const auto& [intent, instance, there] : {std::tuple{"intent", "", joins},
+                                                {"intent", "a", joins},
+                                                {"intent", "b", false},
+                                                {"other", "", false}}) {
+    const auto found = ledger().find(intent, instance);
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(found->has_value(), there) << intent << " " << instance;
+    EXPECT_EQ(found->value_or(Record{.id = id}).id, id);
+  }
+  EXPECT_EQ(dump(id), before);
+}
+INSTANTIATE_TEST_SUITE_P(All, Find, testing::ValuesIn(all_states), name_of_state);
+
+TEST_F(LedgerTest, ARowThatIsNotThereIsAnError) {
+  for (const auto& outcome : {ledger().get(7).map([](const Record&) {}),
+                              ledger().move(7, sending, {.at = noon}).map([] {})}) {
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, ErrorCode::ledger);
+    EXPECT_THAT(outcome.error().message, HasSubstr(path_));
+  }
+  EXPECT_EQ(states(), "");
+}
+
+class Move : public LedgerTest, public testing::WithParamInterface<RecordState> {};
+TEST_P(Move, GoesTheWaysThereAreAndNoOther) {
+  for (const auto from : all_states) {
+    const auto owned = reservation_of(ledger().claim(a_claim(std::string(nick(from))), noon));
+    test::lead(ledger(), owned.row(), from);
+    const auto before = dump(owned.row());
+    const bool allowed = from == GetParam() || std::ranges::count(ways_to(GetParam()), from) > 0;
+    const auto moved = ledger().move(owned.row(), GetParam(),
+                                     {.at = noon + 1h, .task_id = "N", .url = "https://n"});
+    ASSERT_EQ(moved.has_value(), allowed) << nick(from);
+    if (allowed) {
+      EXPECT_EQ(row(owned.row()).state, GetParam()) << nick(from);
+      EXPECT_EQ(row(owned.row()).task_id, "N") << nick(from);
+    } else {
+      EXPECT_EQ(moved.error().code, ErrorCode::ledger);
+      EXPECT_THAT(moved.error().message, HasSubstr(std::string(nick(GetParam()))));
+      EXPECT_EQ(dump(owned.row()), before) << nick(from);
+    }
+  }
+}
+INSTANTIATE_TEST_SUITE_P(All, Move, testing::ValuesIn(all_states), name_of_state);
+
+TEST_F(LedgerTest, EachStateHasItsTimeAndOnesFirstReservationCounts) {
+  const auto owned = reservation_of(ledger().claim(a_claim(), noon));
+  const auto go = [&](RecordState to, std::chrono::seconds at) {
+    ASSERT_TRUE(ledger().move(owned.row(), to, {.at = noon + at}));
+  };
+  go(sending, 1s);
+  go(reserved, 2s);
+  EXPECT_EQ(row(owned.row()).reserved_at, noon);
+  EXPECT_EQ(row(owned.row()).sending_at, noon + 1s);
+  go(sending, 3s);
+  go(accepted, 4s);
+  go(completed, 5s);
+  const auto record = row(owned.row());
+  EXPECT_EQ(record.reserved_at, noon);
+  EXPECT_EQ(record.sending_at, noon + 3s);
+  EXPECT_EQ(record.accepted_at, noon + 4s);
+  EXPECT_EQ(record.finished_at, noon + 5s);
+}
+
+TEST_F(LedgerTest, AChangeLeavesWhatItDoesNotName) {
+  const auto owned = reservation_of(ledger().claim(a_claim(), noon));
+  const auto id = owned.row();
+  ASSERT_TRUE(ledger().move(id, sending, {.at = noon}));
+  const Error lost{.code = ErrorCode::submit_unknown, .message = "It's \"lost\"."};
+  ASSERT_TRUE(
+      ledger().move(id, unknown, {.at = noon, .task_id = "T", .error = lost, .balance = 1620.5}));
+  auto record = row(id);
+  EXPECT_EQ(record.error, "submit-unknown");
+  EXPECT_EQ(record.error_message, "It's \"lost\".");
+  EXPECT_EQ(record.balance, 1620.5);
+
+  ASSERT_TRUE(ledger().move(id, accepted, {.at = noon}));
+  ASSERT_TRUE(ledger().move(id, completed, {.at = noon, .url = "https://f/1"}));
+  ASSERT_TRUE(ledger().move(id, completed, {.at = noon}));
+  record = row(id);
+  EXPECT_EQ(record.task_id, "T");
+  EXPECT_EQ(record.url, "https://f/1");
+  EXPECT_EQ(record.balance, 1620.5);
+  EXPECT_EQ(record.error, "") << "an error that is over is none";
+  EXPECT_EQ(record.error_message, "");
+}
+
+// A row that was resubmitted has its successor: an answer that comes now must not bring it back.
+TEST_F(LedgerTest, WhatIsSupersededCannotBeAccepted) {
+  const auto owned = reservation_of(ledger().claim(a_claim(), noon));
+  test::lead(ledger(), owned.row(), unknown);
+  const auto successor = reservation_of(ledger().claim(resubmitting(), noon));
+  EXPECT_FALSE(ledger().move(owned.row(), accepted, {.at = noon, .task_id = "late"}));
+  EXPECT_EQ(states(), "superseded reserved");
+}
+
+// The last guard, should all else be wrong.
+TEST_F(LedgerTest, TheSchemaItselfRefusesASecondCharge) {
+  leave_row(ledger(), a_claim(), accepted);
+  EXPECT_THROW(
+      test::query(path_,
+                  "INSERT INTO submission SELECT 2, intent, instance, request, 'reserved', "
+                  "credits, api_url, account, model, mode, resolution, prompt, "
+                  "parent_task_id, details, key_mark, by_uri, task_id, url, clip_sha256, "
+                  "clip_size, clip_path, error, error_message, balance, reserved_at, "
+                  "sending_at, accepted_at, finished_at FROM submission"),
+      std::runtime_error);
+  EXPECT_EQ(states(), "accepted");
+}
+
+// --- open() and many at once -----------------------------------------------------------------
+
+TEST_F(LedgerTest, IsOneForAPathInAProcess) {
+  EXPECT_EQ(test::open_ledger(path_).get(), &ledger());
+  EXPECT_NE(&other(), &ledger());
+  EXPECT_EQ(other().salt(), ledger().salt());
+}
+
+TEST_F(LedgerTest, HasASaltOfItsOwn) {
+  EXPECT_THAT(ledger().salt(), testing::MatchesRegex("[0-9a-f]{64}"));
+  EXPECT_NE(test::open_ledger(directory_.file("another.db"))->salt(), ledger().salt());
+}
+
+TEST_F(LedgerTest, AFileThatWasTakenAwayIsMadeAnew) {
+  leave_row(ledger(), a_claim(), accepted);
+  const auto salt = ledger().salt();
+  ledger_.reset();
+  for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
+    std::filesystem::remove(entry.path());
+  }
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "reservation");
+  EXPECT_NE(ledger().salt(), salt);
+  EXPECT_EQ(states(), "reserved");
+}
+
+TEST_F(LedgerTest, AFileThatTookItsPlaceIsOpened) {
+  leave_row(ledger(), a_claim(), accepted);
+  const auto copy = directory_.file("copy.db");
+  leave_row(*test::open_ledger(copy), a_claim("other"), completed);
+  test::query(copy, "PRAGMA wal_checkpoint(TRUNCATE)");
+  ledger_.reset();
+  for (const char* companion : {"-wal", "-shm"}) std::filesystem::remove(path_ + companion);
+  std::filesystem::copy_file(copy, directory_.file("fresh.db"));
+  std::filesystem::rename(directory_.file("fresh.db"), path_);
+  EXPECT_EQ(kind_of(ledger().claim(a_claim("other"), noon)), "completed T1");
+}
+
+TEST_F(LedgerTest, OfManyThreadsOneSubmits) {
+  constexpr int count = 8;
+  std::vector<std::string> found(count);
+  std::atomic<int> reservations = 0;
+  {
+    auto& here = ledger();
+    auto& there = other();
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < count; ++i) {
+      threads.emplace_back([&, i] {
+        auto& mine = i % 2 == 0 ? here : there;
+        for (;;) {
+          auto finding = mine.claim(a_claim(), noon);
+          found[static_cast<std::size_t>(i)] = kind_of(finding);
+          if (finding && std::holds_alternative<Reservation>(*finding)) {
+            ++reservations;
+            test::lead(mine, std::get<Reservation>(*finding).row(), accepted);
+          } else if (!finding || !std::holds_alternative<Later>(*finding)) {
+            return;
+          }
+          std::this_thread::yield();
+        }
+      });
+    }
+  }
+  EXPECT_EQ(reservations, 1);
+  EXPECT_THAT(found, testing::Each("accepted T1"));
+  EXPECT_EQ(states(), "accepted");
+}
+
+/// Claims until it knows, and submits what is its own. Ends with what it found at first.
+std::string submit_once(const std::string& path, const Claim& claim) {
+  const auto opened = test::open_ledger(path);
+  for (;;) {
+    auto found = opened->claim(claim, noon);
+    const auto kind = kind_of(found);
+    if (kind == "reservation") {
+      test::lead(*opened, std::get<Reservation>(*found).row(), accepted);
+    }
+    if (kind != "later") return kind;
+    ::sched_yield();
+  }
+}
+
+TEST_F(LedgerTest, OfManyProcessesOneSubmits) {
+  std::vector<std::unique_ptr<Process>> processes;
+  for (int i = 0; i < 16; ++i) {
+    processes.push_back(std::make_unique<Process>(
+        [&](const Process::Say& say) { say(submit_once(path_, a_claim())); }));
+  }
+  std::multiset<std::string> found;
+  for (const auto& process : processes) found.insert(process->line());
+  EXPECT_EQ(found.count("reservation"), 1U);
+  EXPECT_EQ(found.count("accepted T1"), 15U);
+  EXPECT_EQ(states(), "accepted");
+}
+
+TEST_F(LedgerTest, OfManyProcessesTheBudgetAdmitsWhatItHolds) {
+  std::vector<std::unique_ptr<Process>> processes;
+  for (int i = 0; i < 16; ++i) {
+    processes.push_back(std::make_unique<Process>([&, i](const Process::Say& say) {
+      say(submit_once(path_, within(5 * 40 + 39, 40, std::to_string(i))));
+    }));
+  }
+  std::multiset<std::string> found;
+  for (const auto& process : processes) found.insert(process->line());
+  EXPECT_EQ(found.count("reservation"), 5U);
+  EXPECT_EQ(found.count("budget-exceeded"), 11U);
+  EXPECT_EQ(test::query(path_, "SELECT count(*), sum(credits) FROM submission"), "5|200");
+}
+
+struct Death {
+  RecordState at;
+  const char* alive;
+  const char* dead;
+};
+std::string name_of_death(const testing::TestParamInfo<Death>& tested) {
+  return std::string(nick(tested.param.at));
+}
+class KilledProcess : public LedgerTest, public testing::WithParamInterface<Death> {};
+TEST_P(KilledProcess, LeavesWhatTheTableSays) {
+  Process owner([&](const Process::Say& say) {
+    const auto opened = test::open_ledger(path_);
+    const auto owned = reservation_of(opened->claim(a_claim(), noon));
+    test::lead(*opened, owned.row(), GetParam().at);
+    say("there");
+    ::pause();
+  });
+  ASSERT_EQ(owner.line(), "there");
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), GetParam().alive);
+  owner.kill();
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), GetParam().dead);
+}
+INSTANTIATE_TEST_SUITE_P(All, KilledProcess,
+                         testing::Values(Death{reserved, "later", "reservation"},
+                                         Death{sending, "later", "submit-unknown"},
+                                         Death{unknown, "submit-unknown", "submit-unknown"},
+                                         Death{accepted, "accepted T1", "accepted T1"},
+                                         Death{completed, "completed T1", "completed T1"}),
+                         name_of_death);
+
+}  // namespace
+}  // namespace veo
