@@ -9,14 +9,15 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <set>
 #include <string>
-#include <thread>
-#include <vector>
+#include <utility>
 
 #include "command.h"
 #include "process.h"

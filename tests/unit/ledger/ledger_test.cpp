@@ -662,6 +662,29 @@ TEST_F(LedgerTest, AFileThatTookItsPlaceIsOpened) {
   EXPECT_EQ(kind_of(ledger().claim(a_claim("other"), noon)), "completed T1");
 }
 
+// A job that runs holds the ledger that it began with. SQLite keeps its index of the WAL in a file
+// of its own, beside the one that was removed: the two must not come to share it.
+TEST_F(LedgerTest, WhoeverHoldsAFileThatWasTakenAwayDoesNotHarmTheNewOne) {
+  Process process([&](const Process::Say& say) {
+    const auto old = test::open_ledger(path_);
+    const auto task = leave_row(*old, a_claim("old"), accepted);
+    std::filesystem::remove(path_);
+    const auto fresh = test::open_ledger(path_);
+    for (int i = 0; i < 20; ++i) {
+      say(kind_of(fresh->claim(a_claim("new " + std::to_string(i)), noon)));
+    }
+    say(old->move(task, completed, {.at = noon}) ? "moved" : "refused");
+    say(kind_of(fresh->claim(a_claim("last"), noon)));
+    say(test::query(path_, "PRAGMA integrity_check"));
+    say(test::query(path_, "SELECT count(*) FROM submission"));
+  });
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(process.line(), "reservation") << i;
+  EXPECT_THAT(process.line(), testing::AnyOf("moved", "refused"));
+  EXPECT_EQ(process.line(), "reservation");
+  EXPECT_EQ(process.line(), "ok");
+  EXPECT_EQ(process.line(), "21");
+}
+
 TEST_F(LedgerTest, OfManyThreadsOneSubmits) {
   constexpr int count = 8;
   std::vector<std::string> found(count);
