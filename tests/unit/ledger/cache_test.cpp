@@ -161,11 +161,12 @@ TEST_F(CacheTest, WhatIsRemovedIsGoneWithItsSidecarsAndNothingElse) {
   keep(cache(), clip_of("T", std::string(64, 'a')), "the clip");
   keep(cache(), clip_of("T", std::string(64, 'b')), "the clip");
   keep(cache(), clip_of("T2"), "another");
-  ASSERT_EQ(names().size(), 5U);
+  keep(cache(), clip_of("T" + stem_end + "-2"), "third");
+  ASSERT_EQ(names().size(), 7U);
   const auto played = cache().find(clip_of("T"), 8);
   cache().remove(clip_of("T"));
   EXPECT_EQ(cache().find(clip_of("T"), 8), nullptr);
-  EXPECT_EQ(names().size(), 2U);
+  EXPECT_EQ(names().size(), 4U);
   EXPECT_EQ(read(cache(), clip_of("T2"), 7), "another");
   char byte = 0;
   EXPECT_EQ(::pread(played->get(), &byte, 1, 7), 1);
@@ -203,6 +204,7 @@ TEST_F(CacheTest, AnotherIntentsClipIsNotFound) {
   EXPECT_FALSE(cache().find_intent(api, std::string(16, 'a') + std::string(48, 'b')))
       << "names alone begin alike";
   EXPECT_FALSE(cache().find_intent("https://other.example/v1", id.intent));
+  EXPECT_FALSE(cache().find_intent("https://api.example/v", id.intent));
   EXPECT_FALSE(cache().find_intent(api, ""));
 }
 
@@ -399,6 +401,17 @@ TEST_F(CacheTest, AClipInUseIsLeftAlone) {
   keep(*limited, clip_of("C"), bytes);
   EXPECT_TRUE(limited->find(clip_of("A"), 100));
   EXPECT_TRUE(limited->find(clip_of("B"), 100));
+}
+
+// Whoever fetched it lets others play it too, and may be gone before them.
+TEST_F(CacheTest, AClipInUseIsLeftAloneAfterItsWriterIsGone) {
+  const auto limited = open(0);
+  auto part = begin(*limited, clip_of("A"), "the clip");
+  ASSERT_TRUE(limited->keep(*part, sha256_hex("the clip"), 8));
+  const auto playing = open(std::nullopt)->find(clip_of("A"), 8);
+  part.reset();
+  keep(*limited, clip_of("B"), "bytes");
+  EXPECT_TRUE(limited->find(clip_of("A"), 8));
 }
 
 TEST_F(CacheTest, ALimitOfNothingKeepsOnlyWhatIsInUse) {
