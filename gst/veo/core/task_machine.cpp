@@ -172,7 +172,14 @@ TaskMachine::Command TaskMachine::queried(Result<TaskReport> answer,
   Error error = std::move(answer.error());
   const bool may_appear = error.code == ErrorCode::task_not_found && submitted_ &&
                           now < *submitted_ + task_appears_within;
-  if ((is_passing(error) || may_appear) && may_retry()) {
+  if (may_appear) {
+    // Not a failure yet, so not a retry: asked again as if it were running.
+    due_ = now + poll_delay(std::chrono::duration_cast<std::chrono::milliseconds>(now - started_),
+                            settings_.poll_interval);
+    trouble_ = std::move(error);
+    return handle(Event::again_later, now);
+  }
+  if (is_passing(error) && may_retry()) {
     plan_retry(now, random, retry_after);
     trouble_ = std::move(error);
     return handle(Event::again_later, now);

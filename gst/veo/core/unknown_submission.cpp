@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/core/unknown_submission.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <initializer_list>
+#include <optional>
+#include <string_view>
+
+#include "veo/core/intent.h"
 
 namespace veo {
 
@@ -25,12 +31,33 @@ std::string quoted(const std::string& prompt) {
 
 /// A word for gst-launch-1.0 behind a shell, where it can be one without a second kind of quoting.
 bool is_plain(const std::string& text) {
-  return text.find_first_of("'\"\\\n!") == std::string::npos;
+  return std::ranges::none_of(text, [](char c) {
+    const bool is_control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    return is_control || std::string_view("'\"\\!").find(c) != std::string_view::npos;
+  });
 }
 
-/// The element as the user may have written it; empty where what was kept is not enough for that.
+template <class Enum>
+std::optional<Enum> of_wire_name(std::string_view name, std::initializer_list<Enum> values) {
+  const auto* const found =
+      std::ranges::find_if(values, [&](Enum value) { return wire_name(value) == name; });
+  return found == values.end() ? std::nullopt : std::optional(*found);
+}
+
+/// The element as the user may have written it; empty where what was kept does not give the very
+/// same intent: a line that asks for another would pay for another.
 std::string element_line(const Record& record) {
-  if (record.prompt.empty() || !record.details.empty() || !is_plain(record.prompt)) return "";
+  if (record.prompt.empty() || !is_plain(record.prompt) || !record.details.empty() ||
+      !record.parent_task_id.empty() || !record.instance.empty()) {
+    return "";
+  }
+  const Request request{
+      .prompt = record.prompt,
+      .mode = of_wire_name(record.mode, {Mode::fast, Mode::quality, Mode::lite}),
+      .resolution =
+          of_wire_name(record.resolution, {Resolution::p720, Resolution::p1080, Resolution::k4})};
+  const auto intent = make_intent(request, {.api_url = record.api_url, .account = record.account});
+  if (intent.id != record.intent) return "";
   return "veosrc prompt='" + record.prompt + "' mode=" + record.mode +
          " resolution=" + record.resolution;
 }

@@ -116,6 +116,28 @@ struct Cache::Private {
     return retried([&] { return FileSystem::get().fsync(fd); }) == 0;
   }
 
+  /// A new part of that stem, locked; null and errno where there can be none.
+  [[nodiscard]] FileHandle create(const std::string& stem, std::string& name) const {
+    for (;;) {
+      name = stem + "." + Text(g_uuid_string_random()).get() + std::string(part_suffix);
+      auto file = open(name, O_RDWR | O_CREAT | O_EXCL);
+      if (!file) return file;
+      struct stat info {};
+      // Until it is locked, somebody else's sweep() may take it for left behind.
+      const bool locked = lock_whole(file.get(), F_WRLCK);
+      if (!locked && errno == EAGAIN) continue;
+      if (locked && FileSystem::get().fstat(file.get(), &info) == 0) {
+        if (info.st_nlink != 0) return file;
+        continue;
+      }
+      const int reason = errno;
+      unlink(name);
+      file = FileHandle();
+      errno = reason;
+      return file;
+    }
+  }
+
   [[nodiscard]] bool write_sidecar(const ClipIdentity& identity, const std::string& sha256,
                                    std::uint64_t size) const {
     const KeyFile file(g_key_file_new());
@@ -128,8 +150,8 @@ struct Cache::Private {
     const Text text(g_key_file_to_data(file.get(), &length, nullptr));
 
     const auto name = stem_of(identity) + "." + intent_part(identity.intent);
-    const auto part = name + "." + Text(g_uuid_string_random()).get() + std::string(part_suffix);
-    const auto out = open(part, O_RDWR | O_CREAT | O_EXCL);
+    std::string part;
+    const auto out = create(name, part);
     if (!out) return false;
     for (gsize at = 0; at < length;) {
       const auto done = retried([&] {
@@ -216,7 +238,9 @@ struct Cache::Private {
 
   void forget(const std::string& stem) const {
     for (const auto& name : names()) {
-      const bool is_sidecar = name.starts_with(stem + ".") && name.ends_with(sidecar_suffix);
+      const bool is_sidecar =
+          name.starts_with(stem + ".") && name.ends_with(sidecar_suffix) &&
+          name.find('.', stem.size() + 1) == name.size() - sidecar_suffix.size();
       if (is_sidecar || name == stem + std::string(clip_suffix)) unlink(name);
     }
   }
@@ -257,19 +281,10 @@ Result<std::shared_ptr<Cache>> Cache::open(const std::string& directory,
 Result<std::shared_ptr<Cache::Part>> Cache::begin(const ClipIdentity& identity) {
   p_->sweep();
   std::string name;
-  FileHandle file;
-  struct stat info {};
-  // Until it is locked, somebody else's sweep() may take it for left behind.
-  while (info.st_nlink == 0) {
-    name = stem_of(identity) + "." + Text(g_uuid_string_random()).get() + std::string(part_suffix);
-    file = p_->open(name, O_RDWR | O_CREAT | O_EXCL);
-    if (!file || !lock_whole(file.get(), F_WRLCK) ||
-        FileSystem::get().fstat(file.get(), &info) != 0) {
-      const int reason = errno;
-      if (file) p_->unlink(name);
-      return fail(problem("No file can be made in the cache directory " + p_->path + ": " +
-                          std::strerror(reason) + "."));
-    }
+  auto file = p_->create(stem_of(identity), name);
+  if (!file) {
+    return fail(problem("No file can be made in the cache directory " + p_->path + ": " +
+                        std::strerror(errno) + "."));
   }
   std::shared_ptr<Part> part(new Part);
   part->p_ = std::make_unique<Part::Private>();

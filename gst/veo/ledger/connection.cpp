@@ -13,6 +13,7 @@
 
 #include "veo/core/error_table.h"
 #include "veo/ledger/private_directory.h"
+#include "veo/ledger/row_lock.h"
 
 namespace veo {
 
@@ -65,6 +66,11 @@ constexpr const char* migrations[] = {
 };
 constexpr auto newest_version = static_cast<std::int64_t>(std::size(migrations));
 
+// Who holds it is making the file. SQLite's row ids begin with 1.
+constexpr std::int64_t row_of_the_file = 0;
+
+std::string lock_path_of(const std::string& path) { return path + "-locks"; }
+
 // What is short is waited for here; for the rest the caller comes again. (The I/O thread calls.)
 constexpr int busy_timeout_ms = 50;
 
@@ -83,13 +89,58 @@ bool is_network_file_system(const std::string& path) {
          std::ranges::find(magics, static_cast<long>(info.f_type)) != std::end(magics);
 }
 
+template <class Call>
+auto retried(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
 Error refusal(const std::string& path, const std::string& why) {
   return {.code = ErrorCode::ledger, .message = "The ledger " + path + " cannot be used: " + why};
+}
+
+Error refusal_by_errno(const std::string& path) {
+  const bool read_only = errno == EACCES || errno == EROFS || errno == EPERM;
+  const std::string why = read_only ? "it is read-only." : std::strerror(errno) + std::string(".");
+  return refusal(path, with_advice(why, ErrorCode::ledger));
+}
+
+/// What is there is looked at without opening it: SQLite's locks are the process's, and go with the
+/// first descriptor of the file that it closes. O_PATH is none of those.
+FileHandle look_at(const std::string& path) {
+  return FileHandle(retried([&] {
+    return FileSystem::get().openat(AT_FDCWD, path.c_str(), O_PATH | O_CLOEXEC | O_NOFOLLOW, 0);
+  }));
+}
+
+/// Makes an empty file, private from the start: SQLite would let all read it, and its companions
+/// get its mode. Companions that are there belong to a file that was removed, and would be taken
+/// for the new one's. False: another process is at it.
+Result<bool> make_file(const std::string& path, int directory) {
+  auto& files = FileSystem::get();
+  auto lock = RowLock::try_acquire(lock_path_of(path), row_of_the_file);
+  if (!lock) return fail(std::move(lock.error()));
+  if (!*lock) return false;
+  // Only the lock's holder makes the file: one that is not there now is not made meanwhile, and
+  // nobody can have begun to write beside it.
+  if (look_at(path)) return true;
+  for (const char* companion : {"-wal", "-shm"}) {
+    files.unlinkat(AT_FDCWD, (path + companion).c_str(), 0);
+  }
+  const FileHandle file(retried([&] {
+    return files.openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  }));
+  // What is committed to a file is not safe while the file's name is not.
+  if (!file || files.fsync(directory) != 0) return fail(refusal_by_errno(path));
+  return true;
 }
 
 }  // namespace
 
 bool is_busy(int code) { return (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED; }
+
+std::string Connection::lock_path() const { return lock_path_of(path_); }
 
 Error Connection::explain(int code) const {
   switch (code & 0xff) {
@@ -105,6 +156,13 @@ Error Connection::explain(int code) const {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return refusal(path_, "other processes have been writing to it all the time.");
+    case SQLITE_IOERR:
+      return refusal(path_, with_advice(std::string(sqlite3_errstr(code)) + " (SQLite, " +
+                                            std::to_string(code) +
+                                            "). If the file was removed or replaced, its "
+                                            "companions (-wal, -shm) are the old one's: remove "
+                                            "them while nobody uses it.",
+                                        ErrorCode::ledger));
     default:
       return refusal(path_, with_advice(std::string(sqlite3_errstr(code)) + " (SQLite, " +
                                             std::to_string(code) + ").",
@@ -125,20 +183,16 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path) {
                         "property ledger or VEO_LEDGER."));
   }
 
-  // SQLite would make it readable to all; its companions get the mode of the file that is there.
-  int fd = -1;
-  do {
-    fd = files.openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  } while (fd < 0 && errno == EINTR);
+  auto file = look_at(path);
+  if (!file && errno == ENOENT) {
+    auto made = make_file(path, opened->get());
+    if (!made) return fail(std::move(made.error()));
+    if (!*made) return std::unique_ptr<Connection>();
+    file = look_at(path);
+  }
   struct stat info {};
-  {
-    const FileHandle file(fd);
-    if (!file || files.fstat(file.get(), &info) != 0) {
-      const bool read_only = errno == EACCES || errno == EROFS || errno == EPERM;
-      return fail(refusal(path, with_advice(read_only ? "it is read-only."
-                                                      : std::strerror(errno) + std::string("."),
-                                            ErrorCode::ledger)));
-    }
+  if (!file || files.fstat(file.get(), &info) != 0) {
+    return fail(refusal_by_errno(path));
   }
   if (!S_ISREG(info.st_mode)) return fail(refusal(path, "it is not a regular file."));
   if (info.st_uid != ::geteuid()) return fail(refusal(path, "it belongs to another user."));
@@ -168,12 +222,6 @@ Result<bool> Connection::prepare() {
     if (is_busy(code)) return false;
     return fail(explain(code));
   };
-  // Each commit is on the disk before it returns: an fsync of the WAL, a few times for each task.
-  if (const int code = run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-      code != SQLITE_OK) {
-    return ended(code);
-  }
-  if (sqlite3_db_readonly(database(), "main") == 1) return ended(SQLITE_READONLY);
 
   const auto number = [this](const char* sql, std::int64_t& value) {
     Statement statement(database(), sql);
@@ -181,6 +229,11 @@ Result<bool> Connection::prepare() {
     if (code == SQLITE_ROW) value = statement.integer();
     return code == SQLITE_ROW ? SQLITE_OK : code;
   };
+  // Before whose they are: another process may be making them.
+  std::int64_t tables = 0;
+  if (const int code = number("SELECT count(*) FROM sqlite_schema", tables); code != SQLITE_OK) {
+    return ended(code);
+  }
   std::int64_t version = 0;
   std::int64_t application = 0;
   if (const int code = number("PRAGMA user_version", version); code != SQLITE_OK)
@@ -193,9 +246,15 @@ Result<bool> Connection::prepare() {
                                    std::to_string(version) + ", and this one knows " +
                                    std::to_string(newest_version) + "). Use that version."));
   }
-  if (version != 0 && application != application_id) {
+  if (application != application_id && (version != 0 || application != 0 || tables != 0)) {
     return fail(refusal(path_, "it is another program's database."));
   }
+  // Each commit is on the disk before it returns: an fsync of the WAL, a few times for each task.
+  if (const int code = run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+      code != SQLITE_OK) {
+    return ended(code);
+  }
+  if (sqlite3_db_readonly(database(), "main") == 1) return ended(SQLITE_READONLY);
   {
     Statement check(database(), "PRAGMA quick_check(1)");
     if (const int code = check.step(); code != SQLITE_ROW) return ended(code);

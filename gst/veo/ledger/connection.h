@@ -21,7 +21,7 @@ class Connection {
 
   [[nodiscard]] sqlite3* database() const { return database_.get(); }
   [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] std::string lock_path() const { return path_ + "-locks"; }
+  [[nodiscard]] std::string lock_path() const;
   /// Whether `path` is still the file that is open here.
   [[nodiscard]] bool is_current() const;
 

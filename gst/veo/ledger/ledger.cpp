@@ -257,11 +257,13 @@ struct Ledger::Private {
     code = insert(wanted, RecordState::reserved, now, id);
     if (code != SQLITE_OK) return code;
     auto lock = RowLock::try_acquire(connection->lock_path(), id);
-    // Ids are never used twice, and nobody locks a row that he cannot see: it is free.
-    if (!lock || !*lock) {
-      trouble = lock ? connection->explain(SQLITE_CORRUPT) : std::move(lock.error());
+    if (!lock) {
+      trouble = std::move(lock.error());
       return SQLITE_ABORT;
     }
+    // Ids are never used twice, and nobody locks a row that he cannot see. But a ledger may have
+    // been removed and made anew, with an owner of the old one still there.
+    if (!*lock) return SQLITE_BUSY;
     found = Reservation(id, std::move(**lock));
     return SQLITE_OK;
   }
@@ -296,6 +298,13 @@ struct Ledger::Private {
   }
 
   int admit(const Claim& claim, UnixTime now) {
+    // What dead owners reserved for other intents was never sent.
+    if (claim.daily_budget || claim.uri_budget) {
+      std::vector<Record> running;
+      int code = select(running, "state IN ('reserved', 'sending')", {});
+      if (code == SQLITE_OK) code = settle(running);
+      if (code != SQLITE_OK) return code;
+    }
     const auto price = claim.price_is_known ? std::optional(claim.record.credits) : std::nullopt;
     const auto within = [&](const char* variable, std::optional<Credits> limit, bool by_uri_only) {
       if (!limit) return SQLITE_OK;
@@ -398,9 +407,12 @@ Result<Record> Ledger::adopt(Record record, UnixTime now) {
   p.trouble.reset();
   std::vector<Record> rows;
   const int code = p.connection->transact([&] {
-    int step = p.select(rows, "api_url = ? AND task_id = ?", {record.api_url, record.task_id});
-    if (step != SQLITE_OK || !rows.empty()) return step;
-    if (!record.intent.empty()) {
+    int step = p.select(rows, "api_url = ? AND task_id = ? AND state <> 'superseded'",
+                        {record.api_url, record.task_id});
+    if (step != SQLITE_OK) return step;
+    const bool is_named = !rows.empty();
+    if (is_named && rows.front().state != RecordState::unknown) return step;
+    if (!is_named && !record.intent.empty()) {
       step = p.select(rows, "intent = ?", {record.intent});
       if (step == SQLITE_OK) step = p.settle(rows);
       if (step != SQLITE_OK) return step;
@@ -415,10 +427,14 @@ Result<Record> Ledger::adopt(Record record, UnixTime now) {
     auto answered = std::move(rows.front());
     rows.clear();
     answered.task_id = record.task_id;
+    answered.error.clear();
+    answered.error_message.clear();
+    answered.finished_at.reset();
     record = std::move(answered);
     Statement statement(
         p.connection->database(),
-        "UPDATE submission SET state = ?, task_id = ?, accepted_at = ? WHERE id = ?");
+        "UPDATE submission SET state = ?, task_id = ?, accepted_at = ?, finished_at = NULL, "
+        "error = '', error_message = '' WHERE id = ?");
     step = statement.bind(nick(RecordState::accepted))
                .bind(record.task_id)
                .bind(integer(now))
@@ -485,7 +501,8 @@ Status Ledger::keep(std::int64_t row, const CachedClip& clip) {
                          .bind(static_cast<std::int64_t>(clip.size))
                          .bind(row)
                          .step();
-    return step == SQLITE_DONE ? SQLITE_OK : step;
+    if (step != SQLITE_DONE) return step;
+    return sqlite3_changes(p.connection->database()) == 1 ? SQLITE_OK : SQLITE_CORRUPT;
   });
   if (code != SQLITE_OK) return fail(p.connection->explain(code));
   return {};
@@ -498,7 +515,7 @@ Status Ledger::restore(const Reservation& reservation, const CachedClip& clip, U
     Statement statement(p.connection->database(),
                         "UPDATE submission SET state = 'completed', credits = 0, task_id = ?, "
                         "clip_path = ?, clip_sha256 = ?, clip_size = ?, finished_at = ? "
-                        "WHERE id = ?");
+                        "WHERE id = ? AND state = 'reserved'");
     const int step = statement.bind(clip.identity.task_id)
                          .bind(clip.path)
                          .bind(clip.sha256)
@@ -506,7 +523,8 @@ Status Ledger::restore(const Reservation& reservation, const CachedClip& clip, U
                          .bind(integer(now))
                          .bind(reservation.row())
                          .step();
-    return step == SQLITE_DONE ? SQLITE_OK : step;
+    if (step != SQLITE_DONE) return step;
+    return sqlite3_changes(p.connection->database()) == 1 ? SQLITE_OK : SQLITE_CORRUPT;
   });
   if (code != SQLITE_OK) return fail(p.connection->explain(code));
   return {};

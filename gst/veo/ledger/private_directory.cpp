@@ -14,11 +14,22 @@ namespace {
 
 constexpr mode_t private_mode = 0700;
 
-/// mkdir -p; what is there already is no failure here.
+FileHandle open_directory(const std::string& path) {
+  int fd = -1;
+  do {
+    fd = FileSystem::get().openat(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  } while (fd < 0 && errno == EINTR);
+  return FileHandle(fd);
+}
+
+/// mkdir -p; what is there already is no failure here. Each new name is on the disk afterwards.
 void make_with_parents(const std::string& path) {
+  auto& files = FileSystem::get();
   for (std::size_t slash = 0; slash != std::string::npos;) {
+    const auto parent = slash == 0 ? (path.front() == '/' ? "/" : ".") : path.substr(0, slash);
     slash = path.find('/', slash + 1);
-    FileSystem::get().mkdir(path.substr(0, slash).c_str(), private_mode);
+    if (files.mkdir(path.substr(0, slash).c_str(), private_mode) != 0) continue;
+    if (const auto directory = open_directory(parent)) files.fsync(directory.get());
   }
 }
 
@@ -32,18 +43,10 @@ Result<FileHandle> open_private_directory(const std::string& path, ErrorCode cod
         {.code = code,
          .message = with_advice(what + " " + path + " cannot be used: " + why + ".", code)});
   };
-  const auto open = [&] {
-    int fd = -1;
-    do {
-      fd = files.openat(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    } while (fd < 0 && errno == EINTR);
-    return FileHandle(fd);
-  };
-
-  auto directory = open();
+  auto directory = open_directory(path);
   if (!directory && errno == ENOENT) {
     make_with_parents(path);
-    directory = open();
+    directory = open_directory(path);
   }
   if (!directory) return refuse(std::strerror(errno));
   struct stat info {};

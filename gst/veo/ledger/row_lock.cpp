@@ -11,10 +11,12 @@ namespace veo {
 Result<std::optional<RowLock>> RowLock::try_acquire(const std::string& path, std::int64_t row) {
   auto& files = FileSystem::get();
   const auto failed = [&] {
-    return fail({.code = ErrorCode::ledger,
-                 .message = with_advice("The ledger's lock file " + path +
-                                            " cannot be used: " + std::strerror(errno) + ".",
-                                        ErrorCode::ledger)});
+    const bool read_only = errno == EACCES || errno == EROFS || errno == EPERM;
+    const std::string why = read_only ? "it is read-only" : std::strerror(errno);
+    return fail(
+        {.code = ErrorCode::ledger,
+         .message = with_advice("The ledger's lock file " + path + " cannot be used: " + why + ".",
+                                ErrorCode::ledger)});
   };
   const auto retried = [](auto call) {
     int result = -1;

@@ -89,13 +89,32 @@ TEST_P(PromptToQuote, IsNotOfferedToCopy) {
 }
 INSTANTIATE_TEST_SUITE_P(All, PromptToQuote,
                          testing::Values("it's a dog", "a \"dog\"", "a \\ dog", "a dog\nin a park",
-                                         "a dog ! fakesink", ""));
+                                         "a dog ! fakesink", "a dog\ttake=2", "a dog\rtake=2", ""));
 
 // The URLs of images are kept redacted, and other fields in words.
 TEST(UnknownSubmission, OffersNoLineWithoutAllOfTheRequest) {
   auto record = a_record();
   record.details = "aspect-ratio=9:16";
   EXPECT_THAT(unknown_submission(record).message, Not(HasSubstr(to_copy)));
+}
+
+// The line would submit another request, and leave this one unknown.
+TEST(UnknownSubmission, OffersNoLineForAnExtension) {
+  auto record = a_record();
+  record.parent_task_id = "task_1";
+  EXPECT_THAT(unknown_submission(record).message, Not(HasSubstr(to_copy)));
+}
+
+TEST(UnknownSubmission, OffersNoLineThatMakesAnotherIntent) {
+  const Request request{
+      .prompt = a_record().prompt, .mode = Mode::quality, .resolution = Resolution::k4};
+  for (const IntentOptions& options :
+       {IntentOptions{.api_url = a_record().api_url, .take = 2},
+        IntentOptions{.api_url = a_record().api_url, .request_id = "order-7"}}) {
+    auto record = a_record();
+    record.intent = make_intent(request, options).id;
+    EXPECT_THAT(unknown_submission(record).message, Not(HasSubstr(to_copy))) << options.take;
+  }
 }
 
 TEST(UnknownSubmission, CutsALongPromptBetweenCharacters) {

@@ -367,6 +367,70 @@ TEST_F(CacheTest, AClipThatCannotBeKeptCanStillBeRead) {
   EXPECT_EQ(bytes, "the clip");
 }
 
+/// Does something else in the midst of an operation, as another process could.
+class Interrupted : public FileSystem {
+ public:
+  Interrupted() { FileSystem::set(this); }
+  ~Interrupted() override { FileSystem::set(nullptr); }
+
+  int fsync(int fd) override {
+    if (auto act = std::exchange(at_fsync_, nullptr)) act();
+    return FileSystem::fsync(fd);
+  }
+  int lock(int fd, const struct flock& lock) override {
+    if (auto act = std::exchange(at_lock_, nullptr)) {
+      act(fd);
+      const int result = FileSystem::lock(fd, lock);
+      const int reason = errno;
+      holder_ = FileHandle();
+      errno = reason;
+      return result;
+    }
+    return FileSystem::lock(fd, lock);
+  }
+
+  std::function<void()> at_fsync_;
+  std::function<void(int)> at_lock_;
+  FileHandle holder_;
+};
+
+// Its sidecar is a part of its own for a moment.
+TEST_F(CacheTest, AClipIsKeptThoughAnotherIsBegunMeanwhile) {
+  Interrupted files;
+  const auto part = begin(cache(), clip_of("T"), "the clip");
+  const auto other = open(std::nullopt);
+  files.at_fsync_ = [&] { files.at_fsync_ = [&] { begin(*other, clip_of("U"), "").reset(); }; };
+  const auto kept = cache().keep(*part, sha256_hex("the clip"), 8);
+  EXPECT_TRUE(kept) << kept.error().message;
+  EXPECT_TRUE(cache().find_intent(api, clip_of("T").intent));
+}
+
+// Between making its file and locking it, another's sweep may hold and remove it.
+TEST_F(CacheTest, AClipIsBegunThoughAnotherSweepsMeanwhile) {
+  Interrupted files;
+  files.at_lock_ = [&](int fd) {
+    const auto link = "/proc/self/fd/" + std::to_string(fd);
+    files.holder_ = FileHandle(::open(link.c_str(), O_RDWR | O_CLOEXEC));
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    ASSERT_EQ(::fcntl(files.holder_.get(), F_OFD_SETLK, &whole), 0);
+    for (const auto& name : names()) std::filesystem::remove(file(name));
+  };
+  const auto part = cache().begin(clip_of("T"));
+  EXPECT_TRUE(part) << part.error().message;
+  EXPECT_EQ(count(".part"), part ? 1U : 0U);
+}
+
+TEST_F(CacheTest, ATaskIdThatBeginsAsAnothersNameKeepsItsSidecar) {
+  const auto id = clip_of("T" + stem_end + ".x");
+  keep(cache(), clip_of("T", std::string(64, 'b')), "the clip");
+  keep(cache(), id, "another");
+  cache().remove(clip_of("T"));
+  EXPECT_TRUE(cache().find(id, 7));
+  EXPECT_TRUE(cache().find_intent(api, id.intent));
+}
+
 // --- VEO_CACHE_SIZE --------------------------------------------------------------------------
 
 TEST_F(CacheTest, WithoutALimitNothingGoes) {

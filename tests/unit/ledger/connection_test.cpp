@@ -153,6 +153,24 @@ TEST_F(ConnectionTest, AnotherProgramsDatabaseIsRefused) {
   EXPECT_EQ(query(path_, "SELECT name FROM sqlite_schema"), "bookmarks");
 }
 
+// Most programs leave both numbers at 0: such a file is only ours if nothing is in it.
+TEST_F(ConnectionTest, AnotherProgramsDatabaseWithoutAVersionIsRefused) {
+  write(path_, "");
+  query(path_, "CREATE TABLE bookmarks (url TEXT)");
+  EXPECT_THAT(why_not(path_), HasSubstr("another program's"));
+  EXPECT_EQ(query(path_, "SELECT name FROM sqlite_schema"), "bookmarks");
+  query(path_, "PRAGMA application_id = 77");
+  EXPECT_THAT(why_not(path_), HasSubstr("another program's"));
+}
+
+TEST_F(ConnectionTest, AnotherProgramsDatabaseIsLeftAsItIs) {
+  write(path_, "");
+  query(path_, "CREATE TABLE bookmarks (url TEXT); PRAGMA user_version = 1");
+  const auto bytes = bytes_of(path_);
+  (void)why_not(path_);
+  EXPECT_EQ(bytes_of(path_) == bytes, true);
+}
+
 TEST_F(ConnectionTest, ANewerSchemaIsRefusedAndLeftAlone) {
   write_ledger(3);
   query(path_, "PRAGMA user_version = 2");
@@ -218,6 +236,27 @@ TEST_F(ConnectionTest, AReadOnlyDirectoryIsRefused) {
   EXPECT_THAT(test::as_ordinary_user(directory_.path(), [&] { return why_not(missing); }),
               HasSubstr("read-only"));
   ::chmod(directory_.path().c_str(), 0700);
+}
+
+// SQLite's locks are a process's: they go with the first descriptor of the file that it closes. The
+// connection that is open would go on without, and others could take its WAL away.
+TEST_F(ConnectionTest, AnotherNameOfTheFileTakesNoLockAway) {
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  ASSERT_EQ(value(*connection, "SELECT count(*) FROM submission"), "0");
+  const auto locks = [&] {
+    test::Process other([&](const test::Process::Say& say) {
+      struct flock lock {};
+      lock.l_type = F_WRLCK;
+      lock.l_whence = SEEK_SET;
+      const int fd = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
+      say(::fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK ? "free" : "locked");
+    });
+    return other.line();
+  };
+  ASSERT_EQ(locks(), "locked");
+  ASSERT_TRUE(open(directory_.path() + "/./ledger.db"));
+  EXPECT_EQ(locks(), "locked");
 }
 
 // --- Others at the file ----------------------------------------------------------------------

@@ -362,6 +362,12 @@ TEST_F(LedgerTest, RowsOfTheFutureCount) {
   EXPECT_EQ(kind_of(ledger().claim(within(99), noon)), "budget-exceeded");
 }
 
+// Dying before anything is sent is harmless.
+TEST_F(LedgerTest, ADeadReservationHoldsNoBudget) {
+  leave_row(ledger(), a_claim("dead", 60), reserved);
+  EXPECT_EQ(kind_of(ledger().claim(within(99), noon)), "reservation");
+}
+
 TEST_F(LedgerTest, TheUriBudgetCountsUrisAndTheDailyOneAll) {
   leave_row(ledger(), a_claim("by hand", 60), completed);
   auto uri = a_claim("first uri");
@@ -506,6 +512,37 @@ TEST_F(LedgerTest, KeepsWhereTheClipIs) {
   EXPECT_EQ(record.state, completed);
   EXPECT_EQ(record.credits, 40U);
   EXPECT_EQ(record.finished_at, before.finished_at);
+}
+
+// The service's half answer may have named it; the user is told to set its id.
+TEST_F(LedgerTest, TheTaskThatAnUnknownRowNamesSettlesIt) {
+  const auto owned = reservation_of(ledger().claim(a_claim(), noon));
+  test::lead(ledger(), owned.row(), sending);
+  const Error lost{.code = ErrorCode::submit_unknown, .message = "Half an answer."};
+  ASSERT_TRUE(ledger().move(owned.row(), unknown, {.at = noon, .task_id = "X", .error = lost}));
+  const auto adopted = ledger().adopt(task("X", "intent"), noon + 1h);
+  ASSERT_TRUE(adopted) << adopted.error().message;
+  EXPECT_EQ(adopted->id, owned.row());
+  EXPECT_EQ(adopted->state, accepted);
+  EXPECT_EQ(states(), "accepted");
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon + 1h)), "accepted X");
+  EXPECT_TRUE(ledger().move(owned.row(), completed, {.at = noon + 2h}));
+}
+
+TEST_F(LedgerTest, WhatWasSettledHasNoErrorAnyMore) {
+  const auto owned = reservation_of(ledger().claim(a_claim(), noon));
+  test::lead(ledger(), owned.row(), sending);
+  const Error lost{.code = ErrorCode::submit_unknown, .message = "Lost."};
+  ASSERT_TRUE(ledger().move(owned.row(), unknown, {.at = noon, .error = lost}));
+  const auto adopted = ledger().adopt(task("X", "intent"), noon + 1h);
+  ASSERT_TRUE(adopted);
+  EXPECT_EQ(adopted->error, "");
+  EXPECT_EQ(row(owned.row()).error, "");
+  EXPECT_EQ(row(owned.row()).finished_at, std::nullopt) << "it runs";
+}
+
+TEST_F(LedgerTest, AClipOfARowThatIsNotThereIsAnError) {
+  EXPECT_FALSE(ledger().keep(7, a_clip("T")));
 }
 
 // --- find(), get(), move() -------------------------------------------------------------------
@@ -683,6 +720,36 @@ TEST_F(LedgerTest, WhoeverHoldsAFileThatWasTakenAwayDoesNotHarmTheNewOne) {
   EXPECT_EQ(process.line(), "reservation");
   EXPECT_EQ(process.line(), "ok");
   EXPECT_EQ(process.line(), "21");
+}
+
+// The same from another process, which may have it open.
+TEST_F(LedgerTest, AFileThatWasTakenAwayFromAnotherProcessIsMadeAnew) {
+  Process holder([&](const Process::Say& say) {
+    const auto old = test::open_ledger(path_);
+    leave_row(*old, a_claim("old"), accepted);
+    say("there");
+    ::pause();
+  });
+  ASSERT_EQ(holder.line(), "there");
+  std::filesystem::remove(path_);
+  const auto fresh = Ledger::open(path_);
+  ASSERT_TRUE(fresh) << fresh.error().message;
+  ASSERT_TRUE(*fresh);
+  EXPECT_EQ(kind_of((*fresh)->claim(a_claim(), noon)), "reservation");
+  EXPECT_EQ(states(), "reserved");
+}
+
+// The lock file outlives the ledger, and so does the lock of whoever is at a row of the old one.
+TEST_F(LedgerTest, ALockOfTheFileThatWasTakenAwayDoesNotDamageTheNewOne) {
+  Process holder([&](const Process::Say& say) {
+    const auto owned = reservation_of(test::open_ledger(path_)->claim(a_claim("old"), noon));
+    say("there");
+    ::pause();
+  });
+  ASSERT_EQ(holder.line(), "there");
+  for (const char* file : {"", "-wal", "-shm"}) std::filesystem::remove(path_ + file);
+  const auto found = ledger().claim(a_claim("new"), noon);
+  EXPECT_TRUE(found) << found.error().message;
 }
 
 TEST_F(LedgerTest, OfManyThreadsOneSubmits) {
