@@ -148,8 +148,9 @@ TEST(Money, ARequestIdStandsForOneRequest) {
   const auto first = play(simulator, "prompt=x request-id=job-7 " + signed_url + "one\">");
   ASSERT_FALSE(first.failure) << first.failure->text;
   EXPECT_TRUE(first.warnings.empty());
-  const auto again = play(simulator, "prompt=x request-id=job-7 " + signed_url + "one\">");
-  EXPECT_FALSE(again.failure);
+  const auto again = play(simulator, "prompt=x request-id=job-7 " + signed_url + "two\">");
+  EXPECT_FALSE(again.failure) << again.failure->text;
+  EXPECT_EQ(submissions(simulator), 1);
   const auto other = play(simulator, "prompt=y request-id=job-7");
   ASSERT_TRUE(other.failure);
   EXPECT_EQ(other.code(), "invalid-request");

@@ -90,7 +90,8 @@ struct Clip::Private : std::enable_shared_from_this<Clip::Private> {
     auto whole = std::make_shared<Spool>(std::move(file), settings.size);
     hash(*whole, settings.size, [this, whole](const std::string& sha256) {
       if (sha256 != settings.sha256) {
-        settings.cache->remove(identity());
+        // One that could not be read just now may be good yet.
+        if (!sha256.empty()) settings.cache->remove(identity());
         return download();
       }
       {
@@ -151,7 +152,10 @@ struct Clip::Private : std::enable_shared_from_this<Clip::Private> {
   void settle() {
     if (!part || std::exchange(settling, true)) return;
     hash(*spool, *size, [this](const std::string& sha256) {
-      auto kept = settings.cache->keep(*part, sha256, *size);
+      // A clip without its checksum would be no use to the next run.
+      Result<CachedClip> kept = fail(Error{
+          .code = ErrorCode::cache, .message = "its copy in the cache could not be read back."});
+      if (!sha256.empty()) kept = settings.cache->keep(*part, sha256, *size);
       auto recorded = kept ? settings.kept(*kept) : fail(std::move(kept.error()));
       {
         const std::lock_guard lock(mutex);
@@ -166,14 +170,19 @@ struct Clip::Private : std::enable_shared_from_this<Clip::Private> {
   void go_on() {
     std::uint64_t hole = 0;
     std::uint64_t hole_end = 0;
+    bool stuck = false;
     {
       const std::lock_guard lock(mutex);
       if (!size || error || main.active || side.active) return;
       if (spool->held() < *size) {
-        if (!ranges) return;
+        stuck = !ranges;
         hole = spool->run_at(0);
         hole_end = spool->next_after(hole).value_or(*size);
       }
+    }
+    if (stuck) {
+      return give_up({.code = ErrorCode::bad_response,
+                      .message = "the file host no longer serves parts of the file."});
     }
     if (hole_end == 0) return settle();
     start(main, hole, hole_end);
@@ -457,6 +466,11 @@ Status Clip::read(std::uint64_t offset, std::span<std::uint8_t> into) const {
 Clip::Stats Clip::stats() const {
   const std::lock_guard lock(p_->mutex);
   return p_->stats;
+}
+
+bool Clip::has_failed() const {
+  const std::lock_guard lock(p_->mutex);
+  return p_->error.has_value();
 }
 
 bool Clip::is_refused() const {

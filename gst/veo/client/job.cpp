@@ -29,9 +29,10 @@ namespace {
 constexpr Backoff look_again{.base = 20ms, .cap = 250ms};
 /// How often to try again to write something down.
 constexpr Backoff write_again{.base = 20ms, .cap = 1000ms};
-constexpr unsigned enough_tries = 8;  // where nothing is lost without
-/// An exiting process does not wait for longer either.
-constexpr auto unwanted_answer_is_recorded_within = 5s;
+constexpr unsigned enough_tries = 8;          // where nothing is lost without
+constexpr unsigned tries_for_an_answer = 16;  // some seconds
+constexpr unsigned looks_before_a_word = 8;   // a second
+constexpr unsigned tries_before_a_word = 3;   // other processes may just be writing
 
 /// What the job is called in the process.
 std::string name_of(const Job::Settings& settings) {
@@ -75,10 +76,6 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
 
   void begin() {
     started = now();
-    if (auto failure = JobRegistry::failure(name_of(settings)); failure) {
-      failure->message += " Within this process it is not submitted again.";
-      return give_up(std::move(*failure));
-    }
     auto opened = Service::open(thread, settings.api_url, settings.key, settings.network);
     if (!opened) return give_up(std::move(opened.error()));
     service = std::move(*opened);
@@ -87,10 +84,15 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
 
   void look_up() {
     if (abandoned) return release();
+    auto claim = settings.claim;
+    if (auto failure = JobRegistry::failure(name_of(settings))) {
+      failure->message += " Within this process it is not submitted again.";
+      claim.refusal = std::move(failure);
+    }
     const auto standing = record->look_up({.ledger = settings.ledger,
                                            .cache_directory = settings.cache_directory,
                                            .cache_limit = settings.cache_limit,
-                                           .claim = settings.claim,
+                                           .claim = std::move(claim),
                                            .task_id = settings.task_id,
                                            .key = settings.key ? &*settings.key : nullptr});
     for (const auto& notice : record->notices()) add_notice(notice);
@@ -99,10 +101,12 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
       case TaskRecord::Standing::undecided:
         if (now() >= started + settings.generation_timeout) {
           return give_up({.code = ErrorCode::timeout,
-                          .message = "Another process has been submitting the same request for " +
+                          .message = "The same request has been submitted by somebody else for " +
                                      std::to_string(settings.generation_timeout.count()) +
-                                     " s. This one has sent nothing."});
+                                     " s without an end, or the ledger is busy all the time. "
+                                     "This one has sent nothing."});
         }
+        if (looks == looks_before_a_word) tell_waiting();
         after(look_again.delay(looks++, random()), [this] { look_up(); });
         break;
       case TaskRecord::Standing::ours:
@@ -112,6 +116,20 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
         join_task();
         break;
     }
+  }
+
+  /// It takes longer than another's moment with the file: let it be seen.
+  void tell_waiting() {
+    {
+      const std::lock_guard lock(mutex);
+      snapshot.phase = Phase::submitting;
+      snapshot.trouble =
+          Error{.code = ErrorCode::ledger,
+                .message =
+                    "The same request is being submitted by somebody else, who is waited "
+                    "for."};
+    }
+    subscribers.notify();
   }
 
   /// The task is there, whoever submitted it.
@@ -145,7 +163,6 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
 
   void abandon() {
     abandoned = true;
-    abandoned_at = now();
     // A paid task's only name may be on its way, or on its way to the disk.
     if ((service && service->may_be_sent()) || is_recording_answer) return;
     if (is_posting) may_be_sent = false;  // it never began, and now never will
@@ -167,6 +184,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     timer.cancel();
     submission.reset();
     service.reset();
+    record->let_go();
   }
 
   void obey(const TaskMachine::Command& command) {
@@ -201,7 +219,9 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
           JobRegistry::remember_failure(name_of(settings), *machine.error());
         }
         // A clip's URL may have to be asked for once more.
-        if (machine.state() != TaskMachine::State::completed) release();
+        if (machine.state() == TaskMachine::State::completed) break;
+        give_back(machine.error());
+        release();
         break;
     }
   }
@@ -215,15 +235,12 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     after(delay, [this] { obey(machine.time_passed(now())); });
   }
 
-  /// Writes something down, again and again until it is on the disk, `tries` times at most (0: for
-  /// as long as somebody waits for it), and goes on with `then`.
+  /// Writes something down, again and again until it is on the disk, `tries` times at most, and
+  /// goes on with `then`.
   void insist(std::function<Status()> write, unsigned tries,
               std::function<void(const Status&)> then, unsigned tried = 0) {
     const auto written = write();
-    const bool enough =
-        tries > 0 ? tried + 1 >= tries
-                  : abandoned_at && now() > *abandoned_at + unwanted_answer_is_recorded_within;
-    if (written || enough) return then(written);
+    if (written || tried + 1 >= tries) return then(written);
     after(write_again.delay(tried, random()),
           [this, write = std::move(write), tries, then = std::move(then), tried]() mutable {
             insist(std::move(write), tries, std::move(then), tried + 1);
@@ -232,11 +249,11 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
 
   void send_submission() {
     if (abandoned) return obey({});
-    submission.emplace();
     is_posting = true;
     may_be_sent = true;
     service->submit(
         settings.request, *settings.catalog,
+        [self = shared_from_this()] { self->submission.emplace(); },
         [self = shared_from_this()](Submitted outcome) { self->submitted(std::move(outcome)); });
   }
 
@@ -247,7 +264,6 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
         accepted_at = now();
         break;
       case Submitted::Kind::unknown:
-        outcome.error = explain_unknown(std::move(outcome.error));
         break;
       case Submitted::Kind::not_sent:
       case Submitted::Kind::rate_limited:
@@ -269,12 +285,14 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
       return record->held();
     };
     is_recording_answer = true;
-    insist(write, accepted ? 0 : enough_tries,
+    insist(write, accepted ? tries_for_an_answer : enough_tries,
            [this, outcome, accepted, unknown](const Status& written) {
              is_recording_answer = false;
              submission.reset();
+             if (accepted && !written) return give_up(unrecorded(outcome.task_id, written));
+             if (unknown && abandoned) return learn_balance(outcome, std::nullopt);
              // A hint to whether it was paid.
-             if (unknown && !abandoned) {
+             if (unknown) {
                return service->ask_balance(
                    [self = shared_from_this(), outcome](std::optional<double> balance) {
                      self->learn_balance(outcome, balance);
@@ -291,22 +309,36 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   }
 
   void conclude_submission(Submitted outcome) {
-    const auto error = outcome.error;
     const auto command = machine.submitted(std::move(outcome), now(), random());
-    if (machine.state() == TaskMachine::State::failed) give_back(error);
     obey(command);
   }
 
   Status write_accepted(const std::string& task_id) {
     auto written = record->accepted(task_id);
-    if (!written) tell_unrecorded(task_id, written);
+    // The task is paid, and this may be the only place where its name ever stands.
+    if (!written && ++unwritten == tries_before_a_word) {
+      const auto text = unrecorded(task_id, written).message;
+      g_printerr("gst-veo: %s\n", text.c_str());
+      add_notice(text);
+    }
     return written;
   }
 
-  [[nodiscard]] Error explain_unknown(Error seen) const {
+  [[nodiscard]] static Error unrecorded(const std::string& task_id, const Status& written) {
+    return {.code = ErrorCode::ledger,
+            .message = "Task " + task_id + " is accepted and paid, but could not be recorded: " +
+                       written.error().message + " Keep its id: task-id=" + task_id +
+                       " plays it at no further cost. Nothing else is submitted.",
+            .task_id = task_id,
+            .charged = Charged::unknown};
+  }
+
+  [[nodiscard]] Error explain_unknown(const Error& seen, std::optional<double> balance) const {
     auto row = record->record();
+    row.error_message = seen.message;
     row.task_id = seen.task_id;
-    auto error = unknown_submission(row, seen.message);
+    row.balance = balance;
+    auto error = unknown_submission(row, settings.claim.is_plain);
     error.http_status = seen.http_status;
     error.service_code = seen.service_code;
     error.service_type = seen.service_type;
@@ -315,21 +347,9 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   }
 
   void learn_balance(Submitted outcome, std::optional<double> balance) {
-    if (balance) {
-      (void)record->unknown(outcome.error, balance).has_value();
-      outcome.error.message += balance_hint(*balance);
-    }
+    if (balance) (void)record->unknown(outcome.error, balance).has_value();
+    outcome.error = explain_unknown(outcome.error, balance);
     conclude_submission(std::move(outcome));
-  }
-
-  /// Once: the task is paid, and this may be the only place where its name ever stands.
-  void tell_unrecorded(const std::string& task_id, const Status& written) {
-    if (std::exchange(told_unrecorded, true)) return;
-    const auto text = "Task " + task_id + " is accepted and paid, but could not be recorded: " +
-                      written.error().message + " Keep its id: task-id=" + task_id +
-                      " plays it. Writing is tried again; nothing else is submitted.";
-    g_printerr("gst-veo: %s\n", text.c_str());
-    add_notice(text);
   }
 
   void send_query() {
@@ -341,21 +361,26 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   }
 
   void queried(Result<TaskReport> report, Service::RetryAfter retry_after) {
-    if (!report) report = fail(with_history(std::move(report.error())));
+    const bool good = report.has_value();
+    if (!good) report = fail(with_history(std::move(report.error())));
     const auto command = machine.queried(std::move(report), retry_after, now(), random());
-    const auto then = [this, command](const Status& written) {
+    const auto write = [this, good] {
+      if (good && !settings.task_id.empty() && !is_confirmed) {
+        if (auto written = record->confirmed(settings.claim.record.intent); !written)
+          return written;
+        is_confirmed = true;
+      }
+      if (machine.state() == TaskMachine::State::completed) {
+        return record->completed(machine.report()->urls.front());
+      }
+      const bool failed = machine.error() && machine.error()->code == ErrorCode::task_failed;
+      return failed ? record->failed(*machine.error()) : Status();
+    };
+    insist(write, enough_tries, [this, command](const Status& written) {
       // What the service says of a task can be asked for again: nothing is lost without it.
       if (!written) add_notice(written.error().message);
       obey(command);
-    };
-    if (machine.state() == TaskMachine::State::completed) {
-      return insist([this] { return record->completed(machine.report()->urls.front()); },
-                    enough_tries, then);
-    }
-    if (machine.error() && machine.error()->code == ErrorCode::task_failed) {
-      return insist([this] { return record->failed(*machine.error()); }, enough_tries, then);
-    }
-    obey(command);
+    });
   }
 
   /// Where the service does not let us at a task that is paid: what we know of it.
@@ -479,14 +504,14 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   std::optional<BegunSubmissions::Guard> submission;
   TaskMachine::Time started{};
   std::optional<TaskMachine::Time> accepted_at;
-  std::optional<TaskMachine::Time> abandoned_at;
   unsigned polls = 0;
   unsigned looks = 0;
   bool abandoned = false;
   bool is_posting = false;           // the submission is with `service`
   bool may_be_sent = false;          // of the claim we hold
   bool is_recording_answer = false;  // the timer is not to be cancelled
-  bool told_unrecorded = false;
+  bool is_confirmed = false;         // the task that the user named is one
+  unsigned unwritten = 0;            // failed tries to record the accepted task
 
   Subscribers subscribers;
   mutable std::mutex mutex;
@@ -531,13 +556,17 @@ void Job::subscribe(std::weak_ptr<Wakeup> wakeup) { p_->subscribers.add(std::mov
 
 std::shared_ptr<Clip> Job::clip() {
   const std::lock_guard lock(p_->mutex);
+  // One that failed is not handed to the next who asks.
+  if (p_->clip && p_->clip->has_failed() && !p_->clip->is_refused()) p_->clip.reset();
   if (!p_->clip && p_->clip_settings) p_->clip = Clip::open(*p_->clip_settings);
   return p_->clip;
 }
 
-bool Job::renew() {
+bool Job::renew(const std::shared_ptr<Clip>& refused) {
   {
     const std::lock_guard lock(p_->mutex);
+    // Another reader may have asked already.
+    if (p_->clip != refused) return true;
     if (std::exchange(p_->renewed, true)) return false;
     p_->snapshot.phase = Phase::generating;
     p_->clip_settings.reset();

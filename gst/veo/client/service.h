@@ -28,8 +28,9 @@ class Service {
                                                std::string api_url, Result<Secret> key,
                                                const NetworkSettings& network);
 
-  /// Once the POST has begun, nothing cancels it: see may_be_sent().
-  void submit(const Request& request, const Catalog& catalog,
+  /// Once the POST has begun, nothing cancels it: see may_be_sent(). `begun` is called then, unless
+  /// it never begins.
+  void submit(const Request& request, const Catalog& catalog, std::function<void()> begun,
               std::function<void(Submitted)> handler);
   void query(const std::string& task_id,
              std::function<void(Result<TaskReport>, RetryAfter)> handler);

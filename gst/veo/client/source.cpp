@@ -75,6 +75,7 @@ Claim make_claim(const Source::Settings& settings, const std::string& api_url,
   claim.by_request_id = !settings.request_id.empty();
   claim.price_is_known = credits.has_value();
   claim.resubmit = settings.resubmit;
+  claim.is_plain = settings.access.api_url.empty() && settings.ledger.empty();
   return claim;
 }
 
@@ -162,12 +163,12 @@ struct Source::Private {
   /// The URL is no good any more: once, a fresh one is asked for.
   bool renew() {
     if (!clip->is_refused()) return false;
+    const auto refused = clip;
     {
       const std::lock_guard lock(mutex);
       clip.reset();
     }
-    // Another reader of the same job may have asked already.
-    return job->renew() || job->snapshot().phase != Job::Phase::completed;
+    return job->renew(refused);
   }
 
   /// Finds the order in which the file's bytes are to go out. Returns why that has to wait, or

@@ -33,18 +33,27 @@ Result<TaskRecord::Standing> TaskRecord::look_up(const Settings& settings) {
 
   auto claim = settings.claim;
   if (settings.key != nullptr) claim.record.key_mark = settings.key->mark(ledger_->salt());
+  auto lost = find_lost(claim.record);
+  if (!lost) return fail(std::move(lost.error()));
+  if (*lost) {
+    // What is here is not submitted: nothing can refuse it.
+    claim.refusal.reset();
+    claim.daily_budget.reset();
+    claim.record.by_uri = false;
+  }
   auto found = ledger_->claim(claim, unix_now());
   if (!found) return fail(std::move(found.error()));
   if (std::holds_alternative<Later>(*found)) return Standing::undecided;
   if (auto* record = std::get_if<Record>(&*found)) {
     record_ = std::move(*record);
-    return Standing::known;
+    return know_clip();
   }
   reservation_ = std::move(std::get<Reservation>(*found));
   record_ = std::move(claim.record);
   record_.id = reservation_->row();
   record_.reserved_at = unix_now();
-  return restore_from_cache(settings);
+  if (!*lost) return Standing::ours;
+  return restore(settings, **lost);
 }
 
 Result<TaskRecord::Standing> TaskRecord::look_up_task(const Settings& settings) {
@@ -52,36 +61,62 @@ Result<TaskRecord::Standing> TaskRecord::look_up_task(const Settings& settings) 
   wanted.task_id = settings.task_id;
   auto found = ledger_->adopt(wanted, unix_now());
   if (found) {
-    record_ = std::move(*found);
-  } else {
-    notices_.push_back(found.error().message + " Task " + settings.task_id +
-                       " is played without a record.");
-    ledger_.reset();
-    record_ = std::move(wanted);
-    record_.state = RecordState::accepted;
+    if (!*found) return Standing::undecided;
+    record_ = std::move(**found);
+    return know_clip();
+  }
+  notices_.push_back(found.error().message + " Task " + settings.task_id +
+                     " is played without a record.");
+  ledger_.reset();
+  record_ = std::move(wanted);
+  record_.state = RecordState::accepted;
+  return Standing::known;
+}
+
+/// A process may have ended between the clip's coming to the cache and the record of it.
+Result<TaskRecord::Standing> TaskRecord::know_clip() {
+  if (record_.state != RecordState::completed || !record_.clip_sha256.empty()) {
+    return Standing::known;
+  }
+  // Where the cache cannot be read, there is a URL.
+  if (auto clip = cache_->find_task(record_.api_url, record_.task_id); clip && *clip) {
+    record_.clip_sha256 = (*clip)->sha256;
+    record_.clip_size = (*clip)->size;
   }
   return Standing::known;
 }
 
-/// Before anything is paid: the clip may be here though the ledger was lost.
-Result<TaskRecord::Standing> TaskRecord::restore_from_cache(const Settings& settings) {
-  const auto clip =
-      cache_->find_intent(settings.claim.record.api_url, settings.claim.record.intent);
-  // An element with reuse=false asks for another one.
-  if (!clip || !settings.claim.record.instance.empty()) return Standing::ours;
-  if (auto restored = ledger_->restore(*reservation_, *clip, unix_now()); !restored) {
-    return fail(std::move(restored.error()));
-  }
+/// The clip of an intent that the ledger does not know (any more). An element with reuse=false asks
+/// for another one.
+Result<std::optional<CachedClip>> TaskRecord::find_lost(const Record& wanted) {
+  const auto nothing = std::optional<CachedClip>();
+  if (!wanted.instance.empty()) return nothing;
+  auto known = ledger_->knows(wanted.intent);
+  if (!known) return fail(std::move(known.error()));
+  if (*known) return nothing;
+  return cache_->find_intent(wanted.api_url, wanted.intent);
+}
+
+Result<TaskRecord::Standing> TaskRecord::restore(const Settings& settings, const CachedClip& clip) {
+  auto restored = ledger_->restore(*reservation_, clip, unix_now());
+  auto record = restored ? ledger_->get(reservation_->row()) : fail(std::move(restored.error()));
+  reservation_.reset();
+  if (!record) return fail(std::move(record.error()));
   notices_.push_back("The ledger " + settings.ledger +
                      " does not know this request, but the cache has the clip of its task " +
-                     clip->identity.task_id +
+                     clip.identity.task_id +
                      ", which is played. If the ledger was lost, so is the record of what else was "
                      "paid. Set take for another one.");
-  auto restored = ledger_->get(reservation_->row());
-  if (!restored) return fail(std::move(restored.error()));
-  record_ = std::move(*restored);
-  reservation_.reset();
+  record_ = std::move(*record);
   return Standing::known;
+}
+
+Status TaskRecord::confirmed(const std::string& intent) {
+  if (!ledger_) return {};
+  auto answered = ledger_->answer(intent, record_, unix_now());
+  if (!answered) return fail(std::move(answered.error()));
+  if (*answered) record_ = std::move(**answered);
+  return {};
 }
 
 std::string TaskRecord::mark_of(const Secret& key) const {
@@ -112,6 +147,7 @@ Status TaskRecord::released(const std::optional<Error>& why) {
 
 Status TaskRecord::unknown(const Error& why, std::optional<double> balance) {
   record_.balance = balance;
+  record_.error_message = why.message;
   return move(RecordState::unknown, {.task_id = why.task_id, .error = why, .balance = balance});
 }
 

@@ -36,6 +36,7 @@ class TaskRecord {
   /// Fails with ledger, cache, and all that Ledger::claim() has to tell.
   Result<Standing> look_up(const Settings& settings);
 
+  /// As far as it is known; of an unknown row, `error_message` says what was seen.
   [[nodiscard]] const Record& record() const { return record_; }
   [[nodiscard]] const std::shared_ptr<Cache>& cache() const { return cache_; }
   [[nodiscard]] bool is_claimed() const { return reservation_.has_value(); }
@@ -54,10 +55,17 @@ class TaskRecord {
   Status completed(const std::string& url);
   Status failed(const Error& why);
   Status kept(const CachedClip& clip);
+  /// The service knows the task that the user named: if the intent's submission is unknown, by the
+  /// user's word this is what became of it.
+  Status confirmed(const std::string& intent);
+  /// Nothing more will be written: whoever asks finds the row without an owner.
+  void let_go() { reservation_.reset(); }
 
  private:
   Result<Standing> look_up_task(const Settings& settings);
-  Result<Standing> restore_from_cache(const Settings& settings);
+  Result<Standing> know_clip();
+  Result<std::optional<CachedClip>> find_lost(const Record& wanted);
+  Result<Standing> restore(const Settings& settings, const CachedClip& clip);
   Status move(RecordState to, Change change);
 
   std::shared_ptr<Ledger> ledger_;  // null: a known task is played without a record

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/core/intent.h"
 
+#include <algorithm>
 #include <span>
 #include <variant>
 
@@ -56,7 +57,12 @@ std::string canonical_request(const Request& request) {
 }
 
 Intent make_intent(const Request& request, const IntentOptions& options) {
-  const auto canonical = canonical_request(request);
+  auto named = request;
+  if (!options.request_id.empty()) {
+    // The caller's word that it is the same picture, whatever its signature is today.
+    for (auto& url : named.image_urls) url.resize(std::min(url.size(), url.find('?')));
+  }
+  const auto canonical = canonical_request(named);
   std::string identity(version);
   append(identity, "api", options.api_url);
   append(identity, "account", options.account);

@@ -60,13 +60,10 @@ std::string last_seen(const Seen& seen) {
 Error may_be_paid(const Seen& seen) {
   Error error = seen.answer.error;
   error.code = ErrorCode::submit_unknown;
-  error.message =
-      "The submission was sent, and may have been accepted and paid: no answer decides it (" +
-      last_seen(seen) + ").";
+  // What was seen; unknown_submission() says what that means.
+  error.message = "no answer decides it (" + last_seen(seen) + ").";
   // From an answer that cannot be trusted, but the best hint there is.
   error.task_id = seen.answer.task_id.value_or("");
-  if (!error.task_id.empty()) error.message += " It names the task " + error.task_id + ".";
-  error.message = with_advice(std::move(error.message), error.code);
   error.http_status = seen.wire.got_head ? seen.wire.status : 0;
   return error;
 }

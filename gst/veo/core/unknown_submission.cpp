@@ -68,19 +68,23 @@ std::string balance_hint(double balance) {
   return " A hint: the balance was " + number_of(balance) + " credits afterwards.";
 }
 
-Error unknown_submission(const Record& record, const std::string& seen) {
+Error unknown_submission(const Record& record, bool offers_line) {
   const auto when = record.sending_at.value_or(record.reserved_at);
   std::string text = "The submission of " + to_text(when) + " (" + quoted(record.prompt) + ", " +
                      record.mode + ", " + record.resolution + ", " +
                      std::to_string(record.credits) +
                      " credits) was sent, and may have been accepted and paid: ";
-  text += seen.empty() ? "no answer of it was recorded." : seen;
+  text += record.error_message.empty() ? "no answer of it was recorded." : record.error_message;
+  if (!record.task_id.empty()) {
+    text += " It named the task " + record.task_id + ": try task-id=" + record.task_id +
+            " on the same line first.";
+  }
   text +=
       " It is not sent again by itself. Look for the task in the provider's dashboard. If it is "
       "there, set task-id to its id, once, on the same line: it plays at no further cost, and the "
       "line alone finds it from then on. If it is not there, submit anew, which may pay a second "
       "time, with on-unknown=resubmit";
-  const auto line = element_line(record);
+  const auto line = offers_line ? element_line(record) : "";
   text += line.empty()
               ? std::string(" on the same line.")
               : ": gst-launch-1.0 " + line + " on-unknown=resubmit ! decodebin ! autovideosink";

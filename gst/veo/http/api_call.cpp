@@ -29,6 +29,7 @@ class Call final : public ExchangeState {
       : ExchangeState(std::move(thread), session, call.url, call.idle_timeout),
         is_post_(call.method == "POST"),
         total_timeout_(call.total_timeout),
+        begun_(call.begun),
         answered_(std::move(answered)) {}
 
   void start(const ApiCall& call) {
@@ -51,7 +52,11 @@ class Call final : public ExchangeState {
 
   void cancel() override {
     answered_ = nullptr;
-    if (!begun()) close();
+    begun_ = nullptr;
+    if (begun()) return;
+    // What libsoup may still hold in its queue orders nothing.
+    if (message_) soup_message_headers_clear(request_headers());
+    close();
   }
 
   [[nodiscard]] bool begun() const override { return is_post_ && answer_.evidence.begun; }
@@ -68,7 +73,10 @@ class Call final : public ExchangeState {
                                                         "not sent again."});
     }
     evidence.begun = true;
-    if (is_post_) limit_total();
+    if (is_post_) {
+      limit_total();
+      if (const auto told = std::exchange(begun_, nullptr)) told();
+    }
     note_progress();
   }
 
@@ -121,6 +129,7 @@ class Call final : public ExchangeState {
 
   const bool is_post_;
   const std::chrono::milliseconds total_timeout_;
+  std::function<void()> begun_;
   std::function<void(ApiAnswer)> answered_;
   ApiAnswer answer_;
   std::array<std::uint8_t, 16384> buffer_;

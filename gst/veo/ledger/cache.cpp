@@ -90,15 +90,28 @@ struct Cache::Private {
     }));
   }
 
-  [[nodiscard]] std::vector<std::string> names() const {
-    std::vector<std::string> found;
+  /// nullopt and errno: the directory cannot be read.
+  [[nodiscard]] std::optional<std::vector<std::string>> list() const {
     // A stream of its own: fdopendir(3) takes the descriptor over, and its position is shared.
-    const int fd = ::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const std::unique_ptr<DIR, int (*)(DIR*)> stream(fd < 0 ? nullptr : ::fdopendir(fd),
-                                                     ::closedir);
-    if (!stream) return found;
+    const int fd = retried([&] {
+      return FileSystem::get().openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    });
+    if (fd < 0) return std::nullopt;
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), ::closedir);
+    if (!stream) {
+      FileSystem::get().close(fd);
+      return std::nullopt;
+    }
+    std::vector<std::string> found;
+    errno = 0;
     while (const auto* entry = ::readdir(stream.get())) found.emplace_back(entry->d_name);
+    if (errno != 0) return std::nullopt;
     return found;
+  }
+
+  /// For tidying, which can wait.
+  [[nodiscard]] std::vector<std::string> names() const {
+    return list().value_or(std::vector<std::string>());
   }
 
   void unlink(const std::string& name) const {
@@ -169,17 +182,20 @@ struct Cache::Private {
     return false;
   }
 
-  [[nodiscard]] std::optional<CachedClip> read_sidecar(const std::string& name) const {
+  /// nullopt: there is none, or it is damaged. Fails with cache where it cannot be read.
+  [[nodiscard]] Result<std::optional<CachedClip>> read_sidecar(const std::string& name) const {
+    const auto nothing = std::optional<CachedClip>();
     const auto in = open(name, O_RDONLY);
-    if (!in) return std::nullopt;
+    if (!in && errno == ENOENT) return nothing;
     std::string text(max_sidecar, '\0');
-    const auto size =
-        retried([&] { return FileSystem::get().pread(in.get(), text.data(), text.size(), 0); });
-    if (size <= 0) return std::nullopt;
+    const auto size = !in ? -1 : retried([&] {
+      return FileSystem::get().pread(in.get(), text.data(), text.size(), 0);
+    });
+    if (size < 0) return fail(unreadable(name));
     const KeyFile file(g_key_file_new());
     if (g_key_file_load_from_data(file.get(), text.data(), static_cast<gsize>(size),
                                   G_KEY_FILE_NONE, nullptr) == FALSE) {
-      return std::nullopt;
+      return nothing;
     }
     const auto field = [&](const char* key) {
       const Text value(g_key_file_get_string(file.get(), group, key, nullptr));
@@ -191,9 +207,33 @@ struct Cache::Private {
                     .sha256 = field("sha256"),
                     .size = g_key_file_get_uint64(file.get(), group, "size", nullptr),
                     .path = {}};
-    if (clip.identity.task_id.empty() || clip.sha256.empty()) return std::nullopt;
-    clip.path = path_of(stem_of(clip.identity) + std::string(clip_suffix));
-    return clip;
+    if (clip.identity.task_id.empty() || clip.sha256.empty()) return nothing;
+    const auto clip_name = stem_of(clip.identity) + std::string(clip_suffix);
+    const auto clip_file = open(clip_name, O_PATH);
+    if (!clip_file) {
+      if (errno == ENOENT) return nothing;
+      return fail(unreadable(clip_name));
+    }
+    clip.path = path_of(clip_name);
+    return std::optional(std::move(clip));
+  }
+
+  [[nodiscard]] Error unreadable(const std::string& name) const {
+    return problem("The cache " + path_of(name) + " cannot be read: " + std::strerror(errno) + ".");
+  }
+
+  /// The first sidecar that `is_it` names and `fits`.
+  template <class IsIt, class Fits>
+  [[nodiscard]] Result<std::optional<CachedClip>> find_sidecar(IsIt is_it, Fits fits) const {
+    const auto found = list();
+    if (!found) return fail(unreadable(""));
+    for (const auto& name : *found) {
+      if (!name.ends_with(sidecar_suffix) || !is_it(name)) continue;
+      auto clip = read_sidecar(name);
+      if (!clip) return clip;
+      if (*clip && fits((*clip)->identity)) return clip;
+    }
+    return std::optional<CachedClip>();
   }
 
   [[nodiscard]] std::string path_of(const std::string& name) const { return path + "/" + name; }
@@ -325,17 +365,22 @@ std::shared_ptr<const FileHandle> Cache::find(const ClipIdentity& identity, std:
 
 void Cache::remove(const ClipIdentity& identity) { p_->forget(stem_of(identity)); }
 
-std::optional<CachedClip> Cache::find_intent(const std::string& api_url,
-                                             const std::string& intent) {
+Result<std::optional<CachedClip>> Cache::find_intent(const std::string& api_url,
+                                                     const std::string& intent) {
   const auto suffix = "." + intent_part(intent) + std::string(sidecar_suffix);
-  for (const auto& name : p_->names()) {
-    if (!name.ends_with(suffix)) continue;
-    auto clip = p_->read_sidecar(name);
-    if (!clip || clip->identity.intent != intent || clip->identity.api_url != api_url) continue;
-    struct stat info {};
-    if (::stat(clip->path.c_str(), &info) == 0) return clip;
-  }
-  return std::nullopt;
+  return p_->find_sidecar([&](const std::string& name) { return name.ends_with(suffix); },
+                          [&](const ClipIdentity& identity) {
+                            return identity.intent == intent && identity.api_url == api_url;
+                          });
+}
+
+Result<std::optional<CachedClip>> Cache::find_task(const std::string& api_url,
+                                                   const std::string& task_id) {
+  const auto prefix = stem_of({.api_url = api_url, .task_id = task_id, .intent = {}}) + ".";
+  return p_->find_sidecar([&](const std::string& name) { return name.starts_with(prefix); },
+                          [&](const ClipIdentity& identity) {
+                            return identity.task_id == task_id && identity.api_url == api_url;
+                          });
 }
 
 }  // namespace veo

@@ -149,6 +149,15 @@ struct Ledger::Private {
     return code == SQLITE_ROW ? SQLITE_OK : code;
   }
 
+  /// No row is dated before the newest, and rows dated in the future count: a clock that is set
+  /// back makes no budget new, then or when it is set right again.
+  int newest(std::optional<UnixTime>& value) const {
+    Statement statement(connection->database(), "SELECT max(reserved_at) FROM submission");
+    const int code = statement.step();
+    if (code == SQLITE_ROW) value = time_of(statement.optional_integer());
+    return code == SQLITE_ROW ? SQLITE_OK : code;
+  }
+
   int spent(Credits& value, UnixTime since, bool by_uri_only) const {
     Statement statement(
         connection->database(),
@@ -193,15 +202,6 @@ struct Ledger::Private {
             .step();
     id = sqlite3_last_insert_rowid(connection->database());
     return code == SQLITE_DONE ? SQLITE_OK : code;
-  }
-
-  /// "Now" is never before the newest row: a clock that was set back must not make a budget new.
-  int adjust(UnixTime& now) const {
-    Statement statement(connection->database(), "SELECT max(reserved_at) FROM submission");
-    const int code = statement.step();
-    if (code != SQLITE_ROW) return code;
-    if (const auto newest = time_of(statement.optional_integer())) now = std::max(now, *newest);
-    return SQLITE_OK;
   }
 
   /// What came of the submissions of this intent, for one who would join (no instance) or has
@@ -253,8 +253,10 @@ struct Ledger::Private {
 
     // It may be submitted: from here on, all or nothing.
     if (code = supersede(rows, now); code != SQLITE_OK) return code;
+    std::optional<UnixTime> last;
+    if (code = newest(last); code != SQLITE_OK) return code;
     std::int64_t id = 0;
-    code = insert(wanted, RecordState::reserved, now, id);
+    code = insert(wanted, RecordState::reserved, std::max(now, last.value_or(now)), id);
     if (code != SQLITE_OK) return code;
     auto lock = RowLock::try_acquire(connection->lock_path(), id);
     if (!lock) {
@@ -272,12 +274,12 @@ struct Ledger::Private {
   int check_unknown(const Claim& claim, const std::vector<Record>& rows, UnixTime now) {
     const auto first = std::ranges::find(rows, RecordState::unknown, &Record::state);
     if (first == rows.end()) return SQLITE_OK;
-    if (!claim.resubmit) return refuse(unknown_submission(*first));
+    if (!claim.resubmit) return refuse(unknown_submission(*first, claim.is_plain));
     std::int64_t before = 0;
     const int code =
         count(before, claim.record.intent, RecordState::superseded, now - budget_window);
     if (code == SQLITE_OK && before >= max_resubmissions) {
-      auto error = unknown_submission(*first);
+      auto error = unknown_submission(*first, claim.is_plain);
       error.message += " on-unknown=resubmit has been used " + std::to_string(before) +
                        " times within 24 hours for this request, which is the limit.";
       return refuse(std::move(error));
@@ -312,7 +314,13 @@ struct Ledger::Private {
       const int code = spent(before, now - budget_window, by_uri_only);
       if (code != SQLITE_OK) return code;
       auto fits = check_budget(variable, *limit, before, price);
-      return fits ? SQLITE_OK : refuse(std::move(fits.error()));
+      if (fits) return SQLITE_OK;
+      std::optional<UnixTime> last;
+      if (newest(last) == SQLITE_OK && last && *last > now) {
+        fits.error().message += " The newest row is dated " + to_text(*last) +
+                                ", in the future: what was recorded since then counts until then.";
+      }
+      return refuse(std::move(fits.error()));
     };
     if (const int code = within("VEO_DAILY_BUDGET", claim.daily_budget, false);
         code != SQLITE_OK || trouble || !claim.record.by_uri) {
@@ -335,6 +343,16 @@ struct Ledger::Private {
                        last->error_message + " Nothing was sent. Change the prompt, or set take.",
             .task_id = last->task_id,
             .charged = Charged::no};
+  }
+
+  /// Of a change of one row. SQLITE_MISMATCH: it was not there, or not in a state for that.
+  [[nodiscard]] Status outcome_of(int code, std::int64_t row, RecordState to) const {
+    if (code == SQLITE_OK) return {};
+    if (code != SQLITE_MISMATCH) return fail(connection->explain(code));
+    return fail({.code = ErrorCode::ledger,
+                 .message = "The ledger " + connection->path() + " has row " + std::to_string(row) +
+                            " in a state that does not lead to " + std::string(nick(to)) +
+                            ": somebody else has changed it."});
   }
 
   int refuse(Error error) {
@@ -379,15 +397,22 @@ Result<Finding> Ledger::claim(const Claim& claim, UnixTime now) {
   const std::lock_guard lock(p.mutex);
   p.trouble.reset();
   std::optional<Finding> found;
-  const int code = p.connection->transact([&] {
-    if (const int adjusted = p.adjust(now); adjusted != SQLITE_OK) return adjusted;
-    return p.decide(claim, now, found);
-  });
+  const int code = p.connection->transact([&] { return p.decide(claim, now, found); });
   // What a lock's failure has to say is more than its code.
   if (p.trouble) return fail(std::move(*p.trouble));
   if (is_busy(code)) return Finding(Later{});
   if (code != SQLITE_OK) return fail(p.connection->explain(code));
   return std::move(*found);
+}
+
+Result<bool> Ledger::knows(const std::string& intent) {
+  auto& p = *p_;
+  const std::lock_guard lock(p.mutex);
+  Statement statement(p.connection->database(),
+                      "SELECT count(*) FROM submission WHERE intent = ? AND state <> 'released'");
+  const int code = statement.bind(intent).step();
+  if (code != SQLITE_ROW) return fail(p.connection->explain(code));
+  return statement.integer() > 0;
 }
 
 Result<std::optional<Record>> Ledger::find(const std::string& intent, const std::string& instance) {
@@ -401,65 +426,76 @@ Result<std::optional<Record>> Ledger::find(const std::string& intent, const std:
   return row != nullptr ? std::optional(*row) : std::nullopt;
 }
 
-Result<Record> Ledger::adopt(Record record, UnixTime now) {
+Result<std::optional<Record>> Ledger::adopt(Record record, UnixTime now) {
+  auto& p = *p_;
+  const std::lock_guard lock(p.mutex);
+  std::vector<Record> rows;
+  const int code = p.connection->transact([&] {
+    const int found = p.select(rows, "api_url = ? AND task_id = ? AND state <> 'superseded'",
+                               {record.api_url, record.task_id});
+    if (found != SQLITE_OK || !rows.empty()) return found;
+    record.intent.clear();
+    record.credits = 0;
+    record.state = RecordState::accepted;
+    record.accepted_at = now;
+    return p.insert(record, RecordState::accepted, now, record.id);
+  });
+  if (is_busy(code)) return std::optional<Record>();
+  if (code != SQLITE_OK) return fail(p.connection->explain(code));
+  return std::optional(rows.empty() ? std::move(record) : std::move(rows.front()));
+}
+
+Result<std::optional<Record>> Ledger::answer(const std::string& intent, const Record& task,
+                                             UnixTime now) {
   auto& p = *p_;
   const std::lock_guard lock(p.mutex);
   p.trouble.reset();
-  std::vector<Record> rows;
+  std::optional<Record> answered;
   const int code = p.connection->transact([&] {
-    int step = p.select(rows, "api_url = ? AND task_id = ? AND state <> 'superseded'",
-                        {record.api_url, record.task_id});
-    if (step != SQLITE_OK) return step;
-    const bool is_named = !rows.empty();
-    if (is_named && rows.front().state != RecordState::unknown) return step;
-    if (!is_named && !record.intent.empty()) {
-      step = p.select(rows, "intent = ?", {record.intent});
+    std::vector<Record> rows;
+    int step = p.select(rows, "api_url = ? AND task_id = ? AND state = 'unknown'",
+                        {task.api_url, task.task_id});
+    if (step == SQLITE_OK && rows.empty() && task.intent.empty()) {
+      step = p.select(rows, "intent = ? AND intent <> ''", {intent});
       if (step == SQLITE_OK) step = p.settle(rows);
-      if (step != SQLITE_OK) return step;
-      std::erase_if(rows, [](const Record& row) { return row.state != RecordState::unknown; });
     }
-    if (rows.empty()) {
-      record.intent.clear();
-      record.credits = 0;
-      record.accepted_at = now;
-      return p.insert(record, RecordState::accepted, now, record.id);
-    }
-    auto answered = std::move(rows.front());
+    const auto row = std::ranges::find(rows, RecordState::unknown, &Record::state);
+    if (step != SQLITE_OK || row == rows.end()) return step;
+    Statement update(p.connection->database(),
+                     "UPDATE submission SET state = 'accepted', task_id = ?, accepted_at = ?, "
+                     "finished_at = NULL, error = '', error_message = '' WHERE id = ?");
+    step = update.bind(task.task_id).bind(integer(now)).bind(row->id).step();
+    if (step != SQLITE_DONE) return step;
+    // The task has a row of its own now.
+    Statement remove(p.connection->database(),
+                     "DELETE FROM submission WHERE intent = '' AND api_url = ? AND task_id = ?");
+    step = remove.bind(task.api_url).bind(task.task_id).step();
+    if (step != SQLITE_DONE) return step;
     rows.clear();
-    answered.task_id = record.task_id;
-    answered.error.clear();
-    answered.error_message.clear();
-    answered.finished_at.reset();
-    record = std::move(answered);
-    Statement statement(
-        p.connection->database(),
-        "UPDATE submission SET state = ?, task_id = ?, accepted_at = ?, finished_at = NULL, "
-        "error = '', error_message = '' WHERE id = ?");
-    step = statement.bind(nick(RecordState::accepted))
-               .bind(record.task_id)
-               .bind(integer(now))
-               .bind(record.id)
-               .step();
-    return step == SQLITE_DONE ? SQLITE_OK : step;
+    step = p.select(rows, "api_url = ? AND task_id = ? AND state = 'accepted'",
+                    {task.api_url, task.task_id});
+    if (!rows.empty()) answered = std::move(rows.front());
+    return step;
   });
   if (p.trouble) return fail(std::move(*p.trouble));
   if (code != SQLITE_OK) return fail(p.connection->explain(code));
-  if (!rows.empty()) return std::move(rows.front());
-  record.state = RecordState::accepted;
-  record.accepted_at = now;
-  return record;
+  return answered;
 }
 
 Status Ledger::move(std::int64_t row, RecordState to, const Change& change) {
   auto& p = *p_;
   const std::lock_guard lock(p.mutex);
+  if (!p.connection->is_current()) {
+    return fail({.code = ErrorCode::ledger,
+                 .message = "The ledger " + p.connection->path() +
+                            " was removed or replaced while it was in use."});
+  }
   const auto time_column = to == RecordState::sending    ? "sending_at"
                            : to == RecordState::accepted ? "accepted_at"
                            : to == RecordState::reserved ? "reserved_at"
                                                          : "finished_at";
   // A second try counts from its first reservation.
   const bool keeps_time = to == RecordState::reserved;
-  int changed = 0;
   const int code = p.connection->transact([&] {
     const std::string only_if_empty = "CASE WHEN ?3 = '' THEN task_id ELSE ?3 END";
     Statement statement(
@@ -478,15 +514,10 @@ Status Ledger::move(std::int64_t row, RecordState to, const Change& change) {
                          .bind(change.balance)
                          .bind(row)
                          .step();
-    changed = sqlite3_changes(p.connection->database());
-    return step == SQLITE_DONE ? SQLITE_OK : step;
+    if (step != SQLITE_DONE) return step;
+    return sqlite3_changes(p.connection->database()) == 1 ? SQLITE_OK : SQLITE_MISMATCH;
   });
-  if (code != SQLITE_OK) return fail(p.connection->explain(code));
-  if (changed == 1) return {};
-  return fail({.code = ErrorCode::ledger,
-               .message = "The ledger " + p.connection->path() + " has row " + std::to_string(row) +
-                          " in a state that does not lead to " + std::string(nick(to)) +
-                          ": somebody else has changed it."});
+  return p.outcome_of(code, row, to);
 }
 
 Status Ledger::keep(std::int64_t row, const CachedClip& clip) {
@@ -502,10 +533,9 @@ Status Ledger::keep(std::int64_t row, const CachedClip& clip) {
                          .bind(row)
                          .step();
     if (step != SQLITE_DONE) return step;
-    return sqlite3_changes(p.connection->database()) == 1 ? SQLITE_OK : SQLITE_CORRUPT;
+    return sqlite3_changes(p.connection->database()) == 1 ? SQLITE_OK : SQLITE_MISMATCH;
   });
-  if (code != SQLITE_OK) return fail(p.connection->explain(code));
-  return {};
+  return p.outcome_of(code, row, RecordState::completed);
 }
 
 Status Ledger::restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) {
@@ -524,10 +554,9 @@ Status Ledger::restore(const Reservation& reservation, const CachedClip& clip, U
                          .bind(reservation.row())
                          .step();
     if (step != SQLITE_DONE) return step;
-    return sqlite3_changes(p.connection->database()) == 1 ? SQLITE_OK : SQLITE_CORRUPT;
+    return sqlite3_changes(p.connection->database()) == 1 ? SQLITE_OK : SQLITE_MISMATCH;
   });
-  if (code != SQLITE_OK) return fail(p.connection->explain(code));
-  return {};
+  return p.outcome_of(code, reservation.row(), RecordState::completed);
 }
 
 Result<Record> Ledger::get(std::int64_t row) {

@@ -37,6 +37,14 @@ ClipIdentity clip_of(const std::string& task, const std::string& intent = std::s
   return {.api_url = api, .task_id = task, .intent = intent};
 }
 
+/// A cache that can be read says what is there.
+std::optional<CachedClip> found_in(Cache& cache, const std::string& api_url,
+                                   const std::string& intent) {
+  auto found = cache.find_intent(api_url, intent);
+  EXPECT_TRUE(found) << found.error().message;
+  return found ? *found : std::nullopt;
+}
+
 class CacheTest : public testing::Test {
  protected:
   Cache& cache() {
@@ -109,7 +117,7 @@ TEST_F(CacheTest, AClipHasItsNameOnlyWhenItIsWhole) {
   EXPECT_EQ(count(".part"), 1U);
   EXPECT_EQ(count(".mp4"), 0U);
   EXPECT_EQ(cache().find(id, 8), nullptr);
-  EXPECT_EQ(cache().find_intent(api, id.intent), std::nullopt);
+  EXPECT_EQ(found_in(cache(), api, id.intent), std::nullopt);
 
   const auto kept = cache().keep(*part, sha256_hex("the clip"), 8);
   ASSERT_TRUE(kept) << kept.error().message;
@@ -179,7 +187,7 @@ TEST_F(CacheTest, AClipThatIsFetchedAgainReplacesTheOldOne) {
   keep(cache(), clip_of("T"), "good");
   EXPECT_EQ(read(cache(), clip_of("T"), 4), "good");
   EXPECT_EQ(names().size(), 2U);
-  EXPECT_EQ(cache().find_intent(api, clip_of("T").intent)->sha256, sha256_hex("good"));
+  EXPECT_EQ(found_in(cache(), api, clip_of("T").intent)->sha256, sha256_hex("good"));
 }
 
 // --- The day that the ledger is lost ---------------------------------------------------------
@@ -187,7 +195,7 @@ TEST_F(CacheTest, AClipThatIsFetchedAgainReplacesTheOldOne) {
 TEST_F(CacheTest, TheSidecarKnowsTheIntentsClip) {
   const auto id = clip_of("T");
   const auto kept = keep(cache(), id, "the clip");
-  const auto found = open(std::nullopt)->find_intent(api, id.intent);
+  const auto found = found_in(*open(std::nullopt), api, id.intent);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->identity.task_id, "T");
   EXPECT_EQ(found->identity.api_url, api);
@@ -200,18 +208,18 @@ TEST_F(CacheTest, TheSidecarKnowsTheIntentsClip) {
 TEST_F(CacheTest, AnotherIntentsClipIsNotFound) {
   const auto id = clip_of("T");
   keep(cache(), id, "the clip");
-  EXPECT_FALSE(cache().find_intent(api, std::string(64, 'b')));
-  EXPECT_FALSE(cache().find_intent(api, std::string(16, 'a') + std::string(48, 'b')))
+  EXPECT_FALSE(found_in(cache(), api, std::string(64, 'b')));
+  EXPECT_FALSE(found_in(cache(), api, std::string(16, 'a') + std::string(48, 'b')))
       << "names alone begin alike";
-  EXPECT_FALSE(cache().find_intent("https://other.example/v1", id.intent));
-  EXPECT_FALSE(cache().find_intent("https://api.example/v", id.intent));
-  EXPECT_FALSE(cache().find_intent(api, ""));
+  EXPECT_FALSE(found_in(cache(), "https://other.example/v1", id.intent));
+  EXPECT_FALSE(found_in(cache(), "https://api.example/v", id.intent));
+  EXPECT_FALSE(found_in(cache(), api, ""));
 }
 
 TEST_F(CacheTest, ASidecarWithoutItsClipIsNothing) {
   const auto kept = keep(cache(), clip_of("T"), "the clip");
   std::filesystem::remove(kept.path);
-  EXPECT_FALSE(cache().find_intent(api, clip_of("T").intent));
+  EXPECT_FALSE(found_in(cache(), api, clip_of("T").intent));
 }
 
 TEST_F(CacheTest, ADamagedSidecarIsNothing) {
@@ -223,7 +231,7 @@ TEST_F(CacheTest, ADamagedSidecarIsNothing) {
         "[clip]\napi-url=" + api + "\nintent=" + intent + "\ntask-id=T\n",
         "[clip]\napi-url=" + api + "\nintent=" + intent + "\nsha256=abc\n"}) {
     write(name, text);
-    EXPECT_FALSE(cache().find_intent(api, intent)) << text.substr(0, 80);
+    EXPECT_FALSE(found_in(cache(), api, intent)) << text.substr(0, 80);
   }
 }
 
@@ -234,7 +242,7 @@ TEST_F(CacheTest, ATaskIdInASidecarIsNoPath) {
   write("T" + stem_end + "." + std::string(16, 'a') + ".clip",
         "[clip]\napi-url=" + api + "\nintent=" + std::string(64, 'a') +
             "\ntask-id=../outside\nsha256=abc\nsize=1\n");
-  EXPECT_FALSE(cache().find_intent(api, std::string(64, 'a')));
+  EXPECT_FALSE(found_in(cache(), api, std::string(64, 'a')));
 }
 
 class WeirdTaskId : public CacheTest, public testing::WithParamInterface<std::string> {};
@@ -243,7 +251,7 @@ TEST_P(WeirdTaskId, IsAClipLikeAnyOther) {
   const auto kept = keep(cache(), id, "the clip");
   EXPECT_EQ(std::filesystem::path(kept.path).parent_path(), path_);
   EXPECT_EQ(read(cache(), id, 8), "the clip");
-  EXPECT_EQ(cache().find_intent(api, id.intent)->identity.task_id, GetParam());
+  EXPECT_EQ(found_in(cache(), api, id.intent)->identity.task_id, GetParam());
   EXPECT_EQ(names().size(), 2U);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_.path()), {}), 1)
       << "nothing was made outside";
@@ -402,7 +410,7 @@ TEST_F(CacheTest, AClipIsKeptThoughAnotherIsBegunMeanwhile) {
   files.at_fsync_ = [&] { files.at_fsync_ = [&] { begin(*other, clip_of("U"), "").reset(); }; };
   const auto kept = cache().keep(*part, sha256_hex("the clip"), 8);
   EXPECT_TRUE(kept) << kept.error().message;
-  EXPECT_TRUE(cache().find_intent(api, clip_of("T").intent));
+  EXPECT_TRUE(found_in(cache(), api, clip_of("T").intent));
 }
 
 // Between making its file and locking it, another's sweep may hold and remove it.
@@ -428,7 +436,7 @@ TEST_F(CacheTest, ATaskIdThatBeginsAsAnothersNameKeepsItsSidecar) {
   keep(cache(), id, "another");
   cache().remove(clip_of("T"));
   EXPECT_TRUE(cache().find(id, 7));
-  EXPECT_TRUE(cache().find_intent(api, id.intent));
+  EXPECT_TRUE(found_in(cache(), api, id.intent));
 }
 
 // --- VEO_CACHE_SIZE --------------------------------------------------------------------------

@@ -357,6 +357,12 @@ TEST_F(LedgerTest, AClockThatWasSetBackMakesNoBudgetNew) {
   EXPECT_EQ(kind_of(ledger().claim(within(100, 1, "third"), noon + 1h)), "budget-exceeded");
 }
 
+TEST_F(LedgerTest, ARowOfTheFutureDoesNotMakeTodaysBudgetNew) {
+  leave_row(ledger(), a_claim("today", 60), completed, noon - 1h);
+  leave_row(ledger(), a_claim("glitch", 1), completed, noon + 24h * 365);
+  EXPECT_EQ(kind_of(ledger().claim(within(99, 40), noon)), "budget-exceeded");
+}
+
 TEST_F(LedgerTest, RowsOfTheFutureCount) {
   leave_row(ledger(), a_claim("old", 60), completed, noon + 24h * 365);
   EXPECT_EQ(kind_of(ledger().claim(within(99), noon)), "budget-exceeded");
@@ -406,8 +412,41 @@ Record task(const std::string& id, const std::string& intent = "") {
   return record;
 }
 
+/// As the client does: the task is recorded, and when the service knows it, it may be an answer.
+Result<Record> adopt(Ledger& ledger, const Record& record, UnixTime now) {
+  auto adopted = ledger.adopt(record, now);
+  if (!adopted) return fail(std::move(adopted.error()));
+  if (!*adopted) return fail(Error{.message = "busy"});
+  auto answered = ledger.answer(record.intent, **adopted, now);
+  if (!answered) return fail(std::move(answered.error()));
+  return *answered ? **answered : **adopted;
+}
+
+// A mistyped id is one that the service does not know: it binds nothing.
+TEST_F(LedgerTest, ATaskThatNobodyConfirmsIsNoAnswer) {
+  leave_row(ledger(), a_claim(), unknown);
+  ASSERT_TRUE(ledger().adopt(task("typo", "intent"), noon));
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "submit-unknown");
+  const auto adopted = adopt(ledger(), task("X", "intent"), noon);
+  ASSERT_TRUE(adopted);
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "accepted X");
+}
+
+// The natural thing to try first.
+TEST_F(LedgerTest, ATaskThatWasPlayedAloneCanStillBeTheAnswer) {
+  const auto id = leave_row(ledger(), a_claim(), unknown);
+  const auto alone = adopt(ledger(), task("X"), noon);
+  ASSERT_TRUE(alone);
+  EXPECT_NE(alone->id, id);
+  const auto adopted = adopt(ledger(), task("X", "intent"), noon);
+  ASSERT_TRUE(adopted);
+  EXPECT_EQ(adopted->id, id);
+  EXPECT_EQ(states(), "accepted") << "a task has one row";
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "accepted X");
+}
+
 TEST_F(LedgerTest, ATaskThatItDoesNotKnowIsRecordedAsForeignAtNoCost) {
-  const auto adopted = ledger().adopt(task("X", "intent"), noon);
+  const auto adopted = adopt(ledger(), task("X", "intent"), noon);
   ASSERT_TRUE(adopted) << adopted.error().message;
   EXPECT_EQ(adopted->state, accepted);
   EXPECT_EQ(adopted->task_id, "X");
@@ -421,16 +460,16 @@ TEST_F(LedgerTest, ATaskThatItDoesNotKnowIsRecordedAsForeignAtNoCost) {
 }
 
 TEST_F(LedgerTest, ATaskHasOneRow) {
-  const auto first = ledger().adopt(task("X"), noon);
+  const auto first = adopt(ledger(), task("X"), noon);
   ASSERT_TRUE(first);
-  const auto again = other().adopt(task("X"), noon + 1h);
+  const auto again = adopt(other(), task("X"), noon + 1h);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->id, first->id);
   EXPECT_EQ(again->accepted_at, noon);
 
   auto elsewhere = task("X");
   elsewhere.api_url = "https://other.example/v1";
-  const auto namesake = ledger().adopt(elsewhere, noon);
+  const auto namesake = adopt(ledger(), elsewhere, noon);
   ASSERT_TRUE(namesake);
   EXPECT_NE(namesake->id, first->id) << "of another service";
   EXPECT_EQ(states(), "accepted accepted");
@@ -439,7 +478,7 @@ TEST_F(LedgerTest, ATaskHasOneRow) {
 TEST_F(LedgerTest, ATaskThatItSubmittedIsItsOwnRow) {
   const auto id = leave_row(ledger(), a_claim(), completed);
   ASSERT_TRUE(ledger().move(id, completed, {.at = noon, .url = "https://f/v.mp4"}));
-  const auto adopted = ledger().adopt(task("T1", "another line"), noon + 1h);
+  const auto adopted = adopt(ledger(), task("T1", "another line"), noon + 1h);
   ASSERT_TRUE(adopted);
   EXPECT_EQ(adopted->id, id);
   EXPECT_EQ(adopted->state, completed);
@@ -451,7 +490,7 @@ TEST_F(LedgerTest, ATaskThatItSubmittedIsItsOwnRow) {
 class AdoptAsAnswer : public LedgerTest, public testing::WithParamInterface<RecordState> {};
 TEST_P(AdoptAsAnswer, SettlesWhatWasUnknown) {
   const auto id = leave_row(ledger(), a_claim(), GetParam());
-  const auto adopted = ledger().adopt(task("X", "intent"), noon + 1h);
+  const auto adopted = adopt(ledger(), task("X", "intent"), noon + 1h);
   ASSERT_TRUE(adopted) << adopted.error().message;
   EXPECT_EQ(adopted->id, id);
   EXPECT_EQ(adopted->state, accepted);
@@ -470,7 +509,7 @@ INSTANTIATE_TEST_SUITE_P(LeftBehind, AdoptAsAnswer, testing::Values(unknown, sen
 TEST_F(LedgerTest, ALiveSubmissionIsAnsweredByItsOwnerAlone) {
   const auto owned = reservation_of(ledger().claim(a_claim(), noon));
   ASSERT_TRUE(ledger().move(owned.row(), sending, {.at = noon}));
-  const auto adopted = ledger().adopt(task("X", "intent"), noon);
+  const auto adopted = adopt(ledger(), task("X", "intent"), noon);
   ASSERT_TRUE(adopted);
   EXPECT_NE(adopted->id, owned.row());
   EXPECT_EQ(states(), "sending accepted");
@@ -520,7 +559,7 @@ TEST_F(LedgerTest, TheTaskThatAnUnknownRowNamesSettlesIt) {
   test::lead(ledger(), owned.row(), sending);
   const Error lost{.code = ErrorCode::submit_unknown, .message = "Half an answer."};
   ASSERT_TRUE(ledger().move(owned.row(), unknown, {.at = noon, .task_id = "X", .error = lost}));
-  const auto adopted = ledger().adopt(task("X", "intent"), noon + 1h);
+  const auto adopted = adopt(ledger(), task("X", "intent"), noon + 1h);
   ASSERT_TRUE(adopted) << adopted.error().message;
   EXPECT_EQ(adopted->id, owned.row());
   EXPECT_EQ(adopted->state, accepted);
@@ -534,7 +573,7 @@ TEST_F(LedgerTest, WhatWasSettledHasNoErrorAnyMore) {
   test::lead(ledger(), owned.row(), sending);
   const Error lost{.code = ErrorCode::submit_unknown, .message = "Lost."};
   ASSERT_TRUE(ledger().move(owned.row(), unknown, {.at = noon, .error = lost}));
-  const auto adopted = ledger().adopt(task("X", "intent"), noon + 1h);
+  const auto adopted = adopt(ledger(), task("X", "intent"), noon + 1h);
   ASSERT_TRUE(adopted);
   EXPECT_EQ(adopted->error, "");
   EXPECT_EQ(row(owned.row()).error, "");

@@ -65,6 +65,7 @@ class Clip {
   /// Copies bytes that at() has promised. Fails with cache (the local copy cannot be read).
   Status read(std::uint64_t offset, std::span<std::uint8_t> into) const;
   [[nodiscard]] Stats stats() const;
+  [[nodiscard]] bool has_failed() const;
   /// The file host will not serve this URL, now or later: it takes a fresh one.
   [[nodiscard]] bool is_refused() const;
   /// What the user should know, though the clip plays; empty: nothing.

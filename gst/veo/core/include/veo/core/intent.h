@@ -31,7 +31,8 @@ struct IntentOptions {
 
 struct Intent {
   std::string id;       ///< SHA-256 in hex: one id, one charge
-  std::string request;  ///< SHA-256 in hex of the request alone
+  std::string request;  ///< SHA-256 in hex of the request alone; with a request-id, of image URLs
+                        ///< without their queries
   bool operator==(const Intent&) const = default;
 };
 

@@ -7,9 +7,10 @@
 
 namespace veo {
 
-/// The error `submit_unknown`, for people: when, which request, the last known balance, and the two
-/// ways on. `seen`: what became of the POST, as a sentence; empty where that is not known any more.
-Error unknown_submission(const Record& record, const std::string& seen = "");
+/// The error `submit_unknown`, for people: when, which request, what was seen of its answer
+/// (`record.error_message`, as far as that was recorded), the last known balance, and the two ways
+/// on, as a line to copy where `offers_line`.
+Error unknown_submission(const Record& record, bool offers_line);
 
 /// A sentence, with a space before it: what the balance was after an unknown submission.
 std::string balance_hint(double balance);

@@ -64,8 +64,12 @@ class Cache {
   std::shared_ptr<const FileHandle> find(const ClipIdentity& identity, std::uint64_t size);
   /// The clip is damaged.
   void remove(const ClipIdentity& identity);
-  /// By the sidecars: the clip of an intent that the ledger does not know any more.
-  std::optional<CachedClip> find_intent(const std::string& api_url, const std::string& intent);
+  /// By the sidecars: the clip of an intent that the ledger does not know any more, or of a task of
+  /// which it does not know that its clip is here. Fails with cache where that cannot be said.
+  Result<std::optional<CachedClip>> find_intent(const std::string& api_url,
+                                                const std::string& intent);
+  Result<std::optional<CachedClip>> find_task(const std::string& api_url,
+                                              const std::string& task_id);
 
  private:
   Cache();

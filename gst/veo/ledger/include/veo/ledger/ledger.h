@@ -70,10 +70,14 @@ class Ledger {
   Result<Finding> claim(const Claim& claim, UnixTime now);
   /// What claim() would find, without a change: the record that it would go on with.
   Result<std::optional<Record>> find(const std::string& intent, const std::string& instance);
-  /// The row of a task that the user named. One that the ledger does not know is recorded: as the
-  /// answer to the unknown submission of `record.intent`, if there is one, else as foreign, with
-  /// no credits.
-  Result<Record> adopt(Record record, UnixTime now);
+  /// Whether anything but a released row is there of the intent.
+  Result<bool> knows(const std::string& intent);
+  /// The row of a task that the user named. One that the ledger does not know is recorded as
+  /// foreign, with no credits. nullopt: busy.
+  Result<std::optional<Record>> adopt(Record record, UnixTime now);
+  /// The service knows the task, and by the user's word it is what the unknown submission of the
+  /// intent has become: that row is accepted, and returned; nullopt: there is none.
+  Result<std::optional<Record>> answer(const std::string& intent, const Record& task, UnixTime now);
 
   /// The clip of this intent is in the cache, though the ledger did not know it: the row that was
   /// to be submitted stands for it, completed, at no cost.
