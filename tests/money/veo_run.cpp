@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// veo-run PROPERTY=VALUE…
+//
+// Runs `veosrc PROPERTY=VALUE… ! fakesink` to its end, over the files that VEO_TEST_FAULT asks for
+// (FaultPlan::parse()), and prints one line of JSON with what came of it:
+//
+//   {"eos": true, "bytes": 224902, "sha256": "…", "error": null, "task-id": "…", "reused": false,
+//    "operations": ["open cache", …], "steps": ["mkdir cache", …], "faults": []}
+//   "error": {"code": "ledger", "task-id": "…", "charged": "unknown", "text": "…"}
+//
+// It ends with 0 once it
+// has done so, whatever it was, with 2 where it cannot run, and by SIGALRM where nothing comes of
+// it.
+#include <gst/gst.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "faulty_file_system.h"
+
+namespace veo::test {
+namespace {
+
+using nlohmann::json;
+
+// Far beyond what a good run takes, and below the time that is given to a test.
+constexpr unsigned hang_seconds = 30;
+
+template <class T>
+struct Unref {
+  void operator()(T* object) const { gst_object_unref(object); }
+};
+template <class T>
+using Ptr = std::unique_ptr<T, Unref<T>>;
+struct MessageUnref {
+  void operator()(GstMessage* message) const { gst_message_unref(message); }
+};
+struct StructureFree {
+  void operator()(GstStructure* structure) const { gst_structure_free(structure); }
+};
+struct GFree {
+  void operator()(char* text) const { g_free(text); }
+};
+struct ChecksumFree {
+  void operator()(GChecksum* sum) const { g_checksum_free(sum); }
+};
+using Text = std::unique_ptr<char, GFree>;
+
+/// What comes out. The streaming thread's until that has ended.
+struct Output {
+  guint64 bytes = 0;
+  std::unique_ptr<GChecksum, ChecksumFree> sum{g_checksum_new(G_CHECKSUM_SHA256)};
+
+  static GstPadProbeReturn probe(GstPad*, GstPadProbeInfo* info, gpointer self) {
+    static_cast<Output*>(self)->add(GST_PAD_PROBE_INFO_BUFFER(info));
+    return GST_PAD_PROBE_OK;
+  }
+  void add(GstBuffer* buffer) {
+    GstMapInfo map;
+    if (!gst_buffer_map(buffer, &map, GST_MAP_READ)) return;
+    bytes += map.size;
+    g_checksum_update(sum.get(), map.data, static_cast<gssize>(map.size));
+    gst_buffer_unmap(buffer, &map);
+  }
+};
+
+json error_of(GstMessage* message) {
+  GError* error = nullptr;
+  gst_message_parse_error(message, &error, nullptr);
+  const std::unique_ptr<GError, decltype(&g_error_free)> owned(error, g_error_free);
+  json out{{"text", error->message}, {"code", ""}, {"task-id", ""}, {"charged", ""}};
+  const GstStructure* details = nullptr;
+  gst_message_parse_error_details(message, &details);
+  if (details == nullptr) return out;
+  for (const auto* const name : {"code", "task-id", "charged"}) {
+    if (const char* value = gst_structure_get_string(details, name)) out[name] = value;
+  }
+  return out;
+}
+
+void set(GstElement* element, const std::string& assignment) {
+  const auto equals = assignment.find('=');
+  const auto name = assignment.substr(0, equals);
+  if (equals == std::string::npos ||
+      g_object_class_find_property(G_OBJECT_GET_CLASS(element), name.c_str()) == nullptr) {
+    throw std::invalid_argument("veosrc has no property " + assignment);
+  }
+  gst_util_set_object_arg(G_OBJECT(element), name.c_str(), assignment.c_str() + equals + 1);
+}
+
+json run(int argc, char** argv) {
+  const Ptr<GstElement> pipeline(gst_pipeline_new(nullptr));
+  auto* const src = gst_element_factory_make("veosrc", nullptr);
+  auto* const sink = gst_element_factory_make("fakesink", nullptr);
+  if (src == nullptr || sink == nullptr) throw std::runtime_error("no veosrc, or no fakesink");
+  gst_bin_add_many(GST_BIN(pipeline.get()), src, sink, nullptr);
+  gst_element_link(src, sink);
+  for (int i = 1; i < argc; ++i) set(src, argv[i]);
+
+  Output output;
+  const Ptr<GstPad> pad(gst_element_get_static_pad(sink, "sink"));
+  gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, &Output::probe, &output, nullptr);
+
+  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+  const Ptr<GstBus> bus(gst_pipeline_get_bus(GST_PIPELINE(pipeline.get())));
+  const std::unique_ptr<GstMessage, MessageUnref> end(
+      gst_bus_timed_pop_filtered(bus.get(), GST_CLOCK_TIME_NONE,
+                                 static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
+  const bool eos = GST_MESSAGE_TYPE(end.get()) == GST_MESSAGE_EOS;
+
+  char* task_id = nullptr;
+  GstStructure* stats = nullptr;
+  g_object_get(src, "task-id", &task_id, "stats", &stats, nullptr);
+  const Text owned_id(task_id);
+  const std::unique_ptr<GstStructure, StructureFree> owned_stats(stats);
+  gboolean reused = FALSE;
+  gst_structure_get_boolean(stats, "reused", &reused);
+  gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+
+  return {{"eos", eos},
+          {"bytes", output.bytes},
+          {"sha256", g_checksum_get_string(output.sum.get())},
+          {"error", eos ? json() : error_of(end.get())},
+          {"task-id", task_id != nullptr ? task_id : ""},
+          {"reused", reused != FALSE}};
+}
+
+int run_all(int argc, char** argv) {
+  ::alarm(hang_seconds);
+  const char* const plan = std::getenv("VEO_TEST_FAULT");
+  // Never destroyed: the library's I/O thread may be at a file until the very end.
+  FaultyFileSystem* files = nullptr;
+  if (plan != nullptr) {
+    files = std::make_unique<FaultyFileSystem>(FaultPlan::parse(plan)).release();
+    FileSystem::set(files);
+  }
+  gst_init(nullptr, nullptr);
+  auto line = run(argc, argv);
+  const std::vector<std::string> none;
+  line["operations"] = files != nullptr ? files->operations() : none;
+  line["steps"] = files != nullptr ? files->steps() : none;
+  line["faults"] = files != nullptr ? files->faults() : none;
+  std::printf("%s\n", line.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+  return 0;
+}
+
+}  // namespace
+}  // namespace veo::test
+
+int main(int argc, char** argv) {
+  try {
+    return veo::test::run_all(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "veo-run: %s\n", error.what());
+    return 2;
+  }
+}
