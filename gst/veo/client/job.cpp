@@ -62,6 +62,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   [[nodiscard]] TaskMachine::Settings machine_settings() const {
     return {.retries = settings.network.retries,
             .poll_interval = settings.poll_interval,
+            .learned = learned,
             .generation_timeout = settings.generation_timeout};
   }
 
@@ -110,12 +111,28 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
         after(look_again.delay(looks++, random()), [this] { look_up(); });
         break;
       case TaskRecord::Standing::ours:
+        learn();
         obey(machine.submit(started));
         break;
       case TaskRecord::Standing::known:
+        learn();
         join_task();
         break;
     }
+  }
+
+  void learn() {
+    learned = GenerationTimes::learn(record->generation_times());
+    machine = TaskMachine(machine_settings());
+  }
+
+  /// How long the service took, by its own clock.
+  [[nodiscard]] std::optional<milliseconds> generation_time() const {
+    const auto& report = *machine.report();
+    if (!report.created_at || !report.completed_at) return std::nullopt;
+    const auto took = std::chrono::seconds(*report.completed_at - *report.created_at);
+    return took >= 0s && took < settings.generation_timeout ? std::optional<milliseconds>(took)
+                                                            : std::nullopt;
   }
 
   /// It takes longer than another's moment with the file: let it be seen.
@@ -371,7 +388,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
         is_confirmed = true;
       }
       if (machine.state() == TaskMachine::State::completed) {
-        return record->completed(machine.report()->urls.front());
+        return record->completed(machine.report()->urls.front(), generation_time());
       }
       const bool failed = machine.error() && machine.error()->code == ErrorCode::task_failed;
       return failed ? record->failed(*machine.error()) : Status();
@@ -497,6 +514,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   const std::shared_ptr<http::IoThread> thread;
 
   // Touched on the I/O thread alone.
+  std::optional<GenerationTimes> learned;
   TaskMachine machine;
   const std::shared_ptr<TaskRecord> record = std::make_shared<TaskRecord>();
   std::unique_ptr<Service> service;

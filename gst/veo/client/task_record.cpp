@@ -119,6 +119,11 @@ Status TaskRecord::confirmed(const std::string& intent) {
   return {};
 }
 
+std::vector<std::chrono::milliseconds> TaskRecord::generation_times() const {
+  if (!ledger_) return {};
+  return ledger_->generation_times(record_).value_or(std::vector<std::chrono::milliseconds>());
+}
+
 std::string TaskRecord::mark_of(const Secret& key) const {
   return ledger_ ? key.mark(ledger_->salt()) : "";
 }
@@ -157,9 +162,10 @@ Status TaskRecord::accepted(const std::string& task_id) {
   return move(RecordState::accepted, {.task_id = task_id});
 }
 
-Status TaskRecord::completed(const std::string& url) {
+Status TaskRecord::completed(const std::string& url,
+                             std::optional<std::chrono::milliseconds> took) {
   // A clip that is asked for again has a fresh URL; the row is where it was.
-  return move(RecordState::completed, {.url = url});
+  return move(RecordState::completed, {.url = url, .generation_time = took});
 }
 
 Status TaskRecord::failed(const Error& why) { return move(RecordState::failed, {.error = why}); }

@@ -43,6 +43,8 @@ class TaskRecord {
   /// What look_up() came across, for people.
   [[nodiscard]] const std::vector<std::string>& notices() const { return notices_; }
 
+  /// Of tasks like this one, from the ledger; empty where there is none.
+  [[nodiscard]] std::vector<std::chrono::milliseconds> generation_times() const;
   /// See Secret::mark(); empty where there is no ledger.
   [[nodiscard]] std::string mark_of(const Secret& key) const;
 
@@ -52,7 +54,8 @@ class TaskRecord {
   Status released(const std::optional<Error>& why);
   Status unknown(const Error& why, std::optional<double> balance);
   Status accepted(const std::string& task_id);
-  Status completed(const std::string& url);
+  /// `took`: the service, for the generation, where that is known.
+  Status completed(const std::string& url, std::optional<std::chrono::milliseconds> took);
   Status failed(const Error& why);
   Status kept(const CachedClip& clip);
   /// The service knows the task that the user named: if the intent's submission is unknown, by the

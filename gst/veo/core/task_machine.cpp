@@ -5,8 +5,6 @@
 #include <cassert>
 #include <utility>
 
-#include "veo/core/poll_schedule.h"
-
 namespace veo {
 
 using namespace std::chrono_literals;
@@ -88,6 +86,13 @@ bool TaskMachine::may_retry() const {
   return settings_.retries < 0 || attempts_ < static_cast<unsigned>(settings_.retries);
 }
 
+std::chrono::milliseconds TaskMachine::next_poll(Time now) const {
+  // What was learned is of whole tasks: one that was joined late has been running for longer.
+  const auto elapsed = now - submitted_.value_or(started_);
+  return poll_delay(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed),
+                    settings_.poll_interval, settings_.learned);
+}
+
 void TaskMachine::plan_retry(Time now, double random,
                              std::optional<std::chrono::seconds> retry_after) {
   due_ = now + settings_.backoff.delay(attempts_++, random, retry_after);
@@ -133,7 +138,7 @@ TaskMachine::Command TaskMachine::submitted(Submitted outcome, Time now, double 
       trouble_.reset();
       // The clock of the generation starts with the task, not with what it took to submit it.
       started_ = now;
-      due_ = now + poll_delay(0ms, settings_.poll_interval);
+      due_ = now + next_poll(now);
       return handle(Event::accepted, now);
     case Submitted::Kind::not_sent:
     case Submitted::Kind::rate_limited:
@@ -165,8 +170,7 @@ TaskMachine::Command TaskMachine::queried(Result<TaskReport> answer,
       return handle(Event::gave_up, now);
     }
     if (now >= started_ + settings_.generation_timeout) return time_passed(now);
-    const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - started_);
-    due_ = now + poll_delay(elapsed, settings_.poll_interval);
+    due_ = now + next_poll(now);
     return handle(Event::in_progress, now);
   }
   Error error = std::move(answer.error());
@@ -174,8 +178,7 @@ TaskMachine::Command TaskMachine::queried(Result<TaskReport> answer,
                           now < *submitted_ + task_appears_within;
   if (may_appear) {
     // Not a failure yet, so not a retry: asked again as if it were running.
-    due_ = now + poll_delay(std::chrono::duration_cast<std::chrono::milliseconds>(now - started_),
-                            settings_.poll_interval);
+    due_ = now + next_poll(now);
     trouble_ = std::move(error);
     return handle(Event::again_later, now);
   }

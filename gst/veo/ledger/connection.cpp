@@ -63,6 +63,8 @@ constexpr const char* migrations[] = {
          WHERE intent <> '' AND state IN ('reserved', 'sending', 'accepted', 'completed');
        CREATE TABLE salt (value TEXT NOT NULL);
        INSERT INTO salt VALUES (lower(hex(randomblob(32))));)",
+    // How long the service took, in milliseconds: what polls are placed by.
+    R"(ALTER TABLE submission ADD COLUMN generation_time INTEGER;)",
 };
 constexpr auto newest_version = static_cast<std::int64_t>(std::size(migrations));
 

@@ -503,7 +503,8 @@ Status Ledger::move(std::int64_t row, RecordState to, const Change& change) {
         "UPDATE submission SET state = ?1, " + std::string(time_column) + " = " +
             (keeps_time ? "reserved_at" : "?2") + ", task_id = " + only_if_empty +
             ", url = CASE WHEN ?4 = '' THEN url ELSE ?4 END, error = ?5, error_message = ?6, "
-            "balance = coalesce(?7, balance) WHERE id = ?8 AND (state = ?1 OR state IN (" +
+            "balance = coalesce(?7, balance), generation_time = coalesce(?9, generation_time) "
+            "WHERE id = ?8 AND (state = ?1 OR state IN (" +
             list(ways_to(to)) + "))");
     const int step = statement.bind(nick(to))
                          .bind(integer(change.at))
@@ -513,6 +514,9 @@ Status Ledger::move(std::int64_t row, RecordState to, const Change& change) {
                          .bind(change.error ? change.error->message : std::string())
                          .bind(change.balance)
                          .bind(row)
+                         .bind(change.generation_time
+                                   ? std::optional(std::int64_t{change.generation_time->count()})
+                                   : std::nullopt)
                          .step();
     if (step != SQLITE_DONE) return step;
     return sqlite3_changes(p.connection->database()) == 1 ? SQLITE_OK : SQLITE_MISMATCH;
@@ -567,6 +571,22 @@ Result<Record> Ledger::get(std::int64_t row) {
   if (code != SQLITE_OK) return fail(p.connection->explain(code));
   if (rows.empty()) return fail(p.connection->explain(SQLITE_CORRUPT));
   return std::move(rows.front());
+}
+
+Result<std::vector<std::chrono::milliseconds>> Ledger::generation_times(const Record& like) {
+  auto& p = *p_;
+  const std::lock_guard lock(p.mutex);
+  Statement statement(
+      p.connection->database(),
+      "SELECT generation_time FROM submission WHERE generation_time IS NOT NULL AND "
+      "api_url = ? AND model = ? AND mode = ? AND resolution = ? "
+      "ORDER BY id DESC LIMIT 50");
+  statement.bind(like.api_url).bind(like.model).bind(like.mode).bind(like.resolution);
+  std::vector<std::chrono::milliseconds> times;
+  int code = statement.step();
+  for (; code == SQLITE_ROW; code = statement.step()) times.emplace_back(statement.integer());
+  if (code != SQLITE_DONE) return fail(p.connection->explain(code));
+  return times;
 }
 
 const std::string& Ledger::salt() const { return p_->salt; }

@@ -5,6 +5,7 @@
 
 #include <limits>
 #include <string>
+#include <vector>
 
 namespace veo {
 namespace {
@@ -284,6 +285,27 @@ TEST(TaskMachine, TheDeadlineNamesTheTaskAndSaysThatItGoesOn) {
     EXPECT_EQ(machine.queried(report(TaskStatus::completed), {}, t0 + 101s, 0).kind, Kind::none);
     EXPECT_EQ(machine.state(), State::failed);
   }
+}
+
+TEST(TaskMachine, PollsLieWhereOtherTasksEnded) {
+  auto settings = plain();
+  settings.poll_interval = 0ms;
+  settings.learned = GenerationTimes::learn(std::vector<std::chrono::milliseconds>(50, 60s));
+  TaskMachine machine(settings);
+  (void)machine.submit(t0);
+  const auto first = machine.submitted(accepted("T"), t0, 0);
+  EXPECT_EQ(first.until, t0 + settings.learned->delay(0s));
+  (void)machine.time_passed(first.until);
+  const auto second = machine.queried(report(TaskStatus::processing), std::nullopt, first.until, 0);
+  EXPECT_EQ(second.until - first.until,
+            settings.learned->delay(
+                std::chrono::duration_cast<std::chrono::milliseconds>(first.until - t0)));
+
+  // One that is joined after 50 s has run for 50 s.
+  TaskMachine joined(settings);
+  (void)joined.adopt("T", t0, t0 - 50s);
+  EXPECT_EQ(joined.queried(report(TaskStatus::processing), std::nullopt, t0, 0).until,
+            t0 + settings.learned->delay(50s));
 }
 
 TEST(TaskMachine, AWaitNeverReachesBeyondTheDeadline) {

@@ -101,7 +101,7 @@ TEST_F(ConnectionTest, SaysWhoseFileItIsAndOfWhichVersion) {
   const auto connection = open();
   ASSERT_TRUE(connection);
   EXPECT_EQ(value(*connection, "PRAGMA application_id"), std::to_string(0x76656f4c));
-  EXPECT_EQ(value(*connection, "PRAGMA user_version"), "1");
+  EXPECT_EQ(value(*connection, "PRAGMA user_version"), "2");
   EXPECT_EQ(connection->lock_path(), path_ + "-locks");
 }
 
@@ -173,10 +173,20 @@ TEST_F(ConnectionTest, AnotherProgramsDatabaseIsLeftAsItIs) {
 
 TEST_F(ConnectionTest, ANewerSchemaIsRefusedAndLeftAlone) {
   write_ledger(3);
-  query(path_, "PRAGMA user_version = 2");
+  query(path_, "PRAGMA user_version = 3");
   const auto bytes = bytes_of(path_);
-  EXPECT_THAT(why_not(path_), AllOf(HasSubstr("newer version"), HasSubstr("schema 2")));
+  EXPECT_THAT(why_not(path_), AllOf(HasSubstr("newer version"), HasSubstr("schema 3")));
   EXPECT_EQ(bytes_of(path_), bytes);
+}
+
+TEST_F(ConnectionTest, AnOlderSchemaIsBroughtUpToThisOne) {
+  write_ledger(3);
+  query(path_, "ALTER TABLE submission DROP COLUMN generation_time; PRAGMA user_version = 1");
+  const auto rows = query(path_, "SELECT id, intent, state FROM submission");
+  ASSERT_TRUE(open());
+  EXPECT_EQ(query(path_, "PRAGMA user_version"), "2");
+  EXPECT_EQ(query(path_, "SELECT id, intent, state FROM submission"), rows);
+  EXPECT_EQ(query(path_, "SELECT count(*) FROM submission WHERE generation_time IS NULL"), "3");
 }
 
 TEST_F(ConnectionTest, AFileThatOthersMayReadOrWriteIsRefused) {

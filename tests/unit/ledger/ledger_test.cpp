@@ -584,6 +584,30 @@ TEST_F(LedgerTest, AClipOfARowThatIsNotThereIsAnError) {
   EXPECT_FALSE(ledger().keep(7, a_clip("T")));
 }
 
+// --- generation_times() ----------------------------------------------------------------------
+
+TEST_F(LedgerTest, KnowsHowLongTasksOfAKindTook) {
+  for (int i = 0; i < 60; ++i) {
+    const auto id = leave_row(ledger(), a_claim("fast " + std::to_string(i)), completed);
+    ASSERT_TRUE(
+        ledger().move(id, completed, {.at = noon, .generation_time = std::chrono::seconds(i)}));
+  }
+  auto slow = a_claim("slow");
+  slow.record.mode = "quality";
+  const auto id = leave_row(ledger(), slow, completed);
+  ASSERT_TRUE(ledger().move(id, completed, {.at = noon, .generation_time = 1h}));
+  leave_row(ledger(), a_claim("of no known time"), completed);
+
+  const auto fast = ledger().generation_times(a_claim().record);
+  ASSERT_TRUE(fast);
+  ASSERT_EQ(fast->size(), 50U) << "the newest";
+  EXPECT_EQ(fast->front(), 59s);
+  EXPECT_EQ(fast->back(), 10s);
+  EXPECT_EQ(*ledger().generation_times(slow.record), std::vector<std::chrono::milliseconds>{1h});
+  slow.record.api_url = "https://other.example/v1";
+  EXPECT_TRUE(ledger().generation_times(slow.record)->empty());
+}
+
 // --- find(), get(), move() -------------------------------------------------------------------
 
 class Find : public LedgerTest, public testing::WithParamInterface<RecordState> {};

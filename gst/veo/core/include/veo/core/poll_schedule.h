@@ -1,16 +1,46 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// When to ask about a task again.
+// When to ask about a task again. Asking costs a request, not asking costs the time for which a
+// finished video lies there unseen: the polls belong where completion is likely.
 #pragma once
 
 #include <chrono>
+#include <optional>
+#include <span>
 
 namespace veo {
 
+/// How long tasks of a kind take, as a lognormal distribution learned from those that are known,
+/// and where polls should lie for it.
+///
+/// Pure arithmetic on what is known and what has elapsed. Of all ways to spend as many polls as a
+/// fixed interval of 10 s would, the delay of detection is least if polls are as dense as the
+/// square root of the hazard (the chance that a task that still runs ends now): with a density r,
+/// the delay at the end is 1/(2r), the cost of a running task r, and the sum of both under the
+/// distribution is least where r² is proportional to the hazard.
+class GenerationTimes {
+ public:
+  /// nullopt: too few are known to say anything.
+  static std::optional<GenerationTimes> learn(std::span<const std::chrono::milliseconds> known);
+
+  /// The wait before the next poll of a task that has been running for `elapsed`: from 1 s to 60 s.
+  [[nodiscard]] std::chrono::milliseconds delay(std::chrono::milliseconds elapsed) const;
+
+ private:
+  GenerationTimes(double mu, double sigma);
+  [[nodiscard]] double still_running(double seconds) const;
+  [[nodiscard]] double hazard(double seconds) const;
+
+  double mu_;     // of the logarithm of seconds
+  double sigma_;  // likewise
+  double scale_;  // polls a second, for each square root of hazard
+};
+
 /// The wait before the next query of a task that has been running for `elapsed`. With a fixed
-/// interval: that one. Adaptive (`fixed` is 0): a tenth of the elapsed time, within 1 s and 10 s,
-/// so that the delay of detection stays in proportion to what was waited anyway.
+/// interval: that one. Else as learned; where nothing is known, a tenth of the elapsed time, within
+/// 1 s and 10 s, so that the delay of detection stays in proportion to what was waited anyway.
 std::chrono::milliseconds poll_delay(std::chrono::milliseconds elapsed,
-                                     std::chrono::milliseconds fixed);
+                                     std::chrono::milliseconds fixed,
+                                     const std::optional<GenerationTimes>& learned = std::nullopt);
 
 }  // namespace veo

@@ -29,6 +29,7 @@
 #include <optional>
 #include <string>
 
+#include "veo/core/poll_schedule.h"
 #include "veo/core/retry.h"
 #include "veo/core/submission.h"
 #include "veo/core/task.h"
@@ -43,6 +44,7 @@ class TaskMachine {
   struct Settings {
     int retries = 5;  ///< of what is safe to send again, in a row; -1: no end
     std::chrono::milliseconds poll_interval{0};  ///< 0: adaptive
+    std::optional<GenerationTimes> learned;      ///< for adaptive polls; nothing known: unset
     std::chrono::seconds generation_timeout{1800};
     Backoff backoff;
   };
@@ -108,6 +110,7 @@ class TaskMachine {
 
   Command handle(Event event, Time now);
   Command wait_until(Time due) const;
+  [[nodiscard]] std::chrono::milliseconds next_poll(Time now) const;
   [[nodiscard]] bool may_retry() const;
   void plan_retry(Time now, double random, std::optional<std::chrono::seconds> retry_after);
   [[nodiscard]] std::string resume_hint() const;

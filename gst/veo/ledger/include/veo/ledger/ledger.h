@@ -52,6 +52,7 @@ struct Change {
   std::string url;
   std::optional<Error> error;
   std::optional<double> balance;
+  std::optional<std::chrono::milliseconds> generation_time;
 };
 
 /// Any thread. Blocks for as long as the disk takes. Each method fails with `ledger`; in words, for
@@ -89,6 +90,8 @@ class Ledger {
   /// The clip of a completed row is in the cache, whole.
   Status keep(std::int64_t row, const CachedClip& clip);
   Result<Record> get(std::int64_t row);
+  /// How long the service took for the newest tasks of that mode and resolution, 50 at most.
+  Result<std::vector<std::chrono::milliseconds>> generation_times(const Record& like);
   /// Random, made with the ledger: for Secret::mark().
   [[nodiscard]] const std::string& salt() const;
 
