@@ -36,13 +36,6 @@ struct GFree {
 };
 using Text = std::unique_ptr<char, GFree>;
 
-template <class Call>
-auto retried(Call call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
-}
-
 /// The clip's name without a suffix. A task id that is no name for a file is hashed.
 std::string stem_of(const ClipIdentity& identity) {
   const auto task = is_task_id(identity.task_id) ? identity.task_id : sha256_hex(identity.task_id);

@@ -91,13 +91,6 @@ bool is_network_file_system(const std::string& path) {
          std::ranges::find(magics, static_cast<long>(info.f_type)) != std::end(magics);
 }
 
-template <class Call>
-auto retried(Call call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
-}
-
 Error refusal(const std::string& path, const std::string& why) {
   return {.code = ErrorCode::ledger, .message = "The ledger " + path + " cannot be used: " + why};
 }

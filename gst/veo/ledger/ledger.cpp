@@ -119,8 +119,7 @@ struct Ledger::Private {
 
   int set_state(std::int64_t row, RecordState to) const {
     Statement statement(connection->database(), "UPDATE submission SET state = ? WHERE id = ?");
-    const int code = statement.bind(nick(to)).bind(row).step();
-    return code == SQLITE_DONE ? SQLITE_OK : code;
+    return statement.bind(nick(to)).bind(row).run();
   }
 
   /// The rows that an owner left behind, as MONEY.md has it: whoever does not hold his lock is
@@ -199,9 +198,9 @@ struct Ledger::Private {
             .bind(record.clip_path)
             .bind(integer(now))
             .bind(record.accepted_at ? std::optional(integer(*record.accepted_at)) : std::nullopt)
-            .step();
+            .run();
     id = sqlite3_last_insert_rowid(connection->database());
-    return code == SQLITE_DONE ? SQLITE_OK : code;
+    return code;
   }
 
   /// What came of the submissions of this intent, for one who would join (no instance) or has
@@ -293,8 +292,8 @@ struct Ledger::Private {
       Statement statement(connection->database(),
                           "UPDATE submission SET state = ?, finished_at = ? WHERE id = ?");
       const int code =
-          statement.bind(nick(RecordState::superseded)).bind(integer(now)).bind(row.id).step();
-      if (code != SQLITE_DONE) return code;
+          statement.bind(nick(RecordState::superseded)).bind(integer(now)).bind(row.id).run();
+      if (code != SQLITE_OK) return code;
     }
     return SQLITE_OK;
   }
@@ -343,6 +342,13 @@ struct Ledger::Private {
                        last->error_message + " Nothing was sent. Change the prompt, or set take.",
             .task_id = last->task_id,
             .charged = Charged::no};
+  }
+
+  /// SQLITE_MISMATCH: no row, where there has to be one.
+  int changed_one(Statement& change) const {
+    const int code = change.run();
+    if (code != SQLITE_OK) return code;
+    return sqlite3_changes(connection->database()) == 1 ? SQLITE_OK : SQLITE_MISMATCH;
   }
 
   /// Of a change of one row. SQLITE_MISMATCH: it was not there, or not in a state for that.
@@ -464,13 +470,13 @@ Result<std::optional<Record>> Ledger::answer(const std::string& intent, const Re
     Statement update(p.connection->database(),
                      "UPDATE submission SET state = 'accepted', task_id = ?, accepted_at = ?, "
                      "finished_at = NULL, error = '', error_message = '' WHERE id = ?");
-    step = update.bind(task.task_id).bind(integer(now)).bind(row->id).step();
-    if (step != SQLITE_DONE) return step;
+    step = update.bind(task.task_id).bind(integer(now)).bind(row->id).run();
+    if (step != SQLITE_OK) return step;
     // The task has a row of its own now.
     Statement remove(p.connection->database(),
                      "DELETE FROM submission WHERE intent = '' AND api_url = ? AND task_id = ?");
-    step = remove.bind(task.api_url).bind(task.task_id).step();
-    if (step != SQLITE_DONE) return step;
+    step = remove.bind(task.api_url).bind(task.task_id).run();
+    if (step != SQLITE_OK) return step;
     rows.clear();
     step = p.select(rows, "api_url = ? AND task_id = ? AND state = 'accepted'",
                     {task.api_url, task.task_id});
@@ -506,20 +512,17 @@ Status Ledger::move(std::int64_t row, RecordState to, const Change& change) {
             "balance = coalesce(?7, balance), generation_time = coalesce(?9, generation_time) "
             "WHERE id = ?8 AND (state = ?1 OR state IN (" +
             list(ways_to(to)) + "))");
-    const int step = statement.bind(nick(to))
-                         .bind(integer(change.at))
-                         .bind(change.task_id)
-                         .bind(change.url)
-                         .bind(change.error ? nick(change.error->code) : std::string_view(""))
-                         .bind(change.error ? change.error->message : std::string())
-                         .bind(change.balance)
-                         .bind(row)
-                         .bind(change.generation_time
-                                   ? std::optional(std::int64_t{change.generation_time->count()})
-                                   : std::nullopt)
-                         .step();
-    if (step != SQLITE_DONE) return step;
-    return sqlite3_changes(p.connection->database()) == 1 ? SQLITE_OK : SQLITE_MISMATCH;
+    return p.changed_one(statement.bind(nick(to))
+                             .bind(integer(change.at))
+                             .bind(change.task_id)
+                             .bind(change.url)
+                             .bind(change.error ? nick(change.error->code) : std::string_view(""))
+                             .bind(change.error ? change.error->message : std::string())
+                             .bind(change.balance)
+                             .bind(row)
+                             .bind(change.generation_time ? std::optional(std::int64_t{
+                                                                change.generation_time->count()})
+                                                          : std::nullopt));
   });
   return p.outcome_of(code, row, to);
 }
@@ -531,13 +534,10 @@ Status Ledger::keep(std::int64_t row, const CachedClip& clip) {
     Statement statement(p.connection->database(),
                         "UPDATE submission SET clip_path = ?, clip_sha256 = ?, clip_size = ? "
                         "WHERE id = ?");
-    const int step = statement.bind(clip.path)
-                         .bind(clip.sha256)
-                         .bind(static_cast<std::int64_t>(clip.size))
-                         .bind(row)
-                         .step();
-    if (step != SQLITE_DONE) return step;
-    return sqlite3_changes(p.connection->database()) == 1 ? SQLITE_OK : SQLITE_MISMATCH;
+    return p.changed_one(statement.bind(clip.path)
+                             .bind(clip.sha256)
+                             .bind(static_cast<std::int64_t>(clip.size))
+                             .bind(row));
   });
   return p.outcome_of(code, row, RecordState::completed);
 }
@@ -550,15 +550,12 @@ Status Ledger::restore(const Reservation& reservation, const CachedClip& clip, U
                         "UPDATE submission SET state = 'completed', credits = 0, task_id = ?, "
                         "clip_path = ?, clip_sha256 = ?, clip_size = ?, finished_at = ? "
                         "WHERE id = ? AND state = 'reserved'");
-    const int step = statement.bind(clip.identity.task_id)
-                         .bind(clip.path)
-                         .bind(clip.sha256)
-                         .bind(static_cast<std::int64_t>(clip.size))
-                         .bind(integer(now))
-                         .bind(reservation.row())
-                         .step();
-    if (step != SQLITE_DONE) return step;
-    return sqlite3_changes(p.connection->database()) == 1 ? SQLITE_OK : SQLITE_MISMATCH;
+    return p.changed_one(statement.bind(clip.identity.task_id)
+                             .bind(clip.path)
+                             .bind(clip.sha256)
+                             .bind(static_cast<std::int64_t>(clip.size))
+                             .bind(integer(now))
+                             .bind(reservation.row()));
   });
   return p.outcome_of(code, reservation.row(), RecordState::completed);
 }

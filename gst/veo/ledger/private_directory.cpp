@@ -15,11 +15,9 @@ namespace {
 constexpr mode_t private_mode = 0700;
 
 FileHandle open_directory(const std::string& path) {
-  int fd = -1;
-  do {
-    fd = FileSystem::get().openat(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  } while (fd < 0 && errno == EINTR);
-  return FileHandle(fd);
+  return FileHandle(retried([&] {
+    return FileSystem::get().openat(AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  }));
 }
 
 /// mkdir -p; what is there already is no failure here. Each new name is on the disk afterwards.

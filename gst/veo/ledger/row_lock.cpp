@@ -18,14 +18,6 @@ Result<std::optional<RowLock>> RowLock::try_acquire(const std::string& path, std
          .message = with_advice("The ledger's lock file " + path + " cannot be used: " + why + ".",
                                 ErrorCode::ledger)});
   };
-  const auto retried = [](auto call) {
-    int result = -1;
-    do {
-      result = call();
-    } while (result < 0 && errno == EINTR);
-    return result;
-  };
-
   FileHandle file(retried([&] {
     return files.openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   }));

@@ -35,6 +35,11 @@ int Statement::step() {
   return code_ == SQLITE_OK ? sqlite3_step(statement_.get()) : code_;
 }
 
+int Statement::run() {
+  const int code = step();
+  return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
 std::string Statement::text() {
   const int at = column_++;
   const auto* const bytes = sqlite3_column_text(statement_.get(), at);

@@ -31,6 +31,8 @@ class Statement {
 
   /// SQLITE_ROW, SQLITE_DONE or an error.
   int step();
+  /// Of a statement without rows: SQLITE_OK, or an error.
+  int run();
 
   // Columns in their order, of the row that step() found.
   std::string text();

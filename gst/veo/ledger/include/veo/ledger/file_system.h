@@ -9,9 +9,18 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <cerrno>
 #include <cstddef>
 
 namespace veo {
+
+/// The system call's result, made again as long as a signal gets in its way.
+template <class Call>
+auto retried(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
 
 /// Each operation is the system call of the same name: −1 and errno where it fails. Any thread.
 class FileSystem {
