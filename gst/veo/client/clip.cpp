@@ -460,7 +460,9 @@ Status Clip::read(std::uint64_t offset, std::span<std::uint8_t> into) const {
     p_->read_from = true;
   }
   // Bytes that are there stay there, unchanged: they are read without the lock.
-  return p_->spool->read(offset, into);
+  auto copied = p_->spool->read(offset, into);
+  if (!copied) return fail(p_->explain(std::move(copied.error())));
+  return copied;
 }
 
 Clip::Stats Clip::stats() const {

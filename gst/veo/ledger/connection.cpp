@@ -127,7 +127,8 @@ Result<bool> make_file(const std::string& path, int directory) {
     return files.openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   }));
   // What is committed to a file is not safe while the file's name is not.
-  if (!file || files.fsync(directory) != 0) return fail(refusal_by_errno(path));
+  if (!file || retried([&] { return files.fsync(directory); }) != 0)
+    return fail(refusal_by_errno(path));
   return true;
 }
 

@@ -27,7 +27,9 @@ void make_with_parents(const std::string& path) {
     const auto parent = slash == 0 ? (path.front() == '/' ? "/" : ".") : path.substr(0, slash);
     slash = path.find('/', slash + 1);
     if (files.mkdir(path.substr(0, slash).c_str(), private_mode) != 0) continue;
-    if (const auto directory = open_directory(parent)) files.fsync(directory.get());
+    if (const auto directory = open_directory(parent)) {
+      retried([&] { return files.fsync(directory.get()); });
+    }
   }
 }
 
