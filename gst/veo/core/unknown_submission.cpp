@@ -79,6 +79,7 @@ Error unknown_submission(const Record& record, bool offers_line) {
     text += " It named the task " + record.task_id + ": try task-id=" + record.task_id +
             " on the same line first.";
   }
+  if (record.balance) text += balance_hint(*record.balance);
   text +=
       " It is not sent again by itself. Look for the task in the provider's dashboard. If it is "
       "there, set task-id to its id, once, on the same line: it plays at no further cost, and the "
@@ -87,8 +88,7 @@ Error unknown_submission(const Record& record, bool offers_line) {
   const auto line = offers_line ? element_line(record) : "";
   text += line.empty()
               ? std::string(" on the same line.")
-              : ": gst-launch-1.0 " + line + " on-unknown=resubmit ! decodebin ! autovideosink";
-  if (record.balance) text += balance_hint(*record.balance);
+              : ":\n  gst-launch-1.0 " + line + " on-unknown=resubmit ! decodebin ! autovideosink";
   return {.code = ErrorCode::submit_unknown,
           .message = std::move(text),
           .task_id = record.task_id,
