@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// A link that is slow, breaks, lies or falls silent, at each exchange of a task: the right bytes
+// come out, or a clear error; never two files spliced, and never a second charge.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <random>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "run.h"
+
+namespace veo::test {
+namespace {
+
+struct Phase {
+  const char* name;
+  const char* fault;   ///< the simulator's name for it
+  const char* which;   ///< which of its requests
+  unsigned body;       ///< bytes, about, within which a fault falls
+  bool is_submission;  ///< what is broken here may be paid
+};
+
+constexpr unsigned clip = 200'000;
+const Phase phases[] = {
+    {"submit", "submit", "*1", 60, true},
+    {"query", "query", "*1", 60, false},
+    {"file", "file", "*1", clip, false},
+    {"moov", "file", "*1@2", 5'000, false},
+};
+
+struct Kind {
+  const char* name;
+  const char* effect;  ///< `%` is a number that the seed draws: of bytes within the body
+  bool is_harmless;    ///< the answer comes whole
+  bool waits;          ///< until a deadline: of a submission, a minute
+};
+
+const Kind kinds[] = {
+    {"latency", "delay=300ms", true, false},
+    {"bandwidth", "drip=400000", true, false},
+    {"drop", "lost-answer", false, false},
+    {"reset", "reset=%", false, false},
+    {"slice", "slice=%", true, false},
+    {"stall", "stall=%", false, true},
+    {"slow_close", "stall=99999999", true, false},
+    {"truncation", "truncate=%", false, false},
+};
+
+using Case = std::tuple<Phase, Kind>;
+
+class LinkFaults : public testing::TestWithParam<Case> {};
+
+TEST_P(LinkFaults, GiveTheRightBytesOrAClearError) {
+  const auto& [phase, kind] = GetParam();
+  // What the player is to get: the same clip with `moov` in front.
+  static const std::string wanted = [] {
+    const auto simulator = start_simulator();
+    return Line(simulator).run("", {"layout=streamable"}).report.at("sha256").get<std::string>();
+  }();
+  if (phase.is_submission && kind.waits && repeats() == 0) {
+    GTEST_SKIP() << "a submission is waited for for a minute: in the long version";
+  }
+  int played = 0;
+  int refused = 0;
+  const unsigned seeds = std::max(1U, repeats());
+  for (unsigned seed = 1; seed <= seeds && !HasFailure(); ++seed) {
+    std::mt19937 random(seed);
+    std::string effect = kind.effect;
+    if (const auto at = effect.find('%'); at != std::string::npos) {
+      effect.replace(at, 1, std::to_string(std::uniform_int_distribution(1U, phase.body)(random)));
+    }
+    const auto fault = std::string(phase.fault) + ":" + effect + phase.which;
+    SCOPED_TRACE(fault);
+    auto simulator = start_simulator();
+    simulator.set_faults({fault});
+    const Line line(simulator);
+    const auto run = line.run("", {"layout=streamable", "timeout=1"});
+    const bool may_be_lost = phase.is_submission && !kind.is_harmless;
+    if (run.played(wanted)) {
+      ++played;
+      ASSERT_EQ(line.rows().size(), 1U);
+      EXPECT_EQ(line.rows()[0].clip_sha256, small_clip().sha256) << "the cache has the original";
+    } else {
+      ++refused;
+      EXPECT_TRUE(may_be_lost) << run;
+      EXPECT_EQ(run.error_code(), "submit-unknown") << run;
+    }
+    EXPECT_LE(simulator.state().at("charges").get<int>(), 1);
+  }
+  std::printf("  %s at %s: %d played, %d submit-unknown\n", kind.name, phase.name, played, refused);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, LinkFaults,
+                         testing::Combine(testing::ValuesIn(phases), testing::ValuesIn(kinds)),
+                         [](const auto& row) {
+                           return std::string(std::get<0>(row.param).name) + "_" +
+                                  std::get<1>(row.param).name;
+                         });
+
+}  // namespace
+}  // namespace veo::test
