@@ -4,7 +4,9 @@
 // come out, or a clear error; never two files spliced, and never a second charge.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 #include <tuple>
@@ -23,7 +25,7 @@ struct Phase {
   bool is_submission;  ///< what is broken here may be paid
 };
 
-constexpr unsigned clip = 200'000;
+constexpr unsigned clip = 600'000;
 const Phase phases[] = {
     {"submit", "submit", "*1", 60, true},
     {"query", "query", "*1", 60, false},
@@ -49,6 +51,12 @@ const Kind kinds[] = {
     {"truncation", "truncate=%", false, false},
 };
 
+/// A link on which `moov`, at the end, is worth a request of its own.
+Simulator start_on_a_link() {
+  return Simulator::start(
+      {"--generation-time", "0s", "--bandwidth", "8M", "--clip", larger_clip().path});
+}
+
 using Case = std::tuple<Phase, Kind>;
 
 class LinkFaults : public testing::TestWithParam<Case> {};
@@ -57,7 +65,7 @@ TEST_P(LinkFaults, GiveTheRightBytesOrAClearError) {
   const auto& [phase, kind] = GetParam();
   // What the player is to get: the same clip with `moov` in front.
   static const std::string wanted = [] {
-    const auto simulator = start_simulator();
+    const auto simulator = start_on_a_link();
     return Line(simulator).run("", {"layout=streamable"}).report.at("sha256").get<std::string>();
   }();
   if (phase.is_submission && kind.waits && repeats() == 0) {
@@ -74,7 +82,7 @@ TEST_P(LinkFaults, GiveTheRightBytesOrAClearError) {
     }
     const auto fault = std::string(phase.fault) + ":" + effect + phase.which;
     SCOPED_TRACE(fault);
-    auto simulator = start_simulator();
+    auto simulator = start_on_a_link();
     simulator.set_faults({fault});
     const Line line(simulator);
     const auto run = line.run("", {"layout=streamable", "timeout=1"});
@@ -82,12 +90,15 @@ TEST_P(LinkFaults, GiveTheRightBytesOrAClearError) {
     if (run.played(wanted)) {
       ++played;
       ASSERT_EQ(line.rows().size(), 1U);
-      EXPECT_EQ(line.rows()[0].clip_sha256, small_clip().sha256) << "the cache has the original";
+      EXPECT_EQ(line.rows()[0].clip_sha256, larger_clip().sha256) << "the cache has the original";
     } else {
       ++refused;
       EXPECT_TRUE(may_be_lost) << run;
       EXPECT_EQ(run.error_code(), "submit-unknown") << run;
     }
+    EXPECT_TRUE(std::ranges::any_of(simulator.log(), [](const nlohmann::json& request) {
+      return request.at("fault") != "";
+    })) << "the fault was met";
     EXPECT_LE(simulator.state().at("charges").get<int>(), 1);
   }
   std::printf("  %s at %s: %d played, %d submit-unknown\n", kind.name, phase.name, played, refused);

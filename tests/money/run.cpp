@@ -165,24 +165,36 @@ std::vector<Row> Line::rows() const {
   return rows;
 }
 
+namespace {
+
+SmallClip make_clip(const TemporaryDirectory& directory, const char* frames) {
+  const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", frames});
+  const Line line(simulator);
+  const auto made = line.run();
+  const auto task = simulator.state().at("tasks").at(0);
+  SmallClip found{directory.file("clip.mp4"), task.at("sha256")};
+  for (const auto& entry : fs::directory_iterator(line.cache())) {
+    if (entry.path().extension() == ".mp4") fs::copy_file(entry.path(), found.path);
+  }
+  if (!made.played(found.sha256) || !fs::exists(found.path)) {
+    std::ostringstream text;
+    text << "no clip: " << made;
+    throw std::runtime_error(text.str());
+  }
+  return found;
+}
+
+}  // namespace
+
 const SmallClip& small_clip() {
   static const TemporaryDirectory directory;
-  static const SmallClip clip = [] {
-    const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
-    const Line line(simulator);
-    const auto made = line.run();
-    const auto task = simulator.state().at("tasks").at(0);
-    SmallClip found{directory.file("clip.mp4"), task.at("sha256")};
-    for (const auto& entry : fs::directory_iterator(line.cache())) {
-      if (entry.path().extension() == ".mp4") fs::copy_file(entry.path(), found.path);
-    }
-    if (!made.played(found.sha256) || !fs::exists(found.path)) {
-      std::ostringstream text;
-      text << "no clip: " << made;
-      throw std::runtime_error(text.str());
-    }
-    return found;
-  }();
+  static const SmallClip clip = make_clip(directory, "24");
+  return clip;
+}
+
+const SmallClip& larger_clip() {
+  static const TemporaryDirectory directory;
+  static const SmallClip clip = make_clip(directory, "96");
   return clip;
 }
 

@@ -85,6 +85,8 @@ struct SmallClip {
   std::string sha256;
 };
 const SmallClip& small_clip();
+/// The same of 4 s: large enough for its `moov` to be fetched beside the rest.
+const SmallClip& larger_clip();
 /// A simulator whose tasks are completed at once, with that clip.
 Simulator start_simulator();
 
