@@ -184,6 +184,11 @@ INSTANTIATE_TEST_SUITE_P(
                       EXPECT_EQ(answer.status, 302U);
                       EXPECT_EQ(answer.header("Location"), "http://127.0.0.2/a,b");
                     }},
+        SubmitFault{"redirect_307", "submit:redirect-loop,status=307", 0,
+                    [](const HttpAnswer& answer) {
+                      EXPECT_EQ(answer.status, 307U);
+                      EXPECT_EQ(answer.header("Location"), "/v1/videos/generations");
+                    }},
         SubmitFault{"html", "submit:html", 1,
                     [](const HttpAnswer& answer) {
                       EXPECT_EQ(answer.status, 200U);

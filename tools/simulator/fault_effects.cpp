@@ -16,8 +16,9 @@ Answer status_answer(unsigned status) {
                                 {"type", "api_error"}}}});
 }
 
-Answer redirect_answer(const std::string& location) {
-  auto answer = html_answer(302);
+Answer redirect_answer(const std::string& location, const Effects& effects) {
+  const auto* status = effects.find(Kind::status);
+  auto answer = html_answer(status != nullptr ? static_cast<unsigned>(status->number) : 302);
   answer.set_header("Location", location);
   return answer;
 }
@@ -47,10 +48,11 @@ void end_with(Answer& answer, End end, const Effect* effect) {
 
 Answer refusal(const Request& request, const Effects& effects) {
   if (const auto* error = effects.find(Kind::error)) return error_answer(*find_error(error->text));
+  if (const auto* redirect = effects.find(Kind::redirect))
+    return redirect_answer(redirect->text, effects);
+  if (effects.has(Kind::redirect_loop)) return redirect_answer(request.target, effects);
   if (const auto* status = effects.find(Kind::status))
     return status_answer(static_cast<unsigned>(status->number));
-  if (const auto* redirect = effects.find(Kind::redirect)) return redirect_answer(redirect->text);
-  if (effects.has(Kind::redirect_loop)) return redirect_answer(request.target);
   // A reset or a stall, of which nobody sees the answer.
   return html_answer(500);
 }
