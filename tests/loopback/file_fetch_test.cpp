@@ -343,7 +343,7 @@ TEST(FileFetch, RefusesANameThatLeadsInside) {
   std::promise<std::string> heard;
   const RawServer inside(
       [&](RawConnection& connection) { heard.set_value(connection.read_to_end()); });
-  const Resolver resolver("files.example", "127.0.0.1");
+  const Resolver resolver("files.example", {"127.0.0.1"});
   Client client;
   auto fetch = file("https://files.example:" + std::to_string(inside.port()) + "/clip.mp4");
   fetch.api_is_loopback = false;
@@ -360,7 +360,7 @@ TEST(FileFetch, RefusesAConnectionThatWasMadeUnderOtherRules) {
     if (!connection.start_tls(identity.certificate())) return;
     while (!connection.read_request().empty()) connection.write(http_answer("200 OK", "x"));
   });
-  const Resolver resolver("files.example", "127.0.0.1");
+  const Resolver resolver("files.example", {"127.0.0.1"});
   Client client(
       {.proxy = "", .ssl_ca_file = identity.file(), .tls_database = {}, .user_agent = ""});
   auto fetch = file("https://files.example:" + std::to_string(inside.port()) + "/clip.mp4");

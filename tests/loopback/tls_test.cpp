@@ -49,7 +49,7 @@ TEST_F(Tls, TrustsTheDatabaseBeforeTheCaFile) {
 }
 
 TEST_F(Tls, WantsTheRightName) {
-  const Resolver resolver("api.example", "127.0.0.1");
+  const Resolver resolver("api.example", {"127.0.0.1"});
   Client client(trusting(identity_.file()));
   const auto evidence =
       client.call(post("https://api.example:" + std::to_string(server_.port()) + "/")).evidence;

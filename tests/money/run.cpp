@@ -54,9 +54,13 @@ bool Ended::played(const std::string& sha256) const {
   return report.is_object() && report.at("eos").get<bool>() && report.at("sha256") == sha256;
 }
 
-std::string Ended::error_code() const {
+std::string Ended::error_code() const { return of_error("code"); }
+
+std::string Ended::charged() const { return of_error("charged"); }
+
+std::string Ended::of_error(const char* field) const {
   const bool failed = report.is_object() && !report.at("error").is_null();
-  return failed ? report.at("error").at("code").get<std::string>() : "";
+  return failed ? report.at("error").at(field).get<std::string>() : "";
 }
 
 std::ostream& operator<<(std::ostream& out, const Ended& ended) {

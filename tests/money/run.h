@@ -26,6 +26,10 @@ struct Ended {
   [[nodiscard]] bool played(const std::string& sha256) const;
   /// `veo-error`'s; empty: no error.
   [[nodiscard]] std::string error_code() const;
+  [[nodiscard]] std::string charged() const;
+
+ private:
+  [[nodiscard]] std::string of_error(const char* field) const;
 };
 
 /// For a test's messages.

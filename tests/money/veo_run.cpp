@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// veo-run PROPERTY=VALUE…
+// veo-run PROPERTY=VALUE… [--first=PROPERTY=VALUE] [--name=NAME=ADDRESS,…] [--budget=CREDITS]
 //
 // Runs `veosrc PROPERTY=VALUE… ! fakesink` to its end, over the files that VEO_TEST_FAULT asks for
 // (FaultPlan::parse()), and prints one line of JSON with what came of it:
@@ -9,30 +9,36 @@
 //    "operations": ["open cache", …], "steps": ["mkdir cache", …], "faults": []}
 //   "error": {"code": "ledger", "task-id": "…", "charged": "unknown", "text": "…"}
 //
-// It ends with 0 once it
-// has done so, whatever it was, with 2 where it cannot run, and by SIGALRM where nothing comes of
-// it.
+// With `--first` a line that differs in that property plays before it, and stays, so that its
+// connections do. `--name` is what Resolver does, and `--budget` is VEO_DAILY_BUDGET. It ends with
+// 0 once it has done so, whatever it was, with 2 where it cannot run, and by SIGALRM where nothing
+// comes of it.
 #include <gst/gst.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "faulty_file_system.h"
+#include "resolver.h"
 
 namespace veo::test {
 namespace {
 
 using nlohmann::json;
 
-// Far beyond what a good run takes, and below the time that is given to a test.
-constexpr unsigned hang_seconds = 30;
+// Far beyond what a run takes, whose submission may wait a minute for its answer, and below the
+// time that is given to a test.
+constexpr unsigned hang_seconds = 100;
 
 template <class T>
 struct Unref {
@@ -96,41 +102,98 @@ void set(GstElement* element, const std::string& assignment) {
   gst_util_set_object_arg(G_OBJECT(element), name.c_str(), assignment.c_str() + equals + 1);
 }
 
-json run(int argc, char** argv) {
-  const Ptr<GstElement> pipeline(gst_pipeline_new(nullptr));
-  auto* const src = gst_element_factory_make("veosrc", nullptr);
-  auto* const sink = gst_element_factory_make("fakesink", nullptr);
-  if (src == nullptr || sink == nullptr) throw std::runtime_error("no veosrc, or no fakesink");
-  gst_bin_add_many(GST_BIN(pipeline.get()), src, sink, nullptr);
-  gst_element_link(src, sink);
-  for (int i = 1; i < argc; ++i) set(src, argv[i]);
+struct Arguments {
+  std::vector<std::string> properties;
+  std::string first;
+  std::optional<Resolver> resolver;
 
-  Output output;
-  const Ptr<GstPad> pad(gst_element_get_static_pad(sink, "sink"));
-  gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, &Output::probe, &output, nullptr);
+  Arguments(int argc, char** argv) {
+    for (int i = 1; i < argc; ++i) {
+      std::string_view word = argv[i];
+      const auto takes = [&word](std::string_view option) {
+        if (!word.starts_with(option)) return false;
+        word.remove_prefix(option.size());
+        return true;
+      };
+      if (takes("--first=")) {
+        first = word;
+      } else if (takes("--name=")) {
+        set_resolver(word);
+      } else if (takes("--budget=")) {
+        ::setenv("VEO_DAILY_BUDGET", std::string(word).c_str(), 1);
+      } else {
+        properties.emplace_back(word);
+      }
+    }
+  }
 
-  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
-  const Ptr<GstBus> bus(gst_pipeline_get_bus(GST_PIPELINE(pipeline.get())));
-  const std::unique_ptr<GstMessage, MessageUnref> end(
-      gst_bus_timed_pop_filtered(bus.get(), GST_CLOCK_TIME_NONE,
-                                 static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
-  const bool eos = GST_MESSAGE_TYPE(end.get()) == GST_MESSAGE_EOS;
+  void set_resolver(std::string_view text) {
+    const std::string name(text.substr(0, text.find('=')));
+    std::vector<std::string> addresses;
+    for (auto comma = name.size(); comma < text.size();) {
+      const auto from = comma + 1;
+      comma = std::min(text.find(',', from), text.size());
+      addresses.emplace_back(text.substr(from, comma - from));
+    }
+    if (addresses.empty()) throw std::invalid_argument("--name=NAME=ADDRESS,…");
+    resolver.emplace(name, addresses);
+  }
+};
 
-  char* task_id = nullptr;
-  GstStructure* stats = nullptr;
-  g_object_get(src, "task-id", &task_id, "stats", &stats, nullptr);
-  const Text owned_id(task_id);
-  const std::unique_ptr<GstStructure, StructureFree> owned_stats(stats);
-  gboolean reused = FALSE;
-  gst_structure_get_boolean(stats, "reused", &reused);
-  gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+/// `veosrc … ! fakesink`, from PLAYING to its end.
+class Playing {
+ public:
+  explicit Playing(const std::vector<std::string>& properties) {
+    auto* const sink = gst_element_factory_make("fakesink", nullptr);
+    if (src_ == nullptr || sink == nullptr) throw std::runtime_error("no veosrc, or no fakesink");
+    gst_bin_add_many(GST_BIN(pipeline_.get()), src_, sink, nullptr);
+    gst_element_link(src_, sink);
+    for (const auto& property : properties) set(src_, property);
+    const Ptr<GstPad> pad(gst_element_get_static_pad(sink, "sink"));
+    gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, &Output::probe, &output_, nullptr);
+    gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING);
+  }
+  ~Playing() { gst_element_set_state(pipeline_.get(), GST_STATE_NULL); }
+  Playing(const Playing&) = delete;
+  Playing& operator=(const Playing&) = delete;
 
-  return {{"eos", eos},
-          {"bytes", output.bytes},
-          {"sha256", g_checksum_get_string(output.sum.get())},
-          {"error", eos ? json() : error_of(end.get())},
-          {"task-id", task_id != nullptr ? task_id : ""},
-          {"reused", reused != FALSE}};
+  json wait() {
+    const Ptr<GstBus> bus(gst_pipeline_get_bus(GST_PIPELINE(pipeline_.get())));
+    const std::unique_ptr<GstMessage, MessageUnref> end(gst_bus_timed_pop_filtered(
+        bus.get(), GST_CLOCK_TIME_NONE,
+        static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR)));
+    const bool eos = GST_MESSAGE_TYPE(end.get()) == GST_MESSAGE_EOS;
+
+    char* task_id = nullptr;
+    GstStructure* stats = nullptr;
+    g_object_get(src_, "task-id", &task_id, "stats", &stats, nullptr);
+    const Text owned_id(task_id);
+    const std::unique_ptr<GstStructure, StructureFree> owned_stats(stats);
+    gboolean reused = FALSE;
+    gst_structure_get_boolean(stats, "reused", &reused);
+    return {{"eos", eos},
+            {"bytes", output_.bytes},
+            {"sha256", g_checksum_get_string(output_.sum.get())},
+            {"error", eos ? json() : error_of(end.get())},
+            {"task-id", task_id != nullptr ? task_id : ""},
+            {"reused", reused != FALSE}};
+  }
+
+ private:
+  const Ptr<GstElement> pipeline_{gst_pipeline_new(nullptr)};
+  GstElement* const src_ = gst_element_factory_make("veosrc", nullptr);  // the pipeline's
+  Output output_;
+};
+
+json run(const Arguments& arguments) {
+  std::optional<Playing> first;
+  if (!arguments.first.empty()) {
+    auto others = arguments.properties;
+    others.push_back(arguments.first);
+    const auto end = first.emplace(others).wait();
+    if (!end.at("eos")) throw std::runtime_error("the first line failed: " + end.dump());
+  }
+  return Playing(arguments.properties).wait();
 }
 
 int run_all(int argc, char** argv) {
@@ -143,7 +206,7 @@ int run_all(int argc, char** argv) {
     FileSystem::set(files);
   }
   gst_init(nullptr, nullptr);
-  auto line = run(argc, argv);
+  auto line = run(Arguments(argc, argv));
   const std::vector<std::string> none;
   line["operations"] = files != nullptr ? files->operations() : none;
   line["steps"] = files != nullptr ? files->steps() : none;

@@ -62,11 +62,16 @@ Relay::Relay(std::uint16_t target, bool is_proxy, Spoil spoil)
   auto address = loopback(0);
   socklen_t size = sizeof address;
   auto* const any = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(listener_, any, size) != 0 || ::listen(listener_, 64) != 0 ||
-      ::getsockname(listener_, any, &size) != 0) {
+  if (::bind(listener_, any, size) != 0 || ::getsockname(listener_, any, &size) != 0) {
     throw std::runtime_error("no relay");
   }
   port_ = ntohs(address.sin_port);
+  if (!spoil_.closed) open();
+}
+
+void Relay::open() {
+  if (acceptor_.joinable()) return;
+  if (::listen(listener_, 64) != 0) throw std::runtime_error("no relay");
   acceptor_ = std::jthread([this] { accept(); });
 }
 
@@ -77,7 +82,7 @@ Relay::~Relay() {
     for (const int fd : open_) ::shutdown(fd, SHUT_RDWR);
   }
   ::shutdown(listener_, SHUT_RDWR);
-  acceptor_.join();
+  if (acceptor_.joinable()) acceptor_.join();
   served_.clear();
   ::close(listener_);
 }
@@ -111,11 +116,14 @@ void Relay::serve(int client, unsigned index) {
     std::array<char, 16384> buffer;
     if (spoil_.reads) ::recv(client, buffer.data(), buffer.size(), 0);
     send_all(client, spoil_.answer.data(), spoil_.answer.size());
-    while (spoil_.stalls && ::recv(client, buffer.data(), buffer.size(), 0) > 0) {
-    }
     if (spoil_.resets) {
       const linger at_once{1, 0};
       ::setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    } else if (spoil_.reads) {
+      // To close on bytes unread would be a reset, which can overtake the answer.
+      if (!spoil_.stalls) ::shutdown(client, SHUT_WR);
+      while (::recv(client, buffer.data(), buffer.size(), 0) > 0) {
+      }
     }
     return close_both();
   }

@@ -15,13 +15,15 @@ namespace veo::test {
 
 class Relay {
  public:
-  /// What is done to a connection instead of relaying it.
+  /// What is done to a connection instead of relaying it; and `closed`: connections are refused
+  /// until open().
   struct Spoil {
     unsigned connections = 0;  ///< the first so many
-    bool reads = true;         ///< first reads what the client sends at once
-    std::string answer;        ///< then says this
-    bool stalls = false;       ///< then waits until the client leaves
+    bool reads = true;         ///< what the client sends; else closes on it unread
+    std::string answer;        ///< says this, once the client has said something
+    bool stalls = false;       ///< then leaves it to the client to close
     bool resets = false;       ///< then RST, in place of FIN
+    bool closed = false;
   };
 
   /// Relays to that port of 127.0.0.1; as a proxy, to the port that CONNECT names.
@@ -32,6 +34,8 @@ class Relay {
   Relay& operator=(const Relay&) = delete;
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  /// Of no consequence where it is open.
+  void open();
   /// So far, those that were spoiled too.
   [[nodiscard]] unsigned connections() const { return connections_; }
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "resolver.h"
 
-#include <memory>
-#include <string>
+#include <algorithm>
 
 namespace {
 
 // GIO asks for names through a GObject class alone: so this is one, with C++ only in its pointer.
 struct Entry {
   std::string name;
-  std::string address;
+  std::vector<std::string> addresses;
+  std::size_t look_ups = 0;
+
+  const std::string& next() { return addresses[std::min(look_ups++, addresses.size() - 1)]; }
 };
 
 struct VeoTestResolver {
@@ -23,12 +25,16 @@ struct VeoTestResolverClass {
 GType veo_test_resolver_get_type();
 G_DEFINE_TYPE(VeoTestResolver, veo_test_resolver, G_TYPE_RESOLVER)
 
-void lookup(GResolver* resolver, const char* name, GResolverNameLookupFlags,
+void lookup(GResolver* resolver, const char* name, GResolverNameLookupFlags flags,
             GCancellable* cancellable, GAsyncReadyCallback done, gpointer data) {
-  const auto& entry = *reinterpret_cast<VeoTestResolver*>(resolver)->entry;
-  const veo::test::GRef<GTask> task(g_task_new(resolver, cancellable, done, data));
-  if (name == entry.name) {
-    auto* found = g_list_append(nullptr, g_inet_address_new_from_string(entry.address.c_str()));
+  auto& entry = *reinterpret_cast<VeoTestResolver*>(resolver)->entry;
+  const std::unique_ptr<GTask, decltype(&g_object_unref)> task(
+      g_task_new(resolver, cancellable, done, data), g_object_unref);
+  // GIO asks for both families at once, which is one look-up.
+  const bool is_known = name == entry.name && flags != G_RESOLVER_NAME_LOOKUP_FLAGS_IPV6_ONLY;
+  const auto address = is_known ? entry.next() : "";
+  if (!address.empty()) {
+    auto* found = g_list_append(nullptr, g_inet_address_new_from_string(address.c_str()));
     g_task_return_pointer(task.get(), found, [](gpointer list) {
       g_resolver_free_addresses(static_cast<GList*>(list));
     });
@@ -65,9 +71,11 @@ void veo_test_resolver_class_init(VeoTestResolverClass* klass) {
 
 namespace veo::test {
 
-Resolver::Resolver(const char* name, const char* address) : before_(g_resolver_get_default()) {
-  const GRef<GResolver> made(G_RESOLVER(g_object_new(veo_test_resolver_get_type(), nullptr)));
-  reinterpret_cast<VeoTestResolver*>(made.get())->entry = new Entry{name, address};
+Resolver::Resolver(const std::string& name, const std::vector<std::string>& addresses)
+    : before_(g_resolver_get_default(), g_object_unref) {
+  const std::unique_ptr<GResolver, decltype(&g_object_unref)> made(
+      G_RESOLVER(g_object_new(veo_test_resolver_get_type(), nullptr)), g_object_unref);
+  reinterpret_cast<VeoTestResolver*>(made.get())->entry = new Entry{name, addresses};
   g_resolver_set_default(made.get());
 }
 
