@@ -206,6 +206,8 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
 
   void obey(const TaskMachine::Command& command) {
     using Kind = TaskMachine::Command::Kind;
+    // Who is told of the end may end the process: what is to be written down comes first.
+    if (command.kind == Kind::finish && machine.error()) give_back(machine.error());
     publish();
     timer.cancel();
     if (abandoned) {
@@ -217,11 +219,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
       case Kind::none:
         break;
       case Kind::send_submission:
-        insist([this] { return record->sending(); }, enough_tries,
-               [this](const Status& written) {
-                 if (!written) return give_up(written.error());
-                 send_submission();
-               });
+        queue_submission(command.until);
         break;
       case Kind::send_query:
         send_query();
@@ -237,7 +235,6 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
         }
         // A clip's URL may have to be asked for once more.
         if (machine.state() == TaskMachine::State::completed) break;
-        give_back(machine.error());
         release();
         break;
     }
@@ -262,6 +259,26 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
           [this, write = std::move(write), tries, then = std::move(then), tried]() mutable {
             insist(std::move(write), tries, std::move(then), tried + 1);
           });
+  }
+
+  /// Until its turn has come the row is `reserved`: dying here is harmless.
+  void queue_submission(TaskMachine::Time until) {
+    service->when_it_may_submit([self = shared_from_this()] {
+      self->timer.cancel();
+      self->insist([self] { return self->record->sending(); }, enough_tries,
+                   [self](const Status& written) {
+                     if (!written) return self->give_up(written.error());
+                     self->send_submission();
+                   });
+    });
+    after(std::max(0ms, std::chrono::ceil<milliseconds>(until - now())), [this] {
+      if (!service->is_queued()) return;
+      give_up({.code = ErrorCode::timeout,
+               .message = "The request could not be submitted within " +
+                          std::to_string(settings.generation_timeout.count()) +
+                          " s, since the service keeps this key waiting (HTTP 429). Nothing was "
+                          "sent, and nothing is paid: try again later."});
+    });
   }
 
   void send_submission() {
@@ -420,8 +437,10 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   }
 
   void publish() {
+    bool changed = false;
     {
       const std::lock_guard lock(mutex);
+      const auto before = snapshot;
       snapshot.phase = phase();
       snapshot.status = machine.status();
       snapshot.task_id = machine.task_id();
@@ -439,8 +458,21 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
         }
       }
       if (machine.state() == TaskMachine::State::completed) clip_settings = describe_clip();
+      changed = !looks_like(before, snapshot);
     }
-    subscribers.notify();
+    // Nobody is woken to see that one more poll was made.
+    if (changed) subscribers.notify();
+  }
+
+  /// Whether there is nothing new to tell. Counts are for who asks.
+  static bool looks_like(const Snapshot& before, const Snapshot& after) {
+    const auto text = [](const std::optional<Error>& error) {
+      return error ? error->message : std::string();
+    };
+    return before.phase == after.phase && before.status == after.status &&
+           before.task_id == after.task_id && before.reused == after.reused &&
+           before.percent == after.percent && before.notices.size() == after.notices.size() &&
+           text(before.error) == text(after.error) && text(before.trouble) == text(after.trouble);
   }
 
   [[nodiscard]] Clip::Settings describe_clip() const {

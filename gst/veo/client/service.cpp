@@ -17,23 +17,35 @@ namespace {
 
 constexpr milliseconds balance_within{5000};
 
+/// Whether the answer speaks of the speed of all requests, and not of this one.
+bool is_too_fast(const http::ApiAnswer& answer, bool rate_limited) {
+  const auto& seen = answer.evidence;
+  return rate_limited || (seen.status == 503 && seen.retry_after);
+}
+
 }  // namespace
 
-Service::Service(std::shared_ptr<http::Transport> transport, std::string api_url,
-                 Result<Secret> key, milliseconds idle_timeout)
-    : transport_(std::move(transport)),
+Service::Service(std::shared_ptr<http::IoThread> thread, std::shared_ptr<http::Transport> transport,
+                 std::string api_url, Result<Secret> key, milliseconds idle_timeout)
+    : thread_(std::move(thread)),
+      transport_(std::move(transport)),
       api_url_(std::move(api_url)),
       key_(std::move(key)),
-      idle_timeout_(idle_timeout) {}
+      idle_timeout_(idle_timeout),
+      queue_(RequestQueue::of(api_url_, key_.value_or(Secret()))) {}
 
 Result<std::unique_ptr<Service>> Service::open(const std::shared_ptr<http::IoThread>& thread,
                                                std::string api_url, Result<Secret> key,
                                                const NetworkSettings& network) {
   auto transport = http::Transport::open(thread, transport_network(network));
   if (!transport) return fail(std::move(transport.error()));
-  return std::unique_ptr<Service>(
-      new Service(std::move(*transport), std::move(api_url), std::move(key), network.timeout));
+  return std::unique_ptr<Service>(new Service(thread, std::move(*transport), std::move(api_url),
+                                              std::move(key), network.timeout));
 }
+
+void Service::queue(std::function<void()> then) { turn_ = queue_->enter(thread_, std::move(then)); }
+
+void Service::when_it_may_submit(std::function<void()> then) { queue(std::move(then)); }
 
 void Service::call(http::ApiCall call, const std::string& path,
                    std::function<void(http::ApiAnswer)> handler) {
@@ -58,9 +70,11 @@ void Service::submit(const Request& request, const Catalog& catalog, std::functi
   post.idle_timeout = idle_timeout_;
   post.total_timeout = std::max(post.total_timeout, 4 * idle_timeout_);
   call(std::move(post), "/videos/generations",
-       [handler = std::move(handler)](const http::ApiAnswer& answer) {
-         handler(classify_submission(answer.evidence,
-                                     json::decode_submission(answer.evidence.status, answer.body)));
+       [this, handler = std::move(handler)](const http::ApiAnswer& answer) {
+         auto outcome = classify_submission(
+             answer.evidence, json::decode_submission(answer.evidence.status, answer.body));
+         end_turn(answer, outcome.kind == Submitted::Kind::rate_limited);
+         handler(std::move(outcome));
        });
 }
 
@@ -72,13 +86,17 @@ void Service::query(const std::string& task_id,
   http::ApiCall get;
   get.idle_timeout = idle_timeout_;
   get.total_timeout = std::max(get.total_timeout, 4 * idle_timeout_);
-  call(std::move(get), std::string("/tasks/") + escaped.get(),
-       [task_id, handler = std::move(handler)](const http::ApiAnswer& answer) {
-         const auto& seen = answer.evidence;
-         handler(seen.failure ? Result<TaskReport>(fail(*seen.failure))
-                              : json::decode_task(task_id, seen.status, answer.body),
-                 seen.retry_after);
-       });
+  const auto answered = [this, task_id,
+                         handler = std::move(handler)](const http::ApiAnswer& answer) {
+    const auto& seen = answer.evidence;
+    auto report = seen.failure ? Result<TaskReport>(fail(*seen.failure))
+                               : json::decode_task(task_id, seen.status, answer.body);
+    end_turn(answer, !report && report.error().code == ErrorCode::rate_limit_exceeded);
+    handler(std::move(report), seen.retry_after);
+  };
+  queue([this, get = std::move(get), path = std::string("/tasks/") + escaped.get(), answered] {
+    call(get, path, answered);
+  });
 }
 
 void Service::ask_balance(std::function<void(std::optional<double>)> handler) {
@@ -92,7 +110,21 @@ void Service::ask_balance(std::function<void(std::optional<double>)> handler) {
   });
 }
 
-void Service::cancel() { exchange_ = {}; }
+void Service::end_turn(const http::ApiAnswer& answer, bool rate_limited) {
+  if (is_too_fast(answer, rate_limited)) {
+    turn_.limited(answer.evidence.retry_after);
+  } else if (answer.evidence.whole) {
+    turn_.welcomed();
+  }
+  turn_ = {};
+}
+
+void Service::cancel() {
+  exchange_ = {};
+  turn_ = {};
+}
+
+bool Service::is_queued() const { return !turn_.has_come() && !exchange_; }
 
 bool Service::may_be_sent() const { return exchange_.begun(); }
 

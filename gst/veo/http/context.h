@@ -4,6 +4,7 @@
 #include <glib.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -14,11 +15,39 @@
 
 namespace veo::http {
 
+/// All timers of the I/O thread behind one GSource: GLib looks at each source whenever it wakes,
+/// and a thousand waiting tasks are a thousand timers.
+class Timers {
+ public:
+  /// Unique, in the order of being due.
+  using Key = std::pair<IoThread::Clock::time_point, guint64>;
+
+  explicit Timers(GMainContext* context);
+  ~Timers();
+  Timers(const Timers&) = delete;
+  Timers& operator=(const Timers&) = delete;
+
+  Key add(std::chrono::milliseconds delay, IoThread::Task task);
+  /// One that has run, or runs, is not there any more.
+  void remove(const Key& key);
+
+ private:
+  struct Source;
+  static gboolean dispatch(GSource* source, GSourceFunc, gpointer) noexcept;
+  void run_due();
+  void arm();
+
+  std::map<Key, IoThread::Task> pending_;
+  guint64 added_ = 0;
+  std::unique_ptr<GSource, Deleter<g_source_unref>> source_;
+};
+
 /// What the I/O thread runs on.
 struct Context {
   std::unique_ptr<GMainContext, Deleter<g_main_context_unref>> context{g_main_context_new()};
   std::unique_ptr<GMainLoop, Deleter<g_main_loop_unref>> loop{
       g_main_loop_new(context.get(), FALSE)};
+  Timers timers{context.get()};
 };
 
 struct IoThread::Private {

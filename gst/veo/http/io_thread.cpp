@@ -4,6 +4,8 @@
 #include <glib.h>
 #include <pthread.h>
 
+#include <algorithm>
+#include <chrono>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -31,17 +33,66 @@ gboolean run_task(gpointer task) noexcept {
 
 void delete_task(gpointer task) noexcept { delete static_cast<IoThread::Task*>(task); }
 
-/// Attaches `source`, which runs `task` once.
-void attach(GSource* source, GMainContext* context, IoThread::Task task) {
-  g_source_set_callback(source, run_task,
-                        std::make_unique<IoThread::Task>(std::move(task)).release(), delete_task);
-  g_source_attach(source, context);
-}
-
 }  // namespace
 
+struct Timers::Source {
+  GSource parent;
+  Timers* timers;
+};
+
+Timers::Timers(GMainContext* context) {
+  static GSourceFuncs functions = {nullptr, nullptr, &Timers::dispatch, nullptr, nullptr, nullptr};
+  source_.reset(g_source_new(&functions, sizeof(Source)));
+  reinterpret_cast<Source*>(source_.get())->timers = this;
+  g_source_attach(source_.get(), context);
+}
+
+Timers::~Timers() { g_source_destroy(source_.get()); }
+
+Timers::Key Timers::add(std::chrono::milliseconds delay, IoThread::Task task) {
+  // A delay without an end, as of a property, is still a moment that the clock can name.
+  constexpr auto longest = std::chrono::hours(24 * 365);
+  const auto due = IoThread::Clock::now() + std::clamp<std::chrono::milliseconds>(
+                                                delay, std::chrono::milliseconds(0), longest);
+  const Key key{due, ++added_};
+  pending_.emplace(key, std::move(task));
+  if (pending_.begin()->first == key) arm();
+  return key;
+}
+
+void Timers::remove(const Key& key) {
+  // What the task holds goes when the map is whole again: it may hold timers.
+  const auto gone = pending_.extract(key);
+}
+
+gboolean Timers::dispatch(GSource* source, GSourceFunc, gpointer) noexcept {
+  reinterpret_cast<Source*>(source)->timers->run_due();
+  return G_SOURCE_CONTINUE;
+}
+
+void Timers::run_due() {
+  // Not what becomes due meanwhile: others want their turn too.
+  const auto now = IoThread::Clock::now();
+  while (!pending_.empty() && pending_.begin()->first.first <= now) {
+    const auto due = pending_.extract(pending_.begin());
+    due.mapped()();
+  }
+  arm();
+}
+
+void Timers::arm() {
+  using std::chrono::microseconds;
+  // GLib's monotonic clock and the steady one are the same (CLOCK_MONOTONIC).
+  const auto next =
+      pending_.empty()
+          ? microseconds(-1)
+          : std::chrono::ceil<microseconds>(pending_.begin()->first.first.time_since_epoch());
+  g_source_set_ready_time(source_.get(), next.count());
+}
+
 struct IoThread::Timer::Private {
-  std::unique_ptr<GSource, Deleter<g_source_unref>> source;
+  std::weak_ptr<Context> context;
+  Timers::Key key;
 };
 
 IoThread::Timer::Timer() = default;
@@ -54,10 +105,9 @@ IoThread::Timer& IoThread::Timer::operator=(Timer&& other) noexcept {
 IoThread::Timer::~Timer() { cancel(); }
 
 void IoThread::Timer::cancel() {
-  if (!p_) return;
-  // A timer may cancel itself from its own task: GLib keeps the closure until it returns.
-  g_source_destroy(p_->source.get());
-  p_.reset();
+  const auto gone = std::move(p_);
+  if (!gone) return;
+  if (const auto context = gone->context.lock()) context->timers.remove(gone->key);
 }
 
 IoThread::IoThread() : p_(std::make_unique<Private>()) {
@@ -96,15 +146,16 @@ void IoThread::post(Task task) {
   const std::unique_ptr<GSource, Deleter<g_source_unref>> source(g_idle_source_new());
   // Sources of one priority run in the order in which they were attached.
   g_source_set_priority(source.get(), G_PRIORITY_DEFAULT);
-  attach(source.get(), p_->context->context.get(), std::move(task));
+  g_source_set_callback(source.get(), run_task, std::make_unique<Task>(std::move(task)).release(),
+                        delete_task);
+  g_source_attach(source.get(), p_->context->context.get());
 }
 
 IoThread::Timer IoThread::after(std::chrono::milliseconds delay, Task task) {
   Timer timer;
-  const auto interval = std::clamp<std::int64_t>(delay.count(), 0, G_MAXINT);
   timer.p_ = std::make_unique<Timer::Private>();
-  timer.p_->source.reset(g_timeout_source_new(static_cast<guint>(interval)));
-  attach(timer.p_->source.get(), p_->context->context.get(), std::move(task));
+  timer.p_->context = p_->context;
+  timer.p_->key = p_->context->timers.add(delay, std::move(task));
   return timer;
 }
 
