@@ -53,8 +53,8 @@ namespace veo::plugin {
 
 namespace {
 
-// What decodes soonest: large enough to cost little, small enough to be there soon.
-constexpr guint default_blocksize = 64U << 10U;
+// At most: what is there goes out at once. As large as the pieces that are kept in memory.
+constexpr guint default_blocksize = 256U << 10U;
 
 // gst-launch-1.0 (1.22 to 1.26 at least) quits its main loop from the bus's sync handler. An error
 // that comes before the loop runs is lost, and the program stays for ever: so none comes at once.
@@ -199,19 +199,21 @@ class VeoSrc {
     gst_pad_push_event(pad, gst_event_new_tag(tags));
   }
 
-  GstFlowReturn fill(const Source& source, guint64 offset, guint64 size, GstBuffer** out) {
-    std::unique_ptr<GstBuffer, decltype(&gst_buffer_unref)> buffer(
-        gst_buffer_new_allocate(nullptr, size, nullptr), gst_buffer_unref);
-    GstMapInfo map;
-    if (!buffer || !gst_buffer_map(buffer.get(), &map, GST_MAP_WRITE)) {
-      return fail_with({.code = ErrorCode::cache, .message = "There is no memory for a buffer."});
-    }
-    const auto copied = source.read(offset, std::span(map.data, map.size));
-    gst_buffer_unmap(buffer.get(), &map);
-    if (!copied) return fail_with(copied.error());
-    GST_BUFFER_OFFSET(buffer.get()) = offset;
-    GST_BUFFER_OFFSET_END(buffer.get()) = offset + size;
-    *out = buffer.release();
+  GstFlowReturn fill(Source& source, guint64 offset, guint64 size, GstBuffer** out) {
+    auto taken = source.take(offset, size);
+    if (!taken) return fail_with(taken.error());
+    const auto bytes = taken->bytes;
+    auto owner = std::make_unique<std::shared_ptr<const void>>(std::move(taken->owner));
+    const auto release = [](gpointer data) {
+      delete static_cast<std::shared_ptr<const void>*>(data);
+    };
+    // Read-only: the cache and other readers share it.
+    auto* buffer = gst_buffer_new_wrapped_full(
+        GST_MEMORY_FLAG_READONLY, const_cast<std::uint8_t*>(bytes.data()), bytes.size(), 0,
+        bytes.size(), owner.release(), release);
+    GST_BUFFER_OFFSET(buffer) = offset;
+    GST_BUFFER_OFFSET_END(buffer) = offset + bytes.size();
+    *out = buffer;
     return GST_FLOW_OK;
   }
 

@@ -486,6 +486,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
             .task_id = machine.task_id(),
             .intent = row.intent,
             .cache = record->cache(),
+            .keep = settings.cache_limit != 0U,
             .sha256 = row.clip_sha256,
             .size = row.clip_size,
             .kept = [record = record](const CachedClip& cached) { return record->kept(cached); }};
@@ -608,7 +609,9 @@ std::shared_ptr<Clip> Job::clip() {
   const std::lock_guard lock(p_->mutex);
   // One that failed is not handed to the next who asks.
   if (p_->clip && p_->clip->has_failed() && !p_->clip->is_refused()) p_->clip.reset();
-  if (!p_->clip && p_->clip_settings) p_->clip = Clip::open(*p_->clip_settings);
+  // Nor is one that is not kept: it has one reader.
+  const bool is_shared = p_->clip && p_->clip_settings && p_->clip_settings->keep;
+  if (!is_shared && p_->clip_settings) p_->clip = Clip::open(*p_->clip_settings);
   return p_->clip;
 }
 

@@ -142,11 +142,13 @@ struct Source::Private {
     return there;
   }
 
-  Status read(std::uint64_t offset, std::span<std::uint8_t> into) const {
+  Result<SharedBytes> take(std::uint64_t offset, std::size_t most) const {
     const auto run = layout->at(offset);
-    if (run->memory == nullptr) return clip->read(run->file_offset, into);
-    std::copy_n(run->memory, into.size(), into.begin());
-    return {};
+    const auto count = std::min<std::uint64_t>(most, run->size);
+    if (run->memory == nullptr) return clip->take(run->file_offset, count, true);
+    // A corrected `moov`, once.
+    const auto copy = std::make_shared<mp4::Bytes>(run->memory, run->memory + count);
+    return SharedBytes{.owner = copy, .bytes = *copy};
   }
 
   bool open_clip() {
@@ -155,9 +157,14 @@ struct Source::Private {
     opened->subscribe(wakeup);
     const std::lock_guard lock(mutex);
     clip = std::move(opened);
+    rescan();
+    return true;
+  }
+
+  void rescan() {
     scanner.reset();
     scanned.clear();
-    return true;
+    scanned_version = clip->version();
   }
 
   /// The URL is no good any more: once, a fresh one is asked for.
@@ -174,6 +181,7 @@ struct Source::Private {
   /// Finds the order in which the file's bytes are to go out. Returns why that has to wait, or
   /// cannot be; nullopt: `layout` is set.
   std::optional<Availability> arrange() {
+    if (scanned_version != clip->version()) rescan();
     if (!scanner) {
       const auto size = clip->size();
       if (!size) {
@@ -188,6 +196,8 @@ struct Source::Private {
     while (scanner->need() && !(as_delivered && !scanner->boxes().empty())) {
       if (auto waiting = feed_scanner()) return waiting;
     }
+    // From here on another file at the same URL is an error.
+    if (!clip->commit(scanned_version)) return Clip::Pending{};
     auto found = as_delivered ? mp4::Layout::original(*clip->size()) : scanner->layout();
     const std::lock_guard lock(mutex);
     layout = std::move(found);
@@ -204,14 +214,14 @@ struct Source::Private {
       const auto* ready = std::get_if<Clip::Ready>(&there);
       if (ready == nullptr) return there;
       const auto count = std::min<std::uint64_t>(ready->size, need.size - scanned.size());
-      const auto before = scanned.size();
-      scanned.resize(before + count);
-      if (auto copied = clip->read(offset, std::span(scanned).subspan(before)); !copied) {
-        return std::move(copied.error());
-      }
+      auto taken = clip->take(offset, count, false);
+      if (!taken) return std::move(taken.error());
+      scanned.insert(scanned.end(), taken->bytes.begin(), taken->bytes.end());
     }
     auto understood = scanner->give(std::exchange(scanned, {}));
     if (understood) return std::nullopt;
+    // Pieces of two files make no sense together.
+    if (!layout && scanned_version != clip->version()) return Clip::Pending{};
     return describe(std::move(understood.error()));
   }
 
@@ -241,6 +251,7 @@ struct Source::Private {
 
   std::optional<mp4::LayoutScanner> scanner;
   mp4::Bytes scanned;  // of scanner->need(), as far as it is here
+  unsigned scanned_version = 0;
 
   mutable std::mutex mutex;
   // Guarded by mutex; written by the reader's thread alone.
@@ -345,8 +356,19 @@ void Source::start() { p_->start(); }
 
 Source::Snapshot Source::snapshot() const { return p_->look(); }
 Clip::Availability Source::at(std::uint64_t offset) { return p_->at(offset); }
-Status Source::read(std::uint64_t offset, std::span<std::uint8_t> into) const {
-  return p_->read(offset, into);
+Result<SharedBytes> Source::take(std::uint64_t offset, std::size_t most) {
+  return p_->take(offset, most);
+}
+
+Status Source::read(std::uint64_t offset, std::span<std::uint8_t> into) {
+  while (!into.empty()) {
+    const auto taken = p_->take(offset, into.size());
+    if (!taken) return fail(taken.error());
+    std::ranges::copy(taken->bytes, into.begin());
+    offset += taken->bytes.size();
+    into = into.subspan(taken->bytes.size());
+  }
+  return {};
 }
 
 }  // namespace veo

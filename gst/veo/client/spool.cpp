@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "spool.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -19,26 +20,105 @@ auto cache_error(const char* what) {
 
 }  // namespace
 
-Spool::Spool(std::shared_ptr<const FileHandle> file, std::uint64_t whole) : file_(std::move(file)) {
+Spool::Spool(File file, std::uint64_t whole) : file_(std::move(file)) {
   if (whole > 0) map_.add(Interval::right_open(0, whole));
 }
 
-Status Spool::write(std::uint64_t offset, std::span<const std::uint8_t> bytes) {
-  const auto end = offset + bytes.size();
-  for (auto at = offset; at < end;) {
-    const auto done = FileSystem::get().pwrite(file_->get(), bytes.data() + (at - offset), end - at,
-                                               static_cast<off_t>(at));
+Spool::Resident* Spool::open(Writer writer) {
+  const auto found = std::ranges::find_if(pieces_, [writer](const Resident& resident) {
+    return resident.writer == writer && !resident.sealed;
+  });
+  return found == pieces_.end() ? nullptr : &*found;
+}
+
+Spool::Room Spool::room(Writer writer, std::uint64_t offset) {
+  auto* resident = open(writer);
+  if (resident == nullptr) {
+    // Not make_shared: the bytes need no zeros.
+    pieces_.push_back({.piece = {.offset = offset, .block = std::shared_ptr<Block>(new Block)},
+                       .writer = writer});
+    resident = &pieces_.back();
+  }
+  const auto& piece = resident->piece;
+  std::uint64_t count = piece_size - piece.size;
+  if (const auto next = next_after(offset)) count = std::min(count, *next - offset);
+  return {.block = piece.block, .bytes = std::span(*piece.block).subspan(piece.size, count)};
+}
+
+std::optional<Spool::Piece> Spool::added(Writer writer, std::size_t count) {
+  auto& resident = *open(writer);
+  auto& piece = resident.piece;
+  const auto offset = piece.offset + piece.size;
+  piece.size += count;
+  map_.add(Interval::right_open(offset, offset + count));
+  resident.sealed = piece.size == piece_size;
+  return resident.sealed ? std::optional(piece) : std::nullopt;
+}
+
+std::optional<Spool::Piece> Spool::seal(Writer writer) {
+  auto* resident = open(writer);
+  if (resident == nullptr) return std::nullopt;
+  resident->sealed = true;
+  if (resident->piece.size > 0) return resident->piece;
+  pieces_.erase(pieces_.begin() + (resident - pieces_.data()));
+  return std::nullopt;
+}
+
+void Spool::stored(const Piece& piece) {
+  const auto found = std::ranges::find_if(
+      pieces_, [&](const Resident& resident) { return resident.piece.block == piece.block; });
+  if (found != pieces_.end()) found->stored = true;
+}
+
+bool Spool::may_go(const Resident& resident) const {
+  return resident.sealed && (resident.stored || (!file_ && resident.taken == resident.piece.size));
+}
+
+void Spool::shrink(std::size_t limit) {
+  while (in_memory() > limit) {
+    const auto oldest = std::ranges::find_if(
+        pieces_, [this](const Resident& resident) { return may_go(resident); });
+    if (oldest == pieces_.end()) return;
+    const auto& piece = oldest->piece;
+    if (!file_) map_.subtract(Interval::right_open(piece.offset, piece.offset + piece.size));
+    pieces_.erase(oldest);
+  }
+}
+
+void Spool::let_go() {
+  for (auto& resident : pieces_) resident.taken = resident.piece.size;
+}
+
+std::optional<SharedBytes> Spool::take(std::uint64_t offset, std::size_t most, bool finally) {
+  const auto holds = [offset](const Resident& resident) {
+    return offset >= resident.piece.offset && offset - resident.piece.offset < resident.piece.size;
+  };
+  // The newest first: who keeps up reads those.
+  const auto at = std::find_if(pieces_.rbegin(), pieces_.rend(), holds);
+  if (at == pieces_.rend()) return std::nullopt;
+  auto& resident = *at;
+  const auto bytes = resident.piece.bytes();
+  const auto skip = offset - resident.piece.offset;
+  const auto found = bytes.subspan(skip, std::min(most, bytes.size() - skip));
+  if (finally) resident.taken = std::max(resident.taken, skip + found.size());
+  return SharedBytes{.owner = resident.piece.block, .bytes = found};
+}
+
+Status Spool::store(const FileHandle& file, std::uint64_t offset,
+                    std::span<const std::uint8_t> bytes) {
+  for (std::size_t at = 0; at < bytes.size();) {
+    const auto done = FileSystem::get().pwrite(file.get(), bytes.data() + at, bytes.size() - at,
+                                               static_cast<off_t>(offset + at));
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) return cache_error("written");
-    at += static_cast<std::uint64_t>(done);
+    at += static_cast<std::size_t>(done);
   }
-  map_.add(Interval::right_open(offset, end));
   return {};
 }
 
-Status Spool::read(std::uint64_t offset, std::span<std::uint8_t> into) const {
+Status Spool::load(const FileHandle& file, std::uint64_t offset, std::span<std::uint8_t> into) {
   for (std::size_t at = 0; at < into.size();) {
-    const auto done = FileSystem::get().pread(file_->get(), into.data() + at, into.size() - at,
+    const auto done = FileSystem::get().pread(file.get(), into.data() + at, into.size() - at,
                                               static_cast<off_t>(offset + at));
     if (done < 0 && errno == EINTR) continue;
     if (done == 0) errno = ENODATA;
@@ -59,8 +139,10 @@ std::optional<std::uint64_t> Spool::next_after(std::uint64_t offset) const {
   return next->lower();
 }
 
-std::uint64_t Spool::held() const { return map_.size(); }
-
-void Spool::clear() { map_.clear(); }
+std::size_t Spool::bound() const {
+  const auto held = std::ranges::count_if(
+      pieces_, [this](const Resident& resident) { return resident.sealed && !may_go(resident); });
+  return static_cast<std::size_t>(held) * piece_size;
+}
 
 }  // namespace veo

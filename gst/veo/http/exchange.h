@@ -33,6 +33,7 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   /// The handle is gone: nobody listens any more.
   virtual void cancel() = 0;
   [[nodiscard]] virtual bool begun() const { return false; }
+  virtual void resume() {}
 
  protected:
   ExchangeState(std::shared_ptr<IoThread> thread, SoupSession* session, std::string url,
@@ -58,6 +59,8 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   void read(std::span<std::uint8_t> buffer);
   /// Restarts the deadline for the next sign of life.
   void expect_progress();
+  /// It is us who keep the peer waiting.
+  void expect_nothing() { idle_.cancel(); }
   void finish(std::optional<Error> failure);
   /// The same from the main loop: nobody expects to be told inside the call that asks.
   void finish_later(Error failure);

@@ -73,6 +73,7 @@ class Fetch final : public ExchangeState {
       : ExchangeState(std::move(thread), session, std::move(fetch.url), fetch.idle_timeout),
         api_is_loopback_(fetch.api_is_loopback),
         range_(fetch.range),
+        suffix_(fetch.suffix),
         if_range_(std::move(fetch.if_range)),
         handler_(std::make_shared<FileHandler>(std::move(handler))) {}
 
@@ -85,6 +86,10 @@ class Fetch final : public ExchangeState {
     close();
   }
 
+  void resume() override {
+    if (std::exchange(paused_, false)) read_on();
+  }
+
  private:
   /// Sends the request to url_. Returns why it must not.
   std::optional<Error> next_hop() {
@@ -95,9 +100,11 @@ class Fetch final : public ExchangeState {
     if (range_) {
       soup_message_headers_set_range(request_headers(), static_cast<goffset>(range_->first),
                                      range_->last ? static_cast<goffset>(*range_->last) : -1);
-      if (if_range_) {
-        soup_message_headers_replace(request_headers(), "If-Range", if_range_->c_str());
-      }
+    } else if (suffix_) {
+      soup_message_headers_set_range(request_headers(), -static_cast<goffset>(*suffix_), -1);
+    }
+    if (if_range_ && (range_ || suffix_)) {
+      soup_message_headers_replace(request_headers(), "If-Range", if_range_->c_str());
     }
     send();
     return std::nullopt;
@@ -140,8 +147,24 @@ class Fetch final : public ExchangeState {
     if (head.status != 200 && head.status != 206) {
       return finish(bad_response(url_, "answered with HTTP " + std::to_string(head.status) + "."));
     }
-    buffer_.resize(read_size);
-    read(buffer_);
+    if (!handler->room) {
+      auto own = std::make_shared<std::vector<std::uint8_t>>(read_size);
+      room_ = {.owner = own, .bytes = *own};
+    }
+    read_on();
+  }
+
+  void read_on() {
+    const auto handler = handler_;
+    if (handler->room) {
+      auto room = handler->room();
+      if (is_over()) return;
+      room_ = std::move(room);
+    }
+    paused_ = room_.bytes.empty();
+    if (paused_) return expect_nothing();
+    expect_progress();
+    read(room_.bytes);
   }
 
   void redirect() {
@@ -195,10 +218,9 @@ class Fetch final : public ExchangeState {
     if (expected_ && received_ > *expected_) {
       return finish(bad_response(url_, "sent more bytes than it had announced."));
     }
-    expect_progress();
     const auto handler = handler_;
-    handler->data(std::span(buffer_.data(), count));
-    if (!is_over()) read(buffer_);
+    handler->data(room_.bytes.first(count));
+    if (!is_over()) read_on();
   }
 
   Error broken(const GError& error) const override {
@@ -220,10 +242,12 @@ class Fetch final : public ExchangeState {
 
   const bool api_is_loopback_;
   const std::optional<ByteRange> range_;
+  const std::optional<std::uint64_t> suffix_;
   const std::optional<std::string> if_range_;
   // Shared with the call of it that is under way, which may be the one that ends us.
   std::shared_ptr<FileHandler> handler_;
-  std::vector<std::uint8_t> buffer_;
+  Room room_;  // a read may be under way into it
+  bool paused_ = false;
   std::optional<std::uint64_t> expected_;
   std::uint64_t received_ = 0;
   unsigned hops_ = 0;

@@ -76,4 +76,9 @@ Transport::Exchange::~Exchange() {
 
 bool Transport::Exchange::begun() const { return state_ && state_->begun(); }
 
+void Transport::Exchange::resume() {
+  const auto state = state_;
+  if (state) state->resume();
+}
+
 }  // namespace veo::http

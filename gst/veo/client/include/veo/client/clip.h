@@ -3,6 +3,9 @@
 // A finished video's bytes: those in the cache, if they are what they were, else downloaded, and
 // readable while they arrive. One download, in the order in which its readers need the bytes; each
 // byte is fetched once. What has come whole is in the cache before the end is told.
+//
+// Where nothing is to be kept, the bytes never touch the disk: a few MiB of them are in memory, for
+// one reader, and who goes back has them fetched again.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +17,7 @@
 #include <variant>
 
 #include "veo/client/access.h"
+#include "veo/client/shared_bytes.h"
 #include "veo/client/wakeup.h"
 #include "veo/core/result.h"
 
@@ -32,6 +36,7 @@ class Clip {
     std::string task_id;
     std::string intent;
     std::shared_ptr<Cache> cache;  ///< not null
+    bool keep = true;              ///< false: what is not in the cache will not be
     std::string sha256;            ///< of the file in the cache; empty: none has been there
     std::uint64_t size = 0;        ///< of that file
     /// Records that the clip is in the cache. I/O thread.
@@ -62,8 +67,14 @@ class Clip {
   [[nodiscard]] std::optional<std::uint64_t> size() const;
   /// Looks, and where nothing is there yet, sees to it that it comes. Never blocks. Any thread.
   [[nodiscard]] Availability at(std::uint64_t offset);
-  /// Copies bytes that at() has promised. Fails with cache (the local copy cannot be read).
-  Status read(std::uint64_t offset, std::span<std::uint8_t> into) const;
+  /// Up to `most` bytes that at() has promised, without a copy where they are in memory. `finally`:
+  /// the reader is through with what comes before. Fails with cache (the local copy cannot be read).
+  Result<SharedBytes> take(std::uint64_t offset, std::size_t most, bool finally);
+  /// Counts the files that were found at the URL. A file that changed there is another one, as long
+  /// as nobody has committed to it.
+  [[nodiscard]] unsigned version() const;
+  /// What was read so far is used: from now on a change is an error. False: it is another version.
+  bool commit(unsigned version);
   [[nodiscard]] Stats stats() const;
   [[nodiscard]] bool has_failed() const;
   /// The file host will not serve this URL, now or later: it takes a fresh one.

@@ -77,8 +77,10 @@ class Source {
   /// What there is at `offset` of the stream. One reader: at() and read() are not to be called by
   /// two threads at once.
   [[nodiscard]] Clip::Availability at(std::uint64_t offset);
-  /// Copies bytes that at() has promised for the same offset.
-  Status read(std::uint64_t offset, std::span<std::uint8_t> into) const;
+  /// Up to `most` bytes that at() has promised for the same offset, without a copy if possible.
+  Result<SharedBytes> take(std::uint64_t offset, std::size_t most);
+  /// The same as a copy; `into` is no larger than what was promised.
+  Status read(std::uint64_t offset, std::span<std::uint8_t> into);
 
  private:
   Source();

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-typedef struct _GChecksum GChecksum;
+struct sha256_ctx;
 
 namespace veo {
 
@@ -15,15 +15,15 @@ namespace veo {
 class Sha256 {
  public:
   Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+  ~Sha256();
   void add(std::span<const std::uint8_t> bytes);
   /// 64 lower-case hexadecimal digits. Ends the computation.
   [[nodiscard]] std::string hex();
 
  private:
-  struct Free {
-    void operator()(GChecksum* checksum) const;
-  };
-  std::unique_ptr<GChecksum, Free> checksum_;
+  std::unique_ptr<sha256_ctx> context_;
 };
 
 std::string sha256_hex(std::string_view text);

@@ -80,9 +80,10 @@ struct FileFetch {
   /// From the API base: http is allowed to loopback hosts only if the API itself is loopback, and
   /// so are loopback addresses.
   bool api_is_loopback = false;
-  /// Unset: no Range header is sent.
+  /// Neither: no Range header is sent.
   std::optional<ByteRange> range;
-  /// A strong validator for If-Range; only with `range`.
+  std::optional<std::uint64_t> suffix;  ///< the last so many bytes, > 0; without `range`
+  /// A strong validator for If-Range; only with a range.
   std::optional<std::string> if_range;
   std::chrono::milliseconds idle_timeout{15'000};
 };
@@ -101,10 +102,20 @@ struct FileHead {
   std::optional<std::chrono::seconds> retry_after;
 };
 
+/// Where bytes are to go.
+struct Room {
+  std::shared_ptr<void> owner;  ///< of the bytes
+  std::span<std::uint8_t> bytes;
+};
+
 struct FileHandler {
   /// Once, for any status. Returning false ends the exchange; `end` does not come then.
   std::function<bool(const FileHead&)> head;
-  /// Each run of bytes as it comes; valid during the call. Only for 200 and 206.
+  /// Asked before each read: where the next bytes are to go. Empty: nowhere just now, until
+  /// Exchange::resume(). May be null.
+  std::function<Room()> room;
+  /// Each run of bytes as it comes: the beginning of what `room` has given, else valid during the
+  /// call. Only for 200 and 206.
   std::function<void(std::span<const std::uint8_t>)> data;
   /// Once. nullopt: the body came whole (as Content-Length or Content-Range said). Else: network,
   /// tls, timeout, bad_response.
@@ -126,6 +137,8 @@ class Transport {
 
     /// A POST of which bytes may have left.
     [[nodiscard]] bool begun() const;
+    /// There is room again: of no consequence unless it was asked for in vain.
+    void resume();
     explicit operator bool() const { return state_ != nullptr; }
 
    private:

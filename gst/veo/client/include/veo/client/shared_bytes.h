@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace veo {
+
+/// Bytes of which many may be readers, and nobody a writer any more.
+struct SharedBytes {
+  std::shared_ptr<const void> owner;  ///< of what `bytes` points to
+  std::span<const std::uint8_t> bytes;
+};
+
+}  // namespace veo
