@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstdio>
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -316,14 +319,157 @@ TEST(TaskMachine, AWaitNeverReachesBeyondTheDeadline) {
   EXPECT_EQ(machine.submitted(accepted("T"), t0, 0).until, t0 + 100s);
 }
 
-TEST(TaskMachine, AWakeUpAsksAtOnceAndIsNothingWhileAsking) {
+/// A machine that waits for an hour's poll, from t0 on, for a task that was accepted there.
+TaskMachine waiting_long() {
+  auto settings = plain();
+  settings.poll_interval = 1h;
+  settings.generation_timeout = 2h;
+  TaskMachine machine(settings);
+  (void)machine.submit(t0);
+  (void)machine.submitted(accepted("T"), t0, 0);
+  return machine;
+}
+
+TEST(TaskMachine, AHintAsksAtOnceAndTheNextFiveSecondsLater) {
+  auto machine = waiting_long();
+  EXPECT_EQ(machine.woken(t0 + 10ms).kind, Kind::send_query);
+  (void)machine.queried(report(TaskStatus::processing), {}, t0 + 20ms, 0);
+  const auto command = machine.woken(t0 + 30ms);
+  EXPECT_EQ(command.kind, Kind::wait);
+  EXPECT_EQ(command.until, t0 + 5010ms);
+  EXPECT_EQ(machine.woken(t0 + 40ms).kind, Kind::none) << "it changes nothing";
+  EXPECT_EQ(machine.time_passed(t0 + 5010ms).kind, Kind::send_query);
+  (void)machine.queried(report(TaskStatus::processing), {}, t0 + 6s, 0);
+  EXPECT_EQ(machine.time_passed(t0 + 20s).kind, Kind::wait) << "no hint, no query";
+  EXPECT_EQ(machine.woken(t0 + 20s).kind, Kind::send_query);
+}
+
+// A task may end while its last query is answered: `processing` is older than the hint then.
+TEST(TaskMachine, AHintWhileAskingIsFollowedByAQuery) {
+  auto machine = waiting_long();
+  EXPECT_EQ(machine.woken(t0 + 10ms).kind, Kind::send_query);
+  EXPECT_EQ(machine.woken(t0 + 1s).kind, Kind::none);
+  auto command = machine.queried(report(TaskStatus::processing), {}, t0 + 2s, 0);
+  EXPECT_EQ(command.kind, Kind::wait);
+  EXPECT_EQ(command.until, t0 + 5010ms);
+
+  auto polling = querying();
+  EXPECT_EQ(polling.woken(t0 + 1500ms).kind, Kind::none);
+  command = polling.queried(report(TaskStatus::processing), {}, t0 + 1600ms, 0);
+  EXPECT_EQ(command.until, t0 + 1600ms) << "a poll is no hint's query: the hint has its own";
+}
+
+// The service may call back before its answer to the submission is here.
+TEST(TaskMachine, AHintBeforeTheAnswerToTheSubmissionCounts) {
   TaskMachine machine(plain());
   (void)machine.submit(t0);
   EXPECT_EQ(machine.woken(t0).kind, Kind::none);
-  (void)machine.submitted(accepted("T"), t0, 0);
-  EXPECT_EQ(machine.woken(t0 + 10ms).kind, Kind::send_query);
-  EXPECT_EQ(machine.woken(t0 + 20ms).kind, Kind::none);
-  EXPECT_EQ(machine.state(), State::querying);
+  EXPECT_EQ(machine.submitted(accepted("T"), t0 + 1s, 0).until, t0 + 1s);
+  EXPECT_EQ(machine.time_passed(t0 + 1s).kind, Kind::send_query);
+}
+
+// Forged hints must neither break the service's Retry-After nor use the retries up.
+TEST(TaskMachine, AHintDoesNotHastenARetry) {
+  auto machine = querying();
+  const auto command = machine.queried(trouble(ErrorCode::rate_limit_exceeded), 30s, t0 + 1s, 0);
+  EXPECT_EQ(command.until, t0 + 31s);
+  EXPECT_EQ(machine.woken(t0 + 2s).kind, Kind::none);
+  EXPECT_EQ(machine.time_passed(t0 + 30s).kind, Kind::wait);
+  EXPECT_EQ(machine.time_passed(t0 + 31s).kind, Kind::send_query);
+}
+
+// Every 10 ms for two minutes, of a service that answers within 300 ms.
+TEST(TaskMachine, AFloodOfHintsCostsAQueryInFiveSeconds) {
+  auto machine = waiting_long();
+  std::vector<TaskMachine::Time> queries;
+  std::optional<TaskMachine::Time> answer;
+  std::optional<TaskMachine::Time> timer;
+  const auto obey = [&](const TaskMachine::Command& command, TaskMachine::Time now) {
+    if (command.kind == Kind::wait) timer = command.until;
+    if (command.kind != Kind::send_query) return;
+    queries.push_back(now);
+    answer = now + 300ms;
+    timer.reset();
+  };
+  for (auto now = t0; now < t0 + 2min; now += 10ms) {
+    if (answer && now >= *answer) {
+      answer.reset();
+      obey(machine.queried(report(TaskStatus::processing), {}, now, 0), now);
+    }
+    if (timer && now >= *timer) {
+      timer.reset();
+      obey(machine.time_passed(now), now);
+    }
+    obey(machine.woken(now), now);
+  }
+  EXPECT_EQ(queries.size(), 24U);
+  for (std::size_t i = 1; i < queries.size(); ++i) EXPECT_GE(queries[i] - queries[i - 1], 5s);
+}
+
+TEST(TaskMachine, EveryThirdPollIsMadeBeneathCallbacksUnlessTheIntervalIsFixed) {
+  auto settings = plain();
+  settings.is_called_back = true;
+  TaskMachine fixed(settings);
+  (void)fixed.submit(t0);
+  EXPECT_EQ(fixed.submitted(accepted("T"), t0, 0).until, t0 + 1s);
+
+  settings.poll_interval = 0ms;
+  settings.generation_timeout = 1h;
+  TaskMachine adaptive(settings);
+  (void)adaptive.submit(t0);
+  EXPECT_EQ(adaptive.submitted(accepted("T"), t0, 0).until, t0 + 3s);
+  (void)adaptive.time_passed(t0 + 100s);
+  EXPECT_EQ(adaptive.queried(report(TaskStatus::processing), {}, t0 + 100s, 0).until, t0 + 130s);
+
+  // Not over a minute, though others took an hour.
+  settings.learned = GenerationTimes::learn(std::vector<std::chrono::milliseconds>(10, 1h));
+  TaskMachine slow(settings);
+  (void)slow.submit(t0);
+  EXPECT_EQ(slow.submitted(accepted("T"), t0, 0).until, t0 + 60s);
+}
+
+// What a lost callback costs, and what the polls beneath do, over tasks drawn after 50 known ones.
+TEST(TaskMachine, ALostCallbackCostsThreeTimesWhatPollingWould) {
+  std::mt19937 random(1);
+  std::lognormal_distribution<double> draw(std::log(60.0), 0.3);
+  const auto time = [&] { return std::chrono::milliseconds(std::llround(draw(random) * 1000)); };
+  std::vector<std::chrono::milliseconds> known(50);
+  for (auto& one : known) one = time();
+  auto settings = plain();
+  settings.poll_interval = 0ms;
+  settings.generation_timeout = 1h;
+  settings.learned = GenerationTimes::learn(known);
+  struct Cost {
+    double delay = 0;  // seconds, mean
+    double polls = 0;  // mean
+  };
+  constexpr int tasks = 5000;
+  const auto run = [&](Cost& cost, bool is_called_back, std::chrono::milliseconds end) {
+    settings.is_called_back = is_called_back;
+    TaskMachine machine(settings);
+    (void)machine.submit(t0);
+    auto command = machine.submitted(accepted("T"), t0, 0);
+    while (command.kind != Kind::finish) {
+      const auto now = command.until;
+      (void)machine.time_passed(now);
+      const bool done = now >= t0 + end;
+      command = machine.queried(report(done ? TaskStatus::completed : TaskStatus::processing), {},
+                                now, 0);
+      cost.polls += 1.0 / tasks;
+      if (done) cost.delay += std::chrono::duration<double>(now - t0 - end).count() / tasks;
+    }
+  };
+  Cost polling;
+  Cost beneath;
+  for (int i = 0; i < tasks; ++i) {
+    const auto end = time();
+    run(polling, false, end);
+    run(beneath, true, end);
+  }
+  std::printf("  each callback lost: delay %.2f s against %.2f s; polls %.2f against %.2f\n",
+              beneath.delay, polling.delay, beneath.polls, polling.polls);
+  EXPECT_LE(beneath.delay, 3.2 * polling.delay);
+  EXPECT_LE(beneath.polls, 0.5 * polling.polls);
 }
 
 TEST(TaskMachine, AFailedTaskKeepsTheServicesWords) {

@@ -15,7 +15,7 @@
 //                   ▼                       ▼               │ │
 //               waiting ──── expired ───► failed ◄──────────┘ │
 //                │   ▲                      ▲                 │
-//   due or woken │   │ in progress,         │ gave up,        │
+//            due │   │ in progress,         │ gave up,        │
 //                ▼   │ or no usable answer  │ expired         │
 //               querying ───────────────────┘ ◄───────────────┘
 //                   │
@@ -23,6 +23,9 @@
 //
 // There is no way from `waiting` or `querying` back to `submitting`: a task that was accepted is
 // never submitted again.
+//
+// A hint (a callback) has no state of its own: it brings the next query forward. Anybody may have
+// sent it, any number of times, so what hints cost is bounded here: see woken().
 #pragma once
 
 #include <chrono>
@@ -45,6 +48,7 @@ class TaskMachine {
     int retries = 5;  ///< of what is safe to send again, in a row; -1: no end
     std::chrono::milliseconds poll_interval{0};  ///< 0: adaptive
     std::optional<GenerationTimes> learned;      ///< for adaptive polls; nothing known: unset
+    bool is_called_back = false;                 ///< hints are to be expected: polls are sparser
     std::chrono::seconds generation_timeout{1800};
     Backoff backoff;
   };
@@ -77,7 +81,10 @@ class TaskMachine {
   Command queried(Result<TaskReport> answer, std::optional<std::chrono::seconds> retry_after,
                   Time now, double random);
   Command time_passed(Time now);
-  /// A hint that the task may be done: asks at once, if nothing is under way.
+  /// A hint that the task may be done. Asks at once, but 5 s after the last query that followed a
+  /// hint at the earliest; so however many come, and whatever their worth, they cost one query in
+  /// 5 s, and the last of them is followed by one. A hint that comes while something is under way
+  /// counts when that has ended. It does not hasten a retry, which keeps the service's own delay.
   Command woken(Time now);
 
   [[nodiscard]] State state() const { return state_; }
@@ -100,7 +107,6 @@ class TaskMachine {
     refused,
     due,
     expired,
-    woken,
     in_progress,
     succeeded,
     gave_up
@@ -111,6 +117,7 @@ class TaskMachine {
   Command handle(Event event, Time now);
   Command wait_until(Time due) const;
   [[nodiscard]] std::chrono::milliseconds next_poll(Time now) const;
+  void plan_poll(Time now);
   [[nodiscard]] bool may_retry() const;
   void plan_retry(Time now, double random, std::optional<std::chrono::seconds> retry_after);
   [[nodiscard]] std::string resume_hint() const;
@@ -122,6 +129,8 @@ class TaskMachine {
   std::optional<Time> submitted_;  // when the service took it, if we know
   Time started_{};
   Time due_{};
+  bool hinted_ = false;                   // since the last query was sent
+  Time next_hinted_query_ = Time::min();  // the earliest
   unsigned attempts_ = 0;
   unsigned total_retries_ = 0;
   std::optional<TaskReport> report_;
