@@ -15,6 +15,8 @@
 
 namespace veo::http {
 
+class WebhookListener;
+
 /// All timers of the I/O thread behind one GSource: GLib looks at each source whenever it wakes,
 /// and a thousand waiting tasks are a thousand timers.
 class Timers {
@@ -55,6 +57,7 @@ struct IoThread::Private {
   std::thread thread;
   // The I/O thread's alone: who asks for equal settings gets the same transport.
   std::vector<std::pair<Network, std::weak_ptr<Transport>>> transports;
+  std::weak_ptr<WebhookListener> webhooks;  // likewise
 };
 
 }  // namespace veo::http

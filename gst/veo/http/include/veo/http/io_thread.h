@@ -46,6 +46,7 @@ class IoThread {
 
  private:
   friend class Transport;
+  friend class Webhook;
   IoThread();
   struct Private;
   std::unique_ptr<Private> p_;
