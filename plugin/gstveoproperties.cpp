@@ -157,10 +157,19 @@ const Property table[] = {
      [](const S& s, GValue* v) { give_text(v, s.source.request.watermark.value_or("")); }},
     {[] {
        return string_spec("callback-url", "Callback URL",
-                          "Where the service POSTs the finished task, besides what we do");
+                          "Where the service POSTs the finished task, besides what we do. With "
+                          "callback-listen: the public URL before it");
      },
      [](S& s, const GValue* v) { s.source.request.callback_url = optional_text_of(v); },
      [](const S& s, GValue* v) { give_text(v, s.source.request.callback_url.value_or("")); }},
+    {[] {
+       return string_spec("callback-listen", "Callback listen",
+                          "ADDRESS:PORT on which this process listens for the service's callbacks: "
+                          "a loopback address, behind your own proxy at callback-url. A callback "
+                          "only wakes a query (unset = polling alone)");
+     },
+     [](S& s, const GValue* v) { s.source.callback_listen = text_of(v); },
+     [](const S& s, GValue* v) { give_text(v, s.source.callback_listen); }},
     {[] {
        return string_spec("extend-task-id", "Extend task id",
                           "Continue the video of this completed task, instead of a new one");

@@ -27,6 +27,10 @@
  * gst-launch-1.0 -m veosrc prompt="a dog in a park" mode=quality resolution=4k dry-run=true !
  * fakesink
  * ]| Ask for the price; nothing is sent.
+ * |[
+ * gst-launch-1.0 veosrc prompt="a dog in a park" callback-listen=127.0.0.1:8080
+ * callback-url=https://me.example/veo ! decodebin ! videoconvert ! autovideosink
+ * ]| Be told of the end by the service, through a proxy of your own at me.example.
  *
  * Since: 0.1
  */

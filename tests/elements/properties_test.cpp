@@ -41,6 +41,7 @@ const Row rows[] = {
     {"seed", "0", "10000"},
     {"watermark", "NULL", "mine"},
     {"callback-url", "NULL", "https://a.example/"},
+    {"callback-listen", "NULL", "127.0.0.1:8080"},
     {"extend-task-id", "NULL", "abc"},
     {"task-id", "NULL", "abc"},
     {"max-credits", "0", "100"},

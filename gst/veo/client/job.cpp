@@ -16,6 +16,7 @@
 #include "veo/core/unknown_submission.h"
 #include "veo/core/url_policy.h"
 #include "veo/http/io_thread.h"
+#include "veo/http/webhook_listener.h"
 
 namespace veo {
 
@@ -63,6 +64,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     return {.retries = settings.network.retries,
             .poll_interval = settings.poll_interval,
             .learned = learned,
+            .is_called_back = webhook.has_value(),
             .generation_timeout = settings.generation_timeout};
   }
 
@@ -111,6 +113,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
         after(look_again.delay(looks++, random()), [this] { look_up(); });
         break;
       case TaskRecord::Standing::ours:
+        if (auto listening = listen(); !listening) return give_up(std::move(listening.error()));
         learn();
         obey(machine.submit(started));
         break;
@@ -119,6 +122,39 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
         join_task();
         break;
     }
+  }
+
+  /// Before it is submitted: the service is to call back here.
+  Status listen() {
+    if (!settings.callback_listen) return {};
+    const auto& address = *settings.callback_listen;
+    if (!address.is_loopback) {
+      add_notice("callback-listen=" + to_text(address) +
+                 " can be reached from other machines, and is not made for clients that are not to "
+                 "be trusted. Let it listen on a loopback address, behind a proxy of yours.");
+    }
+    auto opened = http::Webhook::listen(thread, address, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->called_back();
+    });
+    if (!opened) return fail(std::move(opened.error()));
+    webhook = std::move(*opened);
+    return {};
+  }
+
+  void called_back() {
+    const auto command = machine.woken(now());
+    if (command.kind != TaskMachine::Command::Kind::none) obey(command);
+  }
+
+  /// The request as the service gets it.
+  [[nodiscard]] Request outgoing() const {
+    auto request = settings.request;
+    if (webhook) {
+      request.callback_url = request.callback_url
+                                 ? callback_url_with(*request.callback_url, webhook->token())
+                                 : webhook->url();
+    }
+    return request;
   }
 
   void learn() {
@@ -156,10 +192,11 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
       const std::lock_guard lock(mutex);
       snapshot.reused = true;
     }
-    if (settings.task_id.empty() && settings.request.callback_url &&
-        row.state == RecordState::accepted) {
+    if (settings.task_id.empty() && row.state == RecordState::accepted &&
+        (settings.request.callback_url || settings.callback_listen)) {
       add_notice("Task " + row.task_id +
-                 " was submitted before, and keeps the callback URL that it was submitted with.");
+                 " was submitted before, and keeps the callback URL that it was submitted with" +
+                 (settings.callback_listen ? ": it is polled." : "."));
     }
     accepted_at = started;
     // What is in the cache needs no URL, and what is not can be asked for.
@@ -180,6 +217,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
 
   void abandon() {
     abandoned = true;
+    webhook.reset();
     // A paid task's only name may be on its way, or on its way to the disk.
     if ((service && service->may_be_sent()) || is_recording_answer) return;
     if (is_posting) may_be_sent = false;  // it never began, and now never will
@@ -199,6 +237,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// reference.
   void release() {
     timer.cancel();
+    webhook.reset();
     submission.reset();
     service.reset();
     record->let_go();
@@ -229,6 +268,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
         arm(command.until);
         break;
       case Kind::finish:
+        webhook.reset();
         if (settings.task_id.empty() && machine.error() &&
             machine.error()->code == ErrorCode::task_failed) {
           JobRegistry::remember_failure(name_of(settings), *machine.error());
@@ -286,8 +326,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     is_posting = true;
     may_be_sent = true;
     service->submit(
-        settings.request, *settings.catalog,
-        [self = shared_from_this()] { self->submission.emplace(); },
+        outgoing(), *settings.catalog, [self = shared_from_this()] { self->submission.emplace(); },
         [self = shared_from_this()](Submitted outcome) { self->submitted(std::move(outcome)); });
   }
 
@@ -552,6 +591,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   const std::shared_ptr<TaskRecord> record = std::make_shared<TaskRecord>();
   std::unique_ptr<Service> service;
   http::IoThread::Timer timer;
+  std::optional<http::Webhook> webhook;  // from before the submission to the task's end
   std::optional<BegunSubmissions::Guard> submission;
   TaskMachine::Time started{};
   std::optional<TaskMachine::Time> accepted_at;

@@ -10,6 +10,7 @@
 
 #include "storage.h"
 #include "veo/core/budget.h"
+#include "veo/core/callback.h"
 #include "veo/core/intent.h"
 #include "veo/core/url_policy.h"
 #include "veo/ledger/cache.h"
@@ -266,10 +267,26 @@ Source::~Source() = default;
 
 namespace {
 
+/// Where to listen for callbacks, if anywhere.
+Result<std::optional<ListenAddress>> callback_address(const Source::Settings& settings,
+                                                      const std::string& api_url) {
+  if (settings.callback_listen.empty()) return std::nullopt;
+  auto address = parse_listen_address(settings.callback_listen);
+  if (!address) return fail(std::move(address.error()));
+  const auto origin = origin_of(api_url);
+  auto reachable = check_reachable(*address, settings.request.callback_url.has_value(),
+                                   origin && is_loopback_host(origin->host));
+  if (!reachable) return fail(std::move(reachable.error()));
+  return *address;
+}
+
 /// The first reason for which this may not be submitted, as far as it can be known here.
 std::optional<Error> find_refusal(const Source::Settings& settings, const Catalog& catalog,
-                                  const Result<Secret>& key, Claim& claim) {
+                                  const Result<Secret>& key,
+                                  const Result<std::optional<ListenAddress>>& callback,
+                                  Claim& claim) {
   if (auto valid = validate(settings.request, catalog); !valid) return valid.error();
+  if (!callback) return callback.error();
   const auto credits = price(settings.request, catalog);
   if (auto within = check_max_credits(credits, settings.max_credits); !within) {
     return within.error();
@@ -321,9 +338,10 @@ Result<std::unique_ptr<Source>> Source::open(Settings settings, std::weak_ptr<Wa
     key = fail(std::move(access.error()));
   }
   auto claim = make_claim(settings, *api_url, **catalog);
+  const auto callback = callback_address(settings, *api_url);
   if (settings.task_id.empty()) {
     if (claim.price_is_known) p.credits = claim.record.credits;
-    claim.refusal = find_refusal(settings, **catalog, key, claim);
+    claim.refusal = find_refusal(settings, **catalog, key, callback, claim);
     if (settings.request_id.empty() &&
         std::ranges::any_of(settings.request.image_urls, has_query)) {
       p.notices.emplace_back(
@@ -338,6 +356,7 @@ Result<std::unique_ptr<Source>> Source::open(Settings settings, std::weak_ptr<Wa
                      .request = settings.request,
                      .task_id = settings.task_id,
                      .claim = std::move(claim),
+                     .callback_listen = callback.value_or(std::nullopt),
                      .ledger = ledger_path(settings.ledger),
                      .cache_directory = cache_directory(settings.cache_directory),
                      .cache_limit = *limit,

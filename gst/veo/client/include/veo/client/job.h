@@ -15,6 +15,7 @@
 #include "veo/client/access.h"
 #include "veo/client/clip.h"
 #include "veo/client/wakeup.h"
+#include "veo/core/callback.h"
 #include "veo/core/catalog.h"
 #include "veo/core/claim.h"
 #include "veo/core/request.h"
@@ -32,6 +33,9 @@ class Job {
     Request request;                         ///< validated, or claim.refusal says why not
     std::string task_id;                     ///< set: join that task, submit nothing
     Claim claim;
+    /// Where to listen for the callback of a task that is submitted; its URL is then the request's,
+    /// with a token behind it, or else the listener's own.
+    std::optional<ListenAddress> callback_listen;
     std::string ledger;           ///< path
     std::string cache_directory;  ///< path
     std::optional<std::uint64_t> cache_limit;

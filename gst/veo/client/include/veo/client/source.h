@@ -35,6 +35,7 @@ class Source {
     std::uint32_t take = 1;       ///< another take of the same request is another task
     std::string request_id;       ///< the caller's own name for the intent; empty: none
     std::string instance;         ///< empty: an equal intent is joined, else it is this one's own
+    std::string callback_listen;  ///< ADDRESS:PORT for callbacks to come in; empty: none
     bool by_uri = false;          ///< counts against VEO_URI_BUDGET, and needs it
     bool resubmit = false;        ///< an unknown submission of it is submitted anew
     std::string ledger;           ///< empty: VEO_LEDGER, else $XDG_STATE_HOME/veo/ledger.db
