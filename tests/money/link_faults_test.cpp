@@ -51,10 +51,10 @@ const Kind kinds[] = {
     {"truncation", "truncate=%", false, false},
 };
 
-/// A link on which `moov`, at the end, is worth a request of its own.
+/// A link on which `moov`, at the end, is worth a request of its own, and is waited for.
 Simulator start_on_a_link() {
   return Simulator::start(
-      {"--generation-time", "0s", "--bandwidth", "8M", "--clip", larger_clip().path});
+      {"--generation-time", "0s", "--bandwidth", "1M", "--clip", larger_clip().path});
 }
 
 using Case = std::tuple<Phase, Kind>;

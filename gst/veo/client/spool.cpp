@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 namespace veo {
@@ -20,7 +21,40 @@ auto cache_error(const char* what) {
 
 }  // namespace
 
-Spool::Spool(File file, std::uint64_t whole) : file_(std::move(file)) {
+class Spool::Pool : public std::enable_shared_from_this<Spool::Pool> {
+ public:
+  std::shared_ptr<Block> take() {
+    auto block = reuse();
+    // Not make_unique: the bytes need no zeros.
+    if (!block) block.reset(new Block);
+    return {block.release(),
+            [pool = shared_from_this()](Block* gone) { pool->give(std::unique_ptr<Block>(gone)); }};
+  }
+
+ private:
+  static constexpr std::size_t most = 8;
+
+  std::unique_ptr<Block> reuse() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return nullptr;
+    auto block = std::move(free_.back());
+    free_.pop_back();
+    return block;
+  }
+
+  void give(std::unique_ptr<Block> block) {
+    const std::lock_guard lock(mutex_);
+    if (free_.size() < most) free_.push_back(std::move(block));
+  }
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Block>> free_;  // guarded by mutex_
+};
+
+Spool::Spool() : pool_(std::make_shared<Pool>()) {}
+
+Spool::Spool(File file, std::uint64_t whole) : Spool() {
+  file_ = std::move(file);
   if (whole > 0) map_.add(Interval::right_open(0, whole));
 }
 
@@ -34,9 +68,7 @@ Spool::Resident* Spool::open(Writer writer) {
 Spool::Room Spool::room(Writer writer, std::uint64_t offset) {
   auto* resident = open(writer);
   if (resident == nullptr) {
-    // Not make_shared: the bytes need no zeros.
-    pieces_.push_back({.piece = {.offset = offset, .block = std::shared_ptr<Block>(new Block)},
-                       .writer = writer});
+    pieces_.push_back({.piece = {.offset = offset, .block = pool_->take()}, .writer = writer});
     resident = &pieces_.back();
   }
   const auto& piece = resident->piece;

@@ -43,7 +43,7 @@ class Spool {
   };
 
   /// In memory alone.
-  Spool() = default;
+  Spool();
   /// `file` is not null, open for reading and, unless it is whole, for writing.
   explicit Spool(File file, std::uint64_t whole = 0);
 
@@ -97,10 +97,15 @@ class Spool {
     std::size_t taken = 0;  ///< a reader is through with so much of it
   };
 
+  /// Blocks that nobody holds any more, to be used again while they are warm: fresh memory from the
+  /// kernel is filled with zeros first.
+  class Pool;
+
   /// The writer's, unless it is sealed; null: there is none.
   Resident* open(Writer writer);
   [[nodiscard]] bool may_go(const Resident& resident) const;
 
+  std::shared_ptr<Pool> pool_;  // shared with the blocks, which may outlive us
   File file_;
   boost::icl::interval_set<std::uint64_t> map_;
   std::vector<Resident> pieces_;  // in the order of their begin; a few dozen

@@ -68,7 +68,8 @@ class Clip {
   /// Looks, and where nothing is there yet, sees to it that it comes. Never blocks. Any thread.
   [[nodiscard]] Availability at(std::uint64_t offset);
   /// Up to `most` bytes that at() has promised, without a copy where they are in memory. `finally`:
-  /// the reader is through with what comes before. Fails with cache (the local copy cannot be read).
+  /// the reader is through with what comes before. Fails with cache (the local copy cannot be
+  /// read).
   Result<SharedBytes> take(std::uint64_t offset, std::size_t most, bool finally);
   /// Counts the files that were found at the URL. A file that changed there is another one, as long
   /// as nobody has committed to it.

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// How fast does a file of 1 GiB (moov last) come from loopback into a fakesink, and what does it
+// cost? Side by side, alternating, all from one nginx, which serves the task's answer as well:
+//
+//   souphttpsrc  at its best blocksize of 64 KiB, 256 KiB, 1 MiB
+//   curl         to /dev/null
+//   veosrc       with nothing kept (VEO_CACHE_SIZE=0)
+//   veosrc       with the clip hashed, written, and in the cache before EOS
+//
+// Usage: throughput [--runs N] [--size MIB] [--directory DIR]    (DIR: for the file and the cache)
+#include <gio/gio.h>
+#include <gst/gst.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "clips.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Seconds = std::chrono::duration<double>;
+namespace fs = std::filesystem;
+
+struct Cost {
+  double wall = 0;  // seconds
+  double cpu = 0;   // likewise, of the client alone
+};
+
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+}
+
+double cpu_of(int who) {
+  rusage usage{};
+  getrusage(who, &usage);
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+std::uint32_t big_endian(const std::string& bytes, std::size_t at) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i)
+    value = value << 8U | static_cast<std::uint8_t>(bytes[at + i]);
+  return value;
+}
+
+/// The clip with random bytes at the end of its mdat, so that the whole has `size` bytes.
+void make_file(const std::string& clip, const fs::path& path, std::uint64_t size) {
+  std::ifstream in(clip, std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(in), {});
+  std::size_t mdat = 0;
+  while (bytes.compare(mdat + 4, 4, "mdat") != 0) mdat += big_endian(bytes, mdat);
+  const auto old = big_endian(bytes, mdat);
+  auto padding = size - bytes.size();
+  const auto grown = static_cast<std::uint32_t>(old + padding);
+  std::ofstream out(path, std::ios::binary);
+  out.write(bytes.data(), static_cast<std::streamsize>(mdat));
+  for (const auto shift : {24U, 16U, 8U, 0U}) out.put(static_cast<char>(grown >> shift));
+  out.write(bytes.data() + mdat + 4, static_cast<std::streamsize>(old - 4));
+  std::string noise(1U << 20U, '\0');
+  std::mt19937_64 random(1);
+  for (auto& byte : noise) byte = static_cast<char>(random());
+  for (; padding > 0; padding -= std::min<std::uint64_t>(padding, noise.size())) {
+    out.write(noise.data(),
+              static_cast<std::streamsize>(std::min<std::uint64_t>(padding, noise.size())));
+  }
+  out.write(bytes.data() + mdat + old, static_cast<std::streamsize>(bytes.size() - mdat - old));
+  if (!out.flush()) throw std::runtime_error("cannot write " + path.string());
+}
+
+/// nginx on a port of loopback that was free a moment ago, until we end.
+class Nginx {
+ public:
+  explicit Nginx(const fs::path& directory) {
+    // Between this and nginx's bind somebody could take it: then nginx ends, and so do we.
+    const GSocketListenerPtr listener(g_socket_listener_new(), g_object_unref);
+    port_ = g_socket_listener_add_any_inet_port(listener.get(), nullptr, nullptr);
+    g_socket_listener_close(listener.get());
+    const auto config = directory / "nginx.conf";
+    std::ofstream(config) << "worker_processes 1; daemon off; pid " << (directory / "pid").string()
+                          << "; error_log " << (directory / "error.log").string()
+                          << "; events {} http { access_log off; sendfile on; default_type "
+                             "application/json; server { listen 127.0.0.1:"
+                          << port_ << "; root " << (directory / "www").string() << "; } }";
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::execlp("nginx", "nginx", "-c", config.c_str(), nullptr);
+      ::_exit(127);
+    }
+  }
+  ~Nginx() {
+    ::kill(pid_, SIGTERM);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Nginx(const Nginx&) = delete;
+  Nginx& operator=(const Nginx&) = delete;
+
+  [[nodiscard]] std::string url(const std::string& path) const {
+    return "http://127.0.0.1:" + std::to_string(port_) + path;
+  }
+
+ private:
+  using GSocketListenerPtr = std::unique_ptr<GSocketListener, decltype(&g_object_unref)>;
+  guint16 port_ = 0;
+  pid_t pid_ = -1;
+};
+
+Cost play(const std::string& line) {
+  GError* error = nullptr;
+  GstElement* pipeline = gst_parse_launch(line.c_str(), &error);
+  if (error != nullptr) throw std::runtime_error(line + ": " + error->message);
+  GstBus* bus = gst_element_get_bus(pipeline);
+  const auto cpu = cpu_of(RUSAGE_SELF);
+  const auto began = Clock::now();
+  gst_element_set_state(pipeline, GST_STATE_PLAYING);
+  GstMessage* message = gst_bus_timed_pop_filtered(
+      bus, 600 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+  const Cost cost{Seconds(Clock::now() - began).count(), cpu_of(RUSAGE_SELF) - cpu};
+  const bool good = message != nullptr && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS;
+  if (message != nullptr) gst_message_unref(message);
+  gst_element_set_state(pipeline, GST_STATE_NULL);
+  gst_object_unref(bus);
+  gst_object_unref(pipeline);
+  if (!good) throw std::runtime_error(line + ": did not come to its end");
+  return cost;
+}
+
+Cost curl(const std::string& url) {
+  const auto cpu = cpu_of(RUSAGE_CHILDREN);
+  const auto began = Clock::now();
+  if (std::system(("curl -sf -o /dev/null " + url).c_str()) != 0) throw std::runtime_error("curl");
+  return {Seconds(Clock::now() - began).count(), cpu_of(RUSAGE_CHILDREN) - cpu};
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+std::string option(int argc, char** argv, const std::string& name, const std::string& fallback) {
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (name == argv[i]) return argv[i + 1];
+  }
+  return fallback;
+}
+
+void run(int argc, char** argv) {
+  const int runs = std::stoi(option(argc, argv, "--runs", "5"));
+  const auto mib = std::stoull(option(argc, argv, "--size", "1024"));
+  const fs::path directory = option(argc, argv, "--directory", "");
+  const auto clip = veo::test::clip_path("veo31-dialogue.mp4");
+  if (!clip || directory.empty()) throw std::runtime_error("needs real clips and --directory");
+  fs::create_directories(directory / "www/v1/tasks");
+  make_file(*clip, directory / "www/clip.mp4", mib << 20U);
+  const Nginx nginx(directory);
+  const auto url = nginx.url("/clip.mp4");
+  std::ofstream(directory / "www/v1/tasks/clip")
+      << R"({"id": "clip", "status": "completed", "model": "veo-3", "created_at": 1774790227,)"
+      << R"( "completed_at": 1774790300, "output": {"urls": [")" << url << R"("]}})";
+  while (std::system(("curl -sf -o /dev/null " + nginx.url("/v1/tasks/clip")).c_str()) != 0) {
+  }
+
+  const auto ours = [&](const char* limit) {
+    const auto home = directory / "home";
+    fs::remove_all(home);
+    g_setenv("VEO_CACHE_SIZE", limit, TRUE);
+    return play("veosrc task-id=clip api-key=sk-bench api-url=" + nginx.url("/v1") +
+                " ledger=" + (home / "ledger.db").string() +
+                " cache-dir=" + (home / "cache").string() + " ! fakesink sync=false");
+  };
+  const auto theirs = [&](const char* blocksize) {
+    return play("souphttpsrc location=" + url + " blocksize=" + blocksize +
+                " ! fakesink sync=false");
+  };
+  const std::vector<std::pair<std::string, std::function<Cost()>>> all = {
+      {"souphttpsrc, 64 KiB", [&] { return theirs("65536"); }},
+      {"souphttpsrc, 256 KiB", [&] { return theirs("262144"); }},
+      {"souphttpsrc, 1 MiB", [&] { return theirs("1048576"); }},
+      {"curl", [&] { return curl(url); }},
+      {"veosrc, nothing kept", [&] { return ours("0"); }},
+      {"veosrc, in the cache", [&] { return ours("100G"); }},
+  };
+  std::map<std::string, std::vector<double>> wall;
+  std::map<std::string, std::vector<double>> cpu;
+  for (int i = -1; i < runs; ++i) {  // the first is for the page cache
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      const auto& [name, measure] = all[i % 2 == 0 ? k : all.size() - 1 - k];
+      const auto cost = measure();
+      if (i < 0) continue;
+      wall[name].push_back(cost.wall);
+      cpu[name].push_back(cost.cpu);
+    }
+  }
+  const double gib = static_cast<double>(mib) / 1024;
+  const auto best = std::min(
+      {median(wall[all[0].first]), median(wall[all[1].first]), median(wall[all[2].first])});
+  const auto cheapest =
+      std::min({median(cpu[all[0].first]), median(cpu[all[1].first]), median(cpu[all[2].first])});
+  std::printf("%llu MiB over loopback, median of %d:\n", mib, runs);
+  for (const auto& [name, _] : all) {
+    std::printf(
+        "  %-22s %5.2f GiB/s, CPU %.2f s/GiB, speed %.2f of souphttpsrc's best, %.2f of "
+        "curl's, CPU %.2f of souphttpsrc's least\n",
+        name.c_str(), gib / median(wall[name]), median(cpu[name]) / gib, best / median(wall[name]),
+        median(wall["curl"]) / median(wall[name]), median(cpu[name]) / cheapest);
+  }
+  fs::remove_all(directory / "home");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  gst_init(nullptr, nullptr);
+  try {
+    run(argc, argv);
+  } catch (const std::exception& problem) {
+    std::fprintf(stderr, "throughput: %s\n", problem.what());
+    return 1;
+  }
+  return 0;
+}

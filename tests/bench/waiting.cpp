@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// What do waiting elements cost? So many of `veosrc ! fakesink` in one pipeline and process, each
+// with a task of its own that is being generated, seen from inside the process:
+//
+//   memory       resident, for each element with its fakesink, once all wait; beside it the same
+//                with appsrc, which waits for nothing
+//   connections  of TCP, once all wait
+//   CPU          over 10 s in which no poll is due
+//   the rest     of a core's time until the last has its clip, for each element
+//
+// Usage: waiting [--elements N]…
+#include <dirent.h>
+#include <gst/gst.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "command.h"
+#include "simulator.h"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+double resident_kib() {
+  std::ifstream statm("/proc/self/statm");
+  long size = 0;
+  long resident = 0;
+  statm >> size >> resident;
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1024;
+}
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+/// Established ones of this process, by the inodes of its sockets.
+std::size_t tcp_connections() {
+  std::set<std::string> sockets;
+  const std::unique_ptr<DIR, int (*)(DIR*)> fds(opendir("/proc/self/fd"), closedir);
+  while (const auto* entry = readdir(fds.get())) {
+    char target[64] = {};
+    const auto path = std::string("/proc/self/fd/") + entry->d_name;
+    if (readlink(path.c_str(), target, sizeof target - 1) > 0) sockets.insert(target);
+  }
+  std::size_t count = 0;
+  std::ifstream table("/proc/self/net/tcp");
+  std::string line;
+  std::getline(table, line);
+  while (std::getline(table, line)) {
+    std::istringstream fields(line);
+    std::vector<std::string> field;
+    for (std::string one; fields >> one;) field.push_back(one);
+    if (field[3] == "01" && sockets.contains("socket:[" + field[9] + "]")) ++count;
+  }
+  return count;
+}
+
+struct Pipeline {
+  explicit Pipeline(const std::string& line) {
+    GError* error = nullptr;
+    pipeline = gst_parse_launch(line.c_str(), &error);
+    if (error != nullptr) throw std::runtime_error(error->message);
+    bus = gst_element_get_bus(pipeline);
+  }
+  ~Pipeline() {
+    gst_element_set_state(pipeline, GST_STATE_NULL);
+    gst_object_unref(bus);
+    gst_object_unref(pipeline);
+  }
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  /// Until EOS; throws on an error.
+  void finish() const {
+    GstMessage* message = gst_bus_timed_pop_filtered(
+        bus, 600 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
+    const bool good = message != nullptr && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS;
+    if (message != nullptr) gst_message_unref(message);
+    if (!good) throw std::runtime_error("not all came to their end");
+  }
+
+  GstElement* pipeline;
+  GstBus* bus;
+};
+
+std::string line_of(unsigned count, const std::string& source) {
+  std::string line;
+  for (unsigned i = 0; i < count; ++i) {
+    line += source + " name=src" + std::to_string(i) + " ! fakesink sync=false async=false ";
+  }
+  return line;
+}
+
+/// Resident KiB for each appsrc with its fakesink.
+double appsrc_memory(unsigned count) {
+  const auto before = resident_kib();
+  const Pipeline pipeline(line_of(count, "appsrc"));
+  gst_element_set_state(pipeline.pipeline, GST_STATE_PLAYING);
+  std::this_thread::sleep_for(1s);
+  return (resident_kib() - before) / count;
+}
+
+void measure(unsigned count, const std::string& clip) {
+  // Polls are due when 45 s are over, and see the end of what takes 40 s.
+  const auto simulator = veo::test::Simulator::start(
+      {"--generation-time", "40s", "--clip", clip, "--credits", "1000000"});
+  const auto cpu_before = cpu_seconds();
+  const auto before = resident_kib();
+  const Pipeline pipeline(line_of(count, "veosrc"));
+  for (unsigned i = 0; i < count; ++i) {
+    GstElement* src =
+        gst_bin_get_by_name(GST_BIN(pipeline.pipeline), ("src" + std::to_string(i)).c_str());
+    g_object_set(src, "prompt", ("scene " + std::to_string(i)).c_str(), "api-url",
+                 simulator.api_url().c_str(), "api-key", simulator.key().c_str(), "ledger",
+                 simulator.ledger().c_str(), "cache-dir", simulator.cache().c_str(),
+                 "poll-interval", 45000, nullptr);
+    gst_object_unref(src);
+  }
+  const auto began = Clock::now();
+  gst_element_set_state(pipeline.pipeline, GST_STATE_PLAYING);
+  while (simulator.state().at("tasks").size() < count) {
+    if (Clock::now() > began + 30s) throw std::runtime_error("not all are submitted in 30 s");
+    std::this_thread::sleep_for(100ms);
+  }
+  const std::chrono::duration<double> submitting = Clock::now() - began;
+  std::this_thread::sleep_for(1s);  // the last answers are written down
+  const auto memory = (resident_kib() - before) / count;
+  const auto connections = tcp_connections();
+  const auto idle = cpu_seconds();
+  std::this_thread::sleep_for(10s);
+  const auto waiting = cpu_seconds() - idle;
+  pipeline.finish();
+  std::printf(
+      "  %4u elements: %.1f KiB each, %zu TCP connections, %.2f %% of a core while nothing "
+      "is due, %.2f ms of CPU each in all; submitted in %.1f s, all finished\n",
+      count, memory, connections, waiting * 10, (cpu_seconds() - cpu_before) * 1000 / count,
+      submitting.count());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  gst_init(nullptr, nullptr);
+  std::vector<unsigned> counts;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (std::string(argv[i]) == "--elements") {
+      counts.push_back(static_cast<unsigned>(std::stoul(argv[i + 1])));
+    }
+  }
+  if (counts.empty()) counts = {100, 1000};
+  try {
+    const veo::test::TemporaryDirectory home;
+    const auto clip = home.file("clip.mp4");
+    {
+      const auto simulator =
+          veo::test::Simulator::start({"--generation-time", "0s", "--frames", "2"});
+      const Pipeline one("veosrc prompt=x layout=original api-url=" + simulator.api_url() +
+                         " api-key=" + simulator.key() + " ledger=" + simulator.ledger() +
+                         " cache-dir=" + simulator.cache() + " ! filesink location=" + clip);
+      gst_element_set_state(one.pipeline, GST_STATE_PLAYING);
+      one.finish();
+    }
+    std::printf("waiting in one process:\n");
+    std::printf("  %4u of appsrc ! fakesink: %.1f KiB each\n", counts.back(),
+                appsrc_memory(counts.back()));
+    for (const auto count : counts) measure(count, clip);
+  } catch (const std::exception& problem) {
+    std::fprintf(stderr, "waiting: %s\n", problem.what());
+    return 1;
+  }
+  return 0;
+}
