@@ -158,7 +158,8 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   }
 
   void learn() {
-    learned = GenerationTimes::learn(record->generation_times());
+    learned = GenerationTimes::learn(record->generation_times(),
+                                     expected_time(settings.request, *settings.catalog));
     machine = TaskMachine(machine_settings());
   }
 

@@ -129,6 +129,12 @@ Status check_fields(const Request& request, const Model& model) {
   return {};
 }
 
+/// A single value as a catalog spells it; empty: the request has none.
+std::string spelling(const Request& request, const Model& model, const std::string& field) {
+  const auto value = effective(request, model, field);
+  return value ? std::visit(Spelling{}, *value).value_or("") : "";
+}
+
 Status check_rules(const Request& request, const Model& model) {
   const auto met = [&](const Condition& condition) {
     return holds(condition, effective(request, model, condition.field));
@@ -155,15 +161,22 @@ Status validate(const Request& request, const Catalog& catalog) {
 std::optional<std::uint32_t> price(const Request& request, const Catalog& catalog) {
   if (request.is_extension()) return catalog.extend_credits;
   const auto& model = catalog.generation;
-  const auto name = [&](const std::string& field) {
-    const auto value = effective(request, model, field);
-    return value ? std::visit(Spelling{}, *value).value_or("") : "";
-  };
-  const auto mode = model.credits.find(name("mode"));
+  const auto mode = model.credits.find(spelling(request, model, "mode"));
   if (mode == model.credits.end()) return std::nullopt;
-  const auto credits = mode->second.find(name("resolution"));
+  const auto credits = mode->second.find(spelling(request, model, "resolution"));
   if (credits == mode->second.end()) return std::nullopt;
   return credits->second;
+}
+
+std::optional<std::chrono::seconds> expected_time(const Request& request, const Catalog& catalog) {
+  if (request.is_extension()) {
+    if (!catalog.extend_seconds) return std::nullopt;
+    return std::chrono::seconds(*catalog.extend_seconds);
+  }
+  const auto& model = catalog.generation;
+  const auto mode = model.seconds.find(spelling(request, model, "mode"));
+  if (mode == model.seconds.end()) return std::nullopt;
+  return std::chrono::seconds(mode->second);
 }
 
 bool is_task_id(std::string_view text) {

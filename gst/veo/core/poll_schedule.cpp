@@ -20,39 +20,73 @@ constexpr std::size_t enough = 5;
 constexpr double doubt = 0.5;
 constexpr double doubt_weight = 2.0;
 constexpr double narrowest = 0.05;
+/// What the catalog expects is worth so many known times of such a spread.
+constexpr double guess_weight = 2.0;
+constexpr double guess_spread = 0.8;
+/// A guess never looks away for longer than this part of what was waited.
+constexpr int guess_patience = 3;
+/// How far off the end is that a task's progress foretells, as a standard deviation of the
+/// logarithm: at first, and when it is nearly done. And where it foretells one.
+constexpr double early_spread = 0.4;
+constexpr double late_spread = 0.2;
+constexpr int least_progress = 5;
+constexpr int most_progress = 99;
 constexpr double margin =
     0.97;  // of the polls that may be spent: the estimate is never quite right
 /// Whose polls may be spent.
 constexpr double peer_interval = 10.0;
 constexpr Seconds least = 1s;
 constexpr Seconds most = 60s;
-constexpr double step = 0.25;  // of the integrals, in seconds
+constexpr double step = 0.25;  // of the sum up to the next poll, in seconds
+/// Of the integral over the distribution, in standard deviations.
+constexpr double z_step = 0.05;
+constexpr double z_most = 6;
+/// Of the sum over a fixed interval's polls: nobody waits longer.
+constexpr double longest = 86'400;
 
 }  // namespace
 
-GenerationTimes::GenerationTimes(double mu, double sigma) : mu_(mu), sigma_(sigma), scale_(0) {
+GenerationTimes::GenerationTimes(double mu, double sigma, bool is_guess)
+    : mu_(mu), sigma_(sigma), is_guess_(is_guess), scale_(0) {
   // A fixed interval takes one poll for each interval that a task reaches into, and so do we, with
   // half a poll more than our density says, since the last one comes after the end.
   double budget = 0;
-  for (double t = 0; still_running(t) > 1e-6; t += peer_interval) budget += still_running(t);
+  for (double t = 0; still_running(t) > 1e-6 && t < longest; t += peer_interval) {
+    budget += still_running(t);
+  }
   double wanted = 0;
-  for (double t = step / 2; still_running(t) > 1e-6; t += step) {
-    wanted += std::sqrt(hazard(t)) * still_running(t) * step;
+  for (double z = -z_most; z < z_most; z += z_step) {
+    const double t = std::exp(mu_ + sigma_ * z);
+    wanted += std::sqrt(hazard(t)) * still_running(t) * t * sigma_ * z_step;
   }
   scale_ = margin * (budget - 0.5) / wanted;
 }
 
-std::optional<GenerationTimes> GenerationTimes::learn(std::span<const milliseconds> known) {
-  if (known.size() < enough) return std::nullopt;
-  const auto count = static_cast<double>(known.size());
+std::optional<GenerationTimes> GenerationTimes::learn(
+    std::span<const milliseconds> known, std::optional<std::chrono::seconds> expected) {
+  const bool is_guess = known.size() < enough;
+  if (is_guess && !expected) return std::nullopt;
   const auto logarithm = [](milliseconds time) {
     return std::log(std::max(Seconds(time).count(), 0.1));
   };
-  double mu = 0;
+  const double supposed = is_guess ? logarithm(*expected) : 0;
+  const double weight = is_guess ? guess_weight : 0;
+  const auto count = static_cast<double>(known.size()) + weight;
+  double mu = supposed * weight / count;
   for (const auto time : known) mu += logarithm(time) / count;
   double squares = doubt_weight * doubt * doubt;
+  if (is_guess) squares = weight * (std::pow(guess_spread, 2) + std::pow(supposed - mu, 2));
   for (const auto time : known) squares += std::pow(logarithm(time) - mu, 2);
-  return GenerationTimes(mu, std::max(std::sqrt(squares / (count + doubt_weight)), narrowest));
+  const double of = is_guess ? count : count + doubt_weight;
+  return GenerationTimes(mu, std::max(std::sqrt(squares / of), narrowest), is_guess);
+}
+
+GenerationTimes GenerationTimes::with_progress(milliseconds elapsed, int percent) const {
+  if (percent < least_progress || percent > most_progress || elapsed < least) return *this;
+  const double end = std::log(Seconds(elapsed).count() * 100 / percent);
+  const double ours = 1 / (sigma_ * sigma_);
+  const double its = std::pow(early_spread + (late_spread - early_spread) * percent / 100, -2);
+  return {(mu_ * ours + end * its) / (ours + its), 1 / std::sqrt(ours + its), is_guess_};
 }
 
 double GenerationTimes::still_running(double seconds) const {
@@ -78,12 +112,16 @@ milliseconds GenerationTimes::delay(milliseconds elapsed) const {
     due += scale_ * std::sqrt(hazard(from + wait + step / 2)) * step;
     wait += step;
   }
-  return std::chrono::round<milliseconds>(std::clamp(Seconds(wait), least, most));
+  const Seconds longest_wait =
+      is_guess_ ? std::max<Seconds>(Seconds(elapsed) / guess_patience, least) : most;
+  return std::chrono::round<milliseconds>(
+      std::clamp(std::min(Seconds(wait), longest_wait), least, most));
 }
 
 milliseconds poll_delay(milliseconds elapsed, milliseconds fixed,
-                        const std::optional<GenerationTimes>& learned) {
+                        const std::optional<GenerationTimes>& learned, std::optional<int> percent) {
   if (fixed > 0ms) return fixed;
+  if (learned && percent) return learned->with_progress(elapsed, *percent).delay(elapsed);
   if (learned) return learned->delay(elapsed);
   return std::clamp<milliseconds>(elapsed / 10, 1s, 10s);
 }

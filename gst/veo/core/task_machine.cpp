@@ -102,7 +102,8 @@ std::chrono::milliseconds TaskMachine::next_poll(Time now) const {
   // What was learned is of whole tasks: one that was joined late has been running for longer.
   const auto elapsed = now - submitted_.value_or(started_);
   return poll_delay(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed),
-                    settings_.poll_interval, settings_.learned);
+                    settings_.poll_interval, settings_.learned,
+                    report_ ? percent(report_->progress) : std::nullopt);
 }
 
 void TaskMachine::plan_poll(Time now) {

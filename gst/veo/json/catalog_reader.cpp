@@ -61,10 +61,10 @@ class Reader {
     return number;
   }
 
-  std::uint32_t credits(const Place& place) {
+  std::uint32_t number_of(const char* unit, const Place& place) {
     const auto number = place.value.integer();
     expect(number && *number >= 0 && *number <= std::numeric_limits<std::uint32_t>::max(), place,
-           "is not a number of credits");
+           std::string("is not a number of ") + unit);
     return static_cast<std::uint32_t>(number.value_or(0));
   }
 
@@ -119,7 +119,7 @@ Rule read_rule(Reader& reader, const Place& place) {
 }
 
 Model read_model(Reader& reader, const Place& place) {
-  reader.object(place, {"name", "fields", "defaults", "rules", "credits"});
+  reader.object(place, {"name", "fields", "defaults", "rules", "credits", "seconds"});
   Model model;
   model.name = reader.string(place["name"]);
   model.fields = reader.list(place["fields"], [&](const Place& p) { return reader.field(p); });
@@ -131,8 +131,10 @@ Model read_model(Reader& reader, const Place& place) {
   }
   model.rules = reader.list(place["rules"], [&](const Place& p) { return read_rule(reader, p); });
   model.credits = reader.map(place["credits"], [&](const Place& mode) {
-    return reader.map(mode, [&](const Place& p) { return reader.credits(p); });
+    return reader.map(mode, [&](const Place& p) { return reader.number_of("credits", p); });
   });
+  model.seconds =
+      reader.map(place["seconds"], [&](const Place& p) { return reader.number_of("seconds", p); });
   return model;
 }
 
@@ -151,14 +153,18 @@ Result<Catalog> decode_catalog(std::string_view text) {
 
   Reader reader;
   const Place root{document->root(), ""};
-  reader.object(root, {"format", "source", "generation", "extension", "extend_credits"});
+  reader.object(
+      root, {"format", "source", "generation", "extension", "extend_credits", "extend_seconds"});
   reader.expect(root["format"].value.integer() == 1, root["format"], "is not 1");
   reader.string(root["source"]);
   Catalog catalog;
   catalog.generation = read_model(reader, root["generation"]);
   catalog.extension = read_model(reader, root["extension"]);
   if (root["extend_credits"].value.present()) {
-    catalog.extend_credits = reader.credits(root["extend_credits"]);
+    catalog.extend_credits = reader.number_of("credits", root["extend_credits"]);
+  }
+  if (root["extend_seconds"].value.present()) {
+    catalog.extend_seconds = reader.number_of("seconds", root["extend_seconds"]);
   }
   if (reader.mistake()) return fail(unusable(*reader.mistake() + "."));
   return catalog;

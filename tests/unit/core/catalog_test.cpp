@@ -295,6 +295,20 @@ TEST(Price, OfAnExtensionIsTheUsersToSet) {
   EXPECT_EQ(price(dog(), catalog), 40U);
 }
 
+TEST(ExpectedTime, IsTheCatalogsForTheMode) {
+  auto catalog = catalog_with({});
+  auto request = dog();
+  EXPECT_EQ(expected_time(request, catalog), std::nullopt);
+  catalog.generation.seconds = {{"fast", 75}};
+  EXPECT_EQ(expected_time(request, catalog), std::chrono::seconds(75)) << "fast is the default";
+  request.mode = Mode::lite;
+  EXPECT_EQ(expected_time(request, catalog), std::nullopt);
+  request.extend_task_id = "id";
+  EXPECT_EQ(expected_time(request, catalog), std::nullopt);
+  catalog.extend_seconds = 80;
+  EXPECT_EQ(expected_time(request, catalog), std::chrono::seconds(80));
+}
+
 // --- Task ids --------------------------------------------------------------------------------
 
 TEST(TaskId, HasAShape) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <random>
@@ -32,6 +33,108 @@ TEST(GenerationTimes, AFewAreNotEnough) {
   const std::vector<milliseconds> known(4, 60s);
   EXPECT_FALSE(GenerationTimes::learn(known));
   EXPECT_FALSE(GenerationTimes::learn({}));
+}
+
+// Before anything is known, the catalog's guess: after a few polls at once, since it may be wrong,
+// they lie about where it says; and what is known soon counts for more.
+TEST(GenerationTimes, BeginFromWhatTheCatalogExpects) {
+  const auto guess = GenerationTimes::learn({}, 100s);
+  ASSERT_TRUE(guess);
+  EXPECT_EQ(guess->delay(0s), 1s);
+  EXPECT_EQ(guess->delay(3s), 1s);
+  EXPECT_EQ(guess->delay(9s), 3s);
+  EXPECT_GT(guess->delay(30s), guess->delay(100s)) << "few end so soon";
+  const std::vector<milliseconds> two(2, 20s);
+  EXPECT_LT(GenerationTimes::learn(two, 100s)->delay(40s), guess->delay(40s));
+  const std::vector<milliseconds> known(5, 60s);
+  EXPECT_EQ(GenerationTimes::learn(known, 1h)->delay(50s),
+            GenerationTimes::learn(known)->delay(50s))
+      << "enough is known";
+}
+
+// A guess that is right costs fewer polls and sees the end sooner than one that never learns; one
+// that is three times off is never worse than a fixed interval of 10 s.
+TEST(GenerationTimes, AGuessIsWorthItsPolls) {
+  for (const double median : {25.0, 75.0, 225.0}) {
+    std::mt19937 random(1);
+    std::lognormal_distribution<double> draw(std::log(median), 0.3);
+    const auto guess = GenerationTimes::learn({}, 75s);
+    double guessed = 0;
+    double guessed_polls = 0;
+    double in_proportion = 0;
+    double proportion_polls = 0;
+    double fixed = 0;
+    constexpr int tasks = 5'000;
+    for (int i = 0; i < tasks; ++i) {
+      const auto end = milliseconds(std::llround(draw(random) * 1000));
+      const auto run = [&](double& delay, double& polls, milliseconds interval, const auto& known) {
+        milliseconds at = 0ms;
+        for (; at < end; polls += 1.0 / tasks) at += poll_delay(at, interval, known);
+        delay += std::chrono::duration<double>(at - end).count() / tasks;
+      };
+      double uncounted = 0;
+      run(guessed, guessed_polls, 0s, guess);
+      run(in_proportion, proportion_polls, 0s, std::optional<GenerationTimes>());
+      run(fixed, uncounted, 10s, guess);
+    }
+    std::printf(
+        "  median %.0f s, 75 s guessed: delay %.2f s with %.1f polls; a tenth of the wait: "
+        "%.2f s with %.1f; every 10 s: %.2f s\n",
+        median, guessed, guessed_polls, in_proportion, proportion_polls, fixed);
+    EXPECT_LT(guessed_polls, proportion_polls);
+    EXPECT_LT(guessed, 1.25 * fixed);
+  }
+}
+
+// The service's own word on one task: its end is seen sooner, for a tenth more polls.
+TEST(GenerationTimes, ProgressOfATaskTellsOfItsEnd) {
+  std::mt19937 random(1);
+  std::lognormal_distribution<double> draw(std::log(60.0), 0.4);
+  std::normal_distribution<double> error(0, 5);
+  const auto time = [&] { return milliseconds(std::llround(draw(random) * 1000)); };
+  std::vector<milliseconds> known(50);
+  for (auto& one : known) one = time();
+  const auto times = GenerationTimes::learn(known);
+  double silent = 0;
+  double silent_polls = 0;
+  double told = 0;
+  double told_polls = 0;
+  constexpr int tasks = 2'000;
+  for (int i = 0; i < tasks; ++i) {
+    const auto end = time();
+    const auto run = [&](double& delay, double& polls, bool tells) {
+      milliseconds at = 0ms;
+      std::optional<int> percent;
+      for (; at < end; polls += 1.0 / tasks) {
+        at += poll_delay(at, 0ms, times, percent);
+        const auto done =
+            100.0 * static_cast<double>(at.count()) / static_cast<double>(end.count());
+        if (tells) percent = static_cast<int>(std::clamp(done + error(random), 0.0, 100.0));
+      }
+      delay += std::chrono::duration<double>(at - end).count() / tasks;
+    };
+    run(silent, silent_polls, false);
+    run(told, told_polls, true);
+  }
+  std::printf("  with progress: delay %.2f s with %.2f polls, without %.2f s with %.2f\n", told,
+              told_polls, silent, silent_polls);
+  EXPECT_LT(told, 0.85 * silent);
+  EXPECT_LE(told_polls, 1.15 * silent_polls);
+}
+
+// It may stay where it is for ever, or mean something else: there is still a next poll in time.
+TEST(GenerationTimes, ProgressIsNotRelied) {
+  const std::vector<milliseconds> known(50, 60s);
+  const auto times = GenerationTimes::learn(known);
+  for (const int percent : {0, 1, 4, 100}) {
+    EXPECT_EQ(poll_delay(50s, 0ms, times, percent), times->delay(50s)) << percent;
+  }
+  for (const milliseconds elapsed : {0ms, 1000ms, 60'000ms, 3'600'000ms, 604'800'000ms}) {
+    for (const int percent : {5, 50, 99}) {
+      EXPECT_GE(poll_delay(elapsed, 0ms, times, percent), 1s);
+      EXPECT_LE(poll_delay(elapsed, 0ms, times, percent), 60s);
+    }
+  }
 }
 
 // The first poll can wait, and the densest are where most tasks end.

@@ -76,6 +76,16 @@ TEST(CatalogReader, ReadsTheUsersPriceOfAnExtension) {
   EXPECT_EQ(decode_catalog(json.dump())->extend_credits, 40U);
 }
 
+TEST(CatalogReader, ReadsHowLongVideosTake) {
+  auto json = small_catalog();
+  EXPECT_THAT(decode_catalog(json.dump())->generation.seconds, IsEmpty());
+  EXPECT_EQ(decode_catalog(json.dump())->extend_seconds, std::nullopt);
+  json["generation"]["seconds"]["fast"] = 75;
+  json["extend_seconds"] = 80;
+  EXPECT_THAT(decode_catalog(json.dump())->generation.seconds, ElementsAre(Pair("fast", 75U)));
+  EXPECT_EQ(decode_catalog(json.dump())->extend_seconds, 80U);
+}
+
 struct Mistake {
   const char* name;
   const char* pointer;  ///< RFC 6901: what is changed
@@ -107,6 +117,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"misspelt", "/extend_credit", "40", "it has an unknown member 'extend_credit'."},
         Mistake{"text_price", "/extend_credits", "\"40\"",
                 "extend_credits is not a number of credits."},
+        Mistake{"negative_seconds", "/extend_seconds", "-1",
+                "extend_seconds is not a number of seconds."},
         Mistake{"no_model", "/generation", nullptr, "generation is not an object."},
         Mistake{"model_list", "/extension", "[]", "extension is not an object."},
         Mistake{"no_name", "/generation/name", nullptr,

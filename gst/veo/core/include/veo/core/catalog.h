@@ -4,6 +4,7 @@
 // is data/catalog.json (compiled in; VEO_CATALOG replaces it); json/ reads it into these types.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -43,12 +44,16 @@ struct Model {
   std::vector<Rule> rules;
   /// Credits by mode, then resolution (wire names). Empty: the page gives no price.
   std::map<std::string, std::map<std::string, std::uint32_t>> credits;
+  /// About how long a video takes, by mode. A guess of ours, to begin with: what a user's own tasks
+  /// took counts for more, as soon as there are some.
+  std::map<std::string, std::uint32_t> seconds;
 };
 
 struct Catalog {
   Model generation;  ///< for requests that are not extensions
   Model extension;
   std::optional<std::uint32_t> extend_credits;  ///< absent as delivered; the user's to set
+  std::optional<std::uint32_t> extend_seconds;  ///< as Model::seconds
 };
 
 /// Checks everything that can be known before sending. The error is `invalid_request`, its message
@@ -59,6 +64,9 @@ Status validate(const Request& request, const Catalog& catalog);
 
 /// Credits that the service will take for the request; nullopt where the catalog does not know.
 std::optional<std::uint32_t> price(const Request& request, const Catalog& catalog);
+
+/// About how long the service will take; nullopt where the catalog does not know.
+std::optional<std::chrono::seconds> expected_time(const Request& request, const Catalog& catalog);
 
 /// `[A-Za-z0-9._-]{1,128}`: the shape of a task id, in properties and URIs. But for `.` and `..`,
 /// which as a part of a path would mean something else (RFC 3986 §5.2.4).

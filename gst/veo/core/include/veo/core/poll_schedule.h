@@ -20,27 +20,39 @@ namespace veo {
 /// distribution is least where r² is proportional to the hazard.
 class GenerationTimes {
  public:
-  /// nullopt: too few are known to say anything.
-  static std::optional<GenerationTimes> learn(std::span<const std::chrono::milliseconds> known);
+  /// Where few are known, `expected` (the catalog's) is worth a few more, of wide spread; then no
+  /// wait is longer than a third of what was waited already, since it may be wrong altogether.
+  /// nullopt: too little is known to say anything.
+  static std::optional<GenerationTimes> learn(
+      std::span<const std::chrono::milliseconds> known,
+      std::optional<std::chrono::seconds> expected = std::nullopt);
+
+  /// What is known of one task that has done `percent` of its work after `elapsed`: the estimate
+  /// that this gives, if the work goes on as it did, and ours, each weighed by its precision. The
+  /// service does not say what it means by progress: a start and a 100 % mean nothing.
+  [[nodiscard]] GenerationTimes with_progress(std::chrono::milliseconds elapsed, int percent) const;
 
   /// The wait before the next poll of a task that has been running for `elapsed`: from 1 s to 60 s.
   [[nodiscard]] std::chrono::milliseconds delay(std::chrono::milliseconds elapsed) const;
 
  private:
-  GenerationTimes(double mu, double sigma);
+  GenerationTimes(double mu, double sigma, bool is_guess);
   [[nodiscard]] double still_running(double seconds) const;
   [[nodiscard]] double hazard(double seconds) const;
 
   double mu_;     // of the logarithm of seconds
   double sigma_;  // likewise
+  bool is_guess_;
   double scale_;  // polls a second, for each square root of hazard
 };
 
 /// The wait before the next query of a task that has been running for `elapsed`. With a fixed
-/// interval: that one. Else as learned; where nothing is known, a tenth of the elapsed time, within
-/// 1 s and 10 s, so that the delay of detection stays in proportion to what was waited anyway.
+/// interval: that one. Else as learned, and as the service says of its `percent`, told just now;
+/// where nothing is known, a tenth of the elapsed time, within 1 s and 10 s, so that the delay of
+/// detection stays in proportion to what was waited anyway.
 std::chrono::milliseconds poll_delay(std::chrono::milliseconds elapsed,
                                      std::chrono::milliseconds fixed,
-                                     const std::optional<GenerationTimes>& learned = std::nullopt);
+                                     const std::optional<GenerationTimes>& learned = std::nullopt,
+                                     std::optional<int> percent = std::nullopt);
 
 }  // namespace veo
