@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What do waiting elements cost? So many of `veosrc ! fakesink` in one pipeline and process, each
-// with a task of its own that is being generated, seen from inside the process:
+// What do waiting elements cost? So many of `veosrc ! fakesink` in one pipeline
+// and a process of its own, each with a task that is being generated, seen from
+// inside the process:
 //
-//   memory       resident, for each element with its fakesink, once all wait; beside it the same
-//                with appsrc, which waits for nothing
+//   memory       resident, for each element with its fakesink, once all wait;
+//   beside it the same
+//                with appsrc, which waits for nothing, in another process
 //   connections  of TCP, once all wait
 //   CPU          over 10 s in which no poll is due
 //   the rest     of a core's time until the last has its clip, for each element
@@ -13,11 +15,14 @@
 #include <dirent.h>
 #include <gst/gst.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <set>
 #include <sstream>
@@ -109,13 +114,32 @@ std::string line_of(unsigned count, const std::string& source) {
   return line;
 }
 
-/// Resident KiB for each appsrc with its fakesink.
-double appsrc_memory(unsigned count) {
+/// Counts the tasks that the pipeline's elements have. Messages do not pile up,
+/// as little as with an application that looks at them.
+GstBusSyncReply count_accepted(GstBus*, GstMessage* message, gpointer data) {
+  if ((GST_MESSAGE_TYPE(message) & (GST_MESSAGE_EOS | GST_MESSAGE_ERROR)) != 0) return GST_BUS_PASS;
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_PROGRESS) {
+    GstProgressType type = GST_PROGRESS_TYPE_ERROR;
+    gchar* code = nullptr;
+    gst_message_parse_progress(message, &type, &code, nullptr);
+    if (type == GST_PROGRESS_TYPE_START && g_strcmp0(code, "generate") == 0) {
+      ++*static_cast<std::atomic<unsigned>*>(data);
+    }
+    g_free(code);
+  }
+  gst_message_unref(message);
+  return GST_BUS_DROP;
+}
+
+void measure_appsrc(unsigned count) {
   const auto before = resident_kib();
   const Pipeline pipeline(line_of(count, "appsrc"));
+  std::atomic<unsigned> none = 0;
+  gst_bus_set_sync_handler(pipeline.bus, count_accepted, &none, nullptr);
   gst_element_set_state(pipeline.pipeline, GST_STATE_PLAYING);
   std::this_thread::sleep_for(1s);
-  return (resident_kib() - before) / count;
+  std::printf("  %4u of appsrc ! fakesink: %.1f KiB each\n", count,
+              (resident_kib() - before) / count);
 }
 
 void measure(unsigned count, const std::string& clip) {
@@ -134,11 +158,13 @@ void measure(unsigned count, const std::string& clip) {
                  "poll-interval", 45000, nullptr);
     gst_object_unref(src);
   }
+  std::atomic<unsigned> accepted = 0;
+  gst_bus_set_sync_handler(pipeline.bus, count_accepted, &accepted, nullptr);
   const auto began = Clock::now();
   gst_element_set_state(pipeline.pipeline, GST_STATE_PLAYING);
-  while (simulator.state().at("tasks").size() < count) {
+  while (accepted < count) {
     if (Clock::now() > began + 30s) throw std::runtime_error("not all are submitted in 30 s");
-    std::this_thread::sleep_for(100ms);
+    std::this_thread::sleep_for(20ms);
   }
   const std::chrono::duration<double> submitting = Clock::now() - began;
   std::this_thread::sleep_for(1s);  // the last answers are written down
@@ -148,17 +174,40 @@ void measure(unsigned count, const std::string& clip) {
   std::this_thread::sleep_for(10s);
   const auto waiting = cpu_seconds() - idle;
   pipeline.finish();
+  gst_bus_set_sync_handler(pipeline.bus, nullptr, nullptr, nullptr);
   std::printf(
-      "  %4u elements: %.1f KiB each, %zu TCP connections, %.2f %% of a core while nothing "
+      "  %4u elements: %.1f KiB each, %zu TCP connections, %.2f %% of a core "
+      "while nothing "
       "is due, %.2f ms of CPU each in all; submitted in %.1f s, all finished\n",
       count, memory, connections, waiting * 10, (cpu_seconds() - cpu_before) * 1000 / count,
       submitting.count());
 }
 
+/// In a process of its own: memory that another one has given back would be
+/// counted for nothing.
+void apart(const std::function<void()>& work) {
+  std::fflush(nullptr);
+  const auto child = ::fork();
+  if (child == 0) {
+    int code = 0;
+    try {
+      gst_init(nullptr, nullptr);
+      work();
+    } catch (const std::exception& problem) {
+      std::fprintf(stderr, "waiting: %s\n", problem.what());
+      code = 1;
+    }
+    std::fflush(nullptr);
+    ::_exit(code);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (status != 0) throw std::runtime_error("one of the measurements failed");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  gst_init(nullptr, nullptr);
   std::vector<unsigned> counts;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::string(argv[i]) == "--elements") {
@@ -169,7 +218,7 @@ int main(int argc, char** argv) {
   try {
     const veo::test::TemporaryDirectory home;
     const auto clip = home.file("clip.mp4");
-    {
+    apart([&] {
       const auto simulator =
           veo::test::Simulator::start({"--generation-time", "0s", "--frames", "2"});
       const Pipeline one("veosrc prompt=x layout=original api-url=" + simulator.api_url() +
@@ -177,11 +226,10 @@ int main(int argc, char** argv) {
                          " cache-dir=" + simulator.cache() + " ! filesink location=" + clip);
       gst_element_set_state(one.pipeline, GST_STATE_PLAYING);
       one.finish();
-    }
+    });
     std::printf("waiting in one process:\n");
-    std::printf("  %4u of appsrc ! fakesink: %.1f KiB each\n", counts.back(),
-                appsrc_memory(counts.back()));
-    for (const auto count : counts) measure(count, clip);
+    apart([&] { measure_appsrc(counts.back()); });
+    for (const auto count : counts) apart([&] { measure(count, clip); });
   } catch (const std::exception& problem) {
     std::fprintf(stderr, "waiting: %s\n", problem.what());
     return 1;

@@ -497,7 +497,9 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
           snapshot.generate_time = duration_cast<milliseconds>(now() - *accepted_at);
         }
       }
-      if (machine.state() == TaskMachine::State::completed) clip_settings = describe_clip();
+      if (machine.state() == TaskMachine::State::completed) {
+        clip_settings = std::make_unique<const Clip::Settings>(describe_clip());
+      }
       changed = !looks_like(before, snapshot);
     }
     // Nobody is woken to see that one more poll was made.
@@ -607,10 +609,11 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
 
   Subscribers subscribers;
   mutable std::mutex mutex;
-  Snapshot snapshot;                            // guarded by mutex
-  std::optional<Clip::Settings> clip_settings;  // guarded by mutex: set iff completed
-  std::shared_ptr<Clip> clip;                   // guarded by mutex
-  bool renewed = false;                         // guarded by mutex
+  // Guarded by mutex, all four. A thousand that wait have neither settings nor clip.
+  Snapshot snapshot;
+  std::unique_ptr<const Clip::Settings> clip_settings;  // not null iff completed
+  std::shared_ptr<Clip> clip;
+  bool renewed = false;
 };
 
 Job::Job() = default;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <future>
 #include <mutex>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "veo/core/callback.h"
 #include "veo/core/intent.h"
 #include "veo/core/url_policy.h"
+#include "veo/http/io_thread.h"
 #include "veo/ledger/cache.h"
 #include "veo/ledger/ledger.h"
 
@@ -112,8 +114,8 @@ struct Source::Private {
   // --- the reader's thread ---
 
   void start() {
-    if (settings.dry_run) return;
-    auto [started, was_there] = Job::join(std::move(*plan));
+    if (dry_run) return;
+    auto [started, was_there] = Job::join(std::move(*std::exchange(plan, nullptr)));
     started->subscribe(wakeup);
     const std::lock_guard lock(mutex);
     job = std::move(started);
@@ -121,7 +123,7 @@ struct Source::Private {
   }
 
   Availability at(std::uint64_t offset) {
-    if (settings.dry_run) return Clip::End{};
+    if (dry_run) return Clip::End{};
     if (!clip) {
       const auto seen = job->snapshot();
       if (seen.error) return *seen.error;
@@ -193,7 +195,7 @@ struct Source::Private {
       }
       scanner.emplace(*size);
     }
-    const bool as_delivered = settings.layout == LayoutMode::original;
+    const bool as_delivered = layout_mode == LayoutMode::original;
     while (scanner->need() && !(as_delivered && !scanner->boxes().empty())) {
       if (auto waiting = feed_scanner()) return waiting;
     }
@@ -244,8 +246,9 @@ struct Source::Private {
     return error;
   }
 
-  Settings settings;
-  std::optional<Job::Settings> plan;  // until start()
+  LayoutMode layout_mode = LayoutMode::streamable;
+  bool dry_run = false;
+  std::unique_ptr<Job::Settings> plan;  // until start()
   std::weak_ptr<Wakeup> wakeup;
   std::optional<std::uint32_t> credits;
   std::vector<std::string> notices;
@@ -313,6 +316,15 @@ bool would_reuse(const Job::Settings& plan) {
 }  // namespace
 
 Result<std::unique_ptr<Source>> Source::open(Settings settings, std::weak_ptr<Wakeup> wakeup) {
+  // On the I/O thread: what this takes of a stack and of the allocator for a moment would stay with
+  // the caller's thread for the minutes that it waits.
+  std::promise<Result<std::unique_ptr<Source>>> opened;
+  const auto thread = http::IoThread::acquire();
+  thread->post([&] { opened.set_value(make(std::move(settings), std::move(wakeup))); });
+  return opened.get_future().get();
+}
+
+Result<std::unique_ptr<Source>> Source::make(Settings settings, std::weak_ptr<Wakeup> wakeup) {
   auto catalog = load_catalog();
   if (!catalog) return fail(std::move(catalog.error()));
   auto interval = poll_interval(settings.poll_interval);
@@ -366,8 +378,9 @@ Result<std::unique_ptr<Source>> Source::open(Settings settings, std::weak_ptr<Wa
     p.reused = would_reuse(plan);
     if (plan.claim.refusal && !p.reused) return fail(std::move(*plan.claim.refusal));
   }
-  p.settings = std::move(settings);
-  p.plan = std::move(plan);
+  p.layout_mode = settings.layout;
+  p.dry_run = settings.dry_run;
+  p.plan = std::make_unique<Job::Settings>(std::move(plan));
   return source;
 }
 

@@ -5,11 +5,15 @@
 #include <glib.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "veo/core/catalog.h"
@@ -281,6 +285,7 @@ struct Cache::Private {
   std::string path;
   FileHandle directory;
   std::optional<std::uint64_t> limit;
+  std::atomic_flag swept;
 };
 
 struct Cache::Part::Private {
@@ -296,6 +301,16 @@ Cache::Part::~Part() {
 }
 std::shared_ptr<const FileHandle> Cache::Part::file() const { return p_->file; }
 
+namespace {
+
+struct Process {
+  std::mutex mutex;
+  std::map<std::tuple<dev_t, ino_t, std::optional<std::uint64_t>>, std::weak_ptr<Cache>>
+      caches;  // guarded by mutex
+};
+
+}  // namespace
+
 Cache::Cache() = default;
 Cache::~Cache() = default;
 
@@ -303,16 +318,29 @@ Result<std::shared_ptr<Cache>> Cache::open(const std::string& directory,
                                            std::optional<std::uint64_t> limit) {
   auto opened = open_private_directory(directory, ErrorCode::cache, "The cache directory");
   if (!opened) return fail(std::move(opened.error()));
+  struct stat info {};
+  if (::fstat(opened->get(), &info) != 0) {
+    return fail(problem("The cache directory " + directory +
+                        " cannot be read: " + std::strerror(errno) + "."));
+  }
+  // A thousand jobs have one cache: one descriptor, and one sweep.
+  static auto* const process = new Process;  // never destroyed: it may outlive static destructors
+  const std::lock_guard lock(process->mutex);
+  auto& slot = process->caches[{info.st_dev, info.st_ino, limit}];
+  if (auto cache = slot.lock()) return cache;
   std::shared_ptr<Cache> cache(new Cache);
   cache->p_ = std::make_shared<Private>();
   cache->p_->path = directory;
   cache->p_->directory = std::move(*opened);
   cache->p_->limit = limit;
+  slot = cache;
   return cache;
 }
 
 Result<std::shared_ptr<Cache::Part>> Cache::begin(const ClipIdentity& identity) {
-  p_->sweep();
+  // Once: a process that dies meanwhile leaves little behind, and a look at each file that is being
+  // written, for each that begins, would be a million for a thousand.
+  if (!p_->swept.test_and_set()) p_->sweep();
   std::string name;
   auto file = p_->create(stem_of(identity), name);
   if (!file) {

@@ -263,6 +263,14 @@ INSTANTIATE_TEST_SUITE_P(All, WeirdTaskId,
                                          std::string(300, 'x'), "山", "a b", "a\nb", " a ",
                                          "a=b;c\\d", "-rf", "T.mp4"));
 
+TEST_F(CacheTest, IsOneForAProcess) {
+  const auto one = open(std::nullopt);
+  EXPECT_EQ(open(std::nullopt), one);
+  EXPECT_NE(open(1000), one) << "another limit";
+  std::filesystem::remove_all(path_);
+  EXPECT_NE(open(std::nullopt), one) << "another directory";
+}
+
 // --- Other writers, other users --------------------------------------------------------------
 
 TEST_F(CacheTest, ManyWritersOfOneClipEachWriteTheirOwnFile) {
@@ -290,6 +298,9 @@ TEST_F(CacheTest, WhatADeadWriterLeftIsSweptAndALiveOnesIsNot) {
   begin(cache(), clip_of("U"), "").reset();
   EXPECT_EQ(count(".part"), 1U) << "its writer lives";
   writer.kill();
+  begin(cache(), clip_of("U"), "").reset();
+  EXPECT_EQ(count(".part"), 1U) << "not looked at again";
+  cache_.reset();
   begin(cache(), clip_of("U"), "").reset();
   EXPECT_THAT(names(), UnorderedElementsAre("foreign.txt"));
 }
@@ -406,7 +417,7 @@ class Interrupted : public FileSystem {
 TEST_F(CacheTest, AClipIsKeptThoughAnotherIsBegunMeanwhile) {
   Interrupted files;
   const auto part = begin(cache(), clip_of("T"), "the clip");
-  const auto other = open(std::nullopt);
+  const auto other = open(1U << 30U);  // which is not the same, and sweeps
   files.at_fsync_ = [&] { files.at_fsync_ = [&] { begin(*other, clip_of("U"), "").reset(); }; };
   const auto kept = cache().keep(*part, sha256_hex("the clip"), 8);
   EXPECT_TRUE(kept) << kept.error().message;

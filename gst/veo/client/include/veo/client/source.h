@@ -85,6 +85,7 @@ class Source {
 
  private:
   Source();
+  static Result<std::unique_ptr<Source>> make(Settings settings, std::weak_ptr<Wakeup> wakeup);
   struct Private;
   std::unique_ptr<Private> p_;
 };

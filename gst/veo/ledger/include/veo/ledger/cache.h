@@ -47,14 +47,15 @@ class Cache {
   class Part;
 
   /// `limit`: beyond so many bytes, the clips that were not played for the longest time go. Nothing
-  /// ever goes without a limit. Fails with cache where the directory cannot be made or trusted.
+  /// ever goes without a limit. The process's own where it is open already. Fails with cache where
+  /// the directory cannot be made or trusted.
   static Result<std::shared_ptr<Cache>> open(const std::string& directory,
                                              std::optional<std::uint64_t> limit);
   ~Cache();
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
 
-  /// A new file. Fails with cache.
+  /// A new file. The first also removes what processes that died have left. Fails with cache.
   Result<std::shared_ptr<Part>> begin(const ClipIdentity& identity);
   /// Gives the file its name, once all that was written is on the disk. Fails with cache; the file
   /// can still be read then.
