@@ -51,19 +51,26 @@ GstStructure* details_of(const Error& error) {
                            nullptr);
 }
 
-}  // namespace
-
-void post_error(GstElement* element, const Error& error) {
+void post(GstMessageType type, GstElement* element, const Error& error) {
   const auto* mapping = std::find_if(std::begin(mappings), std::end(mappings),
                                      [&](const Mapping& row) { return row.code == error.code; });
   g_return_if_fail(mapping != std::end(mappings));
   const std::string debug = "code=" + std::string(nick(error.code)) +
                             " http-status=" + std::to_string(error.http_status) +
                             " service-code=" + error.service_code + " task-id=" + error.task_id;
-  gst_element_message_full_with_details(element, GST_MESSAGE_ERROR, mapping->domain(),
-                                        mapping->gst_code, g_strdup(error.message.c_str()),
-                                        g_strdup(debug.c_str()), __FILE__, GST_FUNCTION, __LINE__,
-                                        details_of(error));
+  gst_element_message_full_with_details(element, type, mapping->domain(), mapping->gst_code,
+                                        g_strdup(error.message.c_str()), g_strdup(debug.c_str()),
+                                        __FILE__, GST_FUNCTION, __LINE__, details_of(error));
+}
+
+}  // namespace
+
+void post_error(GstElement* element, const Error& error) {
+  post(GST_MESSAGE_ERROR, element, error);
+}
+
+void post_warning(GstElement* element, const Error& error) {
+  post(GST_MESSAGE_WARNING, element, error);
 }
 
 }  // namespace veo::plugin

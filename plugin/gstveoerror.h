@@ -12,5 +12,7 @@ namespace veo::plugin {
 /// Posts an ERROR message for `element`, with the domain and code of DESIGN §3 and a `veo-error`
 /// details structure: `code`, `http-status`, `type`, `service-message`, `task-id`, `charged`.
 void post_error(GstElement* element, const Error& error);
+/// The same as a WARNING: of work that goes on beside what the pipeline plays.
+void post_warning(GstElement* element, const Error& error);
 
 }  // namespace veo::plugin

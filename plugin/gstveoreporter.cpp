@@ -19,11 +19,12 @@ std::string text_of(std::string_view text) { return std::string(text); }
 
 }  // namespace
 
-Reporter::Reporter(GstElement* element, const Source::Settings& settings)
+Reporter::Reporter(GstElement* element, const Source::Settings& settings, Setting setting)
     : element_(element),
       mode_(settings.request.mode.value_or(Mode::fast)),
       resolution_(settings.request.resolution.value_or(Resolution::p720)),
-      dry_run_(settings.dry_run) {}
+      dry_run_(settings.dry_run),
+      setting_(setting) {}
 
 void Reporter::update(const Source::Snapshot& seen) {
   // What it will cost is known first, and is all there is to tell of a dry run.
@@ -124,6 +125,7 @@ void Reporter::end(GstProgressType type, const std::string& text) {
 }
 
 void Reporter::post_progress(GstProgressType type, const std::string& text, int percent) {
+  if (setting_ == Setting::background) return;
   auto* message = gst_message_new_progress(GST_OBJECT(element_), type,
                                            code_of(static_cast<int>(step_)), text.c_str());
   gst_structure_set(gst_message_writable_structure(message), "percent", G_TYPE_INT, percent,

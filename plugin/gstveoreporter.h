@@ -21,8 +21,12 @@ namespace veo::plugin {
 
 class Reporter {
  public:
-  /// `element` owns the reporter. `settings` say what the messages are about.
-  Reporter(GstElement* element, const Source::Settings& settings);
+  /// Beside playback only element messages tell: an open PROGRESS would keep it waiting.
+  enum class Setting { playback, background };
+
+  /// `element` outlives each call. `settings` say what the messages are about.
+  Reporter(GstElement* element, const Source::Settings& settings,
+           Setting setting = Setting::playback);
 
   void update(const Source::Snapshot& seen);
   /// The stream's first byte is about to go downstream.
@@ -49,6 +53,7 @@ class Reporter {
   const Mode mode_;
   const Resolution resolution_;
   const bool dry_run_;
+  const Setting setting_;
   Step step_ = Step::none;
   std::optional<TaskStatus> status_;  // as last posted
   std::string task_id_;

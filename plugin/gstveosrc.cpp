@@ -32,11 +32,18 @@
  * callback-url=https://me.example/veo ! decodebin ! videoconvert ! autovideosink
  * ]| Be told of the end by the service, through a proxy of your own at me.example.
  *
+ * An application that knows what it will play submits it ahead of time, and plays it when it likes:
+ * |[<!-- language="C" -->
+ * gboolean accepted;
+ * g_signal_emit_by_name (src, "prepare", &accepted);
+ * ]|
+ *
  * Since: 0.1
  */
 
 #include "gstveosrc.h"
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -45,6 +52,7 @@
 
 #include "gstveoenums.h"
 #include "gstveoerror.h"
+#include "gstveoprepared.h"
 #include "gstveoproperties.h"
 #include "gstveoreporter.h"
 #include "gstveouri.h"
@@ -98,20 +106,46 @@ class VeoSrc {
   }
 
   [[nodiscard]] Source::Snapshot snapshot() const {
-    const auto source = current();
-    return source ? source->snapshot() : Source::Snapshot{};
+    std::unique_lock lock(mutex_);
+    const auto source = source_;
+    const auto prepared = prepared_;
+    lock.unlock();
+    if (source) return source->snapshot();
+    return prepared ? prepared->snapshot() : Source::Snapshot{};
   }
 
   [[nodiscard]] std::string running_task_id() const { return snapshot().job.task_id; }
 
+  /// The action signal. False: it cannot even be looked up, as a WARNING says.
+  bool prepare() {
+    auto settings = source_settings();
+    auto begun = settings ? Prepared::begin(GST_ELEMENT(element_), std::move(*settings))
+                          : fail(std::move(settings.error()));
+    if (!begun) {
+      post_warning(GST_ELEMENT(element_), begun.error());
+      return false;
+    }
+    set_prepared(std::move(*begun));
+    return true;
+  }
+
+  /// Likewise.
+  void abandon() {
+    set_prepared(nullptr);
+    if (!current()) return;
+    abandoned_ = true;
+    wakeup_->notify();
+  }
+
   GstFlowReturn create(guint64 offset, guint size, GstBuffer** out) {
-    if (!current()) {
+    if (!current() && !abandoned_) {
       opened_at_ = std::chrono::steady_clock::now();
       if (auto opened = open(); !opened) return fail_with(opened.error());
     }
     const auto source = current();
     for (;;) {
       const auto ticket = wakeup_->ticket();
+      if (abandoned_) return give_up();
       if (!streaming_) report(source->snapshot());
       auto there = source->at(offset);
       if (const auto* ready = std::get_if<Clip::Ready>(&there)) {
@@ -135,9 +169,8 @@ class VeoSrc {
     if (reporter_) reporter_->canceled();
     reporter_.reset();
     streaming_ = false;
-    std::shared_ptr<Source> gone;
-    const std::lock_guard lock(mutex_);
-    gone = std::exchange(source_, nullptr);
+    abandoned_ = false;
+    set_source(nullptr);
   }
 
  private:
@@ -146,27 +179,51 @@ class VeoSrc {
     return source_;
   }
 
+  // What they replace goes when nothing is locked.
+  void set_source(std::shared_ptr<Source> source) {
+    const std::lock_guard lock(mutex_);
+    source_.swap(source);
+  }
+  void set_prepared(std::shared_ptr<Prepared> prepared) {
+    const std::lock_guard lock(mutex_);
+    prepared_.swap(prepared);
+  }
+
+  /// What the properties ask for now.
+  [[nodiscard]] Result<Source::Settings> source_settings() const {
+    const std::lock_guard lock(mutex_);
+    if (settings_.uri_error) return fail(*settings_.uri_error);
+    auto settings = settings_.source;
+    if (!settings_.reuse) settings.instance = instance_;
+    return settings;
+  }
+
   Status open() {
-    ElementSettings settings;
-    {
-      const std::lock_guard lock(mutex_);
-      settings = settings_;
-    }
-    if (settings.uri_error) return fail(*settings.uri_error);
-    if (!settings.reuse) settings.source.instance = instance_;
-    description_ = settings.prompt_tag ? settings.source.request.prompt : "";
-    reporter_.emplace(GST_ELEMENT(element_), settings.source);
-    auto opened = Source::open(std::move(settings.source), wakeup_);
+    auto settings = source_settings();
+    if (!settings) return fail(std::move(settings.error()));
+    description_ = prompt_tag() ? settings->request.prompt : "";
+    reporter_.emplace(GST_ELEMENT(element_), *settings);
+    auto opened = Source::open(std::move(*settings), wakeup_);
     if (!opened) return fail(std::move(opened.error()));
-    {
-      const std::lock_guard lock(mutex_);
-      source_ = std::move(*opened);
-    }
+    set_source(std::move(*opened));
     GST_INFO_OBJECT(element_, "opened");
     // The price is on the bus before anything is sent.
     report(source_->snapshot());
     source_->start();
+    // Its job is the one that was joined just now, or not wanted any more.
+    set_prepared(nullptr);
     return {};
+  }
+
+  [[nodiscard]] bool prompt_tag() const {
+    const std::lock_guard lock(mutex_);
+    return settings_.prompt_tag;
+  }
+
+  GstFlowReturn give_up() {
+    if (reporter_) reporter_->canceled();
+    set_source(nullptr);
+    return GST_FLOW_EOS;
   }
 
   void report(const Source::Snapshot& seen) {
@@ -240,9 +297,13 @@ class VeoSrc {
   bool streaming_ = false;
   std::chrono::steady_clock::time_point opened_at_;
 
+  std::atomic<bool> abandoned_ = false;  // while it plays, until stop()
+
   mutable std::mutex mutex_;
-  ElementSettings settings_;        // guarded by mutex_
-  std::shared_ptr<Source> source_;  // guarded by mutex_
+  // Guarded by mutex_, all three.
+  ElementSettings settings_;
+  std::shared_ptr<Source> source_;
+  std::shared_ptr<Prepared> prepared_;  // until it plays
 };
 
 }  // namespace veo::plugin
@@ -339,6 +400,10 @@ static GstFlowReturn gst_veo_src_create(GstBaseSrc* element, guint64 offset, gui
   return impl(element).create(offset, size, out);
 }
 
+static gboolean gst_veo_src_prepare(GstVeoSrc* self) { return impl(self).prepare() ? TRUE : FALSE; }
+
+static void gst_veo_src_abandon(GstVeoSrc* self) { impl(self).abandon(); }
+
 static gboolean gst_veo_src_unlock(GstBaseSrc* element) {
   impl(element).unlock();
   return TRUE;
@@ -426,6 +491,36 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
                          "polls, requests, retries, bytes, credits (estimate), reused, "
                          "submit-time and generate-time in ns",
                          GST_TYPE_STRUCTURE, read_only));
+
+  constexpr auto action = static_cast<GSignalFlags>(G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION);
+  /**
+   * GstVeoSrc::prepare:
+   *
+   * Submits the task without playing it, in any state, and returns at once; or joins it, where the
+   * record has it already. `veo-task` element messages tell how far it is, and a WARNING, with the
+   * details of an error, that it failed. The finished clip comes into the cache. Playing the same
+   * properties joins the task; it is paid once, also with reuse=false. States do not touch it;
+   * #GstVeoSrc::abandon and the end of the element do.
+   *
+   * Returns: %FALSE where the properties cannot be used at all; a WARNING says why.
+   *
+   * Since: 0.1
+   */
+  g_signal_new_class_handler("prepare", G_TYPE_FROM_CLASS(klass), action,
+                             G_CALLBACK(gst_veo_src_prepare), nullptr, nullptr, nullptr,
+                             G_TYPE_BOOLEAN, 0);
+  /**
+   * GstVeoSrc::abandon:
+   *
+   * Stops waiting for the task, prepared or playing, at once; an element that plays comes to EOS. A
+   * task that was accepted is paid, and stays in the record: the same request joins it later. A
+   * submission that has begun is answered and recorded before the process ends.
+   *
+   * Since: 0.1
+   */
+  g_signal_new_class_handler("abandon", G_TYPE_FROM_CLASS(klass), action,
+                             G_CALLBACK(gst_veo_src_abandon), nullptr, nullptr, nullptr,
+                             G_TYPE_NONE, 0);
 
   // GstPushSrc gives us push mode alone. The offset that GstBaseSrc keeps is worth having, so this
   // is its create(), and byte seeks need nothing more.

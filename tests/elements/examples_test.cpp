@@ -39,5 +39,30 @@ TEST(ExampleEmbed, TellsWhatFailed) {
   EXPECT_THAT(said, HasSubstr("code: task-failed, charged: refunded"));
 }
 
+// All are paid for, and being generated, before the first is downloaded.
+TEST(ExampleAhead, HasAllMadeAtOnce) {
+  const auto simulator = Simulator::start({"--generation-time", "500ms", "--frames", "24"});
+  const TemporaryDirectory directory;
+  const auto said =
+      output_of("cd " + directory.file("") + " && VEO_API_URL=" + simulator.api_url() +
+                " VEO_API_KEY=" + simulator.key() + " VEO_LEDGER=" + simulator.ledger() +
+                " VEO_CACHE_DIR=" + simulator.cache() +
+                " VEO_POLL_INTERVAL=20 $VEO_EXAMPLE_AHEAD one two three 2>&1");
+  EXPECT_EQ(said, "1.mp4: one\n2.mp4: two\n3.mp4: three\n");
+  EXPECT_EQ(simulator.state().at("charges"), 3);
+  int submitted = 0;
+  for (const auto& request : simulator.log()) {
+    if (request.at("listener") == "files") break;
+    submitted += request.at("method") == "POST" ? 1 : 0;
+  }
+  EXPECT_EQ(submitted, 3);
+  for (const char* name : {"1.mp4", "2.mp4", "3.mp4"}) {
+    EXPECT_EQ(output_of("ffprobe -v error -count_frames -select_streams v -show_entries "
+                        "stream=nb_read_frames -of csv=p=0 " +
+                        directory.file(name)),
+              "24\n");
+  }
+}
+
 }  // namespace
 }  // namespace veo::test

@@ -659,6 +659,12 @@ std::shared_ptr<Clip> Job::clip() {
   return p_->clip;
 }
 
+void Job::fetch() {
+  const std::lock_guard lock(p_->mutex);
+  const bool is_kept = p_->clip_settings && p_->clip_settings->keep;
+  if (is_kept && !p_->clip) p_->clip = Clip::open(*p_->clip_settings);
+}
+
 bool Job::renew(const std::shared_ptr<Clip>& refused) {
   {
     const std::lock_guard lock(p_->mutex);

@@ -387,6 +387,12 @@ Result<std::unique_ptr<Source>> Source::make(Settings settings, std::weak_ptr<Wa
 void Source::start() { p_->start(); }
 
 Source::Snapshot Source::snapshot() const { return p_->look(); }
+
+void Source::fetch() {
+  const std::lock_guard lock(p_->mutex);
+  if (p_->job) p_->job->fetch();
+}
+
 Clip::Availability Source::at(std::uint64_t offset) { return p_->at(offset); }
 Result<SharedBytes> Source::take(std::uint64_t offset, std::size_t most) {
   return p_->take(offset, most);

@@ -27,6 +27,7 @@ void Wakeup::notify() {
     ++now_;
   }
   changed_.notify_all();
+  if (on_notify_) on_notify_();
 }
 
 void Wakeup::interrupt() {

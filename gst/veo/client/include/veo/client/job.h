@@ -89,6 +89,8 @@ class Job {
   /// The finished video's bytes: from the cache, else downloaded once for all who ask. Null before
   /// the task is completed.
   std::shared_ptr<Clip> clip();
+  /// Lets the finished video come into the cache, if clips are kept; else nothing.
+  void fetch();
   /// The URL of that clip was refused: asks the service for a fresh one, and has another clip()
   /// then. Once in a Job's life; false: that was for nothing.
   bool renew(const std::shared_ptr<Clip>& refused);

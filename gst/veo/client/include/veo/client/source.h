@@ -74,6 +74,9 @@ class Source {
   Source& operator=(const Source&) = delete;
 
   [[nodiscard]] Snapshot snapshot() const;
+  /// For who does not read: lets the clip of a completed task come into the cache, if clips are
+  /// kept. Any thread; at once.
+  void fetch();
 
   /// What there is at `offset` of the stream. One reader: at() and read() are not to be called by
   /// two threads at once.

@@ -14,8 +14,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace veo {
@@ -23,6 +25,11 @@ namespace veo {
 class Wakeup {
  public:
   using Ticket = std::uint64_t;
+
+  Wakeup() = default;
+  /// `on_notify` is called by each notify(), on its thread: for who has no thread that waits. It
+  /// must not block.
+  explicit Wakeup(std::function<void()> on_notify) : on_notify_(std::move(on_notify)) {}
 
   [[nodiscard]] Ticket ticket() const;
   /// Blocks until notify() was called after the ticket was taken (true), or while interrupted
@@ -36,6 +43,7 @@ class Wakeup {
   void resume();
 
  private:
+  const std::function<void()> on_notify_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   Ticket now_ = 0;            // guarded by mutex_
