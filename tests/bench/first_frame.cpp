@@ -4,14 +4,17 @@
 //
 //   veosrc       veosrc task-id=… ! decodebin, counted from the poll that says `completed`
 //   souphttpsrc  souphttpsrc location=URL ! decodebin, counted from the start
+//   download     curl -o FILE URL, then filesrc location=FILE ! decodebin, counted from the start
 //
 // Usage: first-frame [--runs N] [--bandwidth BYTES/s] [--latency MS]   (VEO_TEST_CLIPS: real clips)
 #include <gst/gst.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -127,21 +130,36 @@ int main(int argc, char** argv) {
   const std::string url = nlohmann::json::parse(answer.body).at("output").at("urls").at(0);
   const std::string ours = "veosrc name=src task-id=" + id + decode;
   const std::string theirs = "souphttpsrc name=src location=" + url + decode;
+  const veo::test::TemporaryDirectory directory;
+  const auto file = directory.file("clip.mp4");
 
-  std::vector<double> a;
-  std::vector<double> b;
-  const auto measure = [&](bool mine) {
-    const auto marks = run(mine ? ours : theirs, mine ? &simulator : nullptr);
-    (mine ? a : b).push_back(Milliseconds(marks.first_frame - marks.completed).count());
-  };
+  const std::array<std::function<Milliseconds()>, 3> all = {
+      [&] {
+        const auto marks = run(ours, &simulator);
+        return marks.first_frame - marks.completed;
+      },
+      [&] {
+        const auto marks = run(theirs, nullptr);
+        return marks.first_frame - marks.completed;
+      },
+      [&] {
+        const auto began = Clock::now();
+        if (std::system(("curl -sf -o " + file + " " + url).c_str()) != 0) std::exit(1);
+        return run("filesrc name=src location=" + file + decode, nullptr).first_frame - began;
+      }};
+  std::array<std::vector<double>, 3> taken;
   for (int i = 0; i < runs; ++i) {
-    measure(i % 2 == 0);
-    measure(i % 2 != 0);
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      const auto which = i % 2 == 0 ? k : all.size() - 1 - k;
+      taken[which].push_back(all[which]().count());
+    }
   }
+  const auto veosrc = median(taken[0]);
   std::printf("first decoded frame of %s, %s bytes/s, %s one way, median of %d:\n",
               clip ? "veo31-dialogue.mp4" : "a simulated clip", bandwidth.c_str(), latency.c_str(),
               runs);
-  std::printf("  veosrc %.0f ms, souphttpsrc %.0f ms, ratio %.3f\n", median(a), median(b),
-              median(a) / median(b));
+  std::printf("  veosrc %.0f ms, souphttpsrc %.0f ms, ratio %.3f, download %.0f ms, ratio %.3f\n",
+              veosrc, median(taken[1]), veosrc / median(taken[1]), median(taken[2]),
+              veosrc / median(taken[2]));
   return 0;
 }

@@ -7,6 +7,7 @@
 //   curl         to /dev/null
 //   veosrc       with nothing kept (VEO_CACHE_SIZE=0)
 //   veosrc       with the clip hashed, written, and in the cache before EOS
+//   curl         into a file, and sha256sum of it: what a script does for the same
 //
 // Usage: throughput [--runs N] [--size MIB] [--directory DIR]    (DIR: for the file and the cache)
 #include <gio/gio.h>
@@ -141,10 +142,10 @@ Cost play(const std::string& line) {
   return cost;
 }
 
-Cost curl(const std::string& url) {
+Cost shell(const std::string& line) {
   const auto cpu = cpu_of(RUSAGE_CHILDREN);
   const auto began = Clock::now();
-  if (std::system(("curl -sf -o /dev/null " + url).c_str()) != 0) throw std::runtime_error("curl");
+  if (std::system(line.c_str()) != 0) throw std::runtime_error(line);
   return {Seconds(Clock::now() - began).count(), cpu_of(RUSAGE_CHILDREN) - cpu};
 }
 
@@ -192,9 +193,15 @@ void run(int argc, char** argv) {
       {"souphttpsrc, 64 KiB", [&] { return theirs("65536"); }},
       {"souphttpsrc, 256 KiB", [&] { return theirs("262144"); }},
       {"souphttpsrc, 1 MiB", [&] { return theirs("1048576"); }},
-      {"curl", [&] { return curl(url); }},
+      {"curl", [&] { return shell("curl -sf -o /dev/null " + url); }},
       {"veosrc, nothing kept", [&] { return ours("0"); }},
       {"veosrc, in the cache", [&] { return ours("100G"); }},
+      {"curl and sha256sum",
+       [&] {
+         const auto file = (directory / "file").string();
+         fs::remove(file);
+         return shell("curl -sf -o " + file + " " + url + " && sha256sum " + file + " >/dev/null");
+       }},
   };
   std::map<std::string, std::vector<double>> wall;
   std::map<std::string, std::vector<double>> cpu;
@@ -221,6 +228,7 @@ void run(int argc, char** argv) {
         median(wall["curl"]) / median(wall[name]), median(cpu[name]) / cheapest);
   }
   fs::remove_all(directory / "home");
+  fs::remove(directory / "file");
 }
 
 }  // namespace
