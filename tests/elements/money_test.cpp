@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "environment.h"
 #include "sha256.h"
 #include "test_pipeline.h"
 
@@ -22,20 +23,6 @@ namespace {
 using testing::HasSubstr;
 
 constexpr bool shares_cache = true;
-
-/// Sets a variable of the environment for as long as it lives.
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    ::setenv(name, value.c_str(), 1);
-  }
-  ~Environment() { ::unsetenv(name_); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-
- private:
-  const char* const name_;
-};
 
 int charges(const Simulator& simulator) { return simulator.state().at("charges"); }
 int submissions(const Simulator& simulator) { return simulator.state().at("submissions"); }

@@ -5,15 +5,22 @@
 
 #include <algorithm>
 
+#include "environment.h"
 #include "test_pipeline.h"
 
 namespace veo::test {
 namespace {
 
-class Seek : public testing::TestWithParam<std::vector<std::string>> {};
+struct Link {
+  std::vector<std::string> arguments;
+  const char* cache_size = "";  ///< empty: as much as there is
+};
+
+class Seek : public testing::TestWithParam<Link> {};
 
 TEST_P(Seek, EveryPlaceReadsAsInOnePass) {
-  auto arguments = GetParam();
+  const Environment cache_size("VEO_CACHE_SIZE", GetParam().cache_size);
+  auto arguments = GetParam().arguments;
   arguments.insert(arguments.end(), {"--generation-time", "50ms"});
   const auto simulator = Simulator::start(arguments);
   TestPipeline whole("veosrc name=src prompt=x ! fakesink name=sink sync=false");
@@ -62,10 +69,9 @@ TEST_P(Seek, EveryPlaceReadsAsInOnePass) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Links, Seek,
-                         testing::Values(std::vector<std::string>{},
-                                         std::vector<std::string>{"--bandwidth", "4M"},
-                                         std::vector<std::string>{"--no-ranges"},
-                                         std::vector<std::string>{"--layout", "fragmented"}));
+                         testing::Values(Link{}, Link{{"--bandwidth", "4M"}}, Link{{"--no-ranges"}},
+                                         Link{{"--layout", "fragmented"}}, Link{{}, "0"},
+                                         Link{{"--bandwidth", "4M"}, "0"}));
 
 TEST(Seek, AFlushWhileTheTaskIsGeneratedSubmitsNothingAnew) {
   const auto simulator = Simulator::start({"--generation-time", "1s", "--frames", "24"});
