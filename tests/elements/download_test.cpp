@@ -20,7 +20,7 @@ struct Row {
 };
 void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
 
-class Download : public testing::TestWithParam<Row> {
+class Download : public testing::Test {
  protected:
   // One task for all, since a clip takes its time to be encoded.
   static void SetUpTestSuite() {
@@ -40,8 +40,10 @@ class Download : public testing::TestWithParam<Row> {
   static inline std::string id_;
 };
 
+class Mishap : public Download, public testing::WithParamInterface<Row> {};
+
 // The first two requests are those for the file and for its tail, in either order.
-TEST_P(Download, GivesOneVersionOfTheFileOrAnError) {
+TEST_P(Mishap, GivesOneVersionOfTheFileOrAnError) {
   simulator_->set_faults(GetParam().faults);
   TestPipeline run("veosrc name=src task-id=" + id_ +
                    " layout=original ! fakesink name=sink sync=false");
@@ -62,9 +64,9 @@ TEST_P(Download, GivesOneVersionOfTheFileOrAnError) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Each, Download,
+    Each, Mishap,
     testing::Values(
-        Row{"changed_at_once", {"file:changed*1"}},
+        Row{"the_tail_is_of_another", {"file-tail:changed"}},
         Row{"changed_before_anything_was_pushed", {"file:reset=10*2", "file:changed*1"}},
         Row{"refused_before_anything_was_pushed", {"file:reset=10*2", "file:status=416*1@3"}},
         Row{"changed_in_the_middle", {"file:reset=100000", "file:changed@3"}, "bad-response"},
@@ -75,7 +77,20 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"broken_again_and_again", {"file:reset=60000*8"}}),
     [](const auto& row) { return row.param.name; });
 
-TEST(Download, NothingIsKeptWhereNothingMay) {
+// The tail's bytes are all here, but its answer does not end, when the main download meets them.
+TEST_F(Download, IsKeptThoughTheTailsAnswerDoesNotEnd) {
+  simulator_->set_faults({"file-tail:chunked,stall=16384"});
+  TestPipeline run("veosrc name=src task-id=" + id_ +
+                   " layout=original ! fakesink name=sink sync=false");
+  run.use(*simulator_);
+  run.watch("sink");
+  ASSERT_TRUE(run.finish());
+  EXPECT_FALSE(run.failure()) << run.failure()->text;
+  EXPECT_EQ(run.bytes("sink"), whole_);
+  EXPECT_THAT(run.warnings(), testing::IsEmpty());
+}
+
+TEST_F(Download, NothingIsKeptWhereNothingMay) {
   const Environment size("VEO_CACHE_SIZE", "0");
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
   TestPipeline run("veosrc name=src prompt=x layout=original ! fakesink name=sink sync=false");

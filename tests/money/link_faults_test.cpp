@@ -30,7 +30,7 @@ const Phase phases[] = {
     {"submit", "submit", "*1", 60, true},
     {"query", "query", "*1", 60, false},
     {"file", "file", "*1", clip, false},
-    {"moov", "file", "*1@2", 5'000, false},
+    {"moov", "file-tail", "*1", 5'000, false},
 };
 
 struct Kind {

@@ -14,12 +14,14 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::array<std::string_view, phase_count> phase_names = {
-    "submit", "query", "credits", "file", "callback", "task", "connect-api", "connect-files"};
+    "submit",   "query", "credits",     "file",         "file-tail",
+    "callback", "task",  "connect-api", "connect-files"};
 
 // Sets of phases.
 constexpr unsigned bit(Phase phase) { return 1U << static_cast<unsigned>(phase); }
 constexpr unsigned api = bit(Phase::submit) | bit(Phase::query) | bit(Phase::credits);
-constexpr unsigned answers = api | bit(Phase::file);
+constexpr unsigned files = bit(Phase::file) | bit(Phase::file_tail);
+constexpr unsigned answers = api | files;
 constexpr unsigned documents = api | bit(Phase::callback);
 constexpr unsigned descriptions = bit(Phase::query) | bit(Phase::callback);
 constexpr unsigned connections = bit(Phase::connect_api) | bit(Phase::connect_files);
@@ -73,7 +75,7 @@ constexpr Row rows[] = {
     {Kind::redirect_loop, "redirect-loop", answers, Value::none, Work::not_done, "302, or the status, to the request's own target"},
     {Kind::charged, "charged", bit(Phase::submit), Value::none, Work::done, "with an effect that refuses: the task is created and charged all the same"},
     {Kind::html, "html", documents, Value::optional_status, Work::done, "an HTML page in place of JSON, with status 200 or this one"},
-    {Kind::not_mp4, "not-mp4", bit(Phase::file), Value::none, Work::done, "an HTML page with status 200"},
+    {Kind::not_mp4, "not-mp4", files, Value::none, Work::done, "an HTML page with status 200"},
     {Kind::not_json, "not-json", documents, Value::none, Work::done, "a body that is not JSON"},
     {Kind::deep_json, "deep-json", documents, Value::none, Work::done, "100,000 nested arrays"},
     {Kind::huge, "huge", documents, Value::none, Work::done, "the answer, with 2 MiB of padding in it"},
@@ -84,8 +86,8 @@ constexpr Row rows[] = {
     {Kind::no_urls, "no-urls", descriptions, Value::none, Work::done, "completed, with an empty list of URLs"},
     {Kind::url, "url", descriptions, Value::text, Work::done, "completed, with this URL"},
     {Kind::upstream_id, "upstream-id", descriptions, Value::optional_text, Work::done, "adds upstream_task_id at the top; =metadata: in output.metadata"},
-    {Kind::lost_answer, "lost-answer", documents | bit(Phase::file), Value::none, Work::done, "the work is done, the connection closed without an answer (a callback: not sent)"},
-    {Kind::half_answer, "half-answer", documents | bit(Phase::file), Value::none, Work::done, "half of the promised body, then closed"},
+    {Kind::lost_answer, "lost-answer", documents | files, Value::none, Work::done, "the work is done, the connection closed without an answer (a callback: not sent)"},
+    {Kind::half_answer, "half-answer", documents | files, Value::none, Work::done, "half of the promised body, then closed"},
     {Kind::reset, "reset", answers | connections, Value::optional_bytes, Work::done_if_value, "reset (RST) in place of an answer, or after so many bytes of its body"},
     {Kind::reset_before_reading, "reset-before-reading", answers, Value::none, Work::not_done, "reset after the request's head, its body unread"},
     {Kind::stall, "stall", answers | connections, Value::optional_bytes, Work::done_if_value, "no answer, or none after so many bytes of its body; the connection stays open"},
@@ -98,11 +100,11 @@ constexpr Row rows[] = {
     {Kind::chunked_cut, "chunked-cut", answers, Value::bytes, Work::done, "chunked, properly ended after so many bytes"},
     {Kind::chunked_cut_unterminated, "chunked-cut-unterminated", answers, Value::bytes, Work::done, "chunked, closed at a chunk's border after so many bytes"},
     {Kind::gzip, "gzip", answers, Value::none, Work::done, "claims Content-Encoding: gzip"},
-    {Kind::no_ranges, "no-ranges", bit(Phase::file), Value::none, Work::done, "as with --no-ranges"},
-    {Kind::ignore_range, "ignore-range", bit(Phase::file), Value::none, Work::done, "200 with the whole file, though Accept-Ranges is announced"},
-    {Kind::wrong_range, "wrong-range", bit(Phase::file), Value::none, Work::done, "206 that starts one byte later than asked for"},
-    {Kind::wrong_total, "wrong-total", bit(Phase::file), Value::none, Work::done, "206 whose Content-Range has a total one too great"},
-    {Kind::changed, "changed", bit(Phase::file), Value::none, Work::done, "another version: same length, first and last bytes and validators differ"},
+    {Kind::no_ranges, "no-ranges", files, Value::none, Work::done, "as with --no-ranges"},
+    {Kind::ignore_range, "ignore-range", files, Value::none, Work::done, "200 with the whole file, though Accept-Ranges is announced"},
+    {Kind::wrong_range, "wrong-range", files, Value::none, Work::done, "206 that starts one byte later than asked for"},
+    {Kind::wrong_total, "wrong-total", files, Value::none, Work::done, "206 whose Content-Range has a total one too great"},
+    {Kind::changed, "changed", files, Value::none, Work::done, "another version: same length, first and last bytes and validators differ"},
     {Kind::failed, "failed", bit(Phase::task), Value::none, Work::done, "fails with upstream_error when its time is over"},
     {Kind::failed_code, "failed-code", bit(Phase::task), Value::text, Work::done, "fails with this code"},
     {Kind::slow, "slow", bit(Phase::task), Value::duration, Work::done, "takes so much longer"},
@@ -211,9 +213,11 @@ void FaultPlan::replace(const std::vector<std::string>& specs) {
 Effects FaultPlan::next(Phase phase) {
   const std::lock_guard lock(mutex_);
   ++counts_.at(static_cast<std::size_t>(phase));
+  const bool is_file_too = phase == Phase::file_tail;
+  if (is_file_too) ++counts_.at(static_cast<std::size_t>(Phase::file));
   Effects effects;
   for (auto& fault : faults_) {
-    if (fault.phase != phase) continue;
+    if (fault.phase != phase && !(is_file_too && fault.phase == Phase::file)) continue;
     ++fault.seen;
     if (fault.seen < fault.first) continue;
     if (fault.times && fault.seen - fault.first >= *fault.times) continue;

@@ -24,12 +24,13 @@ enum class Phase {
   query,          ///< GET /v1/tasks/{id}
   credits,        ///< GET /v1/credits
   file,           ///< each request to the file host
+  file_tail,      ///< those of them for the file's last bytes (`Range: bytes=-N`)
   callback,       ///< each POST to a callback URL
   task,           ///< each task, from its creation
   connect_api,    ///< each connection to the API
   connect_files,  ///< each connection to the file host
 };
-inline constexpr std::size_t phase_count = 8;
+inline constexpr std::size_t phase_count = 9;
 
 enum class Kind {
   status,

@@ -59,7 +59,10 @@ std::string content_range(const Range& range, std::uint64_t total) {
 FileHandler::FileHandler(const Options& options, Service& service)
     : ranges_(!options.no_ranges), etag_(options.etag), service_(service) {}
 
-std::optional<Phase> FileHandler::phase(const Request&) const { return Phase::file; }
+std::optional<Phase> FileHandler::phase(const Request& request) const {
+  const auto* const range = request.header("Range");
+  return range != nullptr && range->starts_with("bytes=-") ? Phase::file_tail : Phase::file;
+}
 
 bool FileHandler::is_control(const Request&) const { return false; }
 

@@ -100,6 +100,14 @@ void Clip::Private::drop(Fetch& fetch) {
 
 void Clip::Private::settle() {
   if (std::exchange(settling, true)) return;
+  // The bytes may all be here before their answers have ended: what is open goes to the file too.
+  drop(main);
+  drop(side);
+  {
+    const std::lock_guard lock(mutex);
+    main.active = false;
+    side.active = false;
+  }
   file.keep(*size, [self = shared_from_this()](Result<CachedClip> kept) {
     auto recorded = kept ? self->settings.kept(*kept) : fail(std::move(kept.error()));
     {
