@@ -161,6 +161,8 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     learned = GenerationTimes::learn(record->generation_times(),
                                      expected_time(settings.request, *settings.catalog));
     machine = TaskMachine(machine_settings());
+    const std::lock_guard lock(mutex);
+    if (learned) snapshot.expected_time = learned->median();
   }
 
   /// How long the service took, by its own clock.
@@ -207,7 +209,12 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
       return obey(machine.conclude(std::move(report), now()));
     }
     if (!settings.key) return give_up(settings.key.error());
-    obey(machine.adopt(row.task_id, now(), submitted_at(row)));
+    const auto submitted = submitted_at(row);
+    {
+      const std::lock_guard lock(mutex);
+      snapshot.accepted_at = submitted;
+    }
+    obey(machine.adopt(row.task_id, now(), submitted));
   }
 
   /// On our clock, when the service accepted the task.
@@ -336,6 +343,10 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     switch (outcome.kind) {
       case Submitted::Kind::accepted:
         accepted_at = now();
+        {
+          const std::lock_guard lock(mutex);
+          snapshot.accepted_at = accepted_at;
+        }
         break;
       case Submitted::Kind::unknown:
         break;

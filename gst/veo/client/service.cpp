@@ -99,15 +99,33 @@ void Service::query(const std::string& task_id,
   });
 }
 
-void Service::ask_balance(std::function<void(std::optional<double>)> handler) {
+void Service::ask_credits(milliseconds within,
+                          std::function<void(Result<std::optional<double>>)> handler) {
   http::ApiCall get;
-  get.idle_timeout = std::min(idle_timeout_, balance_within);
-  get.total_timeout = balance_within;
+  get.idle_timeout = std::min(idle_timeout_, within);
+  get.total_timeout = within;
   call(std::move(get), "/credits", [handler = std::move(handler)](const http::ApiAnswer& answer) {
     const auto& seen = answer.evidence;
-    const bool good = !seen.failure && seen.whole && seen.status / 100 == 2;
-    handler(good ? json::decode_credits(answer.body) : std::nullopt);
+    if (seen.failure) return handler(fail(*seen.failure));
+    if (seen.status / 100 != 2) return handler(fail(json::decode_error(seen.status, answer.body)));
+    handler(json::decode_credits(answer.body));
   });
+}
+
+void Service::query_credits(std::function<void(Result<std::optional<double>>)> handler) {
+  queue([this, handler = std::move(handler)] {
+    ask_credits(4 * idle_timeout_, [this, handler](Result<std::optional<double>> credits) {
+      turn_ = {};
+      handler(std::move(credits));
+    });
+  });
+}
+
+void Service::ask_balance(std::function<void(std::optional<double>)> handler) {
+  ask_credits(balance_within,
+              [handler = std::move(handler)](const Result<std::optional<double>>& credits) {
+                handler(credits ? *credits : std::nullopt);
+              });
 }
 
 void Service::end_turn(const http::ApiAnswer& answer, bool rate_limited) {

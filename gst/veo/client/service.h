@@ -38,7 +38,9 @@ class Service {
               std::function<void(Submitted)> handler);
   void query(const std::string& task_id,
              std::function<void(Result<TaskReport>, RetryAfter)> handler);
-  /// nullopt: unknown, for whatever reason. Within seconds.
+  /// The account's credits; nullopt: the service tells them in a way that we do not know.
+  void query_credits(std::function<void(Result<std::optional<double>>)> handler);
+  /// The same, as a hint. nullopt: unknown, for whatever reason. Within seconds.
   void ask_balance(std::function<void(std::optional<double>)> handler);
   /// Drops what is under way, unheard.
   void cancel();
@@ -56,6 +58,8 @@ class Service {
   void call(http::ApiCall call, const std::string& path,
             std::function<void(http::ApiAnswer)> handler);
 
+  void ask_credits(std::chrono::milliseconds within,
+                   std::function<void(Result<std::optional<double>>)> handler);
   void queue(std::function<void()> then);
   /// `rate_limited`: by the words of the answer.
   void end_turn(const http::ApiAnswer& answer, bool rate_limited);

@@ -78,7 +78,8 @@ Claim make_claim(const Source::Settings& settings, const std::string& api_url,
   claim.by_request_id = !settings.request_id.empty();
   claim.price_is_known = credits.has_value();
   claim.resubmit = settings.resubmit;
-  claim.is_plain = settings.access.api_url.empty() && settings.ledger.empty();
+  claim.is_plain =
+      settings.offers_launch_line && settings.access.api_url.empty() && settings.ledger.empty();
   return claim;
 }
 

@@ -16,6 +16,12 @@ bool Wakeup::wait(Ticket ticket) {
   return !interrupted_;
 }
 
+bool Wakeup::wait(Ticket ticket, std::chrono::steady_clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_until(lock, until, [&] { return interrupted_ || now_ != ticket; });
+  return !interrupted_;
+}
+
 bool Wakeup::pause(std::chrono::steady_clock::time_point until) {
   std::unique_lock lock(mutex_);
   return !changed_.wait_until(lock, until, [&] { return interrupted_; });

@@ -103,6 +103,10 @@ double GenerationTimes::hazard(double seconds) const {
   return density / still_running(seconds);
 }
 
+milliseconds GenerationTimes::median() const {
+  return std::chrono::round<milliseconds>(Seconds(std::exp(mu_)));
+}
+
 milliseconds GenerationTimes::delay(milliseconds elapsed) const {
   const double from = Seconds(elapsed).count();
   // The next poll is due when the density since the last one adds up to one.

@@ -570,6 +570,21 @@ Result<Record> Ledger::get(std::int64_t row) {
   return std::move(rows.front());
 }
 
+Result<std::optional<std::vector<Record>>> Ledger::all() {
+  auto& p = *p_;
+  const std::lock_guard lock(p.mutex);
+  p.trouble.reset();
+  std::vector<Record> rows;
+  const int code = p.connection->transact([&] {
+    const int found = p.select(rows, "true", {});
+    return found == SQLITE_OK ? p.settle(rows) : found;
+  });
+  if (p.trouble) return fail(std::move(*p.trouble));
+  if (is_busy(code)) return std::optional<std::vector<Record>>();
+  if (code != SQLITE_OK) return fail(p.connection->explain(code));
+  return std::optional(std::move(rows));
+}
+
 Result<std::vector<std::chrono::milliseconds>> Ledger::generation_times(const Record& like) {
   auto& p = *p_;
   const std::lock_guard lock(p.mutex);

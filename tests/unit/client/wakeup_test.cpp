@@ -27,6 +27,18 @@ TEST(Wakeup, InterruptEndsEveryWaitUntilResumed) {
   EXPECT_TRUE(wakeup.wait(ticket));
 }
 
+TEST(Wakeup, AWaitEndsAtItsMomentOrBefore) {
+  Wakeup wakeup;
+  const auto past = std::chrono::steady_clock::now();
+  EXPECT_TRUE(wakeup.wait(wakeup.ticket(), past));
+  const auto never = std::chrono::steady_clock::time_point::max();
+  const auto ticket = wakeup.ticket();
+  wakeup.notify();
+  EXPECT_TRUE(wakeup.wait(ticket, never));
+  wakeup.interrupt();
+  EXPECT_FALSE(wakeup.wait(wakeup.ticket(), never));
+}
+
 TEST(Wakeup, HandsEveryStepFromThreadToThread) {
   Wakeup there;
   Wakeup back;

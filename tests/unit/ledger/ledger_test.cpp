@@ -109,6 +109,19 @@ TEST_F(LedgerTest, AnIntentIsRecordedBeforeItIsSubmitted) {
   EXPECT_FALSE(record.sending_at || record.accepted_at || record.finished_at || record.balance);
 }
 
+TEST_F(LedgerTest, ListsAllNewestFirstWithWhatBecameOfThem) {
+  leave_row(ledger(), a_claim("one"), completed);
+  leave_row(ledger(), a_claim("two"), sending);
+  leave_row(ledger(), a_claim("three"), reserved);
+  const auto live = reservation_of(ledger().claim(a_claim("four"), noon));
+  const auto rows = other().all();
+  ASSERT_TRUE(rows && *rows);
+  std::string found;
+  for (const auto& record : **rows)
+    found += record.intent + " " + std::string(nick(record.state)) + "\n";
+  EXPECT_EQ(found, "four reserved\nthree released\ntwo unknown\none completed\n");
+}
+
 TEST_F(LedgerTest, ALiveOwnerIsWaitedForAndThenJoined) {
   const auto owned = reservation_of(ledger().claim(a_claim(), noon));
   for (const auto state : {reserved, sending}) {

@@ -62,7 +62,11 @@ class Job {
     std::optional<Error> error;        ///< set iff failed
     std::optional<Error> trouble;      ///< why the last attempt is being repeated
     std::vector<std::string> notices;  ///< what the user should know, though it goes on
-    unsigned requests = 0;             ///< HTTP exchanges with the API
+    /// When the task was accepted, where that is known.
+    std::optional<std::chrono::steady_clock::time_point> accepted_at;
+    /// How long such a task takes, by what is recorded or the catalog's guess.
+    std::optional<std::chrono::milliseconds> expected_time;
+    unsigned requests = 0;  ///< HTTP exchanges with the API
     unsigned polls = 0;
     unsigned retries = 0;
     std::chrono::milliseconds submit_time{0};    ///< until the task id was here

@@ -47,6 +47,8 @@ class Source {
     std::uint32_t max_credits = 0;  ///< 0: no limit
     bool dry_run = false;           ///< checks and prices; reads as an empty stream
     LayoutMode layout = LayoutMode::streamable;
+    /// What is to be done about an unknown submission may be offered as a gst-launch-1.0 line.
+    bool offers_launch_line = true;
   };
 
   struct Snapshot {

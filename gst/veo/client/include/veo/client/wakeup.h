@@ -35,6 +35,8 @@ class Wakeup {
   /// Blocks until notify() was called after the ticket was taken (true), or while interrupted
   /// (false, at once).
   [[nodiscard]] bool wait(Ticket ticket);
+  /// The same, but also ends at that moment (true).
+  [[nodiscard]] bool wait(Ticket ticket, std::chrono::steady_clock::time_point until);
   /// Blocks until that moment (true), or while interrupted (false, at once).
   [[nodiscard]] bool pause(std::chrono::steady_clock::time_point until);
   void notify();

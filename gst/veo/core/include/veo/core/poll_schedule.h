@@ -32,6 +32,9 @@ class GenerationTimes {
   /// service does not say what it means by progress: a start and a 100 % mean nothing.
   [[nodiscard]] GenerationTimes with_progress(std::chrono::milliseconds elapsed, int percent) const;
 
+  /// Half of the tasks take no longer.
+  [[nodiscard]] std::chrono::milliseconds median() const;
+
   /// The wait before the next poll of a task that has been running for `elapsed`: from 1 s to 60 s.
   [[nodiscard]] std::chrono::milliseconds delay(std::chrono::milliseconds elapsed) const;
 

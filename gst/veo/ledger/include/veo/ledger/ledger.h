@@ -90,6 +90,8 @@ class Ledger {
   /// The clip of a completed row is in the cache, whole.
   Status keep(std::int64_t row, const CachedClip& clip);
   Result<Record> get(std::int64_t row);
+  /// Every row, newest first, with what became of those whose owner is gone. nullopt: busy.
+  Result<std::optional<std::vector<Record>>> all();
   /// How long the service took for the newest tasks of that mode and resolution, 50 at most.
   Result<std::vector<std::chrono::milliseconds>> generation_times(const Record& like);
   /// Random, made with the ledger: for Secret::mark().
