@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "command.h"
+#include "exit_code.h"
+#include "text.h"
+#include "veo/client/account.h"
+
+namespace veo::cli {
+
+namespace {
+
+int credits(Session& session, const Arguments& arguments) {
+  Display display(arguments.kind());
+  const auto refuse = [&](const Error& error) {
+    display.failed(error);
+    return exit_code(error.code);
+  };
+  auto settings = arguments.settings();
+  if (!settings) return refuse(settings.error());
+  const auto answer = query_credits(settings->access, settings->network, session.wakeup);
+  if (!answer) return exit_interrupted;
+  if (!*answer) return refuse(answer->error());
+  const auto& balance = **answer;
+  if (arguments.json) {
+    nlohmann::json object{{"event", "credits"}, {"credits", nullptr}};
+    if (balance) object["credits"] = *balance;
+    print_json(object);
+  } else {
+    std::puts(balance ? credits_text(*balance).c_str() : "unknown");
+  }
+  return exit_success;
+}
+
+}  // namespace
+
+void add_credits(CLI::App& app, Run& run) {
+  auto* command = app.add_subcommand("credits", "ask the service for the account's balance");
+  const auto arguments = std::make_shared<Arguments>();
+  add_arguments(*command, *arguments, {Option::Group::service});
+  command->footer(
+      R"(Prints a number, or `unknown` where the service answers in a way that we do not know.
+
+Example:
+  veo credits)");
+  command->callback([arguments, &run] {
+    run = [arguments](Session& session) { return credits(session, *arguments); };
+  });
+}
+
+}  // namespace veo::cli

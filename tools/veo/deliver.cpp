@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "deliver.h"
+
+#include <utility>
+
+#include "exit_code.h"
+#include "run.h"
+
+namespace veo::cli {
+
+namespace {
+
+CLI::Option* add_argument(CLI::App& command, Arguments& arguments, const std::string& names,
+                          const std::string& option, const std::string& help) {
+  return command.add_option_function<std::string>(
+      names,
+      [&arguments, option](const std::string& text) {
+        arguments.options.emplace_back(option, text);
+      },
+      help);
+}
+
+}  // namespace
+
+void add_prompt(CLI::App& command, Arguments& arguments, const std::string& names, bool required) {
+  add_argument(command, arguments, names, "prompt", "what the video shows and sounds like")
+      ->type_name("TEXT")
+      ->required(required);
+}
+
+void add_task(CLI::App& command, Arguments& arguments, const std::string& option) {
+  add_argument(command, arguments, "task", option, "a task's id")->type_name("ID")->required();
+}
+
+void add_output(CLI::App& command, Deliver& arguments) {
+  command
+      .add_option("-o,--output", arguments.output,
+                  "where to: a file, or - for standard output (default TASK.mp4)")
+      ->type_name("FILE|-");
+}
+
+int deliver(Session& session, const Deliver& arguments) {
+  const bool is_piped = arguments.output == "-";
+  Display display(arguments.kind(), is_piped);
+  const auto refuse = [&](const Error& error) {
+    display.failed(error);
+    return exit_code(error.code);
+  };
+  auto settings = arguments.settings();
+  if (!settings) return refuse(settings.error());
+  if (!is_piped && !arguments.has("layout")) settings->layout = Source::LayoutMode::original;
+  std::optional<Output> output;
+  // Whether it can be written is known before anything is paid.
+  if (!settings->dry_run) {
+    auto opened = Output::open(arguments.output, session.interruption);
+    if (!opened) return refuse(opened.error());
+    output = std::move(*opened);
+  }
+  return run(session, std::move(*settings), std::move(output), display).exit_code;
+}
+
+}  // namespace veo::cli

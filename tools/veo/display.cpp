@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "display.h"
+
+#include <langinfo.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "exit_code.h"
+#include "text.h"
+
+namespace veo::cli {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t usual_columns = 80;
+constexpr std::size_t widest_bar = 30;
+constexpr std::size_t narrowest_bar = 5;
+// Not on a terminal: often enough to see that it lives.
+constexpr auto word_each = 60s;
+constexpr int percent_step = 10;
+
+bool is_terminal() {
+  const char* const term = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) != 0 && term != nullptr && std::strcmp(term, "dumb") != 0;
+}
+
+std::size_t columns() {
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : usual_columns;
+}
+
+std::string bar(double fraction, std::size_t width, bool unicode) {
+  const auto full =
+      std::min(width, static_cast<std::size_t>(fraction * static_cast<double>(width)));
+  std::string text;
+  for (std::size_t i = 0; i < width; ++i) {
+    text += unicode ? (i < full ? "█" : "░") : (i < full ? "#" : "-");
+  }
+  return text;
+}
+
+/// Both are on one stream, and a process that is killed has said what it said.
+void put(std::FILE* stream, const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+  std::fflush(stream);
+}
+
+std::string price_of(const Source::Snapshot& seen) {
+  if (seen.job.reused || seen.reused) return "nothing to pay";
+  return seen.credits ? std::to_string(*seen.credits) + " credits" : "price unknown";
+}
+
+struct Measure {
+  std::optional<double> fraction;
+  std::optional<milliseconds> left;
+};
+
+/// How far the generation is: by the service's word, else by how long such tasks take.
+Measure measure(const Source::Snapshot& seen, steady_clock::time_point now) {
+  const auto& job = seen.job;
+  Measure found;
+  if (job.percent) found.fraction = *job.percent / 100.0;
+  if (!job.accepted_at) return found;
+  const auto elapsed = duration_cast<milliseconds>(now - *job.accepted_at);
+  if (found.fraction && *found.fraction >= 0.05 && *found.fraction < 1) {
+    found.left = duration_cast<milliseconds>(elapsed * (1 / *found.fraction - 1));
+  } else if (job.expected_time) {
+    found.left = *job.expected_time - elapsed;
+    if (!found.fraction && job.expected_time->count() > 0) {
+      // It is not done until it is.
+      found.fraction = std::min(0.95, static_cast<double>(elapsed.count()) /
+                                          static_cast<double>(job.expected_time->count()));
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+Display::Display(Kind kind, bool stdout_is_taken)
+    : kind_(kind),
+      stdout_is_taken_(stdout_is_taken),
+      terminal_(kind == Kind::automatic && is_terminal()),
+      unicode_(std::strcmp(::nl_langinfo(CODESET), "UTF-8") == 0) {}
+
+Display::~Display() { close_line(); }
+
+void Display::update(const Source::Snapshot& seen) {
+  if (!has_price_) {
+    has_price_ = true;
+    nlohmann::json price{{"event", "price"}, {"credits", nullptr}, {"reused", seen.reused}};
+    if (seen.credits) price["credits"] = *seen.credits;
+    tell(std::move(price));
+  }
+  for (; noticed_ < seen.notices.size(); ++noticed_) {
+    say(seen.notices[noticed_]);
+    tell({{"event", "notice"}, {"message", seen.notices[noticed_]}});
+  }
+  tell_task(seen);
+  switch (seen.job.phase) {
+    case Job::Phase::looking_up:
+    case Job::Phase::failed:
+      break;
+    case Job::Phase::submitting:
+      enter(Phase::submitting, seen);
+      break;
+    case Job::Phase::generating:
+      if (!seen.job.reused) enter(Phase::submitting, seen);
+      enter(Phase::generating, seen);
+      break;
+    case Job::Phase::completed:
+      if (seen.downloading) enter(Phase::downloading, seen);
+      break;
+  }
+  if (std::string trouble = seen.job.trouble ? seen.job.trouble->message : "";
+      trouble != trouble_) {
+    trouble_ = std::move(trouble);
+    if (!trouble_.empty()) {
+      say("Trying again: " + trouble_);
+      tell({{"event", "retry"}, {"message", trouble_}});
+    }
+  }
+  if (phase_ == Phase::none) return;
+  tell_progress(seen);
+  const bool is_over = seen.downloaded == 100 && phase_ == Phase::downloading;
+  draw(seen, is_over);
+}
+
+void Display::enter(Phase phase, const Source::Snapshot& seen) {
+  if (phase <= phase_) return;
+  if (phase_ != Phase::none) draw(seen, true);
+  close_line();
+  phase_ = phase;
+  phase_began_ = steady_clock::now();
+  percent_.reset();
+  if (terminal_ || kind_ != Kind::automatic) return;
+  last_line_ = phase_began_;
+  switch (phase) {
+    case Phase::submitting:
+      return say("Submitting, " + price_of(seen));
+    case Phase::generating:
+      return say((seen.job.reused ? "Joining task " : "Generating task ") + seen.job.task_id +
+                 ", " + price_of(seen));
+    case Phase::downloading:
+      return say("Downloading task " + seen.job.task_id);
+    case Phase::none:
+      break;
+  }
+}
+
+void Display::tell_task(const Source::Snapshot& seen) {
+  const auto& job = seen.job;
+  if (job.task_id == task_id_ && job.status == status_ && seen.reused == reused_) return;
+  task_id_ = job.task_id;
+  status_ = job.status;
+  reused_ = seen.reused;
+  if (task_id_.empty()) return;
+  tell({{"event", "task"}, {"task-id", task_id_}, {"status", nick(*status_)}, {"reused", reused_}});
+}
+
+void Display::tell_progress(const Source::Snapshot& seen) {
+  const auto now = steady_clock::now();
+  const bool is_new = !percent_;
+  const int unknown = -1;
+  const int percent = phase_ == Phase::generating    ? seen.job.percent.value_or(unknown)
+                      : phase_ == Phase::downloading ? seen.downloaded.value_or(unknown)
+                                                     : unknown;
+  if (!is_new && percent < percent_.value_or(0) + percent_step) return;
+  percent_ = std::max(percent, 0);
+  static constexpr const char* names[] = {"", "submit", "generate", "download"};
+  nlohmann::json event{{"event", "progress"},
+                       {"phase", names[static_cast<int>(phase_)]},
+                       {"percent", nullptr},
+                       {"eta", nullptr}};
+  if (percent != unknown) event["percent"] = percent;
+  if (phase_ == Phase::generating) {
+    const auto left = measure(seen, now).left;
+    if (left) event["eta"] = static_cast<double>(std::max(0ms, *left).count()) / 1000;
+  }
+  tell(std::move(event));
+}
+
+void Display::draw(const Source::Snapshot& seen, bool finally) {
+  const auto now = steady_clock::now();
+  if (!terminal_) {
+    if (phase_ != Phase::generating || finally || now < last_line_ + word_each) return;
+    last_line_ = now;
+    return say("Task " + seen.job.task_id + " is being generated, " +
+               clock_text(duration_cast<milliseconds>(now - phase_began_)));
+  }
+  if (finally && !line_is_open_ && phase_ == Phase::downloading && seen.downloaded != 100) return;
+
+  Measure far;
+  std::string name;
+  std::string after;
+  auto elapsed = duration_cast<milliseconds>(now - phase_began_);
+  switch (phase_) {
+    case Phase::none:
+      return;
+    case Phase::submitting:
+      name = "Submitting";
+      after = price_of(seen);
+      break;
+    case Phase::generating:
+      name = "Generating";
+      far = measure(seen, now);
+      if (seen.job.accepted_at) elapsed = duration_cast<milliseconds>(now - *seen.job.accepted_at);
+      if (far.left && !finally) {
+        after = *far.left > 0ms ? "about " + clock_text(*far.left) + " left  "
+                                : std::string("any moment  ");
+      }
+      after += price_of(seen) + "  task " + seen.job.task_id;
+      break;
+    case Phase::downloading:
+      name = "Downloading";
+      if (seen.downloaded) far.fraction = *seen.downloaded / 100.0;
+      after = size_text(seen.clip.bytes);
+      if (seen.size) after += " of " + size_text(*seen.size);
+      break;
+  }
+  if (finally && phase_ != Phase::downloading) far.fraction = 1;
+  const auto percent =
+      far.fraction ? std::to_string(static_cast<int>(*far.fraction * 100)) + " %" : "";
+  name = pad(name, 12);
+  after =
+      std::string(percent.empty() ? ""
+                                  : std::string(5 - std::min<std::size_t>(5, percent.size()), ' ') +
+                                        percent + "  ") +
+      pad(clock_text(elapsed), 4) + "  " + after;
+  const auto room = columns() - 1;
+  const auto used = width_of(name) + width_of(after) + 2;
+  if (phase_ != Phase::submitting && used + narrowest_bar <= room) {
+    name += bar(far.fraction.value_or(0), std::min(widest_bar, room - used), unicode_) + "  ";
+  }
+  put(stderr, "\r" + cut(name + after, room) + "\x1b[K");
+  line_is_open_ = true;
+  if (finally) close_line();
+}
+
+void Display::close_line() {
+  if (std::exchange(line_is_open_, false)) put(stderr, "\n");
+}
+
+void Display::say(const std::string& text) {
+  if (kind_ != Kind::automatic) return;
+  close_line();
+  put(stderr, (terminal_ ? "" : "veo: ") + printable(text, true) + "\n");
+}
+
+void Display::tell(nlohmann::json event) {
+  if (kind_ != Kind::json) return;
+  put(stdout_is_taken_ ? stderr : stdout,
+      event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+void Display::failed(const Error& error, const std::string& next) {
+  auto event = to_json(error);
+  event["event"] = "error";
+  event["exit-code"] = exit_code(error.code);
+  if (!next.empty()) event["next"] = next;
+  tell(std::move(event));
+  if (kind_ == Kind::json) return;
+  close_line();
+  put(stderr, "veo: " + printable(error.message, true) + "\n" +
+                  (next.empty() ? "" : "  " + printable(next, true) + "\n"));
+}
+
+void print_json(const nlohmann::json& value) {
+  put(stdout, value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+nlohmann::json to_json(const Error& error) {
+  const auto or_null = [](const std::string& text) {
+    return text.empty() ? nlohmann::json() : nlohmann::json(text);
+  };
+  return {{"code", nick(error.code)},
+          {"message", error.message},
+          {"http-status",
+           error.http_status == 0 ? nlohmann::json() : nlohmann::json(error.http_status)},
+          {"type", or_null(error.service_type)},
+          {"service-code", or_null(error.service_code)},
+          {"service-message", or_null(error.service_message)},
+          {"task-id", or_null(error.task_id)},
+          {"charged", nick(error.charged)}};
+}
+
+}  // namespace veo::cli

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <clocale>
+#include <cstring>
+#include <span>
+
+#include "command.h"
+#include "exit_code.h"
+
+namespace veo::cli {
+
+namespace {
+
+/// What is wrong with the line itself. Told before it is known whether --json was meant to be
+/// heard.
+int refuse(const CLI::App& app, const CLI::ParseError& error, std::span<char*> words) {
+  const bool json =
+      std::ranges::any_of(words, [](const char* word) { return std::strcmp(word, "--json") == 0; });
+  const auto chosen = app.get_subcommands();
+  const auto name = chosen.empty() ? std::string("veo") : "veo " + chosen.front()->get_name();
+  const bool has_word = words.size() > 1 && words[1][0] != '-';
+  const auto what = chosen.empty() && has_word
+                        ? "There is no command \"" + std::string(words[1]) + "\""
+                        : std::string(error.what());
+  Display(json ? Display::Kind::json : Display::Kind::automatic)
+      .failed({.code = ErrorCode::invalid_request, .message = what + ". Nothing was sent."},
+              "See: " + name + " --help");
+  return exit_usage;
+}
+
+int run(int argc, char** argv) {
+  Run chosen;
+  CLI::App app("Generated video, for the shell. Each generation costs credits, once.", "veo");
+  app.set_version_flag("--version", "veo " VEO_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      R"(Try it without a key, money or a network: start veo-simulator, set VEO_API_URL to the
+address that it prints, and VEO_API_KEY to sk-simulator.
+
+Examples:
+  veo generate "a dog in a park" -o dog.mp4
+  veo generate "a dog in a park" -o - | ffmpeg -i - dog.webm
+  veo history
+
+Exit codes: 0 done, 2 bad request, 3 no or bad key, 4 credits or budget, 5 no such task,
+6 too slow or too fast, 7 the service failed, 8 submission unknown, 9 network or files,
+130 interrupted. See veo(1).)");
+  add_generate(app, chosen);
+  add_extend(app, chosen);
+  add_play(app, chosen);
+  add_status(app, chosen);
+  add_wait(app, chosen);
+  add_download(app, chosen);
+  add_credits(app, chosen);
+  add_price(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return refuse(app, error, {argv, static_cast<std::size_t>(argc)});
+  }
+  Session session;
+  return chosen(session);
+}
+
+}  // namespace
+
+}  // namespace veo::cli
+
+int main(int argc, char** argv) {
+  // The bar's and the prompts' letters; numbers stay as they are.
+  std::setlocale(LC_CTYPE, "");
+  return veo::cli::run(argc, argv);
+}

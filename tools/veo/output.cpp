@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "output.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+namespace veo::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// What a pipe that poll() calls writable takes without blocking (pipe(7)).
+constexpr std::size_t pipe_piece = PIPE_BUF;
+constexpr std::size_t file_piece = 1U << 20U;
+
+Error problem(const std::string& path, int reason) {
+  return {.code = ErrorCode::cache,
+          .message = "Cannot write " + (path == "-" ? std::string("to standard output") : path) +
+                     ": " + std::strerror(reason) + "."};
+}
+
+}  // namespace
+
+struct Output::Private {
+  ~Private() {
+    if (fd >= 0 && fd != STDOUT_FILENO) ::close(fd);
+    if (!temporary.empty()) ::unlink(temporary.c_str());
+  }
+
+  /// Beside the file, so that a rename is all that is left to do.
+  Status make_temporary() {
+    auto directory = target.empty() ? fs::path(".") : fs::path(target).parent_path();
+    if (directory.empty()) directory = ".";
+    auto name = (directory / ".veo-XXXXXX").string();
+    fd = ::mkostemp(name.data(), O_CLOEXEC);
+    if (fd < 0) return fail(problem(target.empty() ? name : target, errno));
+    temporary = std::move(name);
+    // mkostemp(3) is for secrets; this is a file as any other program would make it.
+    const auto mask = ::umask(0);
+    ::umask(mask);
+    struct stat before {};
+    const bool is_there = !target.empty() && ::stat(target.c_str(), &before) == 0;
+    const auto mode = is_there ? before.st_mode & 07777U : 0666U & ~mask;
+    if (::fchmod(fd, mode) != 0) return fail(problem(target, errno));
+    return {};
+  }
+
+  /// Waits until there is room. A regular file always has some.
+  Result<Written> wait_for_room() const {
+    std::array<pollfd, 2> fds{{{fd, POLLOUT, 0}, {interruption->fd(), POLLIN, 0}}};
+    while (::poll(fds.data(), fds.size(), -1) < 0) {
+      if (errno != EINTR) return fail(problem(target, errno));
+    }
+    if (fds[1].revents != 0) return Written::interrupted;
+    const bool is_gone = (fds[0].revents & POLLERR) != 0 && (fds[0].revents & POLLOUT) == 0;
+    return is_gone ? Written::closed : Written::all;
+  }
+
+  /// A FIFO opens when it has a reader.
+  Result<Written> open_in_place() {
+    for (;;) {
+      fd = ::open(target.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+      if (fd >= 0) break;
+      if (errno != ENXIO) return fail(problem(target, errno));
+      pollfd stop{interruption->fd(), POLLIN, 0};
+      if (::poll(&stop, 1, 50) > 0) return Written::interrupted;
+    }
+    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    return Written::all;
+  }
+
+  std::string target;     // as the user named it, or where that leads; empty: not yet known
+  std::string temporary;  // empty: written in place
+  int fd = -1;
+  const Interruption* interruption = nullptr;
+};
+
+Output::Output(std::unique_ptr<Private> p) : p_(std::move(p)) {}
+Output::~Output() = default;
+Output::Output(Output&&) noexcept = default;
+Output& Output::operator=(Output&&) noexcept = default;
+
+Result<Output> Output::open(const std::string& path, const Interruption& interruption) {
+  auto p = std::make_unique<Private>();
+  p->target = path;
+  p->interruption = &interruption;
+  if (path == "-") {
+    if (::isatty(STDOUT_FILENO) != 0) {
+      return fail({.code = ErrorCode::invalid_request,
+                   .message = "A video is nothing for a terminal to show: pipe it, or name a file "
+                              "with -o. Nothing was sent."});
+    }
+    p->fd = STDOUT_FILENO;
+    return Output(std::move(p));
+  }
+  struct stat there {};
+  if (!path.empty() && ::stat(path.c_str(), &there) == 0) {
+    if (S_ISDIR(there.st_mode)) {
+      return fail({.code = ErrorCode::invalid_request,
+                   .message = path + " is a directory: name a file in it. Nothing was sent."});
+    }
+    if (::access(path.c_str(), W_OK) != 0) return fail(problem(path, errno));
+    if (!S_ISREG(there.st_mode)) return Output(std::move(p));
+    // A link stays a link.
+    std::error_code ignored;
+    const auto real = fs::canonical(path, ignored);
+    if (!ignored) p->target = real.string();
+  }
+  if (auto made = p->make_temporary(); !made) return fail(std::move(made.error()));
+  return Output(std::move(p));
+}
+
+bool Output::is_in_place() const { return p_->temporary.empty(); }
+
+Result<Output::Written> Output::write(std::span<const std::uint8_t> bytes) {
+  if (p_->fd < 0) {
+    auto opened = p_->open_in_place();
+    if (!opened || *opened != Written::all) return opened;
+  }
+  while (!bytes.empty()) {
+    auto room = p_->wait_for_room();
+    if (!room || *room != Written::all) return room;
+    const auto piece = is_in_place() ? pipe_piece : file_piece;
+    const auto written = ::write(p_->fd, bytes.data(), std::min(piece, bytes.size()));
+    if (written >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+    } else if (errno == EPIPE) {
+      return Written::closed;
+    } else if (errno != EINTR && errno != EAGAIN) {
+      return fail(problem(p_->target, errno));
+    }
+  }
+  return Written::all;
+}
+
+Result<std::string> Output::finish(const std::string& name) {
+  if (is_in_place()) return p_->target;
+  if (p_->target.empty()) p_->target = name;
+  if (::fsync(p_->fd) != 0) return fail(problem(p_->target, errno));
+  // close(2) is where a file system over a network tells of a full disk.
+  if (::close(std::exchange(p_->fd, -1)) != 0) return fail(problem(p_->target, errno));
+  if (::rename(p_->temporary.c_str(), p_->target.c_str()) != 0) {
+    return fail(problem(p_->target, errno));
+  }
+  p_->temporary.clear();
+  return p_->target;
+}
+
+}  // namespace veo::cli

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "command.h"
+#include "exit_code.h"
+#include "text.h"
+#include "veo/client/access.h"
+#include "veo/core/catalog.h"
+
+namespace veo::cli {
+
+namespace {
+
+void print(const Request& request, const Catalog& catalog, bool json, bool alone) {
+  const auto credits = price(request, catalog);
+  if (json) {
+    nlohmann::json object{{"event", "price"},
+                          {"extension", request.is_extension()},
+                          {"mode", nullptr},
+                          {"resolution", nullptr},
+                          {"credits", nullptr}};
+    if (!request.is_extension()) {
+      object["mode"] = wire_name(request.mode.value_or(Mode::fast));
+      object["resolution"] = wire_name(request.resolution.value_or(Resolution::p720));
+    }
+    if (credits) object["credits"] = *credits;
+    return print_json(object);
+  }
+  const auto text = credits ? std::to_string(*credits) : std::string("unknown");
+  if (alone) {
+    std::puts(text.c_str());
+  } else if (request.is_extension()) {
+    std::puts((pad("extension", 16) + text).c_str());
+  } else {
+    std::puts((pad(std::string(wire_name(*request.mode)), 8) +
+               pad(std::string(wire_name(*request.resolution)), 8) + text)
+                  .c_str());
+  }
+}
+
+int show(const Arguments& arguments, bool extension) {
+  Display display(arguments.kind());
+  const auto refuse = [&](const Error& error) {
+    display.failed(error);
+    return exit_code(error.code);
+  };
+  auto settings = arguments.settings();
+  if (!settings) return refuse(settings.error());
+  const auto catalog = load_catalog();
+  if (!catalog) return refuse(catalog.error());
+  auto request = settings->request;
+  if (extension) request.extend_task_id = "";
+  if (extension || request.mode || request.resolution) {
+    print(request, **catalog, arguments.json, true);
+    return exit_success;
+  }
+  for (const auto mode : {Mode::fast, Mode::quality, Mode::lite}) {
+    for (const auto resolution : {Resolution::p720, Resolution::p1080, Resolution::k4}) {
+      print({.mode = mode, .resolution = resolution}, **catalog, arguments.json, false);
+    }
+  }
+  print({.extend_task_id = ""}, **catalog, arguments.json, false);
+  return exit_success;
+}
+
+}  // namespace
+
+void add_price(CLI::App& app, Run& run) {
+  auto* command = app.add_subcommand("price", "what a video costs, by the catalog, in credits");
+  const auto arguments = std::make_shared<Arguments>();
+  const auto extension = std::make_shared<bool>(false);
+  add_arguments(*command, *arguments, {Option::Group::request},
+                {"prompt", "aspect-ratio", "generation-type", "image-urls", "enable-translation",
+                 "seed", "watermark", "callback-url", "extend-task-id"});
+  command->add_flag("--extension", *extension, "of `veo extend`");
+  command->footer(R"(Asks nobody. Without --mode or --resolution: all prices.
+
+Examples:
+  veo price
+  veo price --mode=quality --resolution=4k)");
+  command->callback([arguments, extension, &run] {
+    run = [arguments, extension](Session&) { return show(*arguments, *extension); };
+  });
+}
+
+}  // namespace veo::cli
