@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// One clip's packets, by libavformat's demuxer for MP4 over a ByteStream.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "libav_ptr.h"
+#include "veo/core/result.h"
+#include "veo/media/byte_stream.h"
+#include "veo/media/clip_format.h"
+
+namespace veo::media {
+
+class ClipReader {
+ public:
+  /// Reads up to the first picture, which has to be a key frame. `clip` is used as long as the
+  /// reader lives. Fails with bad_media, and with what `clip` fails with.
+  static Result<std::unique_ptr<ClipReader>> open(ByteStream& clip);
+  ~ClipReader();
+  ClipReader(const ClipReader&) = delete;
+  ClipReader& operator=(const ClipReader&) = delete;
+
+  [[nodiscard]] const ClipFormat& format() const { return format_; }
+  [[nodiscard]] const AVStream& video() const { return *video_; }
+  /// Null: there is none.
+  [[nodiscard]] const AVStream* audio() const { return audio_; }
+  /// By how many frames decoding runs ahead of showing.
+  [[nodiscard]] int reorder_depth() const { return reorder_depth_; }
+
+  /// The next packet of either stream; null: the end.
+  Result<PacketPtr> next();
+  /// Which frame of the clip a video packet is, as shown: 0 is the one that comes first.
+  [[nodiscard]] std::int64_t frame_of(const AVPacket& packet) const;
+  /// When an audio packet sounds, in samples after the first frame is shown. Negative: never.
+  [[nodiscard]] std::int64_t sample_of(const AVPacket& packet) const;
+
+ private:
+  explicit ClipReader(ByteStream& clip) : clip_(clip) {}
+  static int fill(void* opaque, std::uint8_t* into, int size);
+  static std::int64_t seek(void* opaque, std::int64_t offset, int whence);
+
+  Result<bool> is_in_order();
+  Status read_header();
+  Status find_streams();
+  Status read_first_picture();
+  Result<PacketPtr> demux();
+  [[nodiscard]] Error failure(std::string message) const;
+
+  ByteStream& clip_;
+  std::uint64_t position_ = 0;
+  std::optional<Error> failed_;  // of the stream
+  IoPtr io_;
+  InputPtr input_;
+  AVStream* video_ = nullptr;
+  AVStream* audio_ = nullptr;
+  ClipFormat format_;
+  std::int64_t first_pts_ = 0;  // of the video, in its time base
+  int reorder_depth_ = 0;
+  std::deque<PacketPtr> ahead_;  // read to see the first picture
+};
+
+}  // namespace veo::media

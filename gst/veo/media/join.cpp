@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/media/join.h"
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "avc.h"
+#include "clip_reader.h"
+
+namespace veo::media {
+
+namespace {
+
+constexpr int aac_frame = 1024;  // samples: AAC-LC
+constexpr std::size_t io_buffer_size = 64U << 10U;
+
+// Veo's sound, which a film has whose first clip is silent: AAC-LC, 48 kHz, stereo.
+constexpr std::array<std::uint8_t, 2> default_audio_configuration = {0x11, 0x90};
+constexpr int default_sample_rate = 48'000;
+constexpr int default_channels = 2;
+
+// An AAC frame of silence (ISO/IEC 14496-3, 4.4.2): a single channel element, or a pair of them,
+// without a coefficient, and the end element.
+constexpr std::array<std::uint8_t, 6> mono_silence = {0x00, 0xC8, 0x00, 0x80, 0x23, 0x80};
+constexpr std::array<std::uint8_t, 9> stereo_silence = {0x21, 0x00, 0x49, 0x90, 0x02,
+                                                        0x19, 0x00, 0x23, 0x80};
+
+std::span<const std::uint8_t> silence(int channels) {
+  if (channels == 1) return mono_silence;
+  return stereo_silence;
+}
+
+/// Written once, as the clip's own.
+bool set_extradata(AVCodecParameters& to, std::span<const std::uint8_t> bytes) {
+  to.extradata =
+      static_cast<std::uint8_t*>(av_mallocz(bytes.size() + AV_INPUT_BUFFER_PADDING_SIZE));
+  if (to.extradata == nullptr) return false;
+  std::copy(bytes.begin(), bytes.end(), to.extradata);
+  to.extradata_size = static_cast<int>(bytes.size());
+  return true;
+}
+
+std::span<const std::uint8_t> extradata_of(const AVStream& stream) {
+  const auto& codec = *stream.codecpar;
+  return {codec.extradata, static_cast<std::size_t>(codec.extradata_size)};
+}
+
+PacketPtr make_packet(std::span<const std::uint8_t> bytes) {
+  PacketPtr packet(av_packet_alloc());
+  if (!packet || av_new_packet(packet.get(), static_cast<int>(bytes.size())) < 0) return nullptr;
+  std::copy(bytes.begin(), bytes.end(), packet->data);
+  return packet;
+}
+
+}  // namespace
+
+struct Joiner::Private {
+  // --- output ---
+
+  static int store(void* opaque, std::uint8_t* bytes, int size) {
+    auto& out = static_cast<Private*>(opaque)->written;
+    out.insert(out.end(), bytes, bytes + size);
+    return size;
+  }
+
+  Status start_film() {
+    const auto& source = clip->video();
+    auto* const buffer = static_cast<unsigned char*>(av_malloc(io_buffer_size));
+    io.reset(avio_alloc_context(buffer, io_buffer_size, 1, this, nullptr, store, nullptr));
+    io->seekable = 0;
+    AVFormatContext* made = nullptr;
+    avformat_alloc_output_context2(&made, nullptr, "mp4", nullptr);
+    film.reset(made);
+    film->pb = io.get();
+    film->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_BITEXACT;
+
+    // A clock of which a frame is a whole number of ticks, whatever the clip's was.
+    const auto rate = format.video.rate;
+    frame_ticks = 512;
+    while (frame_ticks % rate.seconds != 0) ++frame_ticks;
+    video_clock = {1, static_cast<int>(frame_ticks / rate.seconds * rate.frames)};
+    if (rate.seconds > 10'000 ||
+        frame_ticks / rate.seconds > std::numeric_limits<int>::max() / rate.frames) {
+      return fail(bad_media("Its frame rate is none that a film can have."));
+    }
+    video = avformat_new_stream(film.get(), nullptr);
+    avcodec_parameters_copy(video->codecpar, source.codecpar);
+    video->codecpar->codec_tag = MKTAG('a', 'v', 'c', '3');
+    // The lengths of NAL units have four bytes in the film: the last two bits of the fifth byte.
+    video->codecpar->extradata[4] |= 3U;
+    video->time_base = video_clock;
+    video->avg_frame_rate = {rate.frames, rate.seconds};
+
+    audio = avformat_new_stream(film.get(), nullptr);
+    if (clip->audio() != nullptr) {
+      avcodec_parameters_copy(audio->codecpar, clip->audio()->codecpar);
+      audio->codecpar->codec_tag = 0;
+    } else {
+      format.audio = {
+          .codec = "aac", .sample_rate = default_sample_rate, .channels = default_channels};
+      audio->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
+      audio->codecpar->codec_id = AV_CODEC_ID_AAC;
+      audio->codecpar->sample_rate = default_sample_rate;
+      av_channel_layout_default(&audio->codecpar->ch_layout, default_channels);
+      set_extradata(*audio->codecpar, default_audio_configuration);
+    }
+    audio->codecpar->frame_size = aac_frame;
+    audio->time_base = {1, format.audio->sample_rate};
+
+    Options options;
+    // The moov waits for the first fragment: only then is the first frame's delay known.
+    options.set("movflags", "frag_custom+delay_moov+default_base_moof");
+    options.set("video_track_timescale", video_clock.den);
+    options.set("use_editlist", "1");
+    const int started = avformat_write_header(film.get(), options.address());
+    if (started < 0) return fail(bad_media("No film begins with it: " + text_of(started) + "."));
+    return {};
+  }
+
+  /// What was written since is a fragment now.
+  Status flush() {
+    // The first call writes the moov alone.
+    for (int calls = is_begun ? 1 : 2; calls > 0; --calls) {
+      if (const int done = av_write_frame(film.get(), nullptr); done < 0) return refused(done);
+    }
+    is_begun = true;
+    avio_flush(io.get());
+    unflushed_frames = 0;
+    return {};
+  }
+
+  Status write(AVStream& stream, PacketPtr packet) {
+    if (!packet) return fail(bad_media("There is no memory for a packet."));
+    packet->stream_index = stream.index;
+    packet->pos = -1;
+    if (const int done = av_write_frame(film.get(), packet.get()); done < 0) return refused(done);
+    return {};
+  }
+
+  static tl::unexpected<Error> refused(int error) {
+    return fail(bad_media("A packet of it fits into no film: " + text_of(error) + "."));
+  }
+
+  // --- a clip ---
+
+  Status begin_clip(ByteStream& stream) {
+    auto opened = ClipReader::open(stream);
+    if (!opened) return fail(std::move(opened.error()));
+    auto& reader = **opened;
+    auto configuration = avc::parse_configuration(extradata_of(reader.video()));
+    if (!configuration) return fail(std::move(configuration.error()));
+    if (reader.audio() != nullptr) {
+      const auto asc = extradata_of(*reader.audio());
+      if (asc.size() < 2 || asc[0] >> 3U != 2) return fail(bad_media("Its sound is not AAC-LC."));
+    }
+    if (film) {
+      if (auto mismatch = find_mismatch(format, reader.format())) return fail(std::move(*mismatch));
+    }
+    clip = std::move(*opened);
+    if (!film) {
+      format = clip->format();
+      if (auto started = start_film(); !started) {
+        clip.reset();
+        film.reset();
+        return started;
+      }
+      delay = clip->reorder_depth();
+      active_sets = configuration->parameter_sets;
+    }
+    length_size = configuration->length_size;
+    ahead.clear();
+    if (configuration->parameter_sets != active_sets) ahead = configuration->parameter_sets;
+    active_sets = std::move(configuration->parameter_sets);
+    // Within such a clip they may change, so that the next one says its own again.
+    if (clip->video().codecpar->codec_tag == MKTAG('a', 'v', 'c', '3')) active_sets.clear();
+    first_frame = frames;
+    decoded = 0;
+    old_delay = delay;
+    delay = std::max(delay, clip->reorder_depth());
+    sounds.clear();
+    return {};
+  }
+
+  /// Decoding order in ticks. A clip that is decoded further ahead than those before begins with
+  /// frames close to each other, so that time never goes back and no frame is late.
+  [[nodiscard]] std::int64_t decoding_time(std::int64_t index) const {
+    const auto base = static_cast<std::int64_t>(first_frame);
+    return std::max((base - delay + index) * frame_ticks, (base - old_delay) * frame_ticks + index);
+  }
+
+  Status write_picture(const AVPacket& source) {
+    const auto index = clip->frame_of(source);
+    if (index < 0 || index > std::numeric_limits<std::int32_t>::max()) {
+      return fail(bad_media("Its first frame is not the first that is shown."));
+    }
+    auto bytes = std::span<const std::uint8_t>(source.data, static_cast<std::size_t>(source.size));
+    avc::Bytes rewritten;
+    if (length_size != 4 || !ahead.empty()) {
+      auto done = avc::rewrite(bytes, length_size, ahead);
+      if (!done) return fail(std::move(done.error()));
+      rewritten = std::move(*done);
+      bytes = rewritten;
+      ahead.clear();
+    }
+    auto packet = make_packet(bytes);
+    if (!packet) return fail(bad_media("There is no memory for a picture."));
+    packet->flags = source.flags & AV_PKT_FLAG_KEY;
+    packet->pts = (static_cast<std::int64_t>(first_frame) + index) * frame_ticks;
+    packet->dts = decoding_time(decoded);
+    packet->duration = decoding_time(decoded + 1) - packet->dts;
+    ++decoded;
+    ++unflushed_frames;
+    frames = std::max(frames, first_frame + static_cast<std::uint64_t>(index) + 1);
+    return write(*video, std::move(packet));
+  }
+
+  // --- sound ---
+
+  [[nodiscard]] std::int64_t samples_at(std::uint64_t frame) const {
+    const auto rate = format.video.rate;
+    return av_rescale_q_rnd(static_cast<std::int64_t>(frame), {rate.seconds, rate.frames},
+                            audio->time_base, AV_ROUND_NEAR_INF);
+  }
+
+  /// Whether the slot that is next belongs to what ends before `end`.
+  [[nodiscard]] bool has_slot_before(std::int64_t end) const {
+    return slots * aac_frame < end - aac_frame / 2;
+  }
+
+  Status write_sound(std::span<const std::uint8_t> bytes) {
+    auto packet = make_packet(bytes);
+    if (!packet) return fail(bad_media("There is no memory for a sound."));
+    packet->flags = AV_PKT_FLAG_KEY;
+    packet->pts = packet->dts = slots * aac_frame;
+    packet->duration = aac_frame;
+    ++slots;
+    return write(*audio, std::move(packet));
+  }
+
+  Status write_silence(std::int64_t until) {
+    while (has_slot_before(until)) {
+      if (auto done = write_sound(silence(format.audio->channels)); !done) return done;
+    }
+    return {};
+  }
+
+  /// Writes what sounds before the last frame that is known to be in the clip ends.
+  Status write_sounds() {
+    const auto begin = samples_at(first_frame);
+    const auto end = samples_at(frames);
+    while (!sounds.empty() && has_slot_before(end)) {
+      const auto& next = *sounds.front();
+      const auto start = begin + clip->sample_of(next);
+      if (start >= end) break;
+      // Priming, or what would overlap the sound before it.
+      if (start >= slots * aac_frame - aac_frame / 2) {
+        if (auto done = write_silence(start); !done) return done;
+        if (auto done = write_sound({next.data, static_cast<std::size_t>(next.size)}); !done) {
+          return done;
+        }
+      }
+      sounds.pop_front();
+    }
+    return {};
+  }
+
+  Status end_clip() {
+    if (auto done = write_sounds(); !done) return done;
+    sounds.clear();
+    clip.reset();
+    return write_silence(samples_at(frames));
+  }
+
+  // --- the film ---
+
+  Result<Bytes> read() {
+    while (written.empty() && clip) {
+      auto packet = clip->next();
+      Status done;
+      if (!packet) {
+        done = fail(std::move(packet.error()));
+      } else {
+        done = *packet ? take(std::move(*packet)) : end_clip();
+      }
+      if (!clip && done && unflushed_frames > 0) done = flush();
+      if (done) continue;
+      // The film ends with what has come.
+      const auto error = std::move(done.error());
+      if (clip) static_cast<void>(end_clip());
+      clip.reset();
+      return fail(error);
+    }
+    return std::exchange(written, {});
+  }
+
+  Status take(PacketPtr packet) {
+    if (packet->stream_index == clip->video().index) {
+      if (auto done = write_picture(*packet); !done) return done;
+    } else {
+      sounds.push_back(std::move(packet));
+    }
+    if (auto done = write_sounds(); !done) return done;
+    // Half a second of pictures, and the sound with them as far as it is here: a clip whose sound
+    // comes after its pictures is held until then.
+    const auto half = std::max<std::int64_t>(
+        1, format.video.rate.frames / (2 * static_cast<std::int64_t>(format.video.rate.seconds)));
+    const bool has_sound =
+        clip->audio() == nullptr ||
+        !has_slot_before(samples_at(first_frame + static_cast<std::uint64_t>(decoded)) - late);
+    if (unflushed_frames < half || !has_sound) return {};
+    if (clip->audio() == nullptr) {
+      if (auto done = write_silence(samples_at(frames)); !done) return done;
+    }
+    return flush();
+  }
+
+  /// By how much sound may be behind in the file without holding a fragment up, in samples.
+  static constexpr std::int64_t late = 4 * std::int64_t{aac_frame};
+
+  ClipFormat format;
+  std::uint64_t frames = 0;  // in the film
+  std::int64_t slots = 0;    // AAC frames in the film
+  std::int64_t frame_ticks = 0;
+  AVRational video_clock{};
+  int delay = 0;  // frames by which decoding runs ahead of showing
+  std::vector<avc::Bytes> active_sets;
+  bool is_begun = false;
+  std::int64_t unflushed_frames = 0;
+
+  Bytes written;  // and not read
+  IoPtr io;
+  OutputPtr film;
+  AVStream* video = nullptr;
+  AVStream* audio = nullptr;
+
+  std::unique_ptr<ClipReader> clip;  // the one being read
+  std::uint64_t first_frame = 0;     // its place in the film
+  std::int64_t decoded = 0;          // frames of it, so far
+  int old_delay = 0;
+  unsigned length_size = 4;
+  std::vector<avc::Bytes> ahead;  // parameter sets to go before its next picture
+  std::deque<PacketPtr> sounds;   // read, but not known to be within the clip
+};
+
+Joiner::Joiner() : p_(std::make_unique<Private>()) {}
+Joiner::~Joiner() = default;
+
+Status Joiner::append(ByteStream& clip) { return p_->begin_clip(clip); }
+
+Result<Bytes> Joiner::read() { return p_->read(); }
+
+Result<Bytes> Joiner::finish() {
+  if (!p_->film) return Bytes{};
+  if (const int done = av_write_trailer(p_->film.get()); done < 0) {
+    return fail(bad_media("The film cannot be ended: " + text_of(done) + "."));
+  }
+  avio_flush(p_->io.get());
+  return std::exchange(p_->written, {});
+}
+
+const ClipFormat& Joiner::format() const { return p_->format; }
+std::uint64_t Joiner::frames() const { return p_->frames; }
+
+}  // namespace veo::media

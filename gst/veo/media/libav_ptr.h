@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// FFmpeg's objects, owned; and what its errors mean here.
+#pragma once
+
+extern "C" {
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+}
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "veo/core/error.h"
+
+namespace veo::media {
+
+struct PacketFree {
+  void operator()(AVPacket* packet) const { av_packet_free(&packet); }
+};
+using PacketPtr = std::unique_ptr<AVPacket, PacketFree>;
+
+struct IoFree {
+  void operator()(AVIOContext* io) const {
+    av_freep(&io->buffer);
+    avio_context_free(&io);
+  }
+};
+using IoPtr = std::unique_ptr<AVIOContext, IoFree>;
+
+struct InputFree {
+  void operator()(AVFormatContext* input) const { avformat_close_input(&input); }
+};
+using InputPtr = std::unique_ptr<AVFormatContext, InputFree>;
+
+struct OutputFree {
+  void operator()(AVFormatContext* output) const { avformat_free_context(output); }
+};
+using OutputPtr = std::unique_ptr<AVFormatContext, OutputFree>;
+
+/// Options of a call, as FFmpeg wants them.
+class Options {
+ public:
+  Options() = default;
+  ~Options() { av_dict_free(&dictionary_); }
+  Options(const Options&) = delete;
+  Options& operator=(const Options&) = delete;
+  void set(const char* name, const char* value) { av_dict_set(&dictionary_, name, value, 0); }
+  void set(const char* name, std::int64_t value) { av_dict_set_int(&dictionary_, name, value, 0); }
+  AVDictionary** address() { return &dictionary_; }
+
+ private:
+  AVDictionary* dictionary_ = nullptr;
+};
+
+inline std::string text_of(int error) {
+  char text[AV_ERROR_MAX_STRING_SIZE] = {};
+  av_strerror(error, text, sizeof text);
+  return text;
+}
+
+inline Error bad_media(std::string message) {
+  return {.code = ErrorCode::bad_media, .message = std::move(message)};
+}
+
+}  // namespace veo::media

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Films, held against what FFmpeg's command makes of them and of their clips: frame for frame,
+// sample for sample.
+#include "veo/media/join.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "clips.h"
+#include "command.h"
+#include "file_stream.h"
+
+namespace veo::media {
+namespace {
+
+using test::output_of;
+using test::TemporaryDirectory;
+using testing::HasSubstr;
+
+/// What FFmpeg decodes of a file.
+struct Decoded {
+  std::vector<std::int64_t> times;  ///< of the pictures, in ticks of 1/12288 s
+  std::vector<std::string> pictures;
+  std::int64_t first_sample = 0;
+  std::int64_t samples = 0;
+  bool sound_is_whole = true;  ///< no gap and no overlap in its timestamps
+};
+
+Decoded decode(const std::string& file, const std::string& how = "-i ") {
+  Decoded seen;
+  std::istringstream video(output_of(
+      "ffmpeg -v error " + how + file +
+      " -map 0:v:0 -fps_mode passthrough -enc_time_base 1/12288 -f framemd5 - | grep -v '^#'"));
+  std::istringstream audio(
+      output_of("ffprobe -v error -select_streams a:0 -show_entries frame=pts,nb_samples -of "
+                "csv=p=0 " +
+                file));
+  const auto field = [](std::istringstream& fields) {
+    std::string text;
+    std::getline(fields, text, ',');
+    return text;
+  };
+  for (std::string line; std::getline(video, line);) {
+    std::istringstream fields(line);
+    field(fields);
+    field(fields);
+    seen.times.push_back(std::stoll(field(fields)));
+    field(fields);
+    field(fields);
+    seen.pictures.push_back(field(fields));
+  }
+  bool is_first = true;
+  std::int64_t next = 0;
+  for (std::string line; std::getline(audio, line);) {
+    std::istringstream fields(line);
+    const auto pts = std::stoll(field(fields));
+    const auto count = std::stoll(field(fields));
+    if (is_first) seen.first_sample = next = pts;
+    is_first = false;
+    seen.sound_is_whole = seen.sound_is_whole && pts == next;
+    next = pts + count;
+    seen.samples += count;
+  }
+  return seen;
+}
+
+/// Decoded sound, mono, as far as the format is that of the film.
+std::vector<std::int16_t> sound_of(const std::string& file) {
+  const auto bytes = output_of("ffmpeg -v error -i " + file +
+                               " -map 0:a:0 -ac 1 -ar 48000 -f s16le - 2>/dev/null");
+  std::vector<std::int16_t> sound(bytes.size() / 2);
+  std::memcpy(sound.data(), bytes.data(), sound.size() * 2);
+  return sound;
+}
+
+class Join : public testing::Test {
+ protected:
+  /// A clip by x264 and FFmpeg's AAC; `video` and `audio` are arguments for it.
+  std::string make(const std::string& name, const std::string& video = "",
+                   const std::string& audio = "-c:a aac", double seconds = 2,
+                   double sound_seconds = 0, const std::string& size = "320x180",
+                   const std::string& rate = "24", const std::string& rest = "") {
+    const auto path = directory_.file(name + ".mp4");
+    const auto sound = std::to_string(sound_seconds > 0 ? sound_seconds : seconds);
+    output_of("ffmpeg -v error -y -f lavfi -i testsrc2=size=" + size + ":rate=" + rate +
+              ":duration=" + std::to_string(seconds) + " -f lavfi -i sine=frequency=" +
+              std::to_string(300 + 110 * made_++) + ":sample_rate=48000:duration=" + sound +
+              " -c:v libx264 -preset veryfast -pix_fmt yuv420p " + video + " -ac 2 " + audio + " " +
+              rest + " " + path + " 2>&1");
+    return path;
+  }
+
+  Status join(const std::vector<std::string>& clips, const std::string& to) {
+    Joiner film;
+    std::ofstream file(to, std::ios::binary);
+    largest_ = 0;
+    Status outcome;
+    for (const auto& path : clips) {
+      FileStream stream(path);
+      outcome = film.append(stream);
+      while (outcome) {
+        const auto piece = film.read();
+        if (!piece) outcome = fail(piece.error());
+        if (!piece || piece->empty()) break;
+        largest_ = std::max(largest_, piece->size());
+        write(file, *piece);
+      }
+      if (!outcome) break;
+    }
+    const auto last = film.finish();
+    if (!last) return fail(last.error());
+    write(file, *last);
+    return outcome;
+  }
+
+  static void write(std::ofstream& file, const Bytes& bytes) {
+    file.write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+  }
+
+  /// The film of these clips has each frame of them, a frame apart, and sound all along.
+  void expect_seamless(const std::vector<std::string>& clips) {
+    const auto path = directory_.file("film.mp4");
+    const auto joined = join(clips, path);
+    ASSERT_TRUE(joined) << joined.error().message;
+    const auto film = decode(path);
+    std::vector<std::string> pictures;
+    for (const auto& clip : clips) {
+      const auto one = decode(clip);
+      pictures.insert(pictures.end(), one.pictures.begin(), one.pictures.end());
+    }
+    EXPECT_EQ(film.pictures, pictures);
+    for (std::size_t i = 0; i < film.times.size(); ++i) {
+      EXPECT_EQ(film.times[i], static_cast<std::int64_t>(i) * 512) << "frame " << i;
+    }
+    EXPECT_EQ(film.first_sample, 0);
+    EXPECT_TRUE(film.sound_is_whole);
+    EXPECT_NEAR(static_cast<double>(film.samples), static_cast<double>(pictures.size()) * 2000,
+                512);
+  }
+
+  TemporaryDirectory directory_;
+  std::size_t largest_ = 0;  // piece of a film
+
+ private:
+  int made_ = 0;
+};
+
+// What real clips are: 192 frames and 384,000 samples each.
+TEST_F(Join, RealClipsAreAsIfTheyWereOne) {
+  const auto a = test::clip_path("veo31-dialogue.mp4");
+  const auto b = test::clip_path("veo30-dialogue.mp4");
+  if (!a || !b) GTEST_SKIP() << "veo31-dialogue.mp4 and veo30-dialogue.mp4 are not here";
+  expect_seamless({*a, *b, *b});
+  const auto path = directory_.file("film.mp4");
+  const auto film = decode(path);
+  EXPECT_EQ(film.pictures.size(), 576U);
+  EXPECT_EQ(film.samples, 1'152'000);
+
+  // The waveform is the clips' own, but for the first AAC frame after a join.
+  const auto joined = sound_of(path);
+  std::size_t at = 0;
+  for (const auto& clip : {*a, *b, *b}) {
+    const auto original = sound_of(clip);
+    ASSERT_EQ(original.size(), 384'000U);
+    ASSERT_GE(joined.size(), at + original.size());
+    std::size_t different = 0;
+    for (std::size_t i = 1024; i < original.size(); ++i) {
+      if (std::abs(original[i] - joined[at + i]) > 1) ++different;
+    }
+    EXPECT_EQ(different, 0U) << "from sample " << at;
+    at += original.size();
+  }
+
+  // Beside it, what a player of lists would make of it.
+  std::ofstream(directory_.file("list"))
+      << "file " << *a << "\nfile " << *b << "\nfile " << *b << "\n";
+  const auto peer = directory_.file("peer.mp4");
+  output_of("ffmpeg -v error -f concat -safe 0 -i " + directory_.file("list") + " -c copy " + peer +
+            " 2>&1");
+  const auto theirs = decode(peer);
+  std::cout << "three real clips: " << film.pictures.size() << " frames from " << film.times[0]
+            << ", " << film.samples << " samples; ffmpeg -f concat: " << theirs.pictures.size()
+            << " frames from " << theirs.times[0] << ", " << theirs.samples << " samples from "
+            << theirs.first_sample << "\n";
+}
+
+TEST_F(Join, ComesFromAPipeAndInSmallPieces) {
+  const auto clip = make("clip", "", "-c:a aac", 4);
+  const auto path = directory_.file("film.mp4");
+  ASSERT_TRUE(join({clip, clip}, path));
+  EXPECT_LT(largest_, std::filesystem::file_size(path) / 8);
+  EXPECT_EQ(output_of("ffmpeg -v error -i - -map 0:v -f framemd5 - < " + path + " | grep -vc '^#'"),
+            "192\n");
+  EXPECT_EQ(output_of("ffmpeg -v warning -i - -f null - < " + path + " 2>&1"), "");
+}
+
+TEST_F(Join, TakesOtherParameterSets) {
+  const auto a = make("a");
+  const auto b = make("b", "-x264-params cabac=0:8x8dct=0:ref=1:weightp=0");
+  expect_seamless({a, b, b, a});
+}
+
+TEST_F(Join, TakesClipsThatAreDecodedFurtherAhead) {
+  const auto none = make("none", "-bf 0");
+  const auto some = make("some", "-bf 3 -x264-params b-pyramid=normal");
+  const auto flat = make("flat", "-bf 2 -x264-params b-pyramid=none");
+  expect_seamless({none, some, flat, none, some});
+}
+
+TEST_F(Join, TakesEachLayout) {
+  const auto last = make("last");
+  const auto first = make("first", "", "-c:a aac", 2, 0, "320x180", "24", "-movflags faststart");
+  const auto fragmented = make("fragmented", "", "-c:a aac", 2, 0, "320x180", "24",
+                               "-movflags frag_keyframe+delay_moov -frag_duration 300000");
+  expect_seamless({last, first, fragmented, last});
+}
+
+TEST_F(Join, TakesItsOwnFilms) {
+  const auto a = make("a");
+  const auto b = make("b", "-x264-params cabac=0");
+  const auto film = directory_.file("first.mp4");
+  ASSERT_TRUE(join({a, b}, film));
+  expect_seamless({film, b, film, a});
+}
+
+TEST_F(Join, FillsSoundThatEndsEarlyAndCutsWhatLasts) {
+  const auto brief = make("brief", "", "-c:a aac", 2, 1.2);
+  const auto lasting = make("lasting", "", "-c:a aac", 2, 2.7);
+  expect_seamless({brief, lasting, brief, lasting});
+}
+
+TEST_F(Join, TakesMonoAndNoSound) {
+  const auto stereo = make("stereo");
+  const auto mono = make("mono", "", "-c:a aac -ac 1");
+  const auto silent = make("silent", "", "-an");
+  expect_seamless({stereo, mono, silent, stereo});
+  expect_seamless({mono, stereo, mono});
+  expect_seamless({silent, stereo, mono, silent});
+}
+
+TEST_F(Join, TakesOtherClocks) {
+  const auto a = make("a");
+  const auto coarse = make("coarse", "-video_track_timescale 1000");
+  const auto fine = make("fine", "-video_track_timescale 90000");
+  expect_seamless({a, coarse, fine});
+}
+
+// 47 frames are 91.8 AAC frames: what is left over at each join must not add up.
+TEST_F(Join, KeepsTwentyClipsInStep) {
+  const auto odd = make("odd", "", "-c:a aac", 47.0 / 24);
+  expect_seamless(std::vector<std::string>(20, odd));
+}
+
+TEST_F(Join, RefusesWhatDoesNotFitAndKeepsTheFilm) {
+  const auto clip = make("clip");
+  const std::pair<std::string, std::string> others[] = {
+      {make("size", "", "-c:a aac", 1, 0, "640x360"), "640x360"},
+      {make("rate", "", "-c:a aac", 1, 0, "320x180", "25"), "25 frames/s"},
+      {make("samples", "", "-c:a aac -ar 44100", 1), "44100 Hz"},
+      {make("codec", "-c:v mpeg4", "-c:a aac", 1), "mpeg4"},
+      {make("mp3", "", "-c:a libmp3lame", 1), "mp3"}};
+  for (const auto& [other, what] : others) {
+    const auto path = directory_.file("film.mp4");
+    const auto joined = join({clip, other}, path);
+    ASSERT_FALSE(joined) << what;
+    EXPECT_EQ(joined.error().code, ErrorCode::bad_media);
+    EXPECT_THAT(joined.error().message, HasSubstr(what));
+    EXPECT_EQ(decode(path).pictures, decode(clip).pictures) << what;
+  }
+  EXPECT_THAT(join({clip, others[0].first}, directory_.file("film.mp4")).error().message,
+              HasSubstr("320x180"));
+}
+
+TEST_F(Join, ReadsAClipInOrderFromFrontToBack) {
+  const auto path = make("first", "", "-c:a aac", 2, 0, "320x180", "24", "-movflags faststart");
+  FileStream stream(path);
+  Joiner film;
+  ASSERT_TRUE(film.append(stream));
+  EXPECT_LT(stream.furthest, std::filesystem::file_size(path) / 2) << "the end was waited for";
+}
+
+TEST_F(Join, PassesTheStreamsOwnErrorOnAndEndsTheFilmWell) {
+  const auto path = make("first", "", "-c:a aac", 4, 0, "320x180", "24", "-movflags faststart");
+  FileStream stream(path);
+  stream.broken_at = std::filesystem::file_size(path) * 3 / 4;
+  Joiner film;
+  std::ofstream file(directory_.file("film.mp4"), std::ios::binary);
+  ASSERT_TRUE(film.append(stream));
+  Result<Bytes> piece;
+  while ((piece = film.read()) && !piece->empty()) write(file, *piece);
+  ASSERT_FALSE(piece);
+  EXPECT_EQ(piece.error().code, ErrorCode::network);
+  const auto last = film.finish();
+  ASSERT_TRUE(last);
+  write(file, *last);
+  file.close();
+  const auto whole = decode(path).pictures;
+  const auto part = decode(directory_.file("film.mp4")).pictures;
+  ASSERT_GT(part.size(), 48U);
+  ASSERT_LT(part.size(), whole.size());
+  // The last few may have lost what they refer to.
+  EXPECT_TRUE(std::equal(part.begin(), part.end() - 4, whole.begin()));
+}
+
+TEST_F(Join, RefusesWhatIsNoClip) {
+  std::ofstream(directory_.file("text")) << "<html>not found</html>, says the server at length";
+  std::ofstream(directory_.file("empty"));
+  output_of("ffmpeg -v error -f lavfi -i sine=duration=1 -c:a aac " + directory_.file("a.mp4"));
+  for (const std::string name : {"text", "empty", "a.mp4"}) {
+    FileStream stream(directory_.file(name));
+    const auto format = probe(stream);
+    ASSERT_FALSE(format) << name;
+    EXPECT_EQ(format.error().code, ErrorCode::bad_media);
+  }
+}
+
+TEST_F(Join, ProbesAClip) {
+  FileStream stream(make("clip"));
+  const auto format = probe(stream);
+  ASSERT_TRUE(format);
+  EXPECT_EQ(describe(*format), "320x180 h264 at 24 frames/s, aac at 48000 Hz");
+  EXPECT_EQ(format->frames, 48U);
+}
+
+}  // namespace
+}  // namespace veo::media
