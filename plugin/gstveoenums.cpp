@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gstveoenums.h"
 
+#include "veo/client/film.h"
 #include "veo/client/source.h"
 #include "veo/core/request.h"
 #include "veo/core/task.h"
@@ -90,5 +91,17 @@ GType gst_veo_task_status_get_type() {
       {number(veo::TaskStatus::failed), "Failed", "failed"},
       {0, nullptr, nullptr}};
   static const GType type = register_enum("GstVeoTaskStatus", values);
+  return type;
+}
+
+GType gst_veo_join_get_type() {
+  static const GEnumValue values[] = {
+      {number(veo::Join::automatic), "Waits for the continuation, and sees what it contains",
+       "auto"},
+      {number(veo::Join::append), "The parent flows at once, and the continuation after it",
+       "append"},
+      {number(veo::Join::replace), "The continuation's file is the film", "replace"},
+      {0, nullptr, nullptr}};
+  static const GType type = register_enum("GstVeoJoin", values);
   return type;
 }

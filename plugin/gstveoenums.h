@@ -22,5 +22,7 @@ GType gst_veo_layout_get_type(void);
 GType gst_veo_on_unknown_get_type(void);
 #define GST_TYPE_VEO_TASK_STATUS (gst_veo_task_status_get_type())
 GType gst_veo_task_status_get_type(void);
+#define GST_TYPE_VEO_JOIN (gst_veo_join_get_type())
+GType gst_veo_join_get_type(void);
 
 G_END_DECLS

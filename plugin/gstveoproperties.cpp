@@ -366,6 +366,21 @@ const Property table[] = {
      [](const S& s, GValue* v) { g_value_set_boolean(v, s.prompt_tag ? TRUE : FALSE); }},
 };
 
+GstStructure* make_stats(const Source::Snapshot& seen) {
+  return gst_structure_new("veo-stats",                                                           //
+                           "polls", G_TYPE_UINT, seen.job.polls,                                  //
+                           "requests", G_TYPE_UINT, seen.job.requests + seen.clip.requests,       //
+                           "retries", G_TYPE_UINT, seen.job.retries + seen.clip.retries,          //
+                           "bytes", G_TYPE_UINT64, static_cast<guint64>(seen.clip.bytes),         //
+                           "credits", G_TYPE_UINT, static_cast<guint>(seen.credits.value_or(0)),  //
+                           "reused", G_TYPE_BOOLEAN, seen.reused ? TRUE : FALSE,                  //
+                           "submit-time", G_TYPE_UINT64,
+                           static_cast<guint64>(seen.job.submit_time.count()) * GST_MSECOND,
+                           "generate-time", G_TYPE_UINT64,
+                           static_cast<guint64>(seen.job.generate_time.count()) * GST_MSECOND,  //
+                           nullptr);
+}
+
 }  // namespace
 
 guint install_properties(GObjectClass* object_class) {
@@ -408,6 +423,45 @@ bool get_property(const ElementSettings& settings, guint id, GValue* value) {
   if (id == 0 || id > std::size(table) || table[id - 1].get == nullptr) return false;
   table[id - 1].get(settings, value);
   return true;
+}
+
+guint install_task_properties(GObjectClass* object_class, guint first) {
+  constexpr auto read_only = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  g_object_class_install_property(
+      object_class, first++,
+      g_param_spec_enum("status", "Status", "Status of the running task", GST_TYPE_VEO_TASK_STATUS,
+                        0, read_only));
+  g_object_class_install_property(
+      object_class, first++,
+      g_param_spec_boxed("stats", "Statistics",
+                         "polls, requests, retries, bytes, credits (estimate), reused, "
+                         "submit-time and generate-time in ns",
+                         GST_TYPE_STRUCTURE, read_only));
+  for (const auto type : {GST_TYPE_VEO_MODE, GST_TYPE_VEO_ON_UNKNOWN, GST_TYPE_VEO_RESOLUTION,
+                          GST_TYPE_VEO_ASPECT_RATIO, GST_TYPE_VEO_GENERATION_TYPE,
+                          GST_TYPE_VEO_LAYOUT, GST_TYPE_VEO_TASK_STATUS}) {
+    gst_type_mark_as_plugin_api(type, GstPluginAPIFlags{});
+  }
+  return first;
+}
+
+bool get_task_property(const Source::Snapshot& seen, guint index, const GParamSpec* spec,
+                       GValue* value) {
+  if (index == 0) {
+    g_value_set_enum(value, static_cast<int>(seen.job.status));
+  } else if (index == 1) {
+    g_value_take_boxed(value, make_stats(seen));
+  } else if (!seen.job.task_id.empty() && g_strcmp0(spec->name, "task-id") == 0) {
+    g_value_set_string(value, seen.job.task_id.c_str());
+  } else {
+    return false;
+  }
+  return true;
+}
+
+std::string make_instance() {
+  const std::unique_ptr<char, decltype(&g_free)> uuid(g_uuid_string_random(), g_free);
+  return uuid.get();
 }
 
 }  // namespace veo::plugin

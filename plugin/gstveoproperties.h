@@ -29,6 +29,17 @@ guint install_properties(GObjectClass* object_class);
 bool set_property(ElementSettings& settings, guint id, const GValue* value);
 bool get_property(const ElementSettings& settings, guint id, GValue* value);
 
+/// `status` and `stats`, which are read from the running task, with the ids `first` and the next.
+/// Marks the enums of all of them as the plugin's API. Returns the first free id.
+guint install_task_properties(GObjectClass* object_class, guint first);
+/// Also `task-id`, as long as there is a running task. `index` is the id's distance from `first`.
+/// False: it is none of those.
+bool get_task_property(const Source::Snapshot& seen, guint index, const GParamSpec* spec,
+                       GValue* value);
+
+/// With reuse=false, an element's own: it submits once, whatever states it goes through.
+std::string make_instance();
+
 /// As from a text, such as a parameter of a URI. False where the property does not take it.
 bool set_property(ElementSettings& settings, const std::string& name, const std::string& text);
 

@@ -50,8 +50,8 @@
 #include <utility>
 #include <variant>
 
-#include "gstveoenums.h"
 #include "gstveoerror.h"
+#include "gstveoevent.h"
 #include "gstveoprepared.h"
 #include "gstveoproperties.h"
 #include "gstveoreporter.h"
@@ -67,15 +67,6 @@ namespace {
 
 // At most: what is there goes out at once. As large as the pieces that are kept in memory.
 constexpr guint default_blocksize = 256U << 10U;
-
-// gst-launch-1.0 (1.22 to 1.26 at least) quits its main loop from the bus's sync handler. An error
-// that comes before the loop runs is lost, and the program stays for ever: so none comes at once.
-constexpr auto first_error_after = std::chrono::milliseconds(100);
-
-std::string new_instance() {
-  const std::unique_ptr<char, decltype(&g_free)> uuid(g_uuid_string_random(), g_free);
-  return uuid.get();
-}
 
 }  // namespace
 
@@ -113,8 +104,6 @@ class VeoSrc {
     if (source) return source->snapshot();
     return prepared ? prepared->snapshot() : Source::Snapshot{};
   }
-
-  [[nodiscard]] std::string running_task_id() const { return snapshot().job.task_id; }
 
   /// The action signal. False: it cannot even be looked up, as a WARNING says.
   bool prepare() {
@@ -247,17 +236,10 @@ class VeoSrc {
                              gst_message_new_duration_changed(GST_OBJECT(element_)));
     reporter_->streaming(seen);
     auto* pad = GST_BASE_SRC_PAD(element_);
-    const auto& id = seen.job.task_id;
-    gst_pad_push_event(pad, gst_event_new_custom(
-                                GST_EVENT_CUSTOM_DOWNSTREAM_STICKY,
-                                gst_structure_new("veo-task", "task-id", G_TYPE_STRING, id.c_str(),
-                                                  "status", G_TYPE_STRING, "completed", nullptr)));
-    auto* tags = gst_tag_list_new(GST_TAG_EXTENDED_COMMENT, ("veo-task-id=" + id).c_str(), nullptr);
-    if (!description_.empty()) {
-      gst_tag_list_add(tags, GST_TAG_MERGE_APPEND, GST_TAG_DESCRIPTION, description_.c_str(),
-                       nullptr);
-    }
-    gst_pad_push_event(pad, gst_event_new_tag(tags));
+    TaskEvent task{.task_id = seen.job.task_id, .status = TaskStatus::completed};
+    if (seen.job.report) task.upstream_id = seen.job.report->upstream_task_id.value_or("");
+    gst_pad_push_event(pad, make_task_event(GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, task));
+    gst_pad_push_event(pad, make_task_tags(task.task_id, description_));
   }
 
   GstFlowReturn fill(Source& source, guint64 offset, guint64 size, GstBuffer** out) {
@@ -288,7 +270,7 @@ class VeoSrc {
   GstBaseSrc* const element_;  // owns this
   const std::shared_ptr<Wakeup> wakeup_ = std::make_shared<Wakeup>();
   /// With reuse=false, this element's own task: submitted once, whatever states it goes through.
-  const std::string instance_ = new_instance();
+  const std::string instance_ = make_instance();
 
   // The streaming thread's, and stop()'s, which does not run beside it.
   std::optional<Reporter> reporter_;
@@ -325,25 +307,9 @@ GST_ELEMENT_REGISTER_DEFINE_WITH_CODE(veosrc, "veosrc", GST_RANK_PRIMARY, GST_TY
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
     "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/quicktime, variant=(string)iso"));
 
-static guint status_property;
-static guint stats_property;
+static guint first_task_property;
 
 static VeoSrc& impl(gpointer object) { return *GST_VEO_SRC(object)->impl; }
-
-static GstStructure* make_stats(const veo::Source::Snapshot& seen) {
-  return gst_structure_new("veo-stats",                                                           //
-                           "polls", G_TYPE_UINT, seen.job.polls,                                  //
-                           "requests", G_TYPE_UINT, seen.job.requests + seen.clip.requests,       //
-                           "retries", G_TYPE_UINT, seen.job.retries + seen.clip.retries,          //
-                           "bytes", G_TYPE_UINT64, static_cast<guint64>(seen.clip.bytes),         //
-                           "credits", G_TYPE_UINT, static_cast<guint>(seen.credits.value_or(0)),  //
-                           "reused", G_TYPE_BOOLEAN, seen.reused ? TRUE : FALSE,                  //
-                           "submit-time", G_TYPE_UINT64,
-                           static_cast<guint64>(seen.job.submit_time.count()) * GST_MSECOND,
-                           "generate-time", G_TYPE_UINT64,
-                           static_cast<guint64>(seen.job.generate_time.count()) * GST_MSECOND,  //
-                           nullptr);
-}
 
 static void gst_veo_src_set_property(GObject* object, guint id, const GValue* value,
                                      GParamSpec* spec) {
@@ -352,16 +318,10 @@ static void gst_veo_src_set_property(GObject* object, guint id, const GValue* va
 
 static void gst_veo_src_get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   const auto& src = impl(object);
-  if (id == status_property) {
-    g_value_set_enum(value, static_cast<int>(src.snapshot().job.status));
-  } else if (id == stats_property) {
-    g_value_take_boxed(value, make_stats(src.snapshot()));
-  } else if (const auto running = src.running_task_id();
-             !running.empty() && g_strcmp0(spec->name, "task-id") == 0) {
-    g_value_set_string(value, running.c_str());
-  } else if (!src.get_property(id, value)) {
-    G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-  }
+  const bool got =
+      veo::plugin::get_task_property(src.snapshot(), id - first_task_property, spec, value) ||
+      src.get_property(id, value);
+  if (!got) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
 static GstURIType gst_veo_src_uri_get_type(GType) { return GST_URI_SRC; }
@@ -478,19 +438,8 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
   object_class->get_property = gst_veo_src_get_property;
   object_class->finalize = gst_veo_src_finalize;
 
-  constexpr auto read_only = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
-  status_property = veo::plugin::install_properties(object_class);
-  stats_property = status_property + 1;
-  g_object_class_install_property(
-      object_class, status_property,
-      g_param_spec_enum("status", "Status", "Status of the running task", GST_TYPE_VEO_TASK_STATUS,
-                        0, read_only));
-  g_object_class_install_property(
-      object_class, stats_property,
-      g_param_spec_boxed("stats", "Statistics",
-                         "polls, requests, retries, bytes, credits (estimate), reused, "
-                         "submit-time and generate-time in ns",
-                         GST_TYPE_STRUCTURE, read_only));
+  first_task_property = veo::plugin::install_properties(object_class);
+  veo::plugin::install_task_properties(object_class, first_task_property);
 
   constexpr auto action = static_cast<GSignalFlags>(G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION);
   /**
@@ -537,12 +486,4 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
       element_class, "Veo source", "Source/Network",
       "Generates a video with sound from a prompt (a paid service), and plays it as it arrives",
       "gst-veo");
-
-  gst_type_mark_as_plugin_api(GST_TYPE_VEO_MODE, GstPluginAPIFlags{});
-  gst_type_mark_as_plugin_api(GST_TYPE_VEO_ON_UNKNOWN, GstPluginAPIFlags{});
-  gst_type_mark_as_plugin_api(GST_TYPE_VEO_RESOLUTION, GstPluginAPIFlags{});
-  gst_type_mark_as_plugin_api(GST_TYPE_VEO_ASPECT_RATIO, GstPluginAPIFlags{});
-  gst_type_mark_as_plugin_api(GST_TYPE_VEO_GENERATION_TYPE, GstPluginAPIFlags{});
-  gst_type_mark_as_plugin_api(GST_TYPE_VEO_LAYOUT, GstPluginAPIFlags{});
-  gst_type_mark_as_plugin_api(GST_TYPE_VEO_TASK_STATUS, GstPluginAPIFlags{});
 }

@@ -3,9 +3,14 @@
 // Registration only.
 #include <gst/gst.h>
 
+#include "gstveoextend.h"
 #include "gstveosrc.h"
 
-static gboolean plugin_init(GstPlugin* plugin) { return GST_ELEMENT_REGISTER(veosrc, plugin); }
+static gboolean plugin_init(GstPlugin* plugin) {
+  const gboolean has_source = GST_ELEMENT_REGISTER(veosrc, plugin);
+  const gboolean has_extension = GST_ELEMENT_REGISTER(veoextend, plugin);
+  return has_source != FALSE && has_extension != FALSE;
+}
 
 #define PACKAGE "gst-veo"
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, veo,

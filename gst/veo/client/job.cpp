@@ -149,6 +149,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// The request as the service gets it.
   [[nodiscard]] Request outgoing() const {
     auto request = settings.request;
+    if (!settings.parent_upstream_id.empty()) request.extend_task_id = settings.parent_upstream_id;
     if (webhook) {
       request.callback_url = request.callback_url
                                  ? callback_url_with(*request.callback_url, webhook->token())

@@ -367,6 +367,7 @@ Result<std::unique_ptr<Source>> Source::make(Settings settings, std::weak_ptr<Wa
                      .network = settings.network,
                      .catalog = std::move(*catalog),
                      .request = settings.request,
+                     .parent_upstream_id = settings.parent_upstream_id,
                      .task_id = settings.task_id,
                      .claim = std::move(claim),
                      .callback_listen = callback.value_or(std::nullopt),

@@ -31,6 +31,7 @@ AVRational rate_of(const AVStream& video) { return video.avg_frame_rate; }
 int ClipReader::fill(void* opaque, std::uint8_t* into, int size) {
   auto& self = *static_cast<ClipReader*>(opaque);
   if (self.failed_) return AVERROR_EXTERNAL;
+  if (self.releases_) self.clip_.release(self.position_);
   auto got = self.clip_.read(self.position_, std::span(into, static_cast<std::size_t>(size)));
   if (!got) {
     self.failed_ = std::move(got.error());
@@ -52,8 +53,9 @@ std::int64_t ClipReader::seek(void* opaque, std::int64_t offset, int whence) {
   return offset;
 }
 
-Result<std::unique_ptr<ClipReader>> ClipReader::open(ByteStream& clip) {
+Result<std::unique_ptr<ClipReader>> ClipReader::open(ByteStream& clip, bool finally) {
   std::unique_ptr<ClipReader> reader(new ClipReader(clip));
+  reader->releases_ = finally;
   if (auto done = reader->read_header(); !done) return fail(std::move(done.error()));
   if (auto done = reader->find_streams(); !done) return fail(std::move(done.error()));
   if (auto done = reader->read_first_picture(); !done) return fail(std::move(done.error()));
@@ -105,6 +107,7 @@ Status ClipReader::read_header() {
   io_.reset(avio_alloc_context(buffer, buffer_size, 0, this, fill, nullptr, seek));
   // A demuxer that may seek looks for what follows the media before it plays any.
   if (*in_order) io_->seekable = 0;
+  releases_ = releases_ && *in_order;
 
   auto* input = avformat_alloc_context();
   input->pb = io_.get();

@@ -18,7 +18,8 @@ class ClipReader {
  public:
   /// Reads up to the first picture, which has to be a key frame. `clip` is used as long as the
   /// reader lives. Fails with bad_media, and with what `clip` fails with.
-  static Result<std::unique_ptr<ClipReader>> open(ByteStream& clip);
+  /// `finally`: nobody reads the clip again, and what was read of it is released.
+  static Result<std::unique_ptr<ClipReader>> open(ByteStream& clip, bool finally = false);
   ~ClipReader();
   ClipReader(const ClipReader&) = delete;
   ClipReader& operator=(const ClipReader&) = delete;
@@ -51,6 +52,7 @@ class ClipReader {
 
   ByteStream& clip_;
   std::uint64_t position_ = 0;
+  bool releases_ = false;
   std::optional<Error> failed_;  // of the stream
   IoPtr io_;
   InputPtr input_;

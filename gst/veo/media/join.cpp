@@ -150,7 +150,7 @@ struct Joiner::Private {
   // --- a clip ---
 
   Status begin_clip(ByteStream& stream) {
-    auto opened = ClipReader::open(stream);
+    auto opened = ClipReader::open(stream, true);
     if (!opened) return fail(std::move(opened.error()));
     auto& reader = **opened;
     auto configuration = avc::parse_configuration(extradata_of(reader.video()));

@@ -31,6 +31,7 @@ class Job {
     NetworkSettings network;
     std::shared_ptr<const Catalog> catalog;  ///< not null
     Request request;                         ///< validated, or claim.refusal says why not
+    std::string parent_upstream_id;          ///< see Source::Settings
     std::string task_id;                     ///< set: join that task, submit nothing
     Claim claim;
     /// Where to listen for the callback of a task that is submitted; its URL is then the request's,

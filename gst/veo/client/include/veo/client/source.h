@@ -31,9 +31,11 @@ class Source {
 
   struct Settings {
     Request request;
-    std::string task_id;          ///< set: play that task; the request is not even looked at
-    std::uint32_t take = 1;       ///< another take of the same request is another task
-    std::string request_id;       ///< the caller's own name for the intent; empty: none
+    std::string parent_upstream_id;  ///< of an extension: what the service calls its parent, if
+                                     ///< that is another id; the intent goes by the task's own
+    std::string task_id;             ///< set: play that task; the request is not even looked at
+    std::uint32_t take = 1;          ///< another take of the same request is another task
+    std::string request_id;          ///< the caller's own name for the intent; empty: none
     std::string instance;         ///< empty: an equal intent is joined, else it is this one's own
     std::string callback_listen;  ///< ADDRESS:PORT for callbacks to come in; empty: none
     bool by_uri = false;          ///< counts against VEO_URI_BUDGET, and needs it

@@ -17,6 +17,9 @@ class ByteStream {
   /// many bytes, 0 at the end. A clip whose `moov` (or first `moof`) comes ahead of its `mdat` is
   /// read from front to back, once, but for the headers of its first boxes.
   virtual Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) = 0;
+  /// What lies before `end` will not be read again. Said by a Joiner alone, and only of such a
+  /// clip.
+  virtual void release(std::uint64_t end) { static_cast<void>(end); }
 };
 
 }  // namespace veo::media
