@@ -202,7 +202,8 @@ class VeoExtend {
   /// From the first byte to the last, once.
   void film() {
     const auto made = make_film();
-    if (made) {
+    // A demuxer that has seen its last sample says EOS itself, and waits for ours.
+    if (made || flow_of_film() == GST_FLOW_EOS) {
       gst_pad_push_event(src_, gst_event_new_eos());
     } else if (!is_interrupted() && flow_of_film() == GST_FLOW_OK) {
       if (!look().has_failed_parent()) fail_with(made.error());

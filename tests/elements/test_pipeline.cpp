@@ -92,14 +92,28 @@ GstPtr<GstElement> TestPipeline::element(const char* name) const {
   return GstPtr<GstElement>(gst_bin_get_by_name(GST_BIN(pipeline_.get()), name));
 }
 
+void TestPipeline::for_each_element(const std::function<void(GstElement*)>& look) const {
+  const std::unique_ptr<GstIterator, decltype(&gst_iterator_free)> all(
+      gst_bin_iterate_recurse(GST_BIN(pipeline_.get())), gst_iterator_free);
+  gst_iterator_foreach(
+      all.get(),
+      [](const GValue* item, gpointer data) {
+        (*static_cast<std::function<void(GstElement*)>*>(data))(
+            GST_ELEMENT(g_value_get_object(item)));
+      },
+      const_cast<std::function<void(GstElement*)>*>(&look));
+}
+
 void TestPipeline::use(const Simulator& simulator, bool shares_cache) {
   static int caches = 0;
-  const auto src = element("src");
   const auto cache =
       simulator.cache() + (shares_cache ? "/shared" : "/own-" + std::to_string(++caches));
-  g_object_set(src.get(), "api-url", simulator.api_url().c_str(), "api-key",
-               simulator.key().c_str(), "ledger", simulator.ledger().c_str(), "cache-dir",
-               cache.c_str(), "poll-interval", 20, nullptr);
+  for_each_element([&](GstElement* one) {
+    if (g_object_class_find_property(G_OBJECT_GET_CLASS(one), "api-url") == nullptr) return;
+    g_object_set(one, "api-url", simulator.api_url().c_str(), "api-key", simulator.key().c_str(),
+                 "ledger", simulator.ledger().c_str(), "cache-dir", cache.c_str(), "poll-interval",
+                 20, nullptr);
+  });
 }
 
 void TestPipeline::watch(const char* sink) {
@@ -139,6 +153,10 @@ void TestPipeline::note(GstMessage* message) {
         const bool reused = string_field(task, "reused") == "true";
         tasks_.push_back(string_field(task, "status") + " " + string_field(task, "credits") +
                          (reused ? " reused" : ""));
+      }
+      if (gst_message_has_name(message, "veo-join")) {
+        const auto* join = gst_message_get_structure(message);
+        joins_.push_back(string_field(join, "join") + " " + string_field(join, "contained-steps"));
       }
       break;
     case GST_MESSAGE_WARNING: {

@@ -6,6 +6,7 @@
 #include <gst/gst.h>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -63,7 +64,7 @@ class TestPipeline {
 
   [[nodiscard]] GstElement* pipeline() const { return pipeline_.get(); }
   [[nodiscard]] GstPtr<GstElement> element(const char* name) const;
-  /// Points the veosrc named `src` to the simulator, with the key and the record kept beside it,
+  /// Points each veosrc and veoextend to the simulator, with the key and the record kept beside it,
   /// and polls fast. Unless `shares_cache`, no other pipeline's clips are there: each byte has to
   /// be fetched.
   void use(const Simulator& simulator, bool shares_cache = false);
@@ -83,18 +84,22 @@ class TestPipeline {
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
   /// `veo-task` element messages, as text: status, credits, and `reused` where it is.
   [[nodiscard]] const std::vector<std::string>& tasks() const { return tasks_; }
+  /// `veo-join` element messages, as text: `join` and `contained-steps`.
+  [[nodiscard]] const std::vector<std::string>& joins() const { return joins_; }
   [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
   [[nodiscard]] bool eos() const { return eos_; }
 
  private:
   struct Watch;
   void note(GstMessage* message);
+  void for_each_element(const std::function<void(GstElement*)>& look) const;
 
   GstPtr<GstElement> pipeline_;
   GstPtr<GstBus> bus_;
   std::map<std::string, std::unique_ptr<Watch>> watches_;
   std::vector<Progress> progress_;
   std::vector<std::string> tasks_;
+  std::vector<std::string> joins_;
   std::vector<std::string> warnings_;
   std::optional<Failure> failure_;
   bool eos_ = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// veo-run PROPERTY=VALUE… [--first=PROPERTY=VALUE] [--name=NAME=ADDRESS,…] [--budget=CREDITS]
+// veo-run PROPERTY=VALUE… [--continue=PROMPT]… [--keep=FILE] [--first=PROPERTY=VALUE]
+// [--name=NAME=ADDRESS,…] [--budget=CREDITS]
 //
 // Runs `veosrc PROPERTY=VALUE… ! fakesink` to its end, over the files that VEO_TEST_FAULT asks for
 // (FaultPlan::parse()), and prints one line of JSON with what came of it:
@@ -9,10 +10,11 @@
 //    "operations": ["open cache", …], "steps": ["mkdir cache", …], "faults": []}
 //   "error": {"code": "ledger", "task-id": "…", "charged": "unknown", "text": "…"}
 //
-// With `--first` a line that differs in that property plays before it, and stays, so that its
-// connections do. `--name` is what Resolver does, and `--budget` is VEO_DAILY_BUDGET. It ends with
-// 0 once it has done so, whatever it was, with 2 where it cannot run, and by SIGALRM where nothing
-// comes of it.
+// With `--continue` a veoextend follows for each prompt, with the same properties; `--keep` keeps
+// what comes out. With `--first` a line that differs in that property plays before it, and stays,
+// so that its connections do. `--name` is what Resolver does, and `--budget` is VEO_DAILY_BUDGET.
+// It ends with 0 once it has done so, whatever it was, with 2 where it cannot run, and by SIGALRM
+// where nothing comes of it.
 #include <gst/gst.h>
 #include <unistd.h>
 
@@ -97,13 +99,15 @@ void set(GstElement* element, const std::string& assignment) {
   const auto name = assignment.substr(0, equals);
   if (equals == std::string::npos ||
       g_object_class_find_property(G_OBJECT_GET_CLASS(element), name.c_str()) == nullptr) {
-    throw std::invalid_argument("veosrc has no property " + assignment);
+    throw std::invalid_argument("there is no property " + assignment);
   }
   gst_util_set_object_arg(G_OBJECT(element), name.c_str(), assignment.c_str() + equals + 1);
 }
 
 struct Arguments {
   std::vector<std::string> properties;
+  std::vector<std::string> continuations;
+  std::string kept;
   std::string first;
   std::optional<Resolver> resolver;
 
@@ -115,7 +119,11 @@ struct Arguments {
         word.remove_prefix(option.size());
         return true;
       };
-      if (takes("--first=")) {
+      if (takes("--continue=")) {
+        continuations.emplace_back(word);
+      } else if (takes("--keep=")) {
+        kept = word;
+      } else if (takes("--first=")) {
         first = word;
       } else if (takes("--name=")) {
         set_resolver(word);
@@ -140,15 +148,27 @@ struct Arguments {
   }
 };
 
-/// `veosrc … ! fakesink`, from PLAYING to its end.
+/// `veosrc … ! veoextend … ! fakesink`, from PLAYING to its end.
 class Playing {
  public:
-  explicit Playing(const std::vector<std::string>& properties) {
-    auto* const sink = gst_element_factory_make("fakesink", nullptr);
+  explicit Playing(const std::vector<std::string>& properties,
+                   const std::vector<std::string>& continuations = {},
+                   const std::string& kept = "") {
+    auto* const sink = gst_element_factory_make(kept.empty() ? "fakesink" : "filesink", nullptr);
     if (src_ == nullptr || sink == nullptr) throw std::runtime_error("no veosrc, or no fakesink");
     gst_bin_add_many(GST_BIN(pipeline_.get()), src_, sink, nullptr);
-    gst_element_link(src_, sink);
     for (const auto& property : properties) set(src_, property);
+    auto* last = src_;
+    for (const auto& prompt : continuations) {
+      auto* const next = gst_element_factory_make("veoextend", nullptr);
+      gst_bin_add(GST_BIN(pipeline_.get()), next);
+      for (const auto& property : properties) set(next, property);
+      set(next, "prompt=" + prompt);
+      gst_element_link(last, next);
+      last = next;
+    }
+    gst_element_link(last, sink);
+    if (!kept.empty()) set(sink, "location=" + kept);
     const Ptr<GstPad> pad(gst_element_get_static_pad(sink, "sink"));
     gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_BUFFER, &Output::probe, &output_, nullptr);
     gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING);
@@ -193,7 +213,7 @@ json run(const Arguments& arguments) {
     const auto end = first.emplace(others).wait();
     if (!end.at("eos")) throw std::runtime_error("the first line failed: " + end.dump());
   }
-  return Playing(arguments.properties).wait();
+  return Playing(arguments.properties, arguments.continuations, arguments.kept).wait();
 }
 
 int run_all(int argc, char** argv) {

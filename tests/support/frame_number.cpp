@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "frame_number.h"
 
+#include "command.h"
+
 namespace veo::test {
 namespace {
 
@@ -35,6 +37,19 @@ std::optional<unsigned> read_frame_number(const std::uint8_t* luma, int stride, 
   }
   if (!odd) return std::nullopt;
   return number;
+}
+
+std::vector<int> frame_numbers(const std::string& path, int width, int height) {
+  const auto frames =
+      output_of("ffmpeg -v error -i " + path + " -map 0:v -f rawvideo -pix_fmt gray -");
+  const auto size = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+  std::vector<int> numbers;
+  for (std::size_t at = 0; at + size <= frames.size(); at += size) {
+    const auto number = read_frame_number(reinterpret_cast<const std::uint8_t*>(frames.data()) + at,
+                                          width, width, height);
+    numbers.push_back(number ? static_cast<int>(*number) : -1);
+  }
+  return numbers;
 }
 
 }  // namespace veo::test

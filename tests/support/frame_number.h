@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace veo::test {
 
@@ -14,5 +16,8 @@ namespace veo::test {
 /// number, or it is damaged.
 std::optional<unsigned> read_frame_number(const std::uint8_t* luma, int stride, int width,
                                           int height);
+
+/// Of each picture that FFmpeg decodes of a file; -1: it has none.
+std::vector<int> frame_numbers(const std::string& path, int width, int height);
 
 }  // namespace veo::test

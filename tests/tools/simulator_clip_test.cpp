@@ -20,20 +20,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 /// The numbers of all frames, as FFmpeg decodes them; -1 for a frame that cannot be read.
-std::vector<int> frame_numbers(const std::string& path, int width, int height) {
-  const auto frames =
-      output_of("ffmpeg -v error -i " + path + " -map 0:v -f rawvideo -pix_fmt gray -");
-  const auto size = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
-  EXPECT_EQ(frames.size() % size, 0U);
-  std::vector<int> numbers;
-  for (std::size_t at = 0; at + size <= frames.size(); at += size) {
-    const auto number = read_frame_number(reinterpret_cast<const std::uint8_t*>(frames.data()) + at,
-                                          width, width, height);
-    numbers.push_back(number ? static_cast<int>(*number) : -1);
-  }
-  return numbers;
-}
-
 std::vector<int> count_from(int first, int count) {
   std::vector<int> numbers(static_cast<std::size_t>(count));
   std::iota(numbers.begin(), numbers.end(), first);
@@ -247,7 +233,8 @@ TEST(SimulatorPrompts, AreTextAndNoMarkup) {
 
 TEST(SimulatorExtensions, ContinueTheNumbersOrHoldTheWholeFilm) {
   for (const auto& [extend, numbers] :
-       {std::pair{"continuation", count_from(24, 12)}, std::pair{"whole", count_from(0, 36)}}) {
+       {std::pair{"continuation", count_from(24, 12)}, std::pair{"parent", count_from(12, 24)},
+        std::pair{"whole", count_from(0, 36)}}) {
     const Service service({"--generation-time", "0s", "--frames", "12", "--extend", extend});
     auto id = service.create();
     for (int i = 0; i < 2; ++i) {

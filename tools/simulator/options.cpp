@@ -63,15 +63,21 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
       "from a task's creation to its end (default 3s)");
   app.add_flag("--progress", options.progress, "progress in percent instead of null");
   add_choice(app, "--extend", options.extend,
-             {{"continuation", Extend::continuation}, {"whole", Extend::whole}},
+             {{"continuation", Extend::continuation},
+              {"parent", Extend::parent},
+              {"whole", Extend::whole}},
              "what the file of an extension holds (default continuation)");
   add_choice(app, "--layout", options.layout,
              {{"moov-last", Layout::moov_last},
               {"moov-first", Layout::moov_first},
               {"fragmented", Layout::fragmented}},
              "the order of the boxes in the clips made here (default moov-last)");
-  app.add_option("--clip", options.clip, "serve this file for each task, byte for byte")
-      ->check(CLI::ExistingFile);
+  app.add_option("--clip", options.clips,
+                 "serve this file for each task, byte for byte; given again: the next one for the "
+                 "next task, the last for all others")
+      ->check(CLI::ExistingFile)
+      ->take_all()
+      ->allow_extra_args(false);
   app.add_option("--frames", options.frames, "the length of the clips made here, at 24 a second")
       ->check(CLI::Range(1U, 2400U))
       ->capture_default_str();

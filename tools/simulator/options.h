@@ -12,7 +12,7 @@
 namespace simulator {
 
 /// What the file of an extension holds.
-enum class Extend { continuation, whole };
+enum class Extend { continuation, parent, whole };
 /// The order of a clip's boxes.
 enum class Layout { moov_last, moov_first, fragmented };
 /// The file host's validators: a strong ETag with Last-Modified, a weak ETag alone, or none.
@@ -29,7 +29,7 @@ struct Options {
   bool progress = false;
   Extend extend = Extend::continuation;
   Layout layout = Layout::moov_last;
-  std::string clip;
+  std::vector<std::string> clips;
   unsigned frames = 192;
 
   std::string key;

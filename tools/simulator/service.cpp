@@ -61,9 +61,8 @@ Service::Service(const Options& options, std::string file_origin, FaultPlan& fau
       stop_(stop),
       callbacks_(faults, stop),
       balance_(options.credits) {
-  if (!options_.clip.empty()) {
-    given_clip_ = read_clip(options_.clip);
-  } else {
+  for (const auto& path : options_.clips) given_clips_.push_back(read_clip(path));
+  if (given_clips_.empty()) {
     worker_.emplace(stop_, [this] {
       const std::lock_guard lock(mutex_);
       changed_.notify_all();
@@ -113,7 +112,10 @@ std::string Service::create(const Generation& generation) {
   task.created_at = std::time(nullptr);
   task.path = path_of(task.id, task.created_at);
   task.scenes.push_back({task.id, generation.prompt, first_frame, options_.frames});
-  if (task.failure.empty()) task.clip = worker_ ? worker_->make(plan(task)) : given_clip_;
+  if (task.failure.empty()) {
+    task.clip = worker_ ? worker_->make(plan(task))
+                        : given_clips_[std::min(tasks_.size(), given_clips_.size() - 1)];
+  }
   tasks_.push_back(std::move(task));
   changed_.notify_all();
   return tasks_.back().id;
@@ -175,7 +177,11 @@ ClipPlan Service::plan(const Task& task) const {
   const auto& format = formats.at(task.request.resolution);
   const bool portrait = task.request.aspect_ratio == "9:16";
   auto scenes = task.scenes;
-  if (options_.extend == Extend::continuation) scenes = {task.scenes.back()};
+  const std::size_t kept = options_.extend == Extend::continuation ? 1
+                           : options_.extend == Extend::parent     ? 2
+                                                                   : scenes.size();
+  scenes.erase(scenes.begin(),
+               scenes.end() - static_cast<std::ptrdiff_t>(std::min(kept, scenes.size())));
   return {std::move(scenes), portrait ? format.height : format.width,
           portrait ? format.width : format.height, format.bitrate, options_.layout};
 }

@@ -84,7 +84,7 @@ class Service {
   const std::string file_origin_;
   FaultPlan& faults_;
   Stop& stop_;
-  std::shared_future<Clip> given_clip_;  // --clip
+  std::vector<std::shared_future<Clip>> given_clips_;  // --clip
   Callbacks callbacks_;
 
   mutable std::mutex mutex_;
