@@ -33,9 +33,9 @@ std::vector<int> count_to(int count) {
   return numbers;
 }
 
-/// Of tasks that are over at once, with clips of two seconds.
+/// Of tasks that are over at once, with clips of 64 frames, the shortest of whole AAC frames.
 Simulator quick(std::vector<std::string> more = {}) {
-  more.insert(more.end(), {"--generation-time", "0s", "--frames", "48"});
+  more.insert(more.end(), {"--generation-time", "0s", "--frames", "64"});
   return Simulator::start(more);
 }
 
@@ -175,10 +175,10 @@ TEST_P(ExtendDelivery, GivesTheFilmOnce) {
   const auto run = make(simulator, three);
   ASSERT_FALSE(run->failure()) << run->failure()->text;
   EXPECT_EQ(run->joins(), GetParam().joins);
-  EXPECT_EQ(numbers(), count_to(144));
-  EXPECT_NEAR(std::stod(samples()), 288'000, 512);  // half an AAC frame
+  EXPECT_EQ(numbers(), count_to(192));
+  EXPECT_EQ(samples(), "384000\n");
   const auto seen = decode(&simulator, three + " ! decodebin name=d");
-  EXPECT_EQ(seen.video.size(), 144U);
+  EXPECT_EQ(seen.video.size(), 192U);
   EXPECT_EQ(simulator.state().at("charges"), 3);
 }
 
@@ -232,10 +232,10 @@ TEST_F(Extend, TheUserMayDecide) {
   const auto simulator = quick({"--extend", "whole"});
   auto run = make(simulator, "veosrc prompt=A ! veoextend prompt=B join=append");
   ASSERT_FALSE(run->failure()) << run->failure()->text;
-  EXPECT_EQ(numbers().size(), 144U);
+  EXPECT_EQ(numbers().size(), 192U);
   run = make(simulator, "veosrc prompt=A ! veoextend prompt=B join=replace");
   ASSERT_FALSE(run->failure()) << run->failure()->text;
-  EXPECT_EQ(numbers(), count_to(96));
+  EXPECT_EQ(numbers(), count_to(128));
   EXPECT_EQ(simulator.state().at("charges"), 2);
 }
 
@@ -280,7 +280,7 @@ TEST_F(Extend, TheTaskTravelsThroughQueuesTeesAndBins) {
            "veosrc prompt=A ! queue ! identity ! tee name=t ! queue ! ( veoextend prompt=B ) ! "
            "queue ! veoextend prompt=C");
   ASSERT_FALSE(run->failure()) << run->failure()->text;
-  EXPECT_EQ(numbers(), count_to(144));
+  EXPECT_EQ(numbers(), count_to(192));
 }
 
 TEST_F(Extend, AForeignStreamIsContinuedByItsTasksId) {
@@ -292,7 +292,7 @@ TEST_F(Extend, AForeignStreamIsContinuedByItsTasksId) {
       make(simulator, "filesrc location=" + directory_.file("a.mp4") +
                           " ! veoextend prompt=B extend-task-id=" + id + " ! veoextend prompt=C");
   ASSERT_FALSE(run->failure()) << run->failure()->text;
-  EXPECT_EQ(numbers(), count_to(144));
+  EXPECT_EQ(numbers(), count_to(192));
   EXPECT_EQ(simulator.state().at("charges"), 3);
 }
 
@@ -341,7 +341,7 @@ TEST_P(ExtendFailure, LeavesTheStepsBeforeItWholeAndGoesOnAnotherTime) {
   EXPECT_EQ(run->failure()->details.at("code"), "task-failed");
   EXPECT_EQ(run->failure()->details.at("charged"), "refunded");
   EXPECT_THAT(run->failure()->text, HasSubstr("Step 3 of the film failed"));
-  EXPECT_EQ(numbers(), count_to(96));
+  EXPECT_EQ(numbers(), count_to(128));
 
   // In another process: within this one, the failure stays.
   const auto again =
@@ -350,7 +350,7 @@ TEST_P(ExtendFailure, LeavesTheStepsBeforeItWholeAndGoesOnAnotherTime) {
                 "/shared VEO_POLL_INTERVAL=20 gst-launch-1.0 " + line +
                 " ! filesink location=" + film() + " 2>&1");
   EXPECT_THAT(again, HasSubstr("Got EOS"));
-  EXPECT_EQ(numbers(), count_to(192));
+  EXPECT_EQ(numbers(), count_to(256));
   EXPECT_EQ(simulator.state().at("charges"), 5);
   EXPECT_EQ(simulator.state().at("refunds"), 1);
 }
@@ -365,7 +365,7 @@ TEST_F(Extend, APriceThatIsNotKnownIsOverAnyLimit) {
   EXPECT_EQ(run->failure()->details.at("code"), "budget-exceeded");
   EXPECT_THAT(run->failure()->text, HasSubstr("extend_credits"));
   EXPECT_EQ(simulator.state().at("charges"), 1);
-  EXPECT_EQ(numbers(), count_to(48));
+  EXPECT_EQ(numbers(), count_to(64));
 }
 
 TEST_F(Extend, ADryRunSendsNothing) {
