@@ -64,5 +64,42 @@ TEST(ExampleAhead, HasAllMadeAtOnce) {
   }
 }
 
+/// Three shots of a clip that costs nothing to make.
+std::string film(const Simulator& simulator, const std::string& destination) {
+  return output_of("VEO_API_URL=" + simulator.api_url() + " VEO_API_KEY=" + simulator.key() +
+                   " VEO_LEDGER=" + simulator.ledger() + " VEO_CACHE_DIR=" + simulator.cache() +
+                   " VEO_POLL_INTERVAL=20 GST_PLUGIN_FEATURE_RANK=fakevideosink:MAX,"
+                   "fakeaudiosink:MAX $VEO_EXAMPLE_FILM " +
+                   destination + " 'a dog' 'it runs' 'it \"rests\"' 2>&1");
+}
+
+std::string probe(const std::string& file) {
+  return output_of(
+      "ffprobe -v error -count_frames -select_streams v -show_entries "
+      "stream=codec_name,nb_read_frames -of csv=p=0 " +
+      file);
+}
+
+TEST(ExampleFilm, IsKeptTranscodedAndShownForThreeCharges) {
+  const TemporaryDirectory directory;
+  output_of(
+      "ffmpeg -v error -f lavfi -i testsrc2=size=320x180:rate=24:duration=1 -f lavfi -i "
+      "sine=sample_rate=48000:duration=1 -c:v libx264 -pix_fmt yuv420p -c:a aac -ac 2 " +
+      directory.file("clip.mp4"));
+  const auto simulator =
+      Simulator::start({"--generation-time", "0s", "--clip", directory.file("clip.mp4")});
+  auto said = film(simulator, directory.file("film.mp4"));
+  EXPECT_THAT(said, HasSubstr("shot3: Submitting"));
+  EXPECT_EQ(probe(directory.file("film.mp4")), "h264,72\n") << said;
+  said = film(simulator, directory.file("film.webm"));
+  EXPECT_EQ(probe(directory.file("film.webm")), "vp9,72\n") << said;
+
+  said = film(simulator, "display");
+  const std::string last = simulator.state().at("tasks").at(2).at("id");
+  EXPECT_THAT(said, HasSubstr("shot3: task " + last + " is completed"));
+  EXPECT_THAT(said, testing::Not(HasSubstr("shot2: Submitting")));
+  EXPECT_EQ(simulator.state().at("charges"), 3);
+}
+
 }  // namespace
 }  // namespace veo::test
