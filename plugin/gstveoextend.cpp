@@ -490,7 +490,8 @@ class VeoExtend {
     const auto join = look().join;
     // What upstream is, and whether it can be continued, comes first.
     const bool known = wait_for([join](const Run& run) {
-      return join == Join::append ? run.phase != Phase::waiting : run.phase >= Phase::completed;
+      const auto enough = join == Join::append ? Phase::running : Phase::completed;
+      return run.phase >= enough || run.has_failed_parent();
     });
     if (!known) return interrupted();
     if (look().settings.source.dry_run) {
@@ -507,7 +508,8 @@ class VeoExtend {
       if (auto done = push_events(); !done) return done;
       if (!await_plan()) return interrupted();
       const auto run = look();
-      if (run.phase == Phase::planned && run.first < run.steps.size() - 1) {
+      const bool is_planned = run.phase == Phase::planned && !run.has_failed_parent();
+      if (is_planned && run.first < run.steps.size() - 1) {
         return film_without_parent(run);
       }
     }
@@ -515,6 +517,7 @@ class VeoExtend {
     if (!await_plan()) return interrupted();
     const auto run = look();
     if (!added) return run.phase == Phase::failed && film_.bytes == 0 ? outcome() : added;
+    if (run.has_failed_parent()) return end_early(parent_failed().value());
     if (run.phase == Phase::failed) return end_early(*run.error);
     SourceStream file(run.source, wakeup_);
     if (auto done = add(file); !done) return end_early(explain(done.error()));
@@ -522,7 +525,8 @@ class VeoExtend {
   }
 
   bool await_plan() {
-    return wait_for([](const Run& run) { return run.phase >= Phase::planned; });
+    return wait_for(
+        [](const Run& run) { return run.phase >= Phase::planned || run.has_failed_parent(); });
   }
 
   [[nodiscard]] Status outcome() const {
@@ -640,10 +644,7 @@ class VeoExtend {
   }
 
   /// Upstream may have ended, and nobody would tell.
-  void post_flow_error(GstFlowReturn flow) {
-    if (reporter_) reporter_->canceled();
-    GST_ELEMENT_FLOW_ERROR(element_, flow);
-  }
+  void post_flow_error(GstFlowReturn flow) { GST_ELEMENT_FLOW_ERROR(element_, flow); }
 
   void fail_with(Error error) {
     if (!wakeup_->pause(started_at_ + first_error_after)) return;
