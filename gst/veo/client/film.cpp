@@ -70,9 +70,11 @@ std::vector<std::string> files_of(const FilmSteps& steps, std::size_t count) {
   return files;
 }
 
-Result<std::size_t> find_beginning(const FilmSteps& steps, media::ByteStream& parent,
+Result<std::size_t> find_beginning(const FilmSteps& steps, Join join, media::ByteStream& parent,
                                    media::ByteStream& file, std::uint64_t file_frames,
                                    const OpenTask& open) {
+  if (join == Join::append) return steps.size();
+  if (join == Join::replace) return std::size_t{0};
   const auto own = own_frames(steps);
   // Frames of the film from the step on.
   auto after = std::accumulate(own.begin(), own.end(), std::uint64_t{0});
@@ -96,6 +98,33 @@ Result<std::size_t> find_beginning(const FilmSteps& steps, media::ByteStream& pa
     if (media::are_alike(*there, *pictures)) return i;
   }
   return steps.size();
+}
+
+std::vector<std::string> chain_of(const std::vector<Record>& records, std::string task_id) {
+  std::vector<std::string> chain;
+  // Nothing says that a record tells the truth: none is taken twice.
+  while (!task_id.empty() && std::ranges::find(chain, task_id) == chain.end()) {
+    const auto record = std::ranges::find(records, task_id, &Record::task_id);
+    chain.insert(chain.begin(), std::move(task_id));
+    task_id = record == records.end() ? "" : record->parent_task_id;
+  }
+  return chain;
+}
+
+Result<FilmSteps> find_steps(const std::vector<std::string>& chain, const OpenTask& open) {
+  FilmSteps steps;
+  for (const auto& id : chain) {
+    auto file = open(id);
+    if (!file) return fail(std::move(file.error()));
+    auto parent = open(steps.empty() ? id : files_of(steps, steps.size()).front());
+    if (!parent) return fail(std::move(parent.error()));
+    const auto frames = media::count_frames(**file);
+    if (!frames) return fail(frames.error());
+    const auto first = find_beginning(steps, Join::automatic, **parent, **file, *frames, open);
+    if (!first) return fail(first.error());
+    steps.push_back({.task_id = id, .first = *first, .frames = *frames});
+  }
+  return steps;
 }
 
 }  // namespace veo

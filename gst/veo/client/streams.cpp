@@ -18,6 +18,19 @@ tl::unexpected<Error> interrupted() {
 SourceStream::SourceStream(std::shared_ptr<Source> source, std::shared_ptr<Wakeup> wakeup)
     : source_(std::move(source)), wakeup_(std::move(wakeup)) {}
 
+Result<std::unique_ptr<media::ByteStream>> SourceStream::open_task(Source::Settings settings,
+                                                                   const std::string& task_id,
+                                                                   std::shared_ptr<Wakeup> wakeup) {
+  settings.request = {};
+  settings.task_id = task_id;
+  settings.layout = Source::LayoutMode::streamable;
+  settings.callback_listen.clear();
+  auto opened = Source::open(std::move(settings), wakeup);
+  if (!opened) return fail(std::move(opened.error()));
+  (*opened)->start();
+  return std::make_unique<SourceStream>(std::move(*opened), std::move(wakeup));
+}
+
 Result<std::size_t> SourceStream::read(std::uint64_t offset, std::span<std::uint8_t> into) {
   for (;;) {
     const auto ticket = wakeup_->ticket();

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "veo/core/record.h"
 #include "veo/core/result.h"
 #include "veo/media/byte_stream.h"
 
@@ -46,14 +47,20 @@ std::vector<std::string> files_of(const FilmSteps& steps, std::size_t count);
 ///
 /// It begins with a step that is there if it is longer by a second or more than all from that step
 /// on, and its pictures of the first second are those with which that step begins. Where several
-/// would do, it is the earliest.
+/// would do, it is the earliest. With another Join than automatic, that is the user's word.
 ///
 /// `parent` has the film so far, and is read up to a second of it; `open` gives other tasks' files.
 /// Fails with what they fail with.
 using OpenTask =
     std::function<Result<std::unique_ptr<media::ByteStream>>(const std::string& task_id)>;
-Result<std::size_t> find_beginning(const FilmSteps& steps, media::ByteStream& parent,
+Result<std::size_t> find_beginning(const FilmSteps& steps, Join join, media::ByteStream& parent,
                                    media::ByteStream& file, std::uint64_t file_frames,
                                    const OpenTask& open);
+
+/// The tasks that a task continues, as far as `records` know them: first the first, last the task
+/// itself.
+std::vector<std::string> chain_of(const std::vector<Record>& records, std::string task_id);
+/// The steps of such a chain, by what their files show.
+Result<FilmSteps> find_steps(const std::vector<std::string>& chain, const OpenTask& open);
 
 }  // namespace veo
