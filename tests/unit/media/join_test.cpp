@@ -260,6 +260,44 @@ TEST_F(Join, KeepsTwentyClipsInStep) {
   expect_seamless(std::vector<std::string>(20, odd));
 }
 
+// Each clip has a beep at half a second: where it is in the film says where its sound is.
+TEST_F(Join, IsNeverMoreThanHalfAnAacFrameOutOfStep) {
+  const int counts[] = {47, 30, 47, 41, 47, 29, 47, 47, 37, 47,
+                        47, 31, 47, 47, 43, 47, 47, 47, 26, 47};
+  std::vector<std::string> clips;
+  for (const auto frames : counts) {
+    const auto path = directory_.file(std::to_string(frames) + ".mp4");
+    if (!std::filesystem::exists(path)) {
+      const auto seconds = std::to_string(frames / 24.0);
+      output_of(
+          "ffmpeg -v error -f lavfi -i testsrc2=size=320x180:rate=24:duration=" + seconds +
+          " -f lavfi -i \"aevalsrc='0.5*sin(6283*t)*between(t,0.5,0.6)':s=48000:d=" + seconds +
+          "\" -c:v libx264 -preset ultrafast -pix_fmt yuv420p -c:a aac " + path + " 2>&1");
+    }
+    clips.push_back(path);
+  }
+  const auto path = directory_.file("film.mp4");
+  ASSERT_TRUE(join(clips, path));
+  const auto loud_from = [](const std::vector<std::int16_t>& sound, std::size_t from) {
+    while (from < sound.size() && std::abs(sound[from]) < 4000) ++from;
+    return from;
+  };
+  const auto film = sound_of(path);
+  std::size_t frame = 0;
+  long worst = 0;
+  for (std::size_t i = 0; i < clips.size(); ++i) {
+    const auto begin = frame * 2000;
+    const auto wanted = begin + loud_from(sound_of(clips[i]), 0);
+    const auto heard = loud_from(film, begin);
+    const auto late = static_cast<long>(heard) - static_cast<long>(wanted);
+    EXPECT_LE(std::abs(late), 512) << "clip " << i;
+    worst = std::max(worst, std::abs(late));
+    frame += static_cast<std::size_t>(counts[i]);
+  }
+  std::cout << "sound of 20 clips of odd lengths: at most " << worst << " samples out of step\n";
+  EXPECT_GT(worst, 0) << "whole AAC frames show nothing";
+}
+
 TEST_F(Join, RefusesWhatDoesNotFitAndKeepsTheFilm) {
   const auto clip = make("clip");
   const std::pair<std::string, std::string> others[] = {
