@@ -58,6 +58,7 @@ void add_download(CLI::App& app, Run& run);
 void add_extend(CLI::App& app, Run& run);
 void add_generate(CLI::App& app, Run& run);
 void add_history(CLI::App& app, Run& run);
+void add_join(CLI::App& app, Run& run);
 void add_play(CLI::App& app, Run& run);
 void add_price(CLI::App& app, Run& run);
 void add_status(CLI::App& app, Run& run);

@@ -39,7 +39,7 @@ void add_output(CLI::App& command, Deliver& arguments) {
       ->type_name("FILE|-");
 }
 
-int deliver(Session& session, const Deliver& arguments) {
+int deliver(Session& session, const Deliver& arguments, std::optional<Join> film) {
   const bool is_piped = arguments.output == "-";
   Display display(arguments.kind(), is_piped);
   const auto refuse = [&](const Error& error) {
@@ -56,7 +56,7 @@ int deliver(Session& session, const Deliver& arguments) {
     if (!opened) return refuse(opened.error());
     output = std::move(*opened);
   }
-  return run(session, std::move(*settings), std::move(output), display).exit_code;
+  return run(session, std::move(*settings), std::move(output), display, film).exit_code;
 }
 
 }  // namespace veo::cli

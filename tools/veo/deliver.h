@@ -3,9 +3,11 @@
 // The commands that end with a video: generate, extend and download.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "command.h"
+#include "veo/client/film.h"
 
 namespace veo::cli {
 
@@ -18,7 +20,7 @@ void add_prompt(CLI::App& command, Arguments& arguments, const std::string& name
 void add_task(CLI::App& command, Arguments& arguments, const std::string& option);
 void add_output(CLI::App& command, Deliver& arguments);
 
-/// Returns the exit code.
-int deliver(Session& session, const Deliver& arguments);
+/// `film`: see run(). Returns the exit code.
+int deliver(Session& session, const Deliver& arguments, std::optional<Join> film = std::nullopt);
 
 }  // namespace veo::cli

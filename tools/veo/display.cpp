@@ -264,6 +264,16 @@ void Display::tell(nlohmann::json event) {
       event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
+void Display::interrupted(const std::string& task_id, const std::string& next) {
+  say("Interrupted. " + next);
+  nlohmann::json event{{"event", "interrupted"},
+                       {"task-id", nullptr},
+                       {"exit-code", exit_interrupted},
+                       {"next", next}};
+  if (!task_id.empty()) event["task-id"] = task_id;
+  tell(std::move(event));
+}
+
 void Display::failed(const Error& error, const std::string& next) {
   auto event = to_json(error);
   event["event"] = "error";

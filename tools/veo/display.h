@@ -35,6 +35,8 @@ class Display {
   void say(const std::string& text);
   /// An object for machines: the member `event` is its kind.
   void tell(nlohmann::json event);
+  /// By Ctrl-C or SIGTERM. `next`: how to go on.
+  void interrupted(const std::string& task_id, const std::string& next);
   /// `next`: what to type.
   void failed(const Error& error, const std::string& next = "");
 

@@ -6,7 +6,11 @@
 #include <variant>
 
 #include "exit_code.h"
+#include "film_writer.h"
 #include "veo/client/access.h"
+#include "veo/client/account.h"
+#include "veo/client/streams.h"
+#include "veo/media/pictures.h"
 
 namespace veo::cli {
 
@@ -21,13 +25,30 @@ constexpr std::size_t piece = 256U << 10U;
 /// Whether what is read comes into the cache.
 bool is_kept() { return environment::get("VEO_CACHE_SIZE").value_or("") != "0"; }
 
+/// Shows how far its download is, whenever it is read.
+class ShownStream : public media::ByteStream {
+ public:
+  ShownStream(media::ByteStream& stream, const Source& source, Display& display)
+      : stream_(stream), source_(source), display_(display) {}
+  Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) override {
+    display_.update(source_.snapshot());
+    return stream_.read(offset, into);
+  }
+
+ private:
+  media::ByteStream& stream_;
+  const Source& source_;
+  Display& display_;
+};
+
 class Delivery {
  public:
   Delivery(Session& session, Source::Settings settings, std::optional<Output> output,
-           Display& display)
+           std::optional<Join> film, Display& display)
       : session_(session),
         settings_(std::move(settings)),
         output_(std::move(output)),
+        film_(film),
         display_(display) {}
 
   Outcome run() {
@@ -35,28 +56,47 @@ class Delivery {
     if (!opened) return fail_with(opened.error());
     source_ = std::move(*opened);
     display_.update(source_->snapshot());
+    if (output_ && film_) return run_film();
     source_->start();
     if (settings_.dry_run) return priced();
+    if (output_) return deliver_file();
+    if (auto ended = await_completion()) return *ended;
+    return done(source_->snapshot(), "");
+  }
+
+ private:
+  /// False: interrupted.
+  bool wait(Wakeup::Ticket ticket) {
+    return session_.wakeup->wait(
+        ticket, std::chrono::steady_clock::now() + (display_.moves() ? redraw_each : look_each));
+  }
+
+  /// nullopt: it is completed.
+  std::optional<Outcome> await_completion() {
     for (;;) {
       const auto ticket = session_.wakeup->ticket();
       const auto seen = source_->snapshot();
       display_.update(seen);
       outcome_.task_id = seen.job.task_id;
-      if (!output_) {
-        if (seen.job.error) return fail_with(*seen.job.error);
-        if (seen.job.phase == Job::Phase::completed) return done(seen, "");
-      } else if (auto ended = deliver()) {
-        return *ended;
-      } else if (moved_) {
-        continue;
-      }
-      const auto until =
-          std::chrono::steady_clock::now() + (display_.moves() ? redraw_each : look_each);
-      if (!session_.wakeup->wait(ticket, until)) return interrupted();
+      if (seen.job.error) return fail_with(*seen.job.error);
+      if (seen.job.phase == Job::Phase::completed) return std::nullopt;
+      if (!wait(ticket)) return interrupted();
     }
   }
 
- private:
+  // --- a file as it was delivered ---
+
+  Outcome deliver_file() {
+    for (;;) {
+      const auto ticket = session_.wakeup->ticket();
+      const auto seen = source_->snapshot();
+      display_.update(seen);
+      outcome_.task_id = seen.job.task_id;
+      if (auto ended = deliver()) return *ended;
+      if (!moved_ && !wait(ticket)) return interrupted();
+    }
+  }
+
   /// Passes on what is there, if anything is.
   std::optional<Outcome> deliver() {
     moved_ = false;
@@ -85,6 +125,111 @@ class Delivery {
     auto file = output_->finish(outcome_.task_id + ".mp4");
     if (!file) return fail_with(with_task(file.error()));
     return done(source_->snapshot(), *file);
+  }
+
+  // --- a film ---
+
+  Outcome run_film() {
+    const auto open = [this](const std::string& id) {
+      return SourceStream::open_task(settings_, id, session_.wakeup);
+    };
+    FilmSteps steps;
+    // What could not be joined is not paid for.
+    if (*film_ != Join::replace) {
+      auto found = find_parents(open);
+      if (!found) return refuse_parent(std::move(found.error()));
+      steps = std::move(*found);
+    }
+    source_->start();
+    FilmWriter writer(*output_);
+    const auto so_far = files_of(steps, steps.size());
+    if (*film_ == Join::append) {
+      for (const auto& id : so_far) {
+        if (auto ended = add(writer, open(id))) return *ended;
+      }
+    }
+    if (auto ended = await_completion()) {
+      static_cast<void>(writer.finish());  // a pipe has the parent, to its last frame
+      return *ended;
+    }
+    SourceStream own(source_, session_.wakeup);
+    if (*film_ != Join::append) {
+      auto first = find_own(steps, own, open);
+      if (!first) return fail_to_join(std::move(first.error()));
+      const auto before = files_of(steps, *first);
+      if (before.empty()) return deliver_file();
+      for (const auto& id : before) {
+        if (auto ended = add(writer, open(id))) return *ended;
+      }
+    }
+    ShownStream shown(own, *source_, display_);
+    const auto added = writer.add(shown);
+    if (!added) return fail_to_join(added.error());
+    if (*added == Output::Written::interrupted) return interrupted();
+    const auto rest = writer.finish();
+    if (!rest) return fail_to_join(rest.error());
+    if (*rest == Output::Written::interrupted) return interrupted();
+    reader_has_gone_ = !writer.has_reader();
+    outcome_.bytes = writer.bytes();
+    return finish();
+  }
+
+  /// The steps of the film that is continued, from the files.
+  Result<FilmSteps> find_parents(const OpenTask& open) {
+    auto records = read_history(settings_.ledger);
+    if (!records) return fail(std::move(records.error()));
+    const auto chain = chain_of(*records, settings_.request.extend_task_id.value_or(""));
+    auto parent = open(chain.back());
+    if (!parent) return fail(std::move(parent.error()));
+    if (const auto format = media::probe(**parent); !format) return fail(format.error());
+    if (*film_ == Join::append && chain.size() == 1) return FilmSteps{{.task_id = chain.back()}};
+    return find_steps(chain, open);
+  }
+
+  /// With which step of the film the delivered file begins.
+  Result<std::size_t> find_own(const FilmSteps& steps, media::ByteStream& own,
+                               const OpenTask& open) {
+    const auto frames = media::count_frames(own);
+    if (!frames) return fail(frames.error());
+    if (*film_ == Join::replace) return std::size_t{0};
+    auto parent = open(files_of(steps, steps.size()).front());
+    if (!parent) return fail(std::move(parent.error()));
+    const auto first = find_beginning(steps, *film_, **parent, own, *frames, open);
+    if (!first) return first;
+    display_.tell({{"event", "join"},
+                   {"task-id", outcome_.task_id},
+                   {"join", *first == steps.size() ? "append" : "replace"},
+                   {"frames", *frames},
+                   {"contained-steps", steps.size() - *first}});
+    if (*first < steps.size()) {
+      display_.say("The delivered video holds " + std::to_string(steps.size() - *first) +
+                   " of the steps before it, which come from it.");
+    }
+    return first;
+  }
+
+  /// nullopt: it is in the film.
+  std::optional<Outcome> add(FilmWriter& writer, Result<std::unique_ptr<media::ByteStream>> clip) {
+    if (!clip) return fail_to_join(std::move(clip.error()));
+    const auto added = writer.add(**clip);
+    if (!added) return fail_to_join(added.error());
+    if (*added == Output::Written::interrupted) return interrupted();
+    return std::nullopt;
+  }
+
+  Outcome refuse_parent(Error error) {
+    if (session_.interruption.happened()) return interrupted();
+    error.message = "The video to continue cannot be joined: " + error.message +
+                    " Nothing was submitted. --clip-only asks for the continuation alone.";
+    return fail_with(error);
+  }
+
+  Outcome fail_to_join(Error error) {
+    if (session_.interruption.happened()) return interrupted();
+    if (error.code == ErrorCode::bad_media) {
+      error.message = "The continuation cannot be joined to what it continues: " + error.message;
+    }
+    return fail_with(with_task(std::move(error)));
   }
 
   Outcome priced() {
@@ -165,21 +310,16 @@ class Delivery {
     } else {
       next = "Nothing was sent.";
     }
-    display_.say("Interrupted. " + next);
-    nlohmann::json event{{"event", "interrupted"},
-                         {"task-id", nullptr},
-                         {"exit-code", exit_interrupted},
-                         {"next", next}};
-    if (!outcome_.task_id.empty()) event["task-id"] = outcome_.task_id;
-    display_.tell(std::move(event));
+    display_.interrupted(outcome_.task_id, next);
     return outcome_;
   }
 
   Session& session_;
   const Source::Settings settings_;
   std::optional<Output> output_;
+  const std::optional<Join> film_;
   Display& display_;
-  std::unique_ptr<Source> source_;
+  std::shared_ptr<Source> source_;
   Outcome outcome_;
   bool moved_ = false;
   bool reader_has_gone_ = false;
@@ -188,8 +328,8 @@ class Delivery {
 }  // namespace
 
 Outcome run(Session& session, Source::Settings settings, std::optional<Output> output,
-            Display& display) {
-  return Delivery(session, std::move(settings), std::move(output), display).run();
+            Display& display, std::optional<Join> film) {
+  return Delivery(session, std::move(settings), std::move(output), film, display).run();
 }
 
 }  // namespace veo::cli

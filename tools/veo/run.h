@@ -9,6 +9,7 @@
 #include "command.h"
 #include "display.h"
 #include "output.h"
+#include "veo/client/film.h"
 #include "veo/client/source.h"
 
 namespace veo::cli {
@@ -24,7 +25,10 @@ struct Outcome {
 /// Waits for the task of `settings`, and writes its video to `output`; without one, waits for its
 /// end alone. A reader who leaves early ends it well, when the video is in the cache. Tells all
 /// there is to tell.
+///
+/// `film`: what is written is the film of the video's chain, of all tasks before it that the record
+/// knows, joined in that way.
 Outcome run(Session& session, Source::Settings settings, std::optional<Output> output,
-            Display& display);
+            Display& display, std::optional<Join> film = std::nullopt);
 
 }  // namespace veo::cli

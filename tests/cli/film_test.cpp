@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Films from the shell: by `extend`, of what the service made, and by `join`, of files.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <numeric>
+
+#include "frame_number.h"
+#include "shell.h"
+
+namespace veo::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// Clips of 64 frames, the shortest of whole AAC frames.
+Simulator quick(std::vector<std::string> more = {}) {
+  more.insert(more.end(), {"--generation-time", "0s", "--frames", "64"});
+  return Simulator::start(more);
+}
+
+std::string task_id(const Simulator& simulator, std::size_t index) {
+  return simulator.state().at("tasks").at(index).at("id");
+}
+
+std::vector<int> count_to(int count) {
+  std::vector<int> numbers(static_cast<std::size_t>(count));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  return numbers;
+}
+
+class Film : public testing::Test {
+ protected:
+  static std::vector<int> numbers(const Shell& shell, const std::string& name) {
+    return frame_numbers(shell.file(name), 1280, 720);
+  }
+  static std::string samples(const Shell& shell, const std::string& name) {
+    return output_of(
+        "ffprobe -v error -select_streams a:0 -show_entries frame=nb_samples -of "
+        "csv=p=0 " +
+        shell.file(name) + " | awk '{s+=$1} END {print s}'");
+  }
+  std::string clip(const std::string& name, const std::string& size,
+                   const std::string& how = "-c:v libx264 -preset veryfast -pix_fmt yuv420p") {
+    output_of("ffmpeg -v error -f lavfi -i testsrc2=size=" + size +
+              ":rate=24:duration=1 -f lavfi -i sine=sample_rate=48000:duration=1 " + how +
+              " -c:a aac -ac 2 " + directory_.file(name) + " 2>&1");
+    return directory_.file(name);
+  }
+  TemporaryDirectory directory_;
+};
+
+class FilmDelivery : public Film, public testing::WithParamInterface<const char*> {};
+
+TEST_P(FilmDelivery, OfAChainHasEachFrameOnce) {
+  const auto simulator = quick({"--extend", GetParam()});
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "a.mp4"}).exit_code, 0);
+  auto made = shell.veo({"extend", task_id(simulator, 0), "it runs", "-o", "ab.mp4"});
+  ASSERT_EQ(made.exit_code, 0) << made;
+  EXPECT_EQ(numbers(shell, "ab.mp4"), count_to(128));
+  made = shell.veo({"extend", task_id(simulator, 1), "it sleeps", "-o", "abc.mp4", "--json"});
+  ASSERT_EQ(made.exit_code, 0) << made;
+  EXPECT_EQ(numbers(shell, "abc.mp4"), count_to(192));
+  EXPECT_EQ(samples(shell, "abc.mp4"), "384000\n");
+  const auto done = last_event(made.output, "done");
+  EXPECT_EQ(done.at("task-id"), task_id(simulator, 2));
+  EXPECT_EQ(done.at("bytes"), shell.contents("abc.mp4").size());
+  const auto joined = last_event(made.output, "join");
+  const auto kind = std::string(GetParam());
+  EXPECT_EQ(joined.at("join"), kind == "continuation" ? "append" : "replace");
+  EXPECT_EQ(joined.at("contained-steps"), kind == "continuation" ? 0 : kind == "parent" ? 1 : 2);
+
+  // The same line again, for nothing.
+  const auto requests = simulator.state().at("file_requests");
+  made = shell.veo({"extend", task_id(simulator, 1), "it sleeps", "-o", "again.mp4"});
+  EXPECT_EQ(shell.contents("again.mp4"), shell.contents("abc.mp4")) << made;
+  EXPECT_EQ(simulator.state().at("charges"), 3);
+  EXPECT_EQ(simulator.state().at("file_requests"), requests);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, FilmDelivery, testing::Values("continuation", "parent", "whole"),
+                         [](const auto& row) { return std::string(row.param); });
+
+TEST_F(Film, IsAsTheUserSays) {
+  const auto simulator = quick({"--extend", "whole"});
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog"}).exit_code, 0);
+  const auto parent = task_id(simulator, 0);
+  for (const std::string join : {"append", "replace"}) {
+    const auto made = shell.veo({"extend", parent, "it runs", "--join=" + join, "-o", join});
+    ASSERT_EQ(made.exit_code, 0) << made;
+  }
+  EXPECT_EQ(numbers(shell, "append").size(), 192U);
+  EXPECT_EQ(numbers(shell, "replace"), count_to(128));
+  EXPECT_EQ(simulator.state().at("charges"), 2);
+}
+
+TEST_F(Film, IsPipedIntoFfmpeg) {
+  const auto simulator = quick();
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog"}).exit_code, 0);
+  const auto ended = shell.sh("set -o pipefail; veo extend " + task_id(simulator, 0) +
+                              " 'it runs' -o - | ffmpeg -v warning -i - -f framecrc -");
+  EXPECT_EQ(ended.exit_code, 0) << ended;
+  EXPECT_THAT(ended.output, HasSubstr("0,        127,"));
+}
+
+TEST_F(Film, AppendedHasItsParentOutWhileTheContinuationIsGenerated) {
+  const auto simulator = quick({"--fault", "task:slow=1h*1@2"});
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog"}).exit_code, 0);
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
+  auto settings =
+      shell.settings({"extend", task_id(simulator, 0), "it runs", "--join=append", "-o", "-"});
+  settings.output = pipe[1];
+  Program running(settings);
+  ::close(pipe[1]);
+  std::array<char, 8> first{};
+  ASSERT_EQ(::read(pipe[0], first.data(), first.size()), 8);
+  EXPECT_EQ(std::string(first.data() + 4, 4), "ftyp");
+  running.kill(SIGTERM);
+  while (::read(pipe[0], first.data(), first.size()) > 0) {
+  }
+  ::close(pipe[0]);
+  EXPECT_EQ(running.wait().exit_code, 130);
+}
+
+TEST_F(Film, ThatNobodyReadsToItsEndEndsQuietlyAndIsKept) {
+  const auto simulator = quick();
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog"}).exit_code, 0);
+  const auto ended = shell.sh("veo extend " + task_id(simulator, 0) +
+                              " 'it runs' -o - -q | head -c 1000 >/dev/null; "
+                              "exit ${PIPESTATUS[0]}");
+  EXPECT_EQ(ended.exit_code, 0) << ended;
+  EXPECT_THAT(ended.errors, IsEmpty());
+  const auto requests = simulator.state().at("file_requests");
+  EXPECT_EQ(shell.veo({"download", task_id(simulator, 1), "-o", "b.mp4"}).exit_code, 0);
+  EXPECT_EQ(simulator.state().at("file_requests"), requests);
+}
+
+TEST_F(Film, ThatCouldNotBeJoinedIsNotPaidFor) {
+  const auto simulator = Simulator::start(
+      {"--generation-time", "0s", "--clip", clip("other.mp4", "320x180", "-c:v mpeg4")});
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog"}).exit_code, 0);
+  const auto parent = task_id(simulator, 0);
+  const auto ended = shell.veo({"extend", parent, "it runs", "-o", "film.mp4"});
+  EXPECT_EQ(ended.exit_code, 9) << ended;
+  EXPECT_THAT(ended.errors, HasSubstr("mpeg4"));
+  EXPECT_THAT(ended.errors, HasSubstr("--clip-only"));
+  EXPECT_EQ(simulator.state().at("submissions"), 1);
+  EXPECT_THAT(shell.files(), ElementsAre(parent + ".mp4"));
+}
+
+TEST_F(Film, WhoseContinuationDoesNotFitLeavesNoFileAndSaysWhereTheClipIs) {
+  const auto simulator =
+      Simulator::start({"--generation-time", "0s", "--clip", clip("a.mp4", "320x180"), "--clip",
+                        clip("b.mp4", "640x360")});
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "a.mp4"}).exit_code, 0);
+  const auto ended =
+      shell.veo({"extend", task_id(simulator, 0), "it runs", "-o", "film.mp4", "--json"});
+  EXPECT_EQ(ended.exit_code, 9) << ended;
+  const auto error = last_event(ended.output, "error");
+  EXPECT_EQ(error.at("code"), "bad-media");
+  EXPECT_EQ(error.at("task-id"), task_id(simulator, 1));
+  EXPECT_THAT(error.at("message").get<std::string>(), HasSubstr("320x180"));
+  EXPECT_THAT(error.at("message").get<std::string>(), HasSubstr("640x360"));
+  EXPECT_THAT(error.at("next").get<std::string>(), HasSubstr("veo download"));
+  EXPECT_THAT(shell.files(), ElementsAre("a.mp4"));
+}
+
+TEST_F(Film, OfFilesHasEachFrameOnce) {
+  const auto simulator = quick();
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "a.mp4"}).exit_code, 0);
+  ASSERT_EQ(shell.veo({"extend", task_id(simulator, 0), "it runs", "--clip-only", "-o", "b.mp4"})
+                .exit_code,
+            0);
+  const auto joined = shell.veo({"join", "a.mp4", "b.mp4", "a.mp4", "-o", "film.mp4", "--json"});
+  ASSERT_EQ(joined.exit_code, 0) << joined;
+  auto wanted = count_to(128);
+  const auto again = count_to(64);
+  wanted.insert(wanted.end(), again.begin(), again.end());
+  EXPECT_EQ(numbers(shell, "film.mp4"), wanted);
+  EXPECT_EQ(samples(shell, "film.mp4"), "384000\n");
+  const auto told = last_event(joined.output, "joined");
+  EXPECT_EQ(told.at("frames"), 192);
+  EXPECT_EQ(told.at("bytes"), shell.contents("film.mp4").size());
+
+  const auto piped = shell.sh("set -o pipefail; veo join a.mp4 b.mp4 -o - | cat > piped.mp4");
+  EXPECT_EQ(piped.exit_code, 0) << piped;
+  EXPECT_EQ(numbers(shell, "piped.mp4"), count_to(128));
+}
+
+TEST_F(Film, OfFilesThatDoNotFitIsNotBegun) {
+  const auto simulator = quick();
+  const Shell shell(simulator);
+  const auto a = clip("a.mp4", "320x180");
+  const auto b = clip("b.mp4", "640x360");
+  auto ended = shell.veo({"join", a, b, "-o", "film.mp4"});
+  EXPECT_EQ(ended.exit_code, 9) << ended;
+  EXPECT_THAT(ended.errors, HasSubstr("b.mp4: "));
+  EXPECT_THAT(ended.errors, HasSubstr("320x180"));
+  ended = shell.veo({"join", a, "nowhere.mp4", "-o", "film.mp4"});
+  EXPECT_EQ(ended.exit_code, 2) << ended;
+  EXPECT_THAT(ended.errors, HasSubstr("nowhere.mp4"));
+  EXPECT_EQ(shell.veo({"join", a}).exit_code, 2) << "without -o";
+  EXPECT_EQ(shell.veo({"join", a, ".", "-o", "film.mp4"}).exit_code, 2);
+  EXPECT_THAT(shell.files(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace veo::test
