@@ -17,7 +17,9 @@ void add_extend(CLI::App& app, Run& run) {
   add_arguments(
       *command, *arguments,
       {Group::request, Group::money, Group::files, Group::service, Group::waiting, Group::stream},
-      {"prompt", "extend-task-id"});
+      // An extension has no other field of a request than these.
+      {"prompt", "extend-task-id", "mode", "resolution", "aspect-ratio", "generation-type",
+       "image-urls", "enable-translation", "seed", "watermark"});
   const std::map<std::string, Join> joins{
       {"auto", Join::automatic}, {"append", Join::append}, {"replace", Join::replace}};
   command
