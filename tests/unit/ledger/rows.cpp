@@ -63,9 +63,14 @@ void lead(Ledger& ledger, std::int64_t row, RecordState state, UnixTime at) {
     Change change{.at = at};
     if (step == accepted) change.task_id = "T" + std::to_string(row);
     if (step == failed) change.error = Error{.code = ErrorCode::task_failed, .message = "No dogs."};
-    if (auto moved = ledger.move(row, step, change); !moved) {
-      throw std::runtime_error(moved.error().message);
+    // Where many are at it, each comes again, as a Job does.
+    constexpr int tries = 100;
+    Status moved;
+    for (int tried = 0; tried < tries; ++tried) {
+      moved = ledger.move(row, step, change);
+      if (moved) break;
     }
+    if (!moved) throw std::runtime_error(moved.error().message);
   }
 }
 
