@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The URIs of veosrc, for whatever plays URIs:
-//
-//   veo:task/ID                plays a known task, and never spends
-//   veo:clip?prompt=…&mode=…   may submit, as far as VEO_URI_BUDGET goes
-//
-// A URI may come from a playlist, that is from anybody: it says what to generate, and nothing of
-// where the service is, who pays, or what is done about doubts.
+// The URIs of veosrc: see veo/client/uri.h.
 #pragma once
 
 #include <string>

@@ -86,6 +86,8 @@ Program::~Program() {
 
 void Program::kill(int signal) const { ::kill(pid_, signal); }
 
+std::string Program::output() const { return contents(output_); }
+
 std::string Program::errors() const { return contents(errors_); }
 
 bool Program::wait_for(const std::string& text) const {

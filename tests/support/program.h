@@ -36,7 +36,8 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   void kill(int signal) const;
-  /// What it has written to stderr so far.
+  /// What it has written to stdout so far, unless that was given another place; to stderr.
+  [[nodiscard]] std::string output() const;
   [[nodiscard]] std::string errors() const;
   /// Until stderr has that, or it has ended; false: that did not happen within 30 s.
   [[nodiscard]] bool wait_for(const std::string& text) const;

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// A task or a request as a URL, for players that take nothing else:
+//
+//   http://127.0.0.1:PORT/TOKEN/task/ID           as veo:task/ID
+//   http://127.0.0.1:PORT/TOKEN/clip?prompt=…     as veo:clip?prompt=…: within VEO_URI_BUDGET
+//
+// Who can reach a loopback address is not yet the user: another user of the machine can, and any
+// page in the user's browser. So the path begins with a secret, the Host is a loopback address (a
+// name that was rebound to one is none), and what a browser sends for a page is refused.
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <mutex>
+
+#include "command.h"
+#include "exit_code.h"
+#include "http_server.h"
+#include "veo/client/streams.h"
+#include "veo/client/uri.h"
+#include "veo/core/url_policy.h"
+
+namespace veo::cli {
+
+namespace {
+
+struct Serve : Arguments {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;
+  std::string token;
+};
+
+std::string new_token() {
+  std::array<std::uint8_t, 16> random{};
+  if (::getentropy(random.data(), random.size()) != 0) return "";
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  for (const auto byte : random) {
+    text += digits[byte >> 4U];
+    text += digits[byte & 15U];
+  }
+  return text;
+}
+
+/// In a time that says nothing of where they differ.
+bool is_secret(std::string_view given, std::string_view secret) {
+  if (given.size() != secret.size()) return false;
+  unsigned difference = 0;
+  for (std::size_t i = 0; i < secret.size(); ++i) {
+    difference |= static_cast<unsigned>(given[i] ^ secret[i]);
+  }
+  return difference == 0;
+}
+
+unsigned http_status(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::invalid_request:
+    case ErrorCode::model_not_found:
+      return 400;
+    case ErrorCode::insufficient_credits:
+    case ErrorCode::spend_limit_exceeded:
+    case ErrorCode::budget_exceeded:
+      return 402;
+    case ErrorCode::missing_api_key:
+    case ErrorCode::invalid_api_key:
+    case ErrorCode::ip_not_allowed:
+      return 403;
+    case ErrorCode::task_not_found:
+      return 404;
+    case ErrorCode::rate_limit_exceeded:
+      return 503;
+    case ErrorCode::timeout:
+      return 504;
+    default:
+      return 502;
+  }
+}
+
+HttpServer::Response refuse(unsigned status, const std::string& why) {
+  return {.status = status,
+          .headers = {{"Content-Type", "text/plain; charset=utf-8"}},
+          .text = why + "\n",
+          .stream = nullptr,
+          .length = {}};
+}
+
+struct Range {
+  std::uint64_t first;
+  std::uint64_t end;
+};
+
+/// RFC 9110, 14.1.2. nullopt: nothing to heed, as of several ranges. Empty: none of it is there.
+std::optional<Range> parse_range(std::string_view text, std::uint64_t size) {
+  constexpr std::string_view unit = "bytes=";
+  if (!text.starts_with(unit)) return std::nullopt;
+  text.remove_prefix(unit.size());
+  const auto dash = text.find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  const auto number = [](std::string_view digits, std::uint64_t& into) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), into);
+    return error == std::errc{} && end == digits.data() + digits.size();
+  };
+  const auto from = text.substr(0, dash);
+  const auto to = text.substr(dash + 1);
+  std::uint64_t first = 0;
+  std::uint64_t last = size;
+  if (from.empty()) {
+    if (!number(to, last)) return std::nullopt;
+    return Range{size - std::min(size, last), size};
+  }
+  if (!number(from, first)) return std::nullopt;
+  if (to.empty()) return Range{first, std::max(first, size)};
+  if (!number(to, last) || last < first) return std::nullopt;
+  return Range{first, std::max(first, std::min(last, size - 1) + 1)};
+}
+
+class Player {
+ public:
+  Player(Display& display, Source::Settings settings, std::string token)
+      : settings_(std::move(settings)), token_(std::move(token)), display_(display) {}
+
+  /// Once, before the first request can come.
+  void serve_at(const std::string& authority, std::uint16_t port) {
+    hosts_ = {authority, "localhost:" + std::to_string(port)};
+  }
+
+  HttpServer::Response answer(const HttpServer::Request& request) {
+    const auto host = request.header("Host").value_or("");
+    {
+      const std::lock_guard lock(mutex_);
+      if (std::ranges::find(hosts_, host) == hosts_.end()) {
+        return refuse(421, "This is no host that is served here.");
+      }
+    }
+    const auto site = request.header("Sec-Fetch-Site");
+    if (request.header("Origin") || (site && *site != "none")) {
+      return refuse(403, "A page may not ask: it could spend its reader's credits.");
+    }
+    const std::string_view target = request.target;
+    const auto end = target.find('/', 1);
+    if (end == std::string_view::npos || !is_secret(target.substr(1, end - 1), token_)) {
+      return refuse(404, "The path begins with the token that `veo serve` has printed.");
+    }
+    const auto what = std::string(target.substr(end + 1));
+    auto response = play(what, request);
+    say(request.method + " " + what.substr(0, what.find('?')) + ": " +
+        std::to_string(response.status));
+    return response;
+  }
+
+  /// Lets go of whoever waits.
+  void end() {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    for (const auto& one : waiting_) {
+      if (const auto wakeup = one.lock()) wakeup->interrupt();
+    }
+  }
+
+ private:
+  HttpServer::Response play(const std::string& what, const HttpServer::Request& request) {
+    const auto uri = parse_uri("veo:" + what);
+    if (!uri) return refuse(400, uri.error().message);
+    auto settings = settings_;
+    if (const auto set = set_uri(settings, *uri); !set) return refuse(400, set.error().message);
+    const auto wakeup = new_wakeup();
+    auto opened = Source::open(std::move(settings), wakeup);
+    if (!opened) return refuse(http_status(opened.error().code), opened.error().message);
+    const std::shared_ptr<Source> source = std::move(*opened);
+    source->start();
+    for (;;) {
+      const auto ticket = wakeup->ticket();
+      const auto there = source->at(0);
+      if (const auto* error = std::get_if<Error>(&there)) {
+        say(error->message);
+        return refuse(http_status(error->code), error->message);
+      }
+      if (std::holds_alternative<Clip::Ready>(there)) break;
+      if (!wakeup->wait(ticket)) return refuse(503, "veo serve is ending.");
+    }
+    return give(source, wakeup, request);
+  }
+
+  static HttpServer::Response give(const std::shared_ptr<Source>& source,
+                                   const std::shared_ptr<Wakeup>& wakeup,
+                                   const HttpServer::Request& request) {
+    const auto seen = source->snapshot();
+    // Of one task there is one file, and one order of its bytes.
+    const auto tag = "\"" + seen.job.task_id + "\"";
+    HttpServer::Response response{.headers = {{"Content-Type", "video/mp4"},
+                                              {"ETag", tag},
+                                              {"X-Content-Type-Options", "nosniff"}},
+                                  .text = "",
+                                  .stream = std::make_unique<SourceStream>(source, wakeup),
+                                  .length = seen.size};
+    if (!seen.size) return response;
+    response.headers.emplace_back("Accept-Ranges", "bytes");
+    if (request.header("If-Range").value_or(tag) != tag) return response;
+    const auto range = parse_range(request.header("Range").value_or(""), *seen.size);
+    if (!range) return response;
+    const auto size = std::to_string(*seen.size);
+    if (range->first >= *seen.size || range->first == range->end) {
+      auto refused = refuse(416, "The file has " + size + " bytes.");
+      refused.headers.emplace_back("Content-Range", "bytes */" + size);
+      return refused;
+    }
+    response.status = 206;
+    response.headers.emplace_back("Content-Range", "bytes " + std::to_string(range->first) + "-" +
+                                                       std::to_string(range->end - 1) + "/" + size);
+    response.first = range->first;
+    response.length = range->end - range->first;
+    return response;
+  }
+
+  std::shared_ptr<Wakeup> new_wakeup() {
+    auto wakeup = std::make_shared<Wakeup>();
+    const std::lock_guard lock(mutex_);
+    std::erase_if(waiting_, [](const auto& one) { return one.expired(); });
+    waiting_.push_back(wakeup);
+    if (ended_) wakeup->interrupt();
+    return wakeup;
+  }
+
+  void say(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    display_.say(text);
+  }
+
+  const Source::Settings settings_;
+  const std::string token_;
+
+  std::mutex mutex_;
+  Display& display_;                            // guarded by mutex_
+  std::vector<std::string> hosts_;              // likewise
+  std::vector<std::weak_ptr<Wakeup>> waiting_;  // likewise
+  bool ended_ = false;                          // likewise
+};
+
+int serve(Session& session, const Serve& arguments) {
+  Display display(arguments.kind());
+  const auto refuse_all = [&display](const Error& error) {
+    display.failed(error);
+    return exit_code(error.code);
+  };
+  auto settings = arguments.settings();
+  if (!settings) return refuse_all(settings.error());
+  const auto token = arguments.token.empty() ? new_token() : arguments.token;
+  const bool is_good = token.size() >= 16 && std::ranges::all_of(token, [](char c) {
+                         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                                (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+                       });
+  if (!is_good) {
+    return refuse_all({.code = ErrorCode::invalid_request,
+                       .message = "--token: 16 or more of A-Z a-z 0-9 - _ are a secret."});
+  }
+  const bool is_ipv6 = arguments.address.find(':') != std::string::npos;
+  const auto host = is_ipv6 ? "[" + arguments.address + "]" : arguments.address;
+  if (!is_loopback_host(arguments.address)) {
+    return refuse_all({.code = ErrorCode::invalid_request,
+                       .message = "--address: only a loopback address is served, such as 127.0.0.1 "
+                                  "or ::1. For others to come in, put a proxy before it that asks "
+                                  "who they are."});
+  }
+  Player player(display, std::move(*settings), token);
+  auto server = HttpServer::start(
+      arguments.address, arguments.port,
+      [&player](const HttpServer::Request& request) { return player.answer(request); });
+  if (!server) return refuse_all(server.error());
+  const auto port = (*server)->port();
+  const auto authority = host + ":" + std::to_string(port);
+  player.serve_at(authority, port);
+  const auto url = "http://" + authority + "/" + token + "/";
+  if (display.is_json()) {
+    display.tell({{"event", "serving"}, {"url", url}});
+  } else {
+    std::puts(url.c_str());
+    std::fflush(stdout);
+  }
+  display.say("Serving task/ID and clip?prompt=… beneath it. Ctrl-C ends it.");
+  while (session.wakeup->wait(session.wakeup->ticket())) {
+  }
+  player.end();
+  return 0;
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Run& run) {
+  auto* command = app.add_subcommand("serve", "an HTTP address for players that take a URL");
+  const auto arguments = std::make_shared<Serve>();
+  using Group = Option::Group;
+  add_arguments(*command, *arguments, {Group::money, Group::files, Group::service, Group::waiting},
+                {"task-id", "take", "request-id", "reuse", "on-unknown", "dry-run"});
+  command->add_option("--address", arguments->address, "a loopback address (default 127.0.0.1)")
+      ->type_name("ADDRESS");
+  command->add_option("--port", arguments->port, "(default 0: any free one)")->type_name("PORT");
+  command
+      ->add_option("--token", arguments->token,
+                   "the secret that each path begins with (default: a new one each time)")
+      ->type_name("TEXT");
+  command->footer(
+      R"(Prints its address. Beneath it task/ID plays a task, and never costs anything; clip?prompt=…
+takes what veo:clip URIs take, and pays within VEO_URI_BUDGET. Players wait for as long as the
+generation takes: give them the time (souphttpsrc timeout=0).
+
+Examples:
+  veo serve
+  VEO_URI_BUDGET=200 veo serve --port 8800 --token my-own-sixteen-chars
+  ffplay http://127.0.0.1:8800/my-own-sixteen-chars/task/cbf6b69d-4f03-4817-8ed7-94c0292184a8)");
+  command->callback([arguments, &run] {
+    run = [arguments](Session& session) { return serve(session, *arguments); };
+  });
+}
+
+}  // namespace veo::cli
