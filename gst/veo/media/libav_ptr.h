@@ -22,6 +22,16 @@ struct PacketFree {
 };
 using PacketPtr = std::unique_ptr<AVPacket, PacketFree>;
 
+struct FrameFree {
+  void operator()(AVFrame* frame) const { av_frame_free(&frame); }
+};
+using FramePtr = std::unique_ptr<AVFrame, FrameFree>;
+
+struct CodecFree {
+  void operator()(AVCodecContext* codec) const { avcodec_free_context(&codec); }
+};
+using CodecPtr = std::unique_ptr<AVCodecContext, CodecFree>;
+
 struct IoFree {
   void operator()(AVIOContext* io) const {
     av_freep(&io->buffer);

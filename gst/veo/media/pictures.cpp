@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "clip_reader.h"
+#include "decoder.h"
 
 namespace veo::media {
 
@@ -13,26 +14,6 @@ namespace {
 // Levels of 256, on average over the cells. A clip encoded anew at a tenth of its rate stays below
 // 2; two clips of one street, a second apart, are beyond 8.
 constexpr std::uint64_t likeness = 4;
-
-struct CodecFree {
-  void operator()(AVCodecContext* codec) const { avcodec_free_context(&codec); }
-};
-struct FrameFree {
-  void operator()(AVFrame* frame) const { av_frame_free(&frame); }
-};
-using CodecPtr = std::unique_ptr<AVCodecContext, CodecFree>;
-using FramePtr = std::unique_ptr<AVFrame, FrameFree>;
-
-Result<CodecPtr> open_decoder(const AVStream& video) {
-  const auto* const decoder = avcodec_find_decoder(video.codecpar->codec_id);
-  CodecPtr codec(avcodec_alloc_context3(decoder));
-  if (decoder == nullptr || !codec ||
-      avcodec_parameters_to_context(codec.get(), video.codecpar) < 0 ||
-      avcodec_open2(codec.get(), decoder, nullptr) < 0) {
-    return fail(bad_media("There is no decoder for it."));
-  }
-  return codec;
-}
 
 /// Of a format whose first plane is luma, of 8 bits: what H.264 of 8 bits decodes to.
 Picture shrink(const AVFrame& frame) {
