@@ -2,7 +2,6 @@
 #include "display.h"
 
 #include <langinfo.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "exit_code.h"
+#include "terminal.h"
 #include "text.h"
 
 namespace veo::cli {
@@ -22,7 +22,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t usual_columns = 80;
 constexpr std::size_t widest_bar = 30;
 constexpr std::size_t narrowest_bar = 5;
 // Not on a terminal: often enough to see that it lives.
@@ -31,13 +30,7 @@ constexpr int percent_step = 10;
 
 bool is_terminal() {
   const char* const term = std::getenv("TERM");
-  return ::isatty(STDERR_FILENO) != 0 && term != nullptr && std::strcmp(term, "dumb") != 0;
-}
-
-std::size_t columns() {
-  winsize size{};
-  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? size.ws_col : usual_columns;
+  return terminal_columns(STDERR_FILENO) && term != nullptr && std::strcmp(term, "dumb") != 0;
 }
 
 std::string bar(double fraction, std::size_t width, bool unicode) {
@@ -54,6 +47,12 @@ std::string bar(double fraction, std::size_t width, bool unicode) {
 void put(std::FILE* stream, const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stream);
   std::fflush(stream);
+}
+
+/// What a terminal would obey is escaped there.
+void put_json(std::FILE* stream, const nlohmann::json& value) {
+  const bool ascii = ::isatty(::fileno(stream)) != 0;
+  put(stream, value.dump(-1, ' ', ascii, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 std::string price_of(const Source::Snapshot& seen) {
@@ -238,7 +237,7 @@ void Display::draw(const Source::Snapshot& seen, bool finally) {
                                   : std::string(5 - std::min<std::size_t>(5, percent.size()), ' ') +
                                         percent + "  ") +
       pad(clock_text(elapsed), 4) + "  " + after;
-  const auto room = columns() - 1;
+  const auto room = terminal_columns(STDERR_FILENO).value_or(1) - 1;
   const auto used = width_of(name) + width_of(after) + 2;
   if (phase_ != Phase::submitting && used + narrowest_bar <= room) {
     name += bar(far.fraction.value_or(0), std::min(widest_bar, room - used), unicode_) + "  ";
@@ -260,8 +259,7 @@ void Display::say(const std::string& text) {
 
 void Display::tell(nlohmann::json event) {
   if (kind_ != Kind::json) return;
-  put(stdout_is_taken_ ? stderr : stdout,
-      event.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  put_json(stdout_is_taken_ ? stderr : stdout, event);
 }
 
 void Display::interrupted(const std::string& task_id, const std::string& next) {
@@ -286,9 +284,7 @@ void Display::failed(const Error& error, const std::string& next) {
                   (next.empty() ? "" : "  " + printable(next, true) + "\n"));
 }
 
-void print_json(const nlohmann::json& value) {
-  put(stdout, value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-}
+void print_json(const nlohmann::json& value) { put_json(stdout, value); }
 
 nlohmann::json to_json(const Error& error) {
   const auto or_null = [](const std::string& text) {

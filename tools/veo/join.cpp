@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
 #include "deliver.h"
 #include "exit_code.h"
+#include "file_stream.h"
 #include "film_writer.h"
 
 namespace veo::cli {
@@ -16,43 +10,6 @@ namespace {
 
 struct Clips : Deliver {
   std::vector<std::string> clips;
-};
-
-/// A clip that is whole.
-class FileStream : public media::ByteStream {
- public:
-  static Result<std::unique_ptr<FileStream>> open(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return fail(problem(path, std::strerror(errno)));
-    std::unique_ptr<FileStream> stream(new FileStream(path, fd));
-    struct stat what {};
-    if (::fstat(fd, &what) != 0 || !S_ISREG(what.st_mode)) {
-      return fail(problem(path, "it is no file"));
-    }
-    return stream;
-  }
-  ~FileStream() override { ::close(fd_); }
-  FileStream(const FileStream&) = delete;
-  FileStream& operator=(const FileStream&) = delete;
-
-  Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) override {
-    for (;;) {
-      const auto got = ::pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
-      if (got >= 0) return static_cast<std::size_t>(got);
-      if (errno != EINTR) return fail(problem(path_, std::strerror(errno)));
-    }
-  }
-
- private:
-  FileStream(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
-
-  static Error problem(const std::string& path, const std::string& what) {
-    return {.code = ErrorCode::invalid_request,
-            .message = "Cannot read " + path + ": " + what + "."};
-  }
-
-  const std::string path_;
-  const int fd_;
 };
 
 int join(Session& session, const Clips& arguments) {

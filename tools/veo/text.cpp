@@ -17,6 +17,9 @@ struct GFree {
 };
 using Text = std::unique_ptr<char, GFree>;
 
+/// Marks that turn the order of what follows: a prompt could show another task's price.
+bool is_turning(gunichar c) { return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069); }
+
 std::size_t columns_of(gunichar c) {
   if (g_unichar_iszerowidth(c) != FALSE) return 0;
   return g_unichar_iswide(c) != FALSE ? 2 : 1;
@@ -38,7 +41,7 @@ std::string printable(std::string_view text, bool lines) {
     const auto c = g_utf8_get_char(at);
     if (c == '\n') {
       shown += lines ? '\n' : ' ';
-    } else if (g_unichar_iscntrl(c) != FALSE) {
+    } else if (g_unichar_iscntrl(c) != FALSE || is_turning(c)) {
       shown += "\xEF\xBF\xBD";
     } else {
       shown.append(at, static_cast<std::size_t>(g_utf8_next_char(at) - at));

@@ -10,8 +10,9 @@
 
 namespace veo::cli {
 
-/// Without what a terminal would obey: each control character and each byte that is not UTF-8 is
-/// shown as U+FFFD, line ends as a space (or themselves, if `lines`).
+/// Without what a terminal would obey: each control character, each mark that turns the direction
+/// of writing and each byte that is not UTF-8 is shown as U+FFFD, line ends as a space (or
+/// themselves, if `lines`).
 std::string printable(std::string_view text, bool lines = false);
 
 /// Columns on a terminal.

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "history.h"
+
+#include <glib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <memory>
+
+#include "command.h"
+#include "exit_code.h"
+#include "output.h"
+#include "terminal.h"
+#include "text.h"
+#include "veo/client/account.h"
+
+namespace veo::cli {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+struct DateFree {
+  void operator()(GDateTime* date) const { g_date_time_unref(date); }
+};
+using Date = std::unique_ptr<GDateTime, DateFree>;
+struct ZoneFree {
+  void operator()(GTimeZone* zone) const { g_time_zone_unref(zone); }
+};
+using Zone = std::unique_ptr<GTimeZone, ZoneFree>;
+struct GFree {
+  void operator()(char* text) const { g_free(text); }
+};
+using Text = std::unique_ptr<char, GFree>;
+
+struct Wanted : Arguments {
+  std::size_t limit = 0;  ///< 0: all
+  std::string since;
+  std::vector<std::string> statuses;  ///< none: all
+  bool html = false;
+  std::string output;
+};
+
+std::int64_t seconds_of(UnixTime time) {
+  return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+/// `7d`: so long ago. `2026-11-23` or `2026-11-23T05:15:18`: here, unless it names a zone.
+std::optional<UnixTime> parse_since(const std::string& text, UnixTime now) {
+  std::uint32_t count = 0;
+  const auto* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, count);
+  if (error == std::errc{}) {
+    const std::string_view unit(stop, static_cast<std::size_t>(end - stop));
+    constexpr std::pair<std::string_view, std::chrono::seconds> units[] = {
+        {"s", 1s}, {"min", 1min}, {"h", 1h}, {"d", 24h}, {"w", 7 * 24h}};
+    for (const auto& [name, length] : units) {
+      if (unit == name) return now - count * length;
+    }
+  }
+  const Zone here(g_time_zone_new_local());
+  for (const auto* const rest : {"", "T00:00:00"}) {
+    if (const Date date(g_date_time_new_from_iso8601((text + rest).c_str(), here.get())); date) {
+      return UnixTime(std::chrono::seconds(g_date_time_to_unix(date.get())));
+    }
+  }
+  return std::nullopt;
+}
+
+nlohmann::json or_null(const std::string& text) {
+  return text.empty() ? nlohmann::json() : nlohmann::json(text);
+}
+
+nlohmann::json or_null(const std::optional<UnixTime>& time) {
+  return time ? nlohmann::json(iso_text(*time)) : nlohmann::json();
+}
+
+nlohmann::json to_json(const Record& record) {
+  nlohmann::json object{{"event", "record"},
+                        {"task-id", or_null(record.task_id)},
+                        {"status", nick(record.state)},
+                        {"model", or_null(record.model)},
+                        {"mode", or_null(record.mode)},
+                        {"resolution", or_null(record.resolution)},
+                        {"prompt", or_null(record.prompt)},
+                        {"details", or_null(record.details)},
+                        {"extends", or_null(record.parent_task_id)},
+                        {"credits", nullptr},
+                        {"reserved-at", iso_text(record.reserved_at)},
+                        {"accepted-at", or_null(record.accepted_at)},
+                        {"finished-at", or_null(record.finished_at)},
+                        {"file", nullptr},
+                        {"bytes", nullptr},
+                        {"sha256", or_null(record.clip_sha256)},
+                        {"api-url", or_null(record.api_url)},
+                        {"account", or_null(record.account)},
+                        {"error", nullptr}};
+  if (const auto cost = cost_of(record)) object["credits"] = *cost;
+  if (is_cached(record)) object["file"] = record.clip_path;
+  if (record.clip_size > 0) object["bytes"] = record.clip_size;
+  if (!record.error.empty()) {
+    object["error"] = {{"code", record.error}, {"message", record.error_message}};
+  }
+  return object;
+}
+
+nlohmann::json to_json(const Total& total) {
+  return {{"event", "total"},         {"api-url", total.api_url},   {"tasks", total.tasks},
+          {"credits", total.credits}, {"unpriced", total.unpriced}, {"in-doubt", total.in_doubt}};
+}
+
+Result<Records> read(const Wanted& wanted) {
+  const auto settings = wanted.settings();
+  if (!settings) return fail(settings.error());
+  const UnixTime now =
+      std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const auto since = wanted.since.empty() ? UnixTime::min() : parse_since(wanted.since, now);
+  if (!since) {
+    return fail({.code = ErrorCode::invalid_request,
+                 .message = "since: \"" + wanted.since +
+                            "\" is not of the form 2026-11-23, 2026-11-23T05:15:18Z, 7d or 24h."});
+  }
+  auto records = read_history(settings->ledger);
+  if (!records) return records;
+  std::erase_if(*records, [&](const Record& record) {
+    return record.reserved_at < *since ||
+           (!wanted.statuses.empty() &&
+            std::ranges::find(wanted.statuses, nick(record.state)) == wanted.statuses.end());
+  });
+  if (wanted.limit > 0 && records->size() > wanted.limit) records->resize(wanted.limit);
+  return records;
+}
+
+void print_all(const Records& records) {
+  for (const auto& record : records) print_json(to_json(record));
+  for (const auto& total : total_of(records)) print_json(to_json(total));
+}
+
+void print_table(const Records& records) {
+  std::fputs(history_table(records, terminal_columns(STDOUT_FILENO)).c_str(), stdout);
+  const auto totals = total_of(records);
+  for (const auto& total : totals) std::puts(total_text(total, totals.size() > 1).c_str());
+}
+
+int history(Session& session, const Wanted& wanted) {
+  Display display(wanted.kind());
+  const auto refuse = [&](const Error& error) {
+    display.failed(error);
+    return exit_code(error.code);
+  };
+  const auto records = read(wanted);
+  if (!records) return refuse(records.error());
+  if (!wanted.html) {
+    if (wanted.json) {
+      print_all(*records);
+    } else {
+      print_table(*records);
+    }
+    return exit_success;
+  }
+  std::optional<Output> output;
+  if (!wanted.output.empty() && wanted.output != "-") {
+    auto opened = Output::open(wanted.output, session.interruption);
+    if (!opened) return refuse(opened.error());
+    output = std::move(*opened);
+  }
+  const auto page = history_page(*records, session.interruption);
+  if (!page) {
+    display.interrupted("", "The same line begins anew.");
+    return exit_interrupted;
+  }
+  if (!output) {
+    std::fwrite(page->data(), 1, page->size(), stdout);
+    return exit_success;
+  }
+  const auto written =
+      output->write({reinterpret_cast<const std::uint8_t*>(page->data()), page->size()});
+  if (!written) return refuse(written.error());
+  if (*written == Output::Written::interrupted) return exit_interrupted;
+  const auto file = output->finish("");
+  if (!file) return refuse(file.error());
+  display.say("Saved " + *file + ".");
+  return exit_success;
+}
+
+}  // namespace
+
+std::optional<std::uint32_t> cost_of(const Record& record) {
+  if (!is_spent(record.state)) return 0;
+  return record.credits == 0 ? std::nullopt : std::optional(record.credits);
+}
+
+std::string cost_text(const Record& record) {
+  const auto cost = cost_of(record);
+  return cost ? std::to_string(*cost) : "?";
+}
+
+std::vector<Total> total_of(const Records& records) {
+  std::vector<Total> totals;
+  for (const auto& record : records) {
+    auto total = std::ranges::find(totals, record.api_url, &Total::api_url);
+    if (total == totals.end()) total = totals.insert(total, {.api_url = record.api_url});
+    if (!is_spent(record.state)) continue;
+    const auto cost = cost_of(record);
+    ++total->tasks;
+    total->credits += cost.value_or(0);
+    if (!cost) ++total->unpriced;
+    const bool in_doubt =
+        record.state == RecordState::unknown || record.state == RecordState::superseded;
+    if (in_doubt) total->in_doubt += cost.value_or(0);
+  }
+  return totals;
+}
+
+std::string total_text(const Total& total, bool names_api) {
+  auto text = names_api ? printable(total.api_url) + ": " : std::string();
+  text += std::to_string(total.tasks) + (total.tasks == 1 ? " task, " : " tasks, ") +
+          std::to_string(total.credits) + " credits";
+  if (total.in_doubt > 0) text += ", " + std::to_string(total.in_doubt) + " of them in doubt";
+  if (total.unpriced > 0) text += ", and " + std::to_string(total.unpriced) + " of unknown price";
+  return text + ".";
+}
+
+bool is_cached(const Record& record) {
+  struct stat info {};
+  return !record.clip_path.empty() && ::stat(record.clip_path.c_str(), &info) == 0 &&
+         S_ISREG(info.st_mode) && static_cast<std::uint64_t>(info.st_size) == record.clip_size;
+}
+
+std::string mode_text(const Record& record) {
+  if (!record.parent_task_id.empty()) return "extension";
+  if (record.mode.empty() || record.resolution.empty()) return record.mode + record.resolution;
+  return record.mode + " " + record.resolution;
+}
+
+std::string time_text(UnixTime time, const char* form) {
+  const Date date(g_date_time_new_from_unix_local(seconds_of(time)));
+  if (!date) return "";
+  return Text(g_date_time_format(date.get(), form)).get();
+}
+
+std::string iso_text(UnixTime time) {
+  const Date date(g_date_time_new_from_unix_utc(seconds_of(time)));
+  if (!date) return "";
+  return Text(g_date_time_format_iso8601(date.get())).get();
+}
+
+void add_history(CLI::App& app, Run& run) {
+  auto* command = app.add_subcommand("history", "what was made and paid, as recorded here");
+  const auto wanted = std::make_shared<Wanted>();
+  add_arguments(*command, *wanted, {Option::Group::files}, {"cache-dir"});
+  command->add_option("-n,--limit", wanted->limit, "only the newest N")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--since", wanted->since,
+                   "only since then: 2026-11-23, 2026-11-23T05:15:18Z, 7d, 24h")
+      ->type_name("WHEN");
+  command->add_option("--status", wanted->statuses, "only those; may be repeated")
+      ->type_name("reserved|sending|accepted|completed|failed|released|unknown|superseded")
+      ->expected(1)
+      ->take_all()
+      ->check([](const std::string& text) {
+        return record_state(text) ? "" : "\"" + text + "\" is no status of a record";
+      });
+  auto* const html =
+      command->add_flag("--html", wanted->html, "a page, with a thumbnail of each video");
+  html->excludes("--json");
+  command->add_option("-o,--output", wanted->output, "where to (with --html): a file, or -")
+      ->type_name("FILE|-")
+      ->needs(html);
+  command->footer(
+      R"(Newest first. Asks nobody and costs nothing. Credits are the catalog's; what was refunded or
+not sent has cost 0, and ? is a price that the catalog did not know. The page is one file without
+scripts, which loads nothing; its thumbnails are those of the videos that are in the cache.
+
+Examples:
+  veo history --limit=10
+  veo history --since=7d --json
+  veo history --html -o history.html)");
+  command->callback(
+      [wanted, &run] { run = [wanted](Session& session) { return history(session, *wanted); }; });
+}
+
+}  // namespace veo::cli

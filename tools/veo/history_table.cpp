@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// By libsmartcols, the library of lsblk(8) and findmnt(8).
+#include <libsmartcols/libsmartcols.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <memory>
+#include <sstream>
+
+#include "history.h"
+#include "text.h"
+
+namespace veo::cli {
+
+namespace {
+
+constexpr std::string_view separator = "  ";
+// Of the prompt, to be worth a line's end.
+constexpr std::size_t least_prompt = 24;
+
+enum Column { date, status, mode, credits, task, prompt, columns_there_are };
+using Row = std::array<std::string, columns_there_are>;
+
+struct TableFree {
+  void operator()(libscols_table* table) const { scols_unref_table(table); }
+};
+using Table = std::unique_ptr<libscols_table, TableFree>;
+
+Row row_of(const Record& record) {
+  return {time_text(record.reserved_at),
+          std::string(nick(record.state)),
+          printable(mode_text(record)),
+          cost_text(record),
+          record.task_id.empty() ? "-" : printable(record.task_id),
+          printable(record.prompt)};
+}
+
+/// Of the widest line in that column.
+std::size_t width_of_column(const std::vector<Row>& rows, Column column) {
+  std::size_t width = 0;
+  for (const auto& row : rows) {
+    std::istringstream lines(row[column]);
+    for (std::string line; std::getline(lines, line);) width = std::max(width, width_of(line));
+  }
+  return width;
+}
+
+std::size_t width_up_to(const std::vector<Row>& rows, Column last) {
+  std::size_t width = 0;
+  for (int column = 0; column < last; ++column) {
+    width += width_of_column(rows, static_cast<Column>(column)) + separator.size();
+  }
+  return width;
+}
+
+std::string print(const std::vector<Row>& rows, bool is_folded) {
+  const Table table(scols_new_table());
+  // What is to be cut is cut; a terminal wraps what must not be.
+  scols_table_set_termforce(table.get(), SCOLS_TERMFORCE_NEVER);
+  scols_table_set_column_separator(table.get(), separator.data());
+  const auto last = is_folded ? task : prompt;
+  for (int column = 0; column <= last; ++column) {
+    const bool has_lines = is_folded && (column == date || column == mode || column == task);
+    auto* const made = scols_table_new_column(
+        table.get(), rows.front()[static_cast<std::size_t>(column)].c_str(), 0,
+        (column == credits ? SCOLS_FL_RIGHT : 0) | (has_lines ? SCOLS_FL_WRAP : 0));
+    if (!has_lines) continue;
+    scols_column_set_wrapfunc(made, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, nullptr);
+    scols_column_set_safechars(made, "\n");
+  }
+  for (auto row = rows.begin() + 1; row != rows.end(); ++row) {
+    auto* const line = scols_table_new_line(table.get(), nullptr);
+    for (std::size_t column = 0; column <= last; ++column) {
+      scols_line_set_data(line, column, (*row)[column].c_str());
+    }
+  }
+  char* text = nullptr;
+  scols_print_table_to_string(table.get(), &text);
+  const std::unique_ptr<char, decltype(&std::free)> owned(text, std::free);
+  return text == nullptr ? "" : std::string(text) + "\n";
+}
+
+}  // namespace
+
+std::string history_table(const Records& records, std::optional<std::size_t> columns) {
+  if (records.empty()) return "";
+  std::vector<Row> rows{{"DATE", "STATUS", "MODE", "CREDITS", "TASK", "PROMPT"}};
+  for (const auto& record : records) rows.push_back(row_of(record));
+  if (!columns) return print(rows, false);
+
+  const auto before_prompt = width_up_to(rows, prompt);
+  if (before_prompt + least_prompt <= *columns) {
+    for (auto& row : rows) row[prompt] = cut(row[prompt], *columns - before_prompt);
+    return print(rows, false);
+  }
+  // Two lines for each row: what has a space takes both, and the prompt stands beneath its task.
+  for (auto& row : rows) {
+    for (const auto column : {date, mode}) std::ranges::replace(row[column], ' ', '\n');
+  }
+  const auto before_task = width_up_to(rows, task);
+  const auto room = *columns > before_task ? *columns - before_task : 0;
+  const auto width = std::max(width_of_column(rows, task), room);
+  for (auto& row : rows) row[task] += "\n" + cut(row[prompt], width);
+  rows.front()[task] = "TASK, PROMPT";
+  return print(rows, true);
+}
+
+}  // namespace veo::cli
