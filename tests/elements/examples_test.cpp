@@ -101,5 +101,30 @@ TEST(ExampleFilm, IsKeptTranscodedAndShownForThreeCharges) {
   EXPECT_EQ(simulator.state().at("charges"), 3);
 }
 
+TEST(ExampleTranscode, HasEachPictureAndTheSoundAsItWas) {
+  const TemporaryDirectory directory;
+  output_of(
+      "ffmpeg -v error -f lavfi -i testsrc2=size=320x180:rate=24:duration=1 -f lavfi -i "
+      "sine=sample_rate=48000:duration=1 -c:v libx264 -pix_fmt yuv420p -c:a aac -ac 2 " +
+      directory.file("clip.mp4"));
+  const auto simulator =
+      Simulator::start({"--generation-time", "0s", "--clip", directory.file("clip.mp4")});
+  const auto line = "VEO_API_URL=" + simulator.api_url() + " VEO_API_KEY=" + simulator.key() +
+                    " VEO_LEDGER=" + simulator.ledger() + " VEO_CACHE_DIR=" + simulator.cache() +
+                    " VEO_POLL_INTERVAL=20 $VEO_EXAMPLE_TRANSCODE ";
+  const auto said = output_of(line + "'a dog' " + directory.file("dog.mkv") + " 2>&1");
+  const std::string id = simulator.state().at("tasks").at(0).at("id");
+  EXPECT_THAT(said, HasSubstr("Generating " + id));
+  EXPECT_THAT(said, HasSubstr("dog.mkv: of task " + id));
+  EXPECT_EQ(probe(directory.file("dog.mkv")), "vp9,24\n") << said;
+  const auto sound = [](const std::string& file) {
+    return output_of("ffmpeg -v error -i " + file + " -map 0:a -c copy -f md5 -");
+  };
+  EXPECT_EQ(sound(directory.file("dog.mkv")), sound(directory.file("clip.mp4")));
+  EXPECT_THAT(output_of(line + "veo:task/unknown " + directory.file("no.mkv") + " 2>&1; echo $?"),
+              HasSubstr("[task-not-found, charged: unknown]\n1\n"));
+  EXPECT_EQ(simulator.state().at("charges"), 1);
+}
+
 }  // namespace
 }  // namespace veo::test

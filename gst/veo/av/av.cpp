@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/av.h"
+
+#include <cerrno>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "veo/client/options.h"
+#include "veo/client/source.h"
+#include "veo/client/uri.h"
+#include "veo/client/wakeup.h"
+#include "veo/media/avio_stream.h"
+
+using veo::Clip;
+using veo::Error;
+using veo::ErrorCode;
+using veo::Job;
+using veo::Result;
+using veo::Source;
+
+/// Reads its Source on the caller's thread, and tells of it there.
+struct VeoStream : veo::media::ByteStream {
+  veo::Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) override {
+    for (;;) {
+      const auto ticket = wakeup->ticket();
+      tell();
+      auto there = source->at(offset);
+      if (const auto* ready = std::get_if<Clip::Ready>(&there)) {
+        const auto size =
+            static_cast<std::size_t>(std::min<std::uint64_t>(ready->size, into.size()));
+        if (auto done = source->read(offset, into.first(size)); !done)
+          return veo::fail(done.error());
+        return size;
+      }
+      if (std::holds_alternative<Clip::End>(there)) return std::size_t{0};
+      if (auto* error = std::get_if<Error>(&there)) return veo::fail(std::move(*error));
+      if (wakeup->wait(ticket)) continue;
+      cancelled = true;
+      return veo::fail({.code = ErrorCode::network, .message = "It was cancelled."});
+    }
+  }
+
+  void tell() {
+    const auto seen = source->snapshot();
+    task_id = seen.job.task_id;
+    auto phase = VEO_PHASE_DOWNLOAD;
+    auto percent = seen.downloaded;
+    if (seen.job.phase != Job::Phase::completed) {
+      phase = task_id.empty() ? VEO_PHASE_SUBMIT : VEO_PHASE_GENERATE;
+      percent = seen.job.percent;
+    }
+    const std::pair now(phase, percent.value_or(-1));
+    if (!progress || told == now) return;
+    told = now;
+    progress(opaque, phase, task_id.c_str(), now.second);
+  }
+
+  [[nodiscard]] int number_of(const Error& error) const {
+    return cancelled ? veo::media::averror_of_interruption() : veo::media::averror_of(error.code);
+  }
+
+  int refuse(Error what) {
+    failed = std::move(what);
+    told_error = {.code = cancelled ? "cancelled" : nick(failed->code).data(),
+                  .message = failed->message.c_str(),
+                  .task_id = failed->task_id.empty() ? task_id.c_str() : failed->task_id.c_str(),
+                  .charged = nick(failed->charged).data(),
+                  .http_status = static_cast<int>(failed->http_status)};
+    return cancelled ? veo::media::averror_of_interruption() : veo::media::averror_of(failed->code);
+  }
+
+  int set(const std::string& name, const std::string& value) {
+    if (source) {
+      return refuse({.code = ErrorCode::invalid_request, .message = "The stream is open."});
+    }
+    if (name != "uri") {
+      auto done = veo::set_option(settings, name, value);
+      return done ? 0 : refuse(std::move(done.error()));
+    }
+    const auto uri = veo::parse_uri(value);
+    if (!uri) return refuse(uri.error());
+    auto done = veo::set_uri(settings, *uri);
+    return done ? 0 : refuse(std::move(done.error()));
+  }
+
+  int open(AVIOContext** io) {
+    if (source) {
+      return refuse({.code = ErrorCode::invalid_request, .message = "The stream is open."});
+    }
+    auto opened = Source::open(settings, wakeup);
+    if (!opened) return refuse(std::move(opened.error()));
+    source = std::move(*opened);
+    source->start();
+    avio = veo::media::AvioStream::make(
+        *this, [this] { return source->snapshot().size; },
+        [this](const Error& error) { return number_of(error); });
+    if (!avio) throw std::bad_alloc();
+    // What fails is told here, and not by the demuxer's first read.
+    std::uint8_t first = 0;
+    const auto got = read(0, {&first, 1});
+    if (!got) return refuse(got.error());
+    *io = avio->context();
+    return 0;
+  }
+
+  Source::Settings settings;
+  std::shared_ptr<veo::Wakeup> wakeup = std::make_shared<veo::Wakeup>();
+  std::unique_ptr<Source> source;
+  std::unique_ptr<veo::media::AvioStream> avio;
+  VeoProgressFunc progress = nullptr;
+  void* opaque = nullptr;
+  std::optional<std::pair<VeoPhase, int>> told;
+  std::string task_id;
+  bool cancelled = false;
+  std::optional<Error> failed;
+  VeoError told_error{};
+};
+
+namespace {
+
+/// No exception goes through C.
+template <class Work>
+int guarded(Work work) noexcept {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return -ENOMEM;  // AVERROR(ENOMEM)
+  } catch (const std::exception&) {
+    return -EIO;
+  }
+}
+
+}  // namespace
+
+VeoStream* veo_stream_new(void) {
+  VeoStream* made = nullptr;
+  guarded([&made] {
+    auto stream = std::make_unique<VeoStream>();
+    stream->settings.offers_launch_line = false;
+    made = stream.release();
+    return 0;
+  });
+  return made;
+}
+
+void veo_stream_free(VeoStream* stream) { delete stream; }
+
+int veo_stream_set(VeoStream* stream, const char* name, const char* value) {
+  return guarded([=] { return stream->set(name, value); });
+}
+
+void veo_stream_set_progress(VeoStream* stream, VeoProgressFunc progress, void* opaque) {
+  stream->progress = progress;
+  stream->opaque = opaque;
+}
+
+int veo_stream_open(VeoStream* stream, AVIOContext** io) {
+  *io = nullptr;
+  return guarded([=] { return stream->open(io); });
+}
+
+void veo_stream_cancel(VeoStream* stream) { stream->wakeup->interrupt(); }
+
+const VeoError* veo_stream_error(const VeoStream* stream) {
+  // A read fails in the context, and tells only a number.
+  guarded([stream] {
+    auto* const self = const_cast<VeoStream*>(stream);
+    if (self->avio && self->avio->error() && self->avio->error() != self->failed) {
+      self->refuse(*self->avio->error());
+    }
+    return 0;
+  });
+  return stream->failed ? &stream->told_error : nullptr;
+}
+
+const char* veo_stream_task_id(const VeoStream* stream) { return stream->task_id.c_str(); }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/media/avio_stream.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include "libav_ptr.h"
+
+namespace veo::media {
+
+namespace {
+
+constexpr int buffer_size = 64 << 10;
+
+}  // namespace
+
+struct AvioStream::Private {
+  static int fill(void* opaque, std::uint8_t* into, int size) {
+    auto& self = *static_cast<Private*>(opaque);
+    auto got = self.stream->read(self.position, {into, static_cast<std::size_t>(size)});
+    if (!got) {
+      self.error = std::move(got.error());
+      return self.number(*self.error);
+    }
+    if (*got == 0) return AVERROR_EOF;
+    self.position += *got;
+    return static_cast<int>(*got);
+  }
+
+  static std::int64_t seek(void* opaque, std::int64_t offset, int whence) {
+    auto& self = *static_cast<Private*>(opaque);
+    whence &= ~AVSEEK_FORCE;
+    if (whence == AVSEEK_SIZE || whence == SEEK_END) {
+      const auto size = self.size();
+      if (!size) return AVERROR(ENOSYS);
+      if (whence == AVSEEK_SIZE) return static_cast<std::int64_t>(*size);
+      offset += static_cast<std::int64_t>(*size);
+    } else if (whence == SEEK_CUR) {
+      offset += static_cast<std::int64_t>(self.position);
+    } else if (whence != SEEK_SET) {
+      return AVERROR(EINVAL);
+    }
+    if (offset < 0) return AVERROR(EINVAL);
+    self.position = static_cast<std::uint64_t>(offset);
+    return offset;
+  }
+
+  ByteStream* stream = nullptr;
+  Size size;
+  Number number;
+  std::uint64_t position = 0;
+  std::optional<Error> error;
+  IoPtr io;
+};
+
+AvioStream::AvioStream() : p_(std::make_unique<Private>()) {}
+AvioStream::~AvioStream() = default;
+
+std::unique_ptr<AvioStream> AvioStream::make(ByteStream& stream, Size size, Number number) {
+  std::unique_ptr<AvioStream> made(new AvioStream);
+  auto& p = *made->p_;
+  p.stream = &stream;
+  p.size = std::move(size);
+  p.number = std::move(number);
+  auto* const buffer = static_cast<unsigned char*>(av_malloc(buffer_size));
+  if (buffer == nullptr) return nullptr;
+  p.io.reset(avio_alloc_context(buffer, buffer_size, 0, &p, Private::fill, nullptr, Private::seek));
+  if (!p.io) {
+    av_free(buffer);
+    return nullptr;
+  }
+  p.io->seekable = AVIO_SEEKABLE_NORMAL;
+  return made;
+}
+
+AVIOContext* AvioStream::context() const { return p_->io.get(); }
+const std::optional<Error>& AvioStream::error() const { return p_->error; }
+
+int averror_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::invalid_request:
+    case ErrorCode::model_not_found:
+      return AVERROR(EINVAL);
+    case ErrorCode::missing_api_key:
+    case ErrorCode::invalid_api_key:
+    case ErrorCode::ip_not_allowed:
+      return AVERROR(EACCES);
+    case ErrorCode::insufficient_credits:
+    case ErrorCode::spend_limit_exceeded:
+    case ErrorCode::budget_exceeded:
+      return AVERROR(EDQUOT);
+    case ErrorCode::task_not_found:
+      return AVERROR(ENOENT);
+    case ErrorCode::rate_limit_exceeded:
+      return AVERROR(EBUSY);
+    case ErrorCode::timeout:
+      return AVERROR(ETIMEDOUT);
+    case ErrorCode::bad_media:
+      return AVERROR_INVALIDDATA;
+    default:
+      return AVERROR(EIO);
+  }
+}
+
+int averror_of_interruption() { return AVERROR_EXIT; }
+
+}  // namespace veo::media

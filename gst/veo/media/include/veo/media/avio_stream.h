@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// A ByteStream as libavformat's AVIOContext.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "veo/core/error.h"
+#include "veo/media/byte_stream.h"
+
+struct AVIOContext;
+
+namespace veo::media {
+
+/// Not movable: the context points here. One caller at a time.
+class AvioStream {
+ public:
+  /// The size of `stream`, or nullopt where it is not known, or not yet.
+  using Size = std::function<std::optional<std::uint64_t>()>;
+  /// FFmpeg's number for what `stream` failed with: negative.
+  using Number = std::function<int(const Error&)>;
+
+  /// `stream` outlives it. Null where there is no memory.
+  static std::unique_ptr<AvioStream> make(ByteStream& stream, Size size, Number number);
+  ~AvioStream();
+  AvioStream(const AvioStream&) = delete;
+  AvioStream& operator=(const AvioStream&) = delete;
+
+  /// Read-only and seekable; owned here.
+  [[nodiscard]] AVIOContext* context() const;
+  /// What `stream` failed with, last.
+  [[nodiscard]] const std::optional<Error>& error() const;
+
+ private:
+  AvioStream();
+  struct Private;
+  std::unique_ptr<Private> p_;
+};
+
+/// Negative, by what it means to who uses FFmpeg.
+int averror_of(ErrorCode code);
+/// AVERROR_EXIT.
+int averror_of_interruption();
+
+}  // namespace veo::media
