@@ -34,12 +34,14 @@ Program::Ended Shell::veo(const std::vector<std::string>& args) const {
   return Program(settings(args)).wait();
 }
 
-Program::Ended Shell::sh(const std::string& line) const {
+Program::Settings Shell::script(const std::string& line) const {
   auto started = settings({});
   const auto program = started.args.front();
   started.args = {"/bin/bash", "-c", "veo() { " + program + " \"$@\"; }; " + line};
-  return Program(started).wait();
+  return started;
 }
+
+Program::Ended Shell::sh(const std::string& line) const { return Program(script(line)).wait(); }
 
 std::string Shell::contents(const std::string& name) const {
   std::ifstream stream(file(name), std::ios::binary);

@@ -20,7 +20,8 @@ class Shell {
   /// `veo` with these arguments, in a directory of its own. It can be changed before it starts.
   [[nodiscard]] Program::Settings settings(const std::vector<std::string>& args) const;
   [[nodiscard]] Program::Ended veo(const std::vector<std::string>& args) const;
-  /// A line for /bin/sh, in which `veo` is the program.
+  /// A line for bash, in which `veo` is the program.
+  [[nodiscard]] Program::Settings script(const std::string& line) const;
   [[nodiscard]] Program::Ended sh(const std::string& line) const;
 
   [[nodiscard]] std::string file(const std::string& name) const { return home_.file(name); }

@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::size_t widest_bar = 30;
 constexpr std::size_t narrowest_bar = 5;
+constexpr std::size_t narrow_room = 24;  // for a name and a percentage
 // Not on a terminal: often enough to see that it lives.
 constexpr auto word_each = 60s;
 constexpr int percent_step = 10;
@@ -69,6 +70,7 @@ struct Measure {
 Measure measure(const Source::Snapshot& seen, steady_clock::time_point now) {
   const auto& job = seen.job;
   Measure found;
+  if (job.phase == Job::Phase::completed) return {.fraction = 1};
   if (job.percent) found.fraction = *job.percent / 100.0;
   if (!job.accepted_at) return found;
   const auto elapsed = duration_cast<milliseconds>(now - *job.accepted_at);
@@ -141,9 +143,12 @@ void Display::enter(Phase phase, const Source::Snapshot& seen) {
   if (phase_ != Phase::none) draw(seen, true);
   close_line();
   phase_ = phase;
+  is_drawn_ = false;
   phase_began_ = steady_clock::now();
   percent_.reset();
-  if (terminal_ || kind_ != Kind::automatic) return;
+  if (kind_ != Kind::automatic) return;
+  // Elsewhere than in a pipe the line of the submission names the task.
+  if (terminal_ && !(phase == Phase::generating && seen.job.reused)) return;
   last_line_ = phase_began_;
   switch (phase) {
     case Phase::submitting:
@@ -198,9 +203,9 @@ void Display::draw(const Source::Snapshot& seen, bool finally) {
     return say("Task " + seen.job.task_id + " is being generated, " +
                clock_text(duration_cast<milliseconds>(now - phase_began_)));
   }
-  if (finally && !line_is_open_ && phase_ == Phase::downloading && seen.downloaded != 100) return;
+  if (is_drawn_) return;
 
-  Measure far;
+  std::optional<double> fraction;
   std::string name;
   std::string after;
   auto elapsed = duration_cast<milliseconds>(now - phase_began_);
@@ -210,40 +215,44 @@ void Display::draw(const Source::Snapshot& seen, bool finally) {
     case Phase::submitting:
       name = "Submitting";
       after = price_of(seen);
+      if (!seen.job.task_id.empty()) after += "  task " + seen.job.task_id;
       break;
-    case Phase::generating:
+    case Phase::generating: {
       name = "Generating";
-      far = measure(seen, now);
+      const auto far = measure(seen, now);
+      fraction = finally ? 1 : far.fraction;
       if (seen.job.accepted_at) elapsed = duration_cast<milliseconds>(now - *seen.job.accepted_at);
       if (far.left && !finally) {
-        after = *far.left > 0ms ? "about " + clock_text(*far.left) + " left  "
-                                : std::string("any moment  ");
+        after = *far.left >= 500ms ? "about " + clock_text(*far.left) + " left  "
+                                   : std::string("any moment  ");
       }
-      after += price_of(seen) + "  task " + seen.job.task_id;
+      after += price_of(seen);
       break;
+    }
     case Phase::downloading:
       name = "Downloading";
-      if (seen.downloaded) far.fraction = *seen.downloaded / 100.0;
+      if (seen.downloaded) fraction = *seen.downloaded / 100.0;
       after = size_text(seen.clip.bytes);
-      if (seen.size) after += " of " + size_text(*seen.size);
+      if (seen.size && !finally) after += " of " + size_text(*seen.size);
       break;
   }
-  if (finally && phase_ != Phase::downloading) far.fraction = 1;
-  const auto percent =
-      far.fraction ? std::to_string(static_cast<int>(*far.fraction * 100)) + " %" : "";
-  name = pad(name, 12);
-  after =
-      std::string(percent.empty() ? ""
-                                  : std::string(5 - std::min<std::size_t>(5, percent.size()), ' ') +
-                                        percent + "  ") +
-      pad(clock_text(elapsed), 4) + "  " + after;
-  const auto room = terminal_columns(STDERR_FILENO).value_or(1) - 1;
+  after = pad(clock_text(elapsed), 4) + "  " + after;
+  if (fraction) {
+    const auto percent = std::to_string(static_cast<int>(*fraction * 100)) + " %";
+    after = std::string(5 - std::min<std::size_t>(5, percent.size()), ' ') + percent + "  " + after;
+  }
+  // A terminal's own ^C has room beside it.
+  const auto room = std::max<std::size_t>(terminal_columns(STDERR_FILENO).value_or(2), 3) - 2;
+  name = pad(name, room < narrow_room ? 12 : 13);
   const auto used = width_of(name) + width_of(after) + 2;
   if (phase_ != Phase::submitting && used + narrowest_bar <= room) {
-    name += bar(far.fraction.value_or(0), std::min(widest_bar, room - used), unicode_) + "  ";
+    name += bar(fraction.value_or(0), std::min(widest_bar, room - used), unicode_) + "  ";
   }
-  put(stderr, "\r" + cut(name + after, room) + "\x1b[K");
+  auto line = cut(name + after, room);
+  if (line != line_ || !line_is_open_) put(stderr, "\r" + line + "\x1b[K");
+  line_ = std::move(line);
   line_is_open_ = true;
+  is_drawn_ = finally;
   if (finally) close_line();
 }
 

@@ -55,7 +55,9 @@ class Display {
   const bool unicode_;
   Phase phase_ = Phase::none;
   std::chrono::steady_clock::time_point phase_began_{};
+  std::string line_;
   bool line_is_open_ = false;
+  bool is_drawn_ = false;  ///< the phase's line, for the last time
   bool has_price_ = false;
   std::string task_id_;
   std::optional<TaskStatus> status_;
