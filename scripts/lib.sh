@@ -41,7 +41,8 @@ veo_build() {
 # veo_relative: a filter that makes the paths of this tree relative to it.
 veo_relative() { sed -u "s|$PWD/||g; s|$PWD|.|g"; }
 
-# veo_sources: the C++ files of the tree, one on each line.
+# veo_sources: the C and C++ files of the tree, one on each line.
 veo_sources() {
-  find gst plugin tools tests examples -name '*.cpp' -print -o -name '*.h' -print | sort
+  find gst plugin tools tests examples -name '*.c' -print -o -name '*.cpp' -print -o -name '*.h' -print |
+    sort
 }
