@@ -69,11 +69,11 @@ TEST(OnATerminal, ASessionHasALineForEachPhase) {
   const std::string date = "20[0-9]+-[0-9]+-[0-9]+";
   const std::string time = "[0-9][0-9]:[0-9][0-9]";
   ASSERT_THAT(lines, ElementsAre(MatchesRegex("Submitting   0:00  40 credits  task " + first),
-                                 MatchesRegex("Generating   (█)+  100 %  0:0[12]  40 credits"),
+                                 MatchesRegex("Generating   (█)+  100 %  0:0[0-9]  40 credits"),
                                  MatchesRegex("Downloading  (█)+  100 %  0:0[0-9]  [0-9]+ kB"),
                                  MatchesRegex("Saved dog.mp4, of task " + first + "[.]"),
                                  MatchesRegex("Submitting   0:00  price unknown  task " + second),
-                                 MatchesRegex("Generating   (█)+  100 %  0:0[12]  price unknown"),
+                                 MatchesRegex("Generating   (█)+  100 %  0:0[0-9]  price unknown"),
                                  MatchesRegex("Downloading  (█)+  100 %  0:0[0-9]  [0-9]+ kB"),
                                  MatchesRegex("Saved next.mp4, of task " + second + "[.]"),
                                  MatchesRegex("DATE +STATUS +MODE +CREDITS  TASK, PROMPT"),
