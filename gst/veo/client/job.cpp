@@ -314,6 +314,8 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   void queue_submission(TaskMachine::Time until) {
     service->when_it_may_submit([self = shared_from_this()] {
       self->timer.cancel();
+      // From here on the row says that it may have been sent: an exit lets us say what came of it.
+      self->submission.emplace();
       self->insist([self] { return self->record->sending(); }, enough_tries,
                    [self](const Status& written) {
                      if (!written) return self->give_up(written.error());
@@ -335,7 +337,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     is_posting = true;
     may_be_sent = true;
     service->submit(
-        outgoing(), *settings.catalog, [self = shared_from_this()] { self->submission.emplace(); },
+        outgoing(), *settings.catalog, [] {},
         [self = shared_from_this()](Submitted outcome) { self->submitted(std::move(outcome)); });
   }
 
