@@ -25,6 +25,7 @@ class Shell {
   [[nodiscard]] Program::Ended sh(const std::string& line) const;
 
   [[nodiscard]] std::string file(const std::string& name) const { return home_.file(name); }
+  [[nodiscard]] std::string ledger() const { return state_.file("ledger.db"); }
   [[nodiscard]] std::string contents(const std::string& name) const;
   /// The names in its directory.
   [[nodiscard]] std::vector<std::string> files() const;

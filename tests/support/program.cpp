@@ -88,6 +88,16 @@ void Program::kill(int signal) const { ::kill(pid_, signal); }
 
 std::string Program::output() const { return contents(output_); }
 
+void Program::stop() const {
+  ::kill(pid_, SIGSTOP);
+  siginfo_t info{};
+  while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WEXITED | WNOWAIT) < 0 &&
+         errno == EINTR) {
+  }
+  // It is stopped; that it is has been heard.
+  if (info.si_code == CLD_STOPPED) ::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED);
+}
+
 std::string Program::errors() const { return contents(errors_); }
 
 bool Program::wait_for(const std::string& text) const {

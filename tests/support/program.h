@@ -36,6 +36,8 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   void kill(int signal) const;
+  /// SIGSTOP, and waits until nothing of it runs any more.
+  void stop() const;
   /// What it has written to stdout so far, unless that was given another place; to stderr.
   [[nodiscard]] std::string output() const;
   [[nodiscard]] std::string errors() const;

@@ -237,23 +237,30 @@ void Display::draw(const Source::Snapshot& seen, bool finally) {
       break;
   }
   after = pad(clock_text(elapsed), 4) + "  " + after;
-  if (fraction) {
-    const auto percent = std::to_string(static_cast<int>(*fraction * 100)) + " %";
-    after = std::string(5 - std::min<std::size_t>(5, percent.size()), ' ') + percent + "  " + after;
-  }
+  show(name, fraction, after, phase_ != Phase::submitting);
+  is_drawn_ = finally;
+  if (finally) close_line();
+}
+
+void Display::show(const std::string& name, std::optional<double> fraction, const std::string& text,
+                   bool has_bar) {
+  if (!terminal_) return;
   // A terminal's own ^C has room beside it.
   const auto room = std::max<std::size_t>(terminal_columns(STDERR_FILENO).value_or(2), 3) - 2;
-  name = pad(name, room < narrow_room ? 12 : 13);
-  const auto used = width_of(name) + width_of(after) + 2;
-  if (phase_ != Phase::submitting && used + narrowest_bar <= room) {
-    name += bar(fraction.value_or(0), std::min(widest_bar, room - used), unicode_) + "  ";
+  std::string begin = pad(name, room < narrow_room ? 12 : 13);
+  std::string end = text;
+  if (fraction) {
+    const auto percent = std::to_string(static_cast<int>(*fraction * 100)) + " %";
+    end = std::string(5 - std::min<std::size_t>(5, percent.size()), ' ') + percent + "  " + end;
   }
-  auto line = cut(name + after, room);
+  const auto used = width_of(begin) + width_of(end) + 2;
+  if (has_bar && used + narrowest_bar <= room) {
+    begin += bar(fraction.value_or(0), std::min(widest_bar, room - used), unicode_) + "  ";
+  }
+  auto line = cut(begin + end, room);
   if (line != line_ || !line_is_open_) put(stderr, "\r" + line + "\x1b[K");
   line_ = std::move(line);
   line_is_open_ = true;
-  is_drawn_ = finally;
-  if (finally) close_line();
 }
 
 void Display::close_line() {

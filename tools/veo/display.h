@@ -31,6 +31,9 @@ class Display {
 
   /// What there is to see of a task.
   void update(const Source::Snapshot& seen);
+  /// The moving line of a terminal; elsewhere nothing. `fraction`: 0 to 1, if it is known.
+  void show(const std::string& name, std::optional<double> fraction, const std::string& text,
+            bool has_bar = true);
   /// A line for people. Not for machines.
   void say(const std::string& text);
   /// An object for machines: the member `event` is its kind.

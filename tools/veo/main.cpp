@@ -46,6 +46,7 @@ Exit codes: 0 done, 2 bad request, 3 no or bad key, 4 credits or budget, 5 no su
 130 interrupted. See veo(1).)");
   add_generate(app, chosen);
   add_extend(app, chosen);
+  add_batch(app, chosen);
   add_join(app, chosen);
   add_play(app, chosen);
   add_status(app, chosen);
