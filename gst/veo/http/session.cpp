@@ -20,7 +20,9 @@ Result<GObjectPtr<GTlsDatabase>> tls_database(const Network& network) {
   }
   if (network.ssl_ca_file.empty()) return GObjectPtr<GTlsDatabase>();
   ErrorSlot error;
-  auto* database = g_tls_file_database_new(network.ssl_ca_file.c_str(), error.out());
+  // Of a relative name GLib's backends only warn, and trust nobody.
+  const GCharPtr path(g_canonicalize_filename(network.ssl_ca_file.c_str(), nullptr));
+  auto* database = g_tls_file_database_new(path.get(), error.out());
   if (database != nullptr) return GObjectPtr<GTlsDatabase>(database);
   return fail({.code = ErrorCode::tls,
                .message = "The CA file " + network.ssl_ca_file +
