@@ -4,15 +4,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <cstring>
 #include <fstream>
 
+#include "sha256.h"
 #include "shell.h"
 
 namespace veo::test {
 namespace {
 
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 struct BadLine {
   std::vector<std::string> args;
@@ -44,6 +49,21 @@ TEST(BadInput, IsRefusedBeforeAnythingIsSent) {
       {{"status", "../task"}, "task id"},
       {{"download", "a/b"}, "task id"},
       {{"wait"}, "task"},
+      {{"generate", "a dog", "-o"}, "output"},
+      {{"generate", "a dog", "a cat"}, "a cat"},
+      {{"generate", "a dog", "--timeout=0"}, "timeout"},
+      {{"generate", "a dog", "--retries=-2"}, "retries"},
+      {{"generate", "a dog", "--max-credits=-1"}, "max-credits"},
+      {{"generate", "a dog", "--layout=moov"}, "streamable|original"},
+      {{"generate", "a dog", "--on-unknown=hope"}, "fail|resubmit"},
+      {{"generate", "a dog", "--image-urls=file:///etc/passwd"}, "image_urls"},
+      {{"generate", "a \xFF dog"}, "UTF-8"},
+      {{"generate", "a dog", "--ssl-ca-file=missing.pem"}, "missing.pem", 9},
+      {{"join", "missing.mp4", "-o", "film.mp4"}, "missing.mp4"},
+      {{"join", "/dev/null", "-o", "film.mp4"}, "/dev/null"},
+      {{"play", "../task", "--player=cat"}, "task id"},
+      {{"credits", "more"}, "more"},
+      {{"price", "--mode=free"}, "fast|quality|lite"},
   };
   for (const auto& line : lines) {
     const auto ended = shell.veo(line.args);
@@ -95,18 +115,30 @@ TEST(ServiceError, HasItsExitCode) {
       {"submit:error=upstream_error", 7, "upstream-error", "refunded"},
       {"submit:error=internal_error", 8, "submit-unknown", "unknown"},
       {"task:failed", 7, "task-failed", "refunded"},
-      {"query:error=task_not_found", 5, "task-not-found", "unknown"},
+      {"submit:html", 8, "submit-unknown", "unknown"},
+      {"submit:no-task-id", 8, "submit-unknown", "unknown"},
+      {"submit:reset", 8, "submit-unknown", "unknown"},
+      {"query:error=invalid_request", 2, "invalid-request", "unknown"},
+      {"query:error=invalid_api_key", 3, "invalid-api-key", "unknown"},
+      {"query:error=ip_not_allowed", 3, "ip-not-allowed", "unknown"},
+      {"query:error=rate_limit_exceeded", 6, "rate-limit-exceeded", "unknown"},
+      {"query:html", 9, "bad-response", "unknown"},
+      {"query:unknown-status", 9, "bad-response", "unknown"},
+      {"query:no-urls", 9, "bad-response", "unknown"},
       {"query:error=internal_error", 9, "internal-error", "unknown"},
       {"file:not-mp4", 9, "bad-media", "unknown"},
       {"file:status=404", 9, "network", "unknown"},
+      {"file:truncate=1000", 9, "network", "unknown"},
+      {"file:reset=1000", 9, "network", "unknown"},
+      {"file:redirect-loop", 9, "bad-response", "unknown"},
+      {"file:stall=1000", 6, "timeout", "unknown"},
   };
   for (const auto& refusal : refusals) {
     SCOPED_TRACE(refusal.fault);
-    // A task that is not found is looked for for a minute, since it may be too new.
-    if (std::string(refusal.fault) == "query:error=task_not_found") continue;
     const auto simulator = start_simulator("0s", {"--fault", refusal.fault});
     const Shell shell(simulator);
-    const auto ended = shell.veo({"generate", "a dog", "-o", "dog.mp4", "--retries=0", "--json"});
+    const auto ended =
+        shell.veo({"generate", "a dog", "-o", "dog.mp4", "--retries=0", "--timeout=1", "--json"});
     EXPECT_EQ(ended.exit_code, refusal.exit_code) << ended;
     const auto error = last_event(ended.output, "error");
     ASSERT_TRUE(error.is_object()) << ended;
@@ -114,7 +146,64 @@ TEST(ServiceError, HasItsExitCode) {
     EXPECT_EQ(error.at("charged"), refusal.charged);
     EXPECT_EQ(error.at("exit-code"), refusal.exit_code);
     EXPECT_THAT(shell.files(), IsEmpty());
+    // What is paid, or may be, comes with the way to it.
+    const bool is_safe = error.at("charged") == "unknown";
+    EXPECT_EQ(error.contains("next"), is_safe) << ended;
+    if (is_safe) {
+      const auto id = simulator.state().at("tasks").empty()
+                          ? "--task-id="
+                          : simulator.state().at("tasks").at(0).at("id").get<std::string>();
+      EXPECT_THAT(error.at("next").get<std::string>(),
+                  AnyOf(HasSubstr("--task-id="), HasSubstr("veo download " + id)));
+    }
   }
+}
+
+TEST(ServiceError, OfAQuestionHasItsExitCodeToo) {
+  struct Question {
+    std::vector<std::string> args;
+    const char* fault;
+    int exit_code;
+  };
+  const std::vector<Question> questions{
+      {{"credits"}, "credits:error=invalid_api_key", 3},
+      {{"credits"}, "credits:error=ip_not_allowed", 3},
+      {{"credits"}, "credits:error=rate_limit_exceeded", 6},
+      {{"credits"}, "credits:error=internal_error", 9},
+      {{"status", "a-task"}, "query:error=invalid_api_key", 3},
+      {{"status", "a-task"}, "query:error=task_not_found", 5},
+      {{"status", "a-task"}, "query:error=rate_limit_exceeded", 6},
+      {{"wait", "a-task"}, "query:error=invalid_api_key", 3},
+      {{"download", "a-task"}, "query:error=ip_not_allowed", 3},
+      {{"extend", "a-task", "it sleeps"}, "query:error=task_not_found", 5},
+  };
+  auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  for (const auto& question : questions) {
+    SCOPED_TRACE(question.fault);
+    simulator.set_faults({question.fault});
+    auto args = question.args;
+    if (args[0] == "wait" || args[0] == "download") args.emplace_back("--retries=0");
+    const auto ended = shell.veo(args);
+    EXPECT_EQ(ended.exit_code, question.exit_code) << ended;
+    EXPECT_THAT(ended.output, IsEmpty());
+    EXPECT_THAT(ended.errors, StartsWith("veo: "));
+    EXPECT_THAT(shell.files(), IsEmpty());
+  }
+  simulator.set_faults({});
+  EXPECT_EQ(simulator.state().at("submissions"), 0);
+}
+
+TEST(ServiceError, OfATaskThatTakesTooLong) {
+  const auto simulator = start_simulator("60s");
+  const Shell shell(simulator);
+  const auto ended =
+      shell.veo({"generate", "a dog", "-o", "dog.mp4", "--generation-timeout=1", "--json"});
+  EXPECT_EQ(ended.exit_code, 6) << ended;
+  const auto error = last_event(ended.output, "error");
+  EXPECT_EQ(error.at("code"), "timeout");
+  EXPECT_EQ(error.at("task-id"), simulator.state().at("tasks").at(0).at("id"));
+  EXPECT_THAT(shell.files(), IsEmpty());
 }
 
 TEST(ServiceError, OfATaskThatIsNotThere) {
@@ -160,15 +249,96 @@ TEST(Interrupted, BeforeItsAnswerIsHereKeepsTheTask) {
   }
 }
 
-TEST(Interrupted, InADownloadLeavesNoFile) {
-  const auto simulator = start_simulator("0s", {"--fault", "file:stall=10000"});
+TEST(Interrupted, AtEachPhaseSaysHowToGoOnAndLeavesNoFile) {
+  struct Phase {
+    const char* fault;
+    const char* generation_time;
+    const char* shown;
+  };
+  for (const auto& phase :
+       {Phase{"", "60s", "Generating"}, Phase{"file:stall=10000", "0s", "Downloading"}}) {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+      SCOPED_TRACE(std::string(phase.shown) + ", " + ::strsignal(signal));
+      const auto simulator = *phase.fault == '\0'
+                                 ? start_simulator(phase.generation_time)
+                                 : start_simulator(phase.generation_time, {"--fault", phase.fault});
+      const Shell shell(simulator);
+      Program running(shell.settings({"generate", "a dog", "-o", "dog.mp4"}));
+      ASSERT_TRUE(running.wait_for(phase.shown));
+      running.kill(signal);
+      const auto ended = running.wait();
+      EXPECT_EQ(ended.exit_code, 130) << ended;
+      const auto id = simulator.state().at("tasks").at(0).at("id").get<std::string>();
+      EXPECT_THAT(ended.errors, HasSubstr("Interrupted."));
+      EXPECT_THAT(ended.errors, HasSubstr("veo download " + id));
+      EXPECT_THAT(shell.files(), IsEmpty());
+    }
+  }
+}
+
+TEST(Interrupted, AQuestionEndsAtOnce) {
+  auto simulator = start_simulator("0s");
   const Shell shell(simulator);
-  Program running(shell.settings({"generate", "a dog", "-o", "dog.mp4"}));
-  ASSERT_TRUE(running.wait_for("Downloading"));
-  running.kill(SIGINT);
-  const auto ended = running.wait();
-  EXPECT_EQ(ended.exit_code, 130) << ended;
-  EXPECT_THAT(shell.files(), IsEmpty());
+  struct Question {
+    std::vector<std::string> args;
+    const char* fault;
+    const char* counted;
+  };
+  for (const auto& question : {Question{{"credits"}, "credits:stall", "credit_queries"},
+                               Question{{"status", "a-task"}, "query:stall", "queries"}}) {
+    simulator.set_faults({question.fault});
+    Program running(shell.settings(question.args));
+    while (simulator.state().at(question.counted) == 0) {
+    }
+    running.kill(SIGINT);
+    const auto ended = running.wait();
+    EXPECT_EQ(ended.exit_code, 130) << ended;
+    EXPECT_THAT(ended.errors, HasSubstr("Interrupted."));
+    EXPECT_THAT(ended.output, IsEmpty());
+  }
+}
+
+TEST(StandardOutput, ThatIsFullIsTold) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
+  for (const auto* const line :
+       {"credits", "credits --json", "price", "history", "history --json", "history --html",
+        "--help", "generate 'a dog' -o dog.mp4 --json"}) {
+    const auto full = shell.sh("veo " + std::string(line) + " >/dev/full");
+    EXPECT_EQ(full.exit_code, 9) << line << "\n" << full;
+    EXPECT_THAT(full.errors, HasSubstr("Cannot write to standard output: No space left on device"));
+  }
+}
+
+TEST(StandardOutput, ThatIsClosedIsNoOtherFile) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  const auto piped = shell.sh("veo generate 'a dog' -o - >&-");
+  EXPECT_EQ(piped.exit_code, 9) << piped;
+  EXPECT_THAT(piped.errors, HasSubstr("standard output"));
+  EXPECT_EQ(simulator.state().at("submissions"), 0);
+  // All three: what is written to them is in no file of ours.
+  const auto closed = shell.sh("veo generate 'a dog' -o dog.mp4 --json <&- >&- 2>&-");
+  EXPECT_EQ(closed.exit_code, 9) << closed;
+  EXPECT_EQ(sha256(shell.contents("dog.mp4")), simulator.state().at("tasks").at(0).at("sha256"));
+  EXPECT_EQ(shell.sh("veo history >&-").exit_code, 9);
+  const auto records = json_lines(shell.veo({"history", "--json"}).output);
+  ASSERT_EQ(records.size(), 2U);
+  EXPECT_EQ(records[0].at("status"), "completed");
+}
+
+TEST(StandardOutput, WhoseReaderHasLeftEndsQuietly) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  for (const auto* const line : {"price", "credits", "generate 'a dog' -q -o dog.mp4 --json"}) {
+    const auto left =
+        shell.sh("mkfifo fifo; sleep 60 <>fifo & exec 3>fifo; kill $!; wait $! 2>/dev/null; veo " +
+                 std::string(line) + " >&3; code=$?; rm fifo; exit $code");
+    EXPECT_EQ(left.exit_code, 0) << line << "\n" << left;
+    EXPECT_THAT(left.errors, IsEmpty());
+  }
+  EXPECT_EQ(sha256(shell.contents("dog.mp4")), simulator.state().at("tasks").at(0).at("sha256"));
 }
 
 TEST(FullDisk, IsToldAndKeepsThePaidClip) {
@@ -190,10 +360,36 @@ TEST(FullDisk, LeavesTheFileThatWasThere) {
   const Shell shell(simulator);
   std::ofstream(shell.file("dog.mp4")) << "an older dog";
   // 20 kB are not enough for the clip; the cache is not asked to keep it either.
-  const auto ended = shell.sh("trap '' XFSZ; ulimit -f 20; veo generate 'a dog' -o dog.mp4");
+  const auto ended = shell.sh("ulimit -f 20; veo generate 'a dog' -o dog.mp4");
   EXPECT_EQ(ended.exit_code, 9) << ended;
   EXPECT_EQ(shell.contents("dog.mp4"), "an older dog");
   EXPECT_EQ(shell.files().size(), 1U);
+}
+
+TEST(FullDisk, OfTheRecordSendsNothing) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  // The limit is for files: what is said goes into a pipe.
+  const auto ended =
+      shell.sh("set -o pipefail; (ulimit -f 0; veo generate 'a dog' -o dog.mp4) 2>&1 | cat");
+  EXPECT_EQ(ended.exit_code, 9) << ended;
+  EXPECT_THAT(ended.output, StartsWith("veo: "));
+  EXPECT_EQ(simulator.state().at("submissions"), 0);
+  EXPECT_THAT(shell.files(), IsEmpty());
+}
+
+TEST(Unwritable, RecordOrCacheSendsNothing) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  for (const auto* const variable : {"VEO_LEDGER", "VEO_CACHE_DIR"}) {
+    auto settings = shell.settings({"generate", "a dog", "-o", "dog.mp4"});
+    settings.env[variable] = "/proc/nowhere/x";
+    const auto ended = Program(settings).wait();
+    EXPECT_EQ(ended.exit_code, 9) << ended;
+    EXPECT_THAT(ended.errors, HasSubstr("/proc/nowhere"));
+  }
+  EXPECT_EQ(simulator.state().at("submissions"), 0);
+  EXPECT_THAT(shell.files(), IsEmpty());
 }
 
 }  // namespace

@@ -17,7 +17,10 @@ int credits(Session& session, const Arguments& arguments) {
   auto settings = arguments.settings();
   if (!settings) return refuse(settings.error());
   const auto answer = query_credits(settings->access, settings->network, session.wakeup);
-  if (!answer) return exit_interrupted;
+  if (!answer) {
+    display.interrupted("", "The same line asks again.");
+    return exit_interrupted;
+  }
   if (!*answer) return refuse(answer->error());
   const auto& balance = **answer;
   if (arguments.json) {
@@ -25,7 +28,7 @@ int credits(Session& session, const Arguments& arguments) {
     if (balance) object["credits"] = *balance;
     print_json(object);
   } else {
-    std::puts(balance ? credits_text(*balance).c_str() : "unknown");
+    print((balance ? credits_text(*balance) : "unknown") + "\n");
   }
   return exit_success;
 }

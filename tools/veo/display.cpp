@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <utility>
@@ -44,10 +45,13 @@ std::string bar(double fraction, std::size_t width, bool unicode) {
   return text;
 }
 
+int failure = 0;  // errno of the first write to stdout that failed
+
 /// Both are on one stream, and a process that is killed has said what it said.
 void put(std::FILE* stream, const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stream);
-  std::fflush(stream);
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stream) == text.size() && std::fflush(stream) == 0;
+  if (!written && stream == stdout && failure == 0) failure = errno;
 }
 
 /// What a terminal would obey is escaped there.
@@ -298,6 +302,15 @@ void Display::failed(const Error& error, const std::string& next) {
   close_line();
   put(stderr, "veo: " + printable(error.message, true) + "\n" +
                   (next.empty() ? "" : "  " + printable(next, true) + "\n"));
+}
+
+void print(const std::string& text) { put(stdout, text); }
+
+int stdout_error() {
+  // What a library has written is still to come.
+  if (failure == 0 && std::fflush(stdout) != 0) failure = errno;
+  if (failure == 0 && std::ferror(stdout) != 0) failure = EIO;
+  return failure;
 }
 
 void print_json(const nlohmann::json& value) { put_json(stdout, value); }

@@ -71,6 +71,10 @@ class Display {
   std::chrono::steady_clock::time_point last_line_{};
 };
 
+/// What was asked for, to stdout.
+void print(const std::string& text);
+/// The errno of what could not be written to stdout; 0: all was.
+int stdout_error();
 /// For a machine, and only where it is asked for on stdout.
 void print_json(const nlohmann::json& value);
 nlohmann::json to_json(const Error& error);

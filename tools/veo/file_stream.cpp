@@ -14,8 +14,7 @@ namespace veo::cli {
 namespace {
 
 Error problem(const std::string& path, const std::string& what) {
-  return {.code = ErrorCode::invalid_request,
-          .message = "Cannot read " + path + ": " + what + "."};
+  return {.code = ErrorCode::invalid_request, .message = "Cannot read " + path + ": " + what + "."};
 }
 
 }  // namespace

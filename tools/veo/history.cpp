@@ -140,9 +140,9 @@ void print_all(const Records& records) {
 }
 
 void print_table(const Records& records) {
-  std::fputs(history_table(records, terminal_columns(STDOUT_FILENO)).c_str(), stdout);
+  print(history_table(records, terminal_columns(STDOUT_FILENO)));
   const auto totals = total_of(records);
-  for (const auto& total : totals) std::puts(total_text(total, totals.size() > 1).c_str());
+  for (const auto& total : totals) print(total_text(total, totals.size() > 1) + "\n");
 }
 
 int history(Session& session, const Wanted& wanted) {
@@ -173,7 +173,7 @@ int history(Session& session, const Wanted& wanted) {
     return exit_interrupted;
   }
   if (!output) {
-    std::fwrite(page->data(), 1, page->size(), stdout);
+    print(*page);
     return exit_success;
   }
   const auto written =

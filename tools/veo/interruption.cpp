@@ -22,7 +22,7 @@ void raise_event(int fd) {
 }  // namespace
 
 Interruption::Interruption(std::shared_ptr<Wakeup> wakeup) : wakeup_(std::move(wakeup)) {
-  ::signal(SIGPIPE, SIG_IGN);
+  for (const int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
   sigset_t ours;
   ::sigemptyset(&ours);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Ctrl-C, SIGTERM and a terminal that goes away, as something that can be waited for. To be made
-// before any other thread, which then inherits the blocked signals. SIGPIPE is ignored: a pipe that
-// is closed is told by write().
+// before any other thread, which then inherits the blocked signals. SIGPIPE and SIGXFSZ are
+// ignored: a pipe that is closed and a file that is too large are told by write().
 #pragma once
 
 #include <csignal>

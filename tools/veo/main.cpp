@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <clocale>
 #include <cstring>
 #include <span>
@@ -27,7 +31,28 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, std::span<char*> w
   return exit_usage;
 }
 
+/// The next file that is opened takes the descriptor of a standard stream that is closed, and is
+/// written to as that. This is as good as closed: what is written or read fails.
+void occupy_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    static_cast<void>(::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+  }
+}
+
+/// A reader who has left has what he wanted.
+int with_stdout(int code) {
+  const int error = stdout_error();
+  if (error == 0 || error == EPIPE || code != exit_success) return code;
+  const Error full{
+      .code = ErrorCode::cache,
+      .message = std::string("Cannot write to standard output: ") + std::strerror(error) + "."};
+  Display(Display::Kind::automatic).failed(full);
+  return exit_code(full.code);
+}
+
 int run(int argc, char** argv) {
+  occupy_standard_streams();
   Run chosen;
   CLI::App app("Generated video, for the shell. Each generation costs credits, once.", "veo");
   app.set_version_flag("--version", "veo " VEO_VERSION);
@@ -59,12 +84,12 @@ Exit codes: 0 done, 2 bad request, 3 no or bad key, 4 credits or budget, 5 no su
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
-    return app.exit(help);
+    return with_stdout(app.exit(help));
   } catch (const CLI::ParseError& error) {
     return refuse(app, error, {argv, static_cast<std::size_t>(argc)});
   }
   Session session;
-  return chosen(session);
+  return with_stdout(chosen(session));
 }
 
 }  // namespace

@@ -101,6 +101,9 @@ Result<Output> Output::open(const std::string& path, const Interruption& interru
                    .message = "A video is nothing for a terminal to show: pipe it, or name a file "
                               "with -o. Nothing was sent."});
     }
+    if ((::fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+      return fail(problem(path, EBADF));
+    }
     p->fd = STDOUT_FILENO;
     return Output(std::move(p));
   }

@@ -26,13 +26,12 @@ void print(const Request& request, const Catalog& catalog, bool json, bool alone
   }
   const auto text = credits ? std::to_string(*credits) : std::string("unknown");
   if (alone) {
-    std::puts(text.c_str());
+    cli::print(text + "\n");
   } else if (request.is_extension()) {
-    std::puts((pad("extension", 16) + text).c_str());
+    cli::print(pad("extension", 16) + text + "\n");
   } else {
-    std::puts((pad(std::string(wire_name(*request.mode)), 8) +
-               pad(std::string(wire_name(*request.resolution)), 8) + text)
-                  .c_str());
+    cli::print(pad(std::string(wire_name(*request.mode)), 8) +
+               pad(std::string(wire_name(*request.resolution)), 8) + text + "\n");
   }
 }
 

@@ -42,12 +42,15 @@ int status(Session& session, const Arguments& arguments) {
   if (!settings) return refuse(settings.error());
   const auto answer =
       query_task(settings->access, settings->network, settings->task_id, session.wakeup);
-  if (!answer) return exit_interrupted;
+  if (!answer) {
+    display.interrupted("", "The same line asks again.");
+    return exit_interrupted;
+  }
   if (!*answer) return refuse(answer->error());
   if (arguments.json) {
     print_json(to_json(**answer));
   } else {
-    std::puts(printable(describe(**answer)).c_str());
+    print(printable(describe(**answer)) + "\n");
   }
   return exit_success;
 }
