@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
 #include <filesystem>
 #include <fstream>
@@ -272,30 +271,12 @@ std::vector<std::string> tenths(const std::string& phase, const std::vector<std:
   return faults;
 }
 
-/// Submissions that have left, and whose answer is not recorded: to die now would make them
-/// unknown, rightly (tests/money/crash_test.cpp).
-/// -1: it stopped in the middle of a transaction.
-int submissions_under_way(const std::string& ledger) {
-  sqlite3* raw = nullptr;
-  const int opened = sqlite3_open_v2(ledger.c_str(), &raw, SQLITE_OPEN_READWRITE, nullptr);
-  const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> database(raw, &sqlite3_close);
-  int count = -1;
-  const auto read = [](void* data, int, char** values, char**) {
-    *static_cast<int*>(data) = std::atoi(values[0]);
-    return 0;
-  };
-  if (opened == SQLITE_OK) {
-    sqlite3_exec(raw, "SELECT count(*) FROM submission WHERE state = 'sending'", read, &count,
-                 nullptr);
-  }
-  return count;
-}
-
-/// SIGKILL, at a moment at which no submission is under way.
-void kill_between_submissions(const Program& program, const std::string& ledger) {
+/// SIGKILL, while no submission is without its answer: to die then would make it unknown, rightly
+/// (tests/money/crash_test.cpp).
+void kill_between_submissions(const Program& program, const Shell& shell) {
   for (;;) {
     program.stop();
-    if (submissions_under_way(ledger) == 0) break;
+    if (shell.recorded("sending") == 0) break;
     program.kill(SIGCONT);
     std::this_thread::yield();
   }
@@ -324,7 +305,7 @@ void make_two_hundred(const std::vector<std::string>& more_faults, std::size_t u
     Program running(shell.settings(line));
     const auto until = from + std::uniform_int_distribution<std::size_t>(0, 50)(random);
     while (simulator.state().at("submissions") < until) std::this_thread::yield();
-    kill_between_submissions(running, shell.ledger());
+    kill_between_submissions(running, shell);
     EXPECT_EQ(running.wait().signal, SIGKILL);
   }
   const auto ended = shell.veo(line);

@@ -3,10 +3,15 @@
 // What goes wrong: the exit code, one message with a next step, no half file, and what was paid.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include "sha256.h"
 #include "shell.h"
@@ -273,6 +278,51 @@ TEST(Interrupted, AtEachPhaseSaysHowToGoOnAndLeavesNoFile) {
       EXPECT_THAT(ended.errors, HasSubstr("veo download " + id));
       EXPECT_THAT(shell.files(), IsEmpty());
     }
+  }
+}
+
+/// Where a connection is never made: the queue of those that nobody accepts is full.
+class FullQueue {
+ public:
+  FullQueue() {
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    auto* const place = reinterpret_cast<sockaddr*>(&address);
+    socklen_t size = sizeof address;
+    for (auto& socket : sockets_) socket = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    EXPECT_EQ(::bind(sockets_[0], place, size), 0);
+    EXPECT_EQ(::listen(sockets_[0], 0), 0);
+    ::getsockname(sockets_[0], place, &size);
+    for (std::size_t i = 1; i < sockets_.size(); ++i) ::connect(sockets_[i], place, size);
+    url_ = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/v1";
+  }
+  ~FullQueue() {
+    for (const int socket : sockets_) ::close(socket);
+  }
+  FullQueue(const FullQueue&) = delete;
+  FullQueue& operator=(const FullQueue&) = delete;
+
+  [[nodiscard]] const std::string& url() const { return url_; }
+
+ private:
+  std::array<int, 4> sockets_{};
+  std::string url_;
+};
+
+// The row says that it may have been sent, and nothing has: it is given back before the end.
+TEST(Interrupted, BeforeItLeftIsNotInDoubt) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  const FullQueue nowhere;
+  for (int i = 1; i <= 5; ++i) {
+    auto settings = shell.settings({"generate", "a dog", "-o", "dog.mp4"});
+    settings.env["VEO_API_URL"] = nowhere.url();
+    Program running(settings);
+    while (shell.recorded("sending") != 1) std::this_thread::yield();
+    running.kill(SIGTERM);
+    const auto stopped = running.wait();
+    EXPECT_EQ(stopped.exit_code, 130) << stopped;
+    ASSERT_EQ(shell.recorded("released"), i);
+    ASSERT_EQ(shell.recorded("sending"), 0);
   }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "shell.h"
 
+#include <sqlite3.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -48,6 +50,23 @@ std::string Shell::contents(const std::string& name) const {
   std::ostringstream text;
   text << stream.rdbuf();
   return text.str();
+}
+
+int Shell::recorded(const std::string& state) const {
+  sqlite3* raw = nullptr;
+  const int opened =
+      sqlite3_open_v2(state_.file("ledger.db").c_str(), &raw, SQLITE_OPEN_READWRITE, nullptr);
+  const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> database(raw, &sqlite3_close);
+  int count = -1;
+  const auto read = [](void* data, int, char** values, char**) {
+    *static_cast<int*>(data) = std::atoi(values[0]);
+    return 0;
+  };
+  if (opened == SQLITE_OK) {
+    const auto query = "SELECT count(*) FROM submission WHERE state = '" + state + "'";
+    sqlite3_exec(raw, query.c_str(), read, &count, nullptr);
+  }
+  return count;
 }
 
 std::vector<std::string> Shell::files() const {

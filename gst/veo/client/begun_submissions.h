@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Submissions whose answer is still out. A process that exits normally waits for them, for a
-// bounded time: each answer is the only record of a task that may be paid.
+// Submissions that are recorded as perhaps sent, and whose answer is still out. A process that
+// exits normally waits for them, for a bounded time: each answer is the only record of a task that
+// may be paid, and one that was let go before it left is to say so.
 #pragma once
 
 namespace veo {

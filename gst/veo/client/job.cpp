@@ -336,9 +336,9 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     if (abandoned) return obey({});
     is_posting = true;
     may_be_sent = true;
-    service->submit(
-        outgoing(), *settings.catalog, [] {},
-        [self = shared_from_this()](Submitted outcome) { self->submitted(std::move(outcome)); });
+    service->submit(outgoing(), *settings.catalog, [self = shared_from_this()](Submitted outcome) {
+      self->submitted(std::move(outcome));
+    });
   }
 
   void submitted(Submitted outcome) {

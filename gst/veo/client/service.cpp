@@ -61,10 +61,9 @@ void Service::call(http::ApiCall call, const std::string& path,
                                });
 }
 
-void Service::submit(const Request& request, const Catalog& catalog, std::function<void()> begun,
+void Service::submit(const Request& request, const Catalog& catalog,
                      std::function<void(Submitted)> handler) {
   http::ApiCall post;
-  post.begun = std::move(begun);
   post.method = "POST";
   post.body = json::encode_create(request, catalog);
   post.idle_timeout = idle_timeout_;

@@ -32,9 +32,8 @@ class Service {
 
   /// Waits for the turn of a submission, which submit() then uses.
   void when_it_may_submit(std::function<void()> then);
-  /// Once the POST has begun, nothing cancels it: see may_be_sent(). `begun` is called then, unless
-  /// it never begins.
-  void submit(const Request& request, const Catalog& catalog, std::function<void()> begun,
+  /// Once the POST has begun, nothing cancels it: see may_be_sent().
+  void submit(const Request& request, const Catalog& catalog,
               std::function<void(Submitted)> handler);
   void query(const std::string& task_id,
              std::function<void(Result<TaskReport>, RetryAfter)> handler);

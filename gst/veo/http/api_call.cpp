@@ -29,7 +29,6 @@ class Call final : public ExchangeState {
       : ExchangeState(std::move(thread), session, call.url, call.idle_timeout),
         is_post_(call.method == "POST"),
         total_timeout_(call.total_timeout),
-        begun_(call.begun),
         answered_(std::move(answered)) {}
 
   void start(const ApiCall& call) {
@@ -52,7 +51,6 @@ class Call final : public ExchangeState {
 
   void cancel() override {
     answered_ = nullptr;
-    begun_ = nullptr;
     if (begun()) return;
     // What libsoup may still hold in its queue orders nothing.
     if (message_) soup_message_headers_clear(request_headers());
@@ -73,10 +71,7 @@ class Call final : public ExchangeState {
                                                         "not sent again."});
     }
     evidence.begun = true;
-    if (is_post_) {
-      limit_total();
-      if (const auto told = std::exchange(begun_, nullptr)) told();
-    }
+    if (is_post_) limit_total();
     note_progress();
   }
 
@@ -129,7 +124,6 @@ class Call final : public ExchangeState {
 
   const bool is_post_;
   const std::chrono::milliseconds total_timeout_;
-  std::function<void()> begun_;
   std::function<void(ApiAnswer)> answered_;
   ApiAnswer answer_;
   std::array<std::uint8_t, 16384> buffer_;

@@ -54,8 +54,6 @@ struct ApiCall {
   std::string url;
   Secret key;
   std::string body;  ///< JSON, for POST
-  /// Called once, when a POST begins: from here on its bytes may leave.
-  std::function<void()> begun;
   /// No byte for this long ends a GET, and a POST that has not begun (error `timeout`).
   std::chrono::milliseconds idle_timeout{15'000};
   /// On the whole exchange; for a POST, from when it began.
