@@ -97,6 +97,7 @@ TEST_F(Film, IsAsTheUserSays) {
     const auto made = shell.veo({"extend", parent, "it runs", "--join=" + join, "-o", join});
     ASSERT_EQ(made.exit_code, 0) << made;
   }
+  EXPECT_EQ(shell.veo({"extend", parent, "it runs", "--join=both"}).exit_code, 2);
   EXPECT_EQ(numbers(shell, "append").size(), 192U);
   EXPECT_EQ(numbers(shell, "replace"), count_to(128));
   EXPECT_EQ(simulator.state().at("charges"), 2);

@@ -20,13 +20,21 @@ void add_extend(CLI::App& app, Run& run) {
       // An extension has no other field of a request than these.
       {"prompt", "extend-task-id", "mode", "resolution", "aspect-ratio", "generation-type",
        "image-urls", "enable-translation", "seed", "watermark"});
-  const std::map<std::string, Join> joins{
-      {"auto", Join::automatic}, {"append", Join::append}, {"replace", Join::replace}};
   command
-      ->add_option("--join", *join,
-                   "what to do with the continuation: look whether it contains what it continues "
-                   "(default), put it behind that, or take it for the film")
-      ->transform(CLI::CheckedTransformer(joins))
+      ->add_option_function<std::string>(
+          "--join",
+          [join](const std::string& text) {
+            static const std::map<std::string, Join> joins{
+                {"auto", Join::automatic}, {"append", Join::append}, {"replace", Join::replace}};
+            const auto found = joins.find(text);
+            if (found == joins.end()) {
+              throw CLI::ValidationError("--join",
+                                         "\"" + text + "\" is none of auto, append and replace");
+            }
+            *join = found->second;
+          },
+          "what to do with the continuation: look whether it contains what it continues "
+          "(default), put it behind that, or take it for the film")
       ->type_name("auto|append|replace")
       ->group("Output");
   command->add_flag("--clip-only", *clip_only, "the continuation as delivered, not the film")

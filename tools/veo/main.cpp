@@ -81,6 +81,7 @@ Exit codes: 0 done, 2 bad request, 3 no or bad key, 4 credits or budget, 5 no su
   add_price(app, chosen);
   add_serve(app, chosen);
   add_history(app, chosen);
+  add_completion(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {

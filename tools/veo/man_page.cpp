@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// In the macros of man(7), which every man(1) has.
+#include <sstream>
+
+#include "reference.h"
+
+namespace veo::cli {
+
+namespace {
+
+/// As roff takes it for text.
+std::string roff(const std::string& text) {
+  std::string escaped;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool at_start = i == 0 || text[i - 1] == '\n';
+    if (text[i] == '\\') {
+      escaped += "\\e";
+    } else if (text[i] == '-') {
+      escaped += "\\-";
+    } else if (at_start && (text[i] == '.' || text[i] == '\'')) {
+      escaped += std::string("\\&") + text[i];
+    } else if (text.compare(i, 3, "…") == 0) {
+      escaped += "...";
+      i += 2;
+    } else {
+      escaped += text[i];
+    }
+  }
+  return escaped;
+}
+
+std::string bold(const std::string& text) { return "\\fB" + roff(text) + "\\fR"; }
+std::string italic(const std::string& text) { return "\\fI" + roff(text) + "\\fR"; }
+
+/// Paragraphs as they are; of examples each line.
+std::string footer(const std::string& text) {
+  std::string page;
+  std::istringstream lines(text);
+  bool in_example = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty()) {
+      continue;
+    }
+    const bool is_example = line.starts_with("  ");
+    if (is_example != in_example) page += is_example ? ".PP\n.RS 4\n.nf\n" : ".fi\n.RE\n.PP\n";
+    in_example = is_example;
+    page += roff(is_example ? line.substr(2) : line) + "\n";
+  }
+  return page + (in_example ? ".fi\n.RE\n" : "");
+}
+
+std::string flag_entry(const FlagReference& flag) {
+  std::string names;
+  for (const auto& name : flag.names) names += (names.empty() ? "" : ", ") + bold(name);
+  if (flag.needs_value) {
+    names += "=" + italic(flag.form);
+  } else if (!flag.form.empty()) {
+    names += "[=" + italic(flag.form) + "]";
+  }
+  return ".TP\n" + names + "\n" + roff(flag.help) + "\n";
+}
+
+constexpr const char* before = R"(.SH NAME
+veo \- generated video, for the shell
+.SH SYNOPSIS
+.B veo
+.I command
+.RI [ argument ...]
+.RI [ option ...]
+.SH DESCRIPTION
+Veo 3.1 is a cloud service that makes videos with sound from a prompt.
+Each one costs credits, once:
+.B veo
+keeps a record of what was submitted, which
+.B veosrc
+of GStreamer shares, and the same line run again goes on with its task, or takes the video that is
+here.
+.PP
+Standard output holds what was asked for, and nothing else; standard error tells what happens.
+To try it without a key, money or a network, start
+.BR veo\-simulator ,
+set
+.B VEO_API_URL
+to the address that it prints, and
+.B VEO_API_KEY
+to sk\-simulator.
+.SH COMMANDS
+)";
+
+constexpr const char* after = R"(.SH EXIT STATUS
+.TP
+.B 0
+Done.
+.TP
+.B 2
+The request or the command line is bad.
+.TP
+.B 3
+The key is missing, invalid, or not allowed from this address.
+.TP
+.B 4
+Credits, or a limit on them, do not suffice.
+.TP
+.B 5
+There is no such task.
+.TP
+.B 6
+The service is too slow, or finds us too fast.
+.TP
+.B 7
+The service failed to make the video; credits come back.
+.TP
+.B 8
+A submission may or may not have been accepted.
+.TP
+.B 9
+The network, a file, the record, or the video itself.
+.TP
+.B 130
+Interrupted.
+What is paid goes on without us, and is not lost.
+.SH ENVIRONMENT
+.TP
+.BR VEO_API_KEY ", " VEO_API_KEY_FILE ", " CREDENTIALS_DIRECTORY
+The key: itself, the file that holds it, or the directory of a file
+.IR veo\-api\-key .
+.TP
+.B VEO_API_URL
+Base of the API.
+.TP
+.BR VEO_LEDGER ", " VEO_CACHE_DIR ", " VEO_CACHE_SIZE
+The record of paid work, the clips as delivered, and how many bytes of them are kept.
+.TP
+.BR VEO_DAILY_BUDGET ", " VEO_URI_BUDGET
+Credits that may be spent in 24 hours; of them, by veo: URIs.
+.TP
+.B VEO_ACCOUNT
+A label, where one record serves several accounts.
+.TP
+.B VEO_CATALOG
+A file of models, prices and rules in place of the built\-in one.
+.TP
+.B VEO_POLL_INTERVAL
+Milliseconds between two queries; 0 adapts it.
+.SH FILES
+.TP
+.I $XDG_STATE_HOME/veo/ledger.db
+The record.
+.TP
+.I $XDG_CACHE_HOME/veo
+The clips.
+.SH SEE ALSO
+.BR ffmpeg (1),
+.BR gst\-launch\-1.0 (1),
+.BR gst\-inspect\-1.0 (1)
+)";
+
+}  // namespace
+
+std::string man_page(const std::vector<CommandReference>& commands) {
+  std::string page = ".TH VEO 1 \"2026-11-23\" \"gst\\-veo " VEO_VERSION "\" \"User Commands\"\n";
+  page += before;
+  for (const auto& command : commands) {
+    page += ".SS " + roff(command.name) + "\n.B veo " + roff(command.name) + "\n";
+    if (!command.arguments.empty()) page += ".I " + roff(command.arguments) + "\n";
+    page += ".RI [ option ...]\n.PP\n" + roff(command.help) + ".\n.PP\n" + footer(command.footer);
+    for (const auto& flag : command.flags) page += flag_entry(flag);
+  }
+  return page + after;
+}
+
+}  // namespace veo::cli

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The commands and their flags, as the parser has them: what the completions and the man page are
+// made of.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <string>
+#include <vector>
+
+namespace veo::cli {
+
+struct FlagReference {
+  std::vector<std::string> names;   ///< with their dashes, the short ones first
+  std::string form;                 ///< of its value: `FILE`, `fast|quality`; empty: it takes none
+  bool needs_value = false;         ///< false, with a form: only as `--flag=value`
+  std::vector<std::string> values;  ///< all that the form allows; empty: not to be listed
+  bool is_file = false;
+  std::string help;
+};
+
+struct CommandReference {
+  std::string name;
+  std::string arguments;  ///< `TASK PROMPT`
+  bool takes_files = false;
+  std::string help;    ///< a line
+  std::string footer;  ///< more, and examples
+  std::vector<FlagReference> flags;
+};
+
+std::vector<CommandReference> reference_of(const CLI::App& app);
+
+std::string bash_completion(const std::vector<CommandReference>& commands);
+std::string zsh_completion(const std::vector<CommandReference>& commands);
+std::string fish_completion(const std::vector<CommandReference>& commands);
+/// In man(7).
+std::string man_page(const std::vector<CommandReference>& commands);
+
+}  // namespace veo::cli
