@@ -287,5 +287,29 @@ TEST(InAPipe, ASessionIsJsonThroughout) {
   EXPECT_EQ(last_event(session.output, "credits").at("credits"), 920);
 }
 
+TEST(OnATerminal, ABatchAsksBeforeItPays) {
+  const auto simulator = start_simulator("300ms");
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.sh("printf '{\"prompt\": \"%s\"}\\n' one two three > batch.jsonl").exit_code, 0);
+  {
+    Terminal terminal(shell.settings({"batch", "batch.jsonl", "-o", "made"}), 80);
+    ASSERT_TRUE(terminal.wait_for("Go on? [y/N]"));
+    EXPECT_THAT(terminal.screen(), Contains(HasSubstr("3 to submit for 120 credits.")));
+    terminal.type("n\n");
+    EXPECT_EQ(terminal.wait(), 0);
+    EXPECT_THAT(terminal.screen(), Contains(HasSubstr("Nothing was sent.")));
+  }
+  EXPECT_EQ(simulator.state().at("submissions"), 0);
+
+  Terminal terminal(shell.settings({"batch", "batch.jsonl", "-o", "made"}), 80);
+  ASSERT_TRUE(terminal.wait_for("Go on? [y/N]"));
+  terminal.type("y\n");
+  EXPECT_EQ(terminal.wait(), 0);
+  EXPECT_THAT(moments_of(terminal, "Batch"), Contains(HasSubstr("3 under way")));
+  EXPECT_THAT(terminal.screen(), Contains(HasSubstr("3 of 3 here")));
+  EXPECT_TRUE(terminal.cursor_is_visible());
+  EXPECT_EQ(simulator.state().at("charges"), 3);
+}
+
 }  // namespace
 }  // namespace veo::test
