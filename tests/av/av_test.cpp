@@ -10,6 +10,7 @@ extern "C" {
 #include <libavformat/avformat.h>
 }
 
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -156,12 +157,26 @@ TEST_F(Av, IsCancelledAtOnceAndJoinedLater) {
 }
 
 TEST_F(Av, EndsAReadThatWaits) {
-  simulator_.set_faults({"file:stall=60000*1"});
+  simulator_.set_faults({"file:stall=60000"});
   const auto stream = make();
   AVIOContext* io = nullptr;
   ASSERT_EQ(veo_stream_open(stream.get(), &io), 0);
+  auto bytes = std::async(std::launch::async, [io] { return read_all(io); });
   veo_stream_cancel(stream.get());
+  bytes.get();
+  EXPECT_EQ(io->error, AVERROR_EXIT);
+  EXPECT_EQ(code(stream), "cancelled");
+}
+
+TEST_F(Av, ReadsNothingMoreOnceItIsCancelled) {
+  AVIOContext* io = nullptr;
+  auto stream = make();
+  ASSERT_EQ(veo_stream_open(stream.get(), &io), 0);
   read_all(io);
+  stream = make();
+  ASSERT_EQ(veo_stream_open(stream.get(), &io), 0);
+  veo_stream_cancel(stream.get());
+  EXPECT_EQ(read_all(io), "");
   EXPECT_EQ(io->error, AVERROR_EXIT);
   EXPECT_EQ(code(stream), "cancelled");
 }

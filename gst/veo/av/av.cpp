@@ -28,6 +28,10 @@ struct VeoStream : veo::media::ByteStream {
     for (;;) {
       const auto ticket = wakeup->ticket();
       tell();
+      if (wakeup->is_interrupted()) {
+        cancelled = true;
+        return veo::fail({.code = ErrorCode::network, .message = "It was cancelled."});
+      }
       auto there = source->at(offset);
       if (const auto* ready = std::get_if<Clip::Ready>(&there)) {
         const auto size =
@@ -38,9 +42,8 @@ struct VeoStream : veo::media::ByteStream {
       }
       if (std::holds_alternative<Clip::End>(there)) return std::size_t{0};
       if (auto* error = std::get_if<Error>(&there)) return veo::fail(std::move(*error));
-      if (wakeup->wait(ticket)) continue;
-      cancelled = true;
-      return veo::fail({.code = ErrorCode::network, .message = "It was cancelled."});
+      // Interrupted or not, the loop sees.
+      (void)wakeup->wait(ticket);
     }
   }
 

@@ -49,6 +49,11 @@ void Wakeup::resume() {
   interrupted_ = false;
 }
 
+bool Wakeup::is_interrupted() const {
+  const std::lock_guard lock(mutex_);
+  return interrupted_;
+}
+
 void Subscribers::add(std::weak_ptr<Wakeup> wakeup) {
   const std::lock_guard lock(mutex_);
   list_.push_back(std::move(wakeup));

@@ -91,7 +91,7 @@ void veo_stream_set_progress(VeoStream* stream, VeoProgressFunc progress, void* 
  */
 int veo_stream_open(VeoStream* stream, struct AVIOContext** io);
 
-/** Any thread, any time while the stream exists; not from a signal handler. Ends the wait under
+/** Any thread, any time while the stream exists; not from a signal handler. Ends the read under
  * way, and each later one, at once. What was submitted stays paid, and recorded. Since: 0.1 */
 void veo_stream_cancel(VeoStream* stream);
 

@@ -43,6 +43,7 @@ class Wakeup {
   /// Ends the wait under way and each later one, until resume().
   void interrupt();
   void resume();
+  [[nodiscard]] bool is_interrupted() const;
 
  private:
   const std::function<void()> on_notify_;
