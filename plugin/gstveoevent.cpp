@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gstveoevent.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace veo::plugin {
 
@@ -15,6 +15,11 @@ std::string text_of(const GstStructure* structure, const char* field) {
 }
 
 }  // namespace
+
+bool TaskEvent::is_older_than(const TaskEvent& other) const {
+  return step == other.step &&
+         std::pair(status, steps.size()) < std::pair(other.status, other.steps.size());
+}
 
 GstEvent* make_task_event(GstEventType type, const TaskEvent& task) {
   auto* structure =

@@ -6,14 +6,16 @@
 //
 //   veosrc ──► veoextend ──► veoextend ──► …
 //
-//   veosrc            task-id, status=completed                     ahead of its first buffer
-//   veoextend         status=pending, step                          ahead of its first buffer
-//                     task-id, status=completed, step               once its own task is completed
-//                     the same with `steps`                         once it knows what that
-//                     contains status=failed, step                           it will not be: the
-//                     stream holds
-//                                                                   the steps before, and ends with
-//                                                                   a DRAIN query
+//   veosrc      task-id, status=completed                     ahead of its first buffer
+//   veoextend   status=pending, step                          ahead of its first buffer
+//               task-id, status=completed, step               once its own task is completed
+//               task-id, status=completed, step, steps        once it knows what its file holds
+//               task-id, status=failed, step                  once it will not: the stream holds
+//                                                             the steps before, and ends with a
+//                                                             DRAIN query
+//
+// An element tells from several threads. What it said in this order cannot be unsaid by what
+// arrives late, neither with downstream nor in what it says next: is_older_than().
 #pragma once
 
 #include <gst/gst.h>
@@ -33,6 +35,8 @@ struct TaskEvent {
   guint step = 1;   ///< of the film
   FilmSteps steps;  ///< empty: not known (yet)
   bool operator==(const TaskEvent&) const = default;
+  /// Of the same step, and knows less of it.
+  [[nodiscard]] bool is_older_than(const TaskEvent& other) const;
 };
 
 GstEvent* make_task_event(GstEventType type, const TaskEvent& task);

@@ -125,10 +125,7 @@ void Extension::upstream_ended() {
 void Extension::take_upstream(TaskEvent task) {
   change([&task](Run& run) {
     // Out of band it may have been ahead of what comes in order.
-    if (run.upstream && run.upstream->step == task.step &&
-        (run.upstream->status > task.status || run.upstream->steps.size() > task.steps.size())) {
-      return;
-    }
+    if (run.upstream && task.is_older_than(*run.upstream)) return;
     run.upstream = std::move(task);
   });
 }
@@ -169,7 +166,7 @@ GstFlowReturn Extension::flow_of_film() const {
   return run_.flow;
 }
 
-bool Extension::is_interrupted() const { return !wakeup_->pause(std::chrono::steady_clock::now()); }
+bool Extension::is_interrupted() const { return wakeup_->is_interrupted(); }
 
 // --- the generation's thread ---
 
@@ -339,7 +336,10 @@ void Extension::notify_task_id(const std::string& id) {
 
 void Extension::announce(TaskEvent event) {
   gst_pad_push_event(src_, make_task_event(GST_EVENT_CUSTOM_DOWNSTREAM_OOB, event));
-  change([&event](Run& run) { run.announced = std::move(event); });
+  change([&event](Run& run) {
+    if (run.announced && event.is_older_than(*run.announced)) return;
+    run.announced = std::move(event);
+  });
 }
 
 tl::unexpected<Error> Extension::interrupted() {

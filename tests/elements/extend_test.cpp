@@ -8,8 +8,10 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <iostream>
+#include <iterator>
 #include <numeric>
 
 #include "clips.h"
@@ -326,6 +328,47 @@ TEST_F(Extend, AContinuationThatDoesNotFitLeavesTheParentWhole) {
   EXPECT_THAT(run->failure()->text, HasSubstr("320x180"));
   EXPECT_THAT(run->failure()->text, HasSubstr("640x360"));
   EXPECT_EQ(pictures(film()), pictures(parent));
+}
+
+// The end of a step can be told by one thread while another tells what its film consists of.
+TEST_F(Extend, AFailedParentIsFailedWhateverElseWasTold) {
+  const auto simulator = quick({"--fault", "task:slow=1h@2"});
+  ASSERT_FALSE(make(simulator, "veosrc prompt=A")->failure());
+  const auto parent = directory_.file("parent.mp4");
+  std::filesystem::rename(film(), parent);
+  const std::string id = simulator.state().at("tasks").at(0).at("id");
+
+  TestPipeline run("veoextend name=extend prompt=B join=append ! filesink location=" + film());
+  run.use(simulator, shares_cache);
+  const GstPtr<GstPad> source(GST_PAD(gst_object_ref_sink(gst_pad_new("src", GST_PAD_SRC))));
+  const GstPtr<GstPad> sink(gst_element_get_static_pad(run.element("extend").get(), "sink"));
+  ASSERT_EQ(gst_pad_link(source.get(), sink.get()), GST_PAD_LINK_OK);
+  gst_pad_set_active(source.get(), TRUE);
+  run.start();
+  gst_pad_push_event(source.get(), gst_event_new_stream_start("parent"));
+  GstSegment segment;
+  gst_segment_init(&segment, GST_FORMAT_BYTES);
+  gst_pad_push_event(source.get(), gst_event_new_segment(&segment));
+  const auto tell = [&](const char* status, const char* field, const std::string& value) {
+    auto* const task =
+        gst_structure_new("veo-task", "task-id", G_TYPE_STRING, id.c_str(), "status", G_TYPE_STRING,
+                          status, field, G_TYPE_STRING, value.c_str(), nullptr);
+    gst_pad_push_event(source.get(), gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM_OOB, task));
+  };
+  tell("completed", "steps", id + ":0:64");
+  std::ifstream file(parent, std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(file), {});
+  ASSERT_EQ(gst_pad_push(source.get(), gst_buffer_new_memdup(bytes.data(), bytes.size())),
+            GST_FLOW_OK);
+  // It has begun with the parent by then.
+  ASSERT_TRUE(comes([&] { return simulator.state().at("tasks").size() == 2; }));
+  tell("failed", "of", "a film that could not be made");
+  tell("completed", "steps", id + ":0:64");
+  const std::unique_ptr<GstQuery, decltype(&gst_query_unref)> drain(gst_query_new_drain(),
+                                                                    gst_query_unref);
+  EXPECT_TRUE(gst_pad_peer_query(source.get(), drain.get()));
+  run.stop();
+  EXPECT_EQ(numbers(), count_to(64));
 }
 
 class ExtendFailure : public Extend, public testing::WithParamInterface<std::string> {};
