@@ -91,7 +91,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// Until its turn has come the row is `reserved`: dying here is harmless.
   void queue_submission(TaskMachine::Time until);
   void send_submission();
-  void submitted(Submitted outcome);
+  void submitted(const Submitted& outcome);
   /// What the answer means is on the disk before anything else happens, whoever is still waiting.
   void write_answer(const Submitted& outcome);
   Status write_accepted(const std::string& task_id);

@@ -65,12 +65,12 @@ void Job::Private::send_submission() {
   if (abandoned) return obey({});
   is_posting = true;
   may_be_sent = true;
-  service->submit(outgoing(), *settings.catalog, [self = shared_from_this()](Submitted outcome) {
-    self->submitted(std::move(outcome));
-  });
+  service->submit(
+      outgoing(), *settings.catalog,
+      [self = shared_from_this()](const Submitted& outcome) { self->submitted(outcome); });
 }
 
-void Job::Private::submitted(Submitted outcome) {
+void Job::Private::submitted(const Submitted& outcome) {
   is_posting = false;
   switch (outcome.kind) {
     case Submitted::Kind::accepted:
