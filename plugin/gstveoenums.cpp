@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gstveoenums.h"
 
-#include "veo/client/film.h"
-#include "veo/client/source.h"
 #include "veo/core/request.h"
 #include "veo/core/task.h"
+#include "veo/source/film.h"
+#include "veo/source/source.h"
 
 namespace {
 

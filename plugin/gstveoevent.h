@@ -23,8 +23,8 @@
 #include <optional>
 #include <string>
 
-#include "veo/client/film.h"
 #include "veo/core/task.h"
+#include "veo/source/film.h"
 
 namespace veo::plugin {
 

@@ -15,11 +15,11 @@
 #include "gstveoevent.h"
 #include "gstveoproperties.h"
 #include "gstveoreporter.h"
-#include "veo/client/film.h"
-#include "veo/client/source.h"
-#include "veo/client/streams.h"
-#include "veo/client/wakeup.h"
 #include "veo/media/join.h"
+#include "veo/source/film.h"
+#include "veo/source/source.h"
+#include "veo/source/streams.h"
+#include "veo/system/wakeup.h"
 
 GST_DEBUG_CATEGORY_EXTERN(gst_veo_extend_debug);
 

@@ -16,7 +16,7 @@
 #include <string>
 
 #include "gstveoreporter.h"
-#include "veo/client/source.h"
+#include "veo/source/source.h"
 
 namespace veo::plugin {
 

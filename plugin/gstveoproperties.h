@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "veo/client/source.h"
+#include "veo/source/source.h"
 
 namespace veo::plugin {
 

@@ -56,7 +56,7 @@
 #include "gstveoproperties.h"
 #include "gstveoreporter.h"
 #include "gstveouri.h"
-#include "veo/client/source.h"
+#include "veo/source/source.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_veo_src_debug);
 #define GST_CAT_DEFAULT gst_veo_src_debug

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "fault_sequence.h"
-#include "veo/ledger/file_system.h"
+#include "veo/system/file_system.h"
 
 namespace veo::test {
 

@@ -20,10 +20,10 @@
 #include "manifest.h"
 #include "output.h"
 #include "text.h"
-#include "veo/client/access.h"
-#include "veo/client/account.h"
 #include "veo/core/budget.h"
 #include "veo/core/digest.h"
+#include "veo/source/access.h"
+#include "veo/source/account.h"
 
 namespace veo::cli {
 

@@ -11,10 +11,10 @@
 #include <string_view>
 #include <utility>
 
-#include "veo/client/access.h"
-#include "veo/client/options.h"
 #include "veo/core/catalog.h"
 #include "veo/core/intent.h"
+#include "veo/source/options.h"
+#include "veo/system/environment.h"
 
 namespace veo::cli {
 

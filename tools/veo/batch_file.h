@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "veo/client/source.h"
 #include "veo/core/result.h"
+#include "veo/source/source.h"
 
 namespace veo::cli {
 

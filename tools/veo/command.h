@@ -17,8 +17,8 @@
 
 #include "display.h"
 #include "interruption.h"
-#include "veo/client/options.h"
-#include "veo/client/source.h"
+#include "veo/source/options.h"
+#include "veo/source/source.h"
 
 namespace veo::cli {
 
@@ -34,7 +34,7 @@ using Run = std::function<int(Session&)>;
 /// The flags that several commands share.
 struct Arguments {
   std::vector<std::pair<std::string, std::string>>
-      options;                               ///< by the names of veo/client/options.h
+      options;                               ///< by the names of veo/source/options.h
   std::map<std::string, std::string> flags;  ///< likewise; empty: not given
   bool json = false;
   bool quiet = false;

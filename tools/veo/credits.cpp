@@ -2,7 +2,7 @@
 #include "command.h"
 #include "exit_code.h"
 #include "text.h"
-#include "veo/client/account.h"
+#include "veo/source/account.h"
 
 namespace veo::cli {
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "command.h"
-#include "veo/client/film.h"
+#include "veo/source/film.h"
 
 namespace veo::cli {
 

@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
-#include "veo/client/source.h"
 #include "veo/core/error.h"
+#include "veo/source/source.h"
 
 namespace veo::cli {
 

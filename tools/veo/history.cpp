@@ -15,7 +15,7 @@
 #include "output.h"
 #include "terminal.h"
 #include "text.h"
-#include "veo/client/account.h"
+#include "veo/source/account.h"
 
 namespace veo::cli {
 

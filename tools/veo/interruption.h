@@ -9,7 +9,7 @@
 #include <memory>
 #include <thread>
 
-#include "veo/client/wakeup.h"
+#include "veo/system/wakeup.h"
 
 namespace veo::cli {
 

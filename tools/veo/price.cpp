@@ -2,8 +2,8 @@
 #include "command.h"
 #include "exit_code.h"
 #include "text.h"
-#include "veo/client/access.h"
 #include "veo/core/catalog.h"
+#include "veo/source/access.h"
 
 namespace veo::cli {
 

@@ -7,10 +7,10 @@
 
 #include "exit_code.h"
 #include "film_writer.h"
-#include "veo/client/access.h"
-#include "veo/client/account.h"
-#include "veo/client/streams.h"
 #include "veo/media/pictures.h"
+#include "veo/source/account.h"
+#include "veo/source/streams.h"
+#include "veo/system/environment.h"
 
 namespace veo::cli {
 

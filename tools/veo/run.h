@@ -9,8 +9,8 @@
 #include "command.h"
 #include "display.h"
 #include "output.h"
-#include "veo/client/film.h"
-#include "veo/client/source.h"
+#include "veo/source/film.h"
+#include "veo/source/source.h"
 
 namespace veo::cli {
 

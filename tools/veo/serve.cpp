@@ -19,9 +19,9 @@
 #include "command.h"
 #include "exit_code.h"
 #include "http_server.h"
-#include "veo/client/streams.h"
-#include "veo/client/uri.h"
 #include "veo/core/url_policy.h"
+#include "veo/source/streams.h"
+#include "veo/source/uri.h"
 
 namespace veo::cli {
 

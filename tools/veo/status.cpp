@@ -2,8 +2,8 @@
 #include "deliver.h"
 #include "exit_code.h"
 #include "text.h"
-#include "veo/client/account.h"
 #include "veo/core/task_machine.h"
+#include "veo/source/account.h"
 
 namespace veo::cli {
 

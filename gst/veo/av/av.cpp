@@ -9,11 +9,11 @@
 #include <utility>
 #include <variant>
 
-#include "veo/client/options.h"
-#include "veo/client/source.h"
-#include "veo/client/uri.h"
-#include "veo/client/wakeup.h"
 #include "veo/media/avio_stream.h"
+#include "veo/source/options.h"
+#include "veo/source/source.h"
+#include "veo/source/uri.h"
+#include "veo/system/wakeup.h"
 
 using veo::Clip;
 using veo::Error;

@@ -12,8 +12,8 @@
 #include <iterator>
 
 #include "veo/core/error_table.h"
-#include "veo/ledger/private_directory.h"
 #include "veo/ledger/row_lock.h"
+#include "veo/system/private_directory.h"
 
 namespace veo {
 

@@ -19,10 +19,10 @@
 #include <variant>
 #include <vector>
 
+#include "veo/core/cached_clip.h"
 #include "veo/core/claim.h"
 #include "veo/core/record.h"
 #include "veo/core/result.h"
-#include "veo/ledger/cache.h"
 #include "veo/ledger/row_lock.h"
 
 namespace veo {

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "veo/core/result.h"
-#include "veo/ledger/file_handle.h"
+#include "veo/system/file_handle.h"
 
 namespace veo {
 

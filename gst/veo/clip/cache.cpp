@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/clip/cache.h"
+
+#include <dirent.h>
+#include <glib.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "veo/core/catalog.h"
+#include "veo/core/digest.h"
+#include "veo/core/error_table.h"
+#include "veo/system/private_directory.h"
+
+namespace veo {
+
+namespace {
+
+constexpr std::string_view clip_suffix = ".mp4";
+constexpr std::string_view sidecar_suffix = ".clip";
+constexpr std::string_view part_suffix = ".part";
+constexpr const char* group = "clip";
+constexpr std::size_t max_sidecar = 64U << 10U;
+
+struct KeyFileFree {
+  void operator()(GKeyFile* file) const { g_key_file_free(file); }
+};
+using KeyFile = std::unique_ptr<GKeyFile, KeyFileFree>;
+struct GFree {
+  void operator()(char* text) const { g_free(text); }
+};
+using Text = std::unique_ptr<char, GFree>;
+
+/// The clip's name without a suffix. A task id that is no name for a file is hashed.
+std::string stem_of(const ClipIdentity& identity) {
+  const auto task = is_task_id(identity.task_id) ? identity.task_id : sha256_hex(identity.task_id);
+  return task + "-" + sha256_hex(identity.api_url).substr(0, 8);
+}
+
+std::string intent_part(const std::string& intent) {
+  return intent.empty() ? "foreign" : intent.substr(0, 16);
+}
+
+Error problem(const std::string& what) {
+  return {.code = ErrorCode::cache, .message = with_advice(what, ErrorCode::cache)};
+}
+
+bool lock_whole(int fd, short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return retried([&] { return FileSystem::get().lock(fd, lock); }) == 0;
+}
+
+}  // namespace
+
+Result<std::optional<std::uint64_t>> parse_cache_size(const std::optional<std::string>& text) {
+  if (!text) return std::optional<std::uint64_t>();
+  constexpr std::string_view units = "KMGT";
+  std::uint64_t value = 0;
+  const auto* const end = text->data() + text->size();
+  const auto [stop, error] = std::from_chars(text->data(), end, value);
+  const auto unit = stop == end ? 0 : units.find(*stop) + 1;
+  const bool whole = stop == end || (stop + 1 == end && unit != 0);
+  if (error != std::errc{} || !whole || value > (UINT64_MAX >> (10 * unit))) {
+    return fail(Error{.code = ErrorCode::cache,
+                      .message = "VEO_CACHE_SIZE=" + *text +
+                                 " is not a number of bytes, such as 5000000000, 500M or 5G."});
+  }
+  return std::optional(value << (10 * unit));
+}
+
+struct Cache::Private {
+  [[nodiscard]] FileHandle open(const std::string& name, int flags) const {
+    return FileHandle(retried([&] {
+      return FileSystem::get().openat(directory.get(), name.c_str(), flags | O_CLOEXEC | O_NOFOLLOW,
+                                      0600);
+    }));
+  }
+
+  /// nullopt and errno: the directory cannot be read.
+  [[nodiscard]] std::optional<std::vector<std::string>> list() const {
+    // A stream of its own: fdopendir(3) takes the descriptor over, and its position is shared.
+    const int fd = retried([&] {
+      return FileSystem::get().openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    });
+    if (fd < 0) return std::nullopt;
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd), ::closedir);
+    if (!stream) {
+      FileSystem::get().close(fd);
+      return std::nullopt;
+    }
+    std::vector<std::string> found;
+    errno = 0;
+    while (const auto* entry = ::readdir(stream.get())) found.emplace_back(entry->d_name);
+    if (errno != 0) return std::nullopt;
+    return found;
+  }
+
+  /// For tidying, which can wait.
+  [[nodiscard]] std::vector<std::string> names() const {
+    return list().value_or(std::vector<std::string>());
+  }
+
+  void unlink(const std::string& name) const {
+    FileSystem::get().unlinkat(directory.get(), name.c_str(), 0);
+  }
+
+  [[nodiscard]] bool rename(const std::string& from, const std::string& to) const {
+    return retried([&] {
+             return FileSystem::get().renameat(directory.get(), from.c_str(), directory.get(),
+                                               to.c_str());
+           }) == 0;
+  }
+
+  [[nodiscard]] static bool sync(int fd) {
+    return retried([&] { return FileSystem::get().fsync(fd); }) == 0;
+  }
+
+  /// A new part of that stem, locked; null and errno where there can be none.
+  [[nodiscard]] FileHandle create(const std::string& stem, std::string& name) const {
+    for (;;) {
+      name = stem + "." + Text(g_uuid_string_random()).get() + std::string(part_suffix);
+      auto file = open(name, O_RDWR | O_CREAT | O_EXCL);
+      if (!file) return file;
+      struct stat info {};
+      // Until it is locked, somebody else's sweep() may take it for left behind.
+      const bool locked = lock_whole(file.get(), F_WRLCK);
+      if (!locked && errno == EAGAIN) continue;
+      if (locked && FileSystem::get().fstat(file.get(), &info) == 0) {
+        if (info.st_nlink != 0) return file;
+        continue;
+      }
+      const int reason = errno;
+      unlink(name);
+      file = FileHandle();
+      errno = reason;
+      return file;
+    }
+  }
+
+  [[nodiscard]] bool write_sidecar(const ClipIdentity& identity, const std::string& sha256,
+                                   std::uint64_t size) const {
+    const KeyFile file(g_key_file_new());
+    g_key_file_set_string(file.get(), group, "api-url", identity.api_url.c_str());
+    g_key_file_set_string(file.get(), group, "task-id", identity.task_id.c_str());
+    g_key_file_set_string(file.get(), group, "intent", identity.intent.c_str());
+    g_key_file_set_string(file.get(), group, "sha256", sha256.c_str());
+    g_key_file_set_uint64(file.get(), group, "size", size);
+    gsize length = 0;
+    const Text text(g_key_file_to_data(file.get(), &length, nullptr));
+
+    const auto name = stem_of(identity) + "." + intent_part(identity.intent);
+    std::string part;
+    const auto out = create(name, part);
+    if (!out) return false;
+    for (gsize at = 0; at < length;) {
+      const auto done = retried([&] {
+        return FileSystem::get().pwrite(out.get(), text.get() + at, length - at,
+                                        static_cast<off_t>(at));
+      });
+      if (done <= 0) {
+        unlink(part);
+        return false;
+      }
+      at += static_cast<gsize>(done);
+    }
+    if (sync(out.get()) && rename(part, name + std::string(sidecar_suffix))) return true;
+    unlink(part);
+    return false;
+  }
+
+  /// nullopt: there is none, or it is damaged. Fails with cache where it cannot be read.
+  [[nodiscard]] Result<std::optional<CachedClip>> read_sidecar(const std::string& name) const {
+    const auto nothing = std::optional<CachedClip>();
+    const auto in = open(name, O_RDONLY);
+    if (!in && errno == ENOENT) return nothing;
+    std::string text(max_sidecar, '\0');
+    const auto size = !in ? -1 : retried([&] {
+      return FileSystem::get().pread(in.get(), text.data(), text.size(), 0);
+    });
+    if (size < 0) return fail(unreadable(name));
+    const KeyFile file(g_key_file_new());
+    if (g_key_file_load_from_data(file.get(), text.data(), static_cast<gsize>(size),
+                                  G_KEY_FILE_NONE, nullptr) == FALSE) {
+      return nothing;
+    }
+    const auto field = [&](const char* key) {
+      const Text value(g_key_file_get_string(file.get(), group, key, nullptr));
+      return std::string(value ? value.get() : "");
+    };
+    CachedClip clip{.identity = {.api_url = field("api-url"),
+                                 .task_id = field("task-id"),
+                                 .intent = field("intent")},
+                    .sha256 = field("sha256"),
+                    .size = g_key_file_get_uint64(file.get(), group, "size", nullptr),
+                    .path = {}};
+    if (clip.identity.task_id.empty() || clip.sha256.empty()) return nothing;
+    const auto clip_name = stem_of(clip.identity) + std::string(clip_suffix);
+    const auto clip_file = open(clip_name, O_PATH);
+    if (!clip_file) {
+      if (errno == ENOENT) return nothing;
+      return fail(unreadable(clip_name));
+    }
+    clip.path = path_of(clip_name);
+    return std::optional(std::move(clip));
+  }
+
+  [[nodiscard]] Error unreadable(const std::string& name) const {
+    return problem("The cache " + path_of(name) + " cannot be read: " + std::strerror(errno) + ".");
+  }
+
+  /// The first sidecar that `is_it` names and `fits`.
+  template <class IsIt, class Fits>
+  [[nodiscard]] Result<std::optional<CachedClip>> find_sidecar(IsIt is_it, Fits fits) const {
+    const auto found = list();
+    if (!found) return fail(unreadable(""));
+    for (const auto& name : *found) {
+      if (!name.ends_with(sidecar_suffix) || !is_it(name)) continue;
+      auto clip = read_sidecar(name);
+      if (!clip) return clip;
+      if (*clip && fits((*clip)->identity)) return clip;
+    }
+    return std::optional<CachedClip>();
+  }
+
+  [[nodiscard]] std::string path_of(const std::string& name) const { return path + "/" + name; }
+
+  /// Removes what its writer left behind: nobody holds its lock any more.
+  void sweep() const {
+    for (const auto& name : names()) {
+      if (!name.ends_with(part_suffix)) continue;
+      const auto file = open(name, O_RDWR);
+      if (file && lock_whole(file.get(), F_WRLCK)) unlink(name);
+    }
+  }
+
+  void prune() const {
+    if (!limit) return;
+    struct Clip {
+      std::string name;
+      std::uint64_t size;
+      std::int64_t played;
+    };
+    std::vector<Clip> clips;
+    std::uint64_t total = 0;
+    for (const auto& name : names()) {
+      struct stat info {};
+      if (!name.ends_with(clip_suffix) ||
+          ::fstatat(directory.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+        continue;
+      }
+      clips.push_back({name, static_cast<std::uint64_t>(info.st_size),
+                       std::int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec});
+      total += clips.back().size;
+    }
+    std::ranges::sort(clips, {}, &Clip::played);
+    for (const auto& clip : clips) {
+      if (total <= *limit) return;
+      const auto file = open(clip.name, O_RDWR);
+      if (!file || !lock_whole(file.get(), F_WRLCK)) continue;  // somebody is playing it
+      forget(clip.name.substr(0, clip.name.size() - clip_suffix.size()));
+      total -= clip.size;
+    }
+  }
+
+  void forget(const std::string& stem) const {
+    for (const auto& name : names()) {
+      const bool is_sidecar =
+          name.starts_with(stem + ".") && name.ends_with(sidecar_suffix) &&
+          name.find('.', stem.size() + 1) == name.size() - sidecar_suffix.size();
+      if (is_sidecar || name == stem + std::string(clip_suffix)) unlink(name);
+    }
+  }
+
+  std::string path;
+  FileHandle directory;
+  std::optional<std::uint64_t> limit;
+  std::atomic_flag swept;
+};
+
+struct Cache::Part::Private {
+  std::shared_ptr<Cache::Private> cache;
+  ClipIdentity identity;
+  std::string name;  // empty once it was kept
+  std::shared_ptr<const FileHandle> file;
+};
+
+Cache::Part::Part() = default;
+Cache::Part::~Part() {
+  if (p_ && !p_->name.empty()) p_->cache->unlink(p_->name);
+}
+std::shared_ptr<const FileHandle> Cache::Part::file() const { return p_->file; }
+
+namespace {
+
+struct Process {
+  std::mutex mutex;
+  std::map<std::tuple<dev_t, ino_t, std::optional<std::uint64_t>>, std::weak_ptr<Cache>>
+      caches;  // guarded by mutex
+};
+
+}  // namespace
+
+Cache::Cache() = default;
+Cache::~Cache() = default;
+
+Result<std::shared_ptr<Cache>> Cache::open(const std::string& directory,
+                                           std::optional<std::uint64_t> limit) {
+  auto opened = open_private_directory(directory, ErrorCode::cache, "The cache directory");
+  if (!opened) return fail(std::move(opened.error()));
+  struct stat info {};
+  if (::fstat(opened->get(), &info) != 0) {
+    return fail(problem("The cache directory " + directory +
+                        " cannot be read: " + std::strerror(errno) + "."));
+  }
+  // A thousand jobs have one cache: one descriptor, and one sweep.
+  static auto* const process = new Process;  // never destroyed: it may outlive static destructors
+  const std::lock_guard lock(process->mutex);
+  auto& slot = process->caches[{info.st_dev, info.st_ino, limit}];
+  if (auto cache = slot.lock()) return cache;
+  std::shared_ptr<Cache> cache(new Cache);
+  cache->p_ = std::make_shared<Private>();
+  cache->p_->path = directory;
+  cache->p_->directory = std::move(*opened);
+  cache->p_->limit = limit;
+  slot = cache;
+  return cache;
+}
+
+Result<std::shared_ptr<Cache::Part>> Cache::begin(const ClipIdentity& identity) {
+  // Once: a process that dies meanwhile leaves little behind, and a look at each file that is being
+  // written, for each that begins, would be a million for a thousand.
+  if (!p_->swept.test_and_set()) p_->sweep();
+  std::string name;
+  auto file = p_->create(stem_of(identity), name);
+  if (!file) {
+    return fail(problem("No file can be made in the cache directory " + p_->path + ": " +
+                        std::strerror(errno) + "."));
+  }
+  std::shared_ptr<Part> part(new Part);
+  part->p_ = std::make_unique<Part::Private>();
+  part->p_->cache = p_;
+  part->p_->identity = identity;
+  part->p_->name = name;
+  part->p_->file = std::make_shared<const FileHandle>(std::move(file));
+  return part;
+}
+
+Result<CachedClip> Cache::keep(Part& part, const std::string& sha256, std::uint64_t size) {
+  const auto& identity = part.p_->identity;
+  const auto name = stem_of(identity) + std::string(clip_suffix);
+  if (!Private::sync(part.p_->file->get()) || !p_->write_sidecar(identity, sha256, size) ||
+      !p_->rename(part.p_->name, name) || !Private::sync(p_->directory.get())) {
+    return fail(problem("The clip of task " + identity.task_id +
+                        " could not be kept in the cache directory " + p_->path + ": " +
+                        std::strerror(errno) + "."));
+  }
+  part.p_->name.clear();
+  lock_whole(part.p_->file->get(), F_RDLCK);  // others may play it too
+  p_->prune();
+  return CachedClip{
+      .identity = identity, .sha256 = sha256, .size = size, .path = p_->path_of(name)};
+}
+
+std::shared_ptr<const FileHandle> Cache::find(const ClipIdentity& identity, std::uint64_t size) {
+  auto file = p_->open(stem_of(identity) + std::string(clip_suffix), O_RDWR);
+  struct stat info {};
+  if (!file || FileSystem::get().fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
+      static_cast<std::uint64_t>(info.st_size) != size) {
+    return nullptr;
+  }
+  lock_whole(file.get(), F_RDLCK);
+  ::futimens(file.get(), nullptr);  // it was played now
+  return std::make_shared<const FileHandle>(std::move(file));
+}
+
+void Cache::remove(const ClipIdentity& identity) { p_->forget(stem_of(identity)); }
+
+Result<std::optional<CachedClip>> Cache::find_intent(const std::string& api_url,
+                                                     const std::string& intent) {
+  const auto suffix = "." + intent_part(intent) + std::string(sidecar_suffix);
+  return p_->find_sidecar([&](const std::string& name) { return name.ends_with(suffix); },
+                          [&](const ClipIdentity& identity) {
+                            return identity.intent == intent && identity.api_url == api_url;
+                          });
+}
+
+Result<std::optional<CachedClip>> Cache::find_task(const std::string& api_url,
+                                                   const std::string& task_id) {
+  const auto prefix = stem_of({.api_url = api_url, .task_id = task_id, .intent = {}}) + ".";
+  return p_->find_sidecar([&](const std::string& name) { return name.starts_with(prefix); },
+                          [&](const ClipIdentity& identity) {
+                            return identity.task_id == task_id && identity.api_url == api_url;
+                          });
+}
+
+}  // namespace veo

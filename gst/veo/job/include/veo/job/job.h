@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// One paid task, from its claim in the ledger to its end. It runs on the I/O thread, on its own:
+// whoever looks at it may come and go. Equal intents share one Job within the process, and one task
+// between processes.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "veo/clip/clip.h"
+#include "veo/core/callback.h"
+#include "veo/core/catalog.h"
+#include "veo/core/claim.h"
+#include "veo/core/request.h"
+#include "veo/core/secret.h"
+#include "veo/core/task.h"
+#include "veo/system/network_settings.h"
+#include "veo/system/wakeup.h"
+
+namespace veo {
+
+class Job {
+ public:
+  struct Settings {
+    std::string api_url;  ///< checked by check_api_url()
+    Result<Secret> key;   ///< or why there is none: it is not always needed
+    NetworkSettings network;
+    std::shared_ptr<const Catalog> catalog;  ///< not null
+    Request request;                         ///< validated, or claim.refusal says why not
+    std::string parent_upstream_id;          ///< see Source::Settings
+    std::string task_id;                     ///< set: join that task, submit nothing
+    Claim claim;
+    /// Where to listen for the callback of a task that is submitted; its URL is then the request's,
+    /// with a token behind it, or else the listener's own.
+    std::optional<ListenAddress> callback_listen;
+    std::string ledger;           ///< path
+    std::string cache_directory;  ///< path
+    std::optional<std::uint64_t> cache_limit;
+    std::chrono::milliseconds poll_interval{0};  ///< 0: adaptive
+    std::chrono::seconds generation_timeout{1800};
+  };
+
+  enum class Phase {
+    looking_up,  ///< in the ledger; nothing is decided
+    submitting,
+    generating,
+    completed,
+    failed
+  };
+
+  /// Everything there is to see, at one moment.
+  struct Snapshot {
+    Phase phase = Phase::looking_up;
+    TaskStatus status = TaskStatus::none;
+    std::string task_id;               ///< empty until the service has named it
+    bool reused = false;               ///< the task was there before
+    std::optional<int> percent;        ///< where the service reports progress
+    std::optional<TaskReport> report;  ///< the last answer, or what was recorded of it
+    std::optional<Error> error;        ///< set iff failed
+    std::optional<Error> trouble;      ///< why the last attempt is being repeated
+    std::vector<std::string> notices;  ///< what the user should know, though it goes on
+    /// When the task was accepted, where that is known.
+    std::optional<std::chrono::steady_clock::time_point> accepted_at;
+    /// How long such a task takes, by what is recorded or the catalog's guess.
+    std::optional<std::chrono::milliseconds> expected_time;
+    unsigned requests = 0;  ///< HTTP exchanges with the API
+    unsigned polls = 0;
+    unsigned retries = 0;
+    std::chrono::milliseconds submit_time{0};    ///< until the task id was here
+    std::chrono::milliseconds generate_time{0};  ///< from there to completion
+  };
+
+  struct Joined {
+    std::shared_ptr<Job> job;
+    bool was_there = false;  ///< somebody else in this process had started it
+  };
+  /// The process's job for this intent or task; a new one where there is none, or where that one
+  /// reaches the network otherwise or has failed. Any thread; at once. Nothing has been sent when
+  /// it returns.
+  static Joined join(Settings settings);
+  /// Nobody is interested any more: stops asking, at once. A submission that has begun is left to
+  /// be answered, and what came of it is recorded.
+  ~Job();
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
+
+  [[nodiscard]] Snapshot snapshot() const;
+  void subscribe(std::weak_ptr<Wakeup> wakeup);
+
+  /// The finished video's bytes: from the cache, else downloaded once for all who ask. Null before
+  /// the task is completed.
+  std::shared_ptr<Clip> clip();
+  /// Lets the finished video come into the cache, if clips are kept; else nothing.
+  void fetch();
+  /// The URL of that clip was refused: asks the service for a fresh one, and has another clip()
+  /// then. Once in a Job's life; false: that was for nothing.
+  bool renew(const std::shared_ptr<Clip>& refused);
+
+ private:
+  friend class JobRegistry;
+  Job();
+  struct Private;
+  std::shared_ptr<Private> p_;
+};
+
+}  // namespace veo

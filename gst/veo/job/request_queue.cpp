@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/job/request_queue.h"
+
+#include <map>
+#include <mutex>
+#include <random>
+#include <utility>
+
+#include "veo/core/url_policy.h"
+
+namespace veo {
+
+namespace {
+
+using Clock = http::IoThread::Clock;
+
+/// Of the transport's six connections to the API: none waits inside libsoup, where its deadline
+/// would already run.
+constexpr unsigned at_once = 6;
+
+struct Process {
+  const std::string salt = std::to_string(std::random_device{}());
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<RequestQueue>> queues;  // guarded by mutex
+};
+
+// Never destroyed: the I/O thread may outlive static destructors.
+Process& process() {
+  static auto* const instance = new Process;
+  return *instance;
+}
+
+}  // namespace
+
+struct RequestQueue::Place {
+  std::shared_ptr<http::IoThread> thread;
+  std::function<void()> go;  // until the turn has come
+  Clock::time_point sent{};  // from there on
+  bool has_come = false;
+};
+
+std::shared_ptr<RequestQueue> RequestQueue::of(const std::string& api_url, const Secret& key) {
+  const auto origin = origin_of(api_url);
+  const auto name =
+      (origin ? origin->scheme + "://" + origin->host + ":" + std::to_string(origin->port)
+              : api_url) +
+      "\n" + key.mark(process().salt);
+  const std::lock_guard lock(process().mutex);
+  auto& queue = process().queues[name];
+  if (!queue) queue.reset(new RequestQueue);
+  return queue;
+}
+
+RequestQueue::Turn RequestQueue::enter(std::shared_ptr<http::IoThread> thread,
+                                       std::function<void()> go) {
+  Turn turn;
+  turn.queue_ = shared_from_this();
+  turn.place_ = std::make_shared<Place>();
+  turn.place_->thread = std::move(thread);
+  turn.place_->go = std::move(go);
+  waiting_.push_back(turn.place_);
+  pump_soon(turn.place_->thread);
+  return turn;
+}
+
+void RequestQueue::leave(Place& place) {
+  if (place.has_come) {
+    --under_way_;
+  } else {
+    // Whatever it holds goes when the queue is whole again.
+    const auto gone = std::exchange(place.go, nullptr);
+    std::erase_if(waiting_, [&](const auto& other) { return other.get() == &place; });
+  }
+  if (waiting_.empty()) {
+    timer_.cancel();
+  } else {
+    pump_soon(waiting_.front()->thread);
+  }
+}
+
+void RequestQueue::pump_soon(const std::shared_ptr<http::IoThread>& thread) {
+  if (std::exchange(pumping_soon_, true)) return;
+  thread->post([self = shared_from_this()] {
+    self->pumping_soon_ = false;
+    self->pump();
+  });
+}
+
+void RequestQueue::pump() {
+  timer_.cancel();
+  while (!waiting_.empty() && under_way_ < at_once) {
+    const auto now = Clock::now();
+    const auto thread = waiting_.front()->thread;
+    if (const auto next = limit_.next(now); next > now) {
+      timer_ = thread->after(std::chrono::ceil<std::chrono::milliseconds>(next - now),
+                             [self = shared_from_this()] { self->pump(); });
+      return;
+    }
+    const auto place = std::move(waiting_.front());
+    waiting_.pop_front();
+    limit_.leaves(now);
+    ++under_way_;
+    place->has_come = true;
+    place->sent = now;
+    std::exchange(place->go, nullptr)();
+  }
+}
+
+RequestQueue::Turn& RequestQueue::Turn::operator=(Turn&& other) noexcept {
+  // The new one is in place before the old one goes.
+  Turn old;
+  std::swap(old.queue_, queue_);
+  std::swap(old.place_, place_);
+  std::swap(queue_, other.queue_);
+  std::swap(place_, other.place_);
+  return *this;
+}
+
+RequestQueue::Turn::~Turn() {
+  if (queue_) queue_->leave(*place_);
+}
+
+void RequestQueue::Turn::welcomed() { queue_->limit_.welcomed(place_->sent); }
+
+void RequestQueue::Turn::limited(RateLimit::RetryAfter retry_after) {
+  queue_->limit_.limited(place_->sent, Clock::now(), retry_after);
+}
+
+bool RequestQueue::Turn::has_come() const { return place_ && place_->has_come; }
+
+}  // namespace veo

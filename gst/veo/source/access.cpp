@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/source/access.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "veo/core/error_table.h"
+#include "veo/core/url_policy.h"
+#include "veo/json/codec.h"
+#include "veo/system/environment.h"
+#include "veo/system/file_handle.h"
+
+namespace veo {
+
+namespace {
+
+constexpr std::size_t max_key_size = 4096;
+
+Error bad_key(std::string message) {
+  return {.code = ErrorCode::invalid_api_key, .message = std::move(message)};
+}
+
+/// A key is one line of visible ASCII: anything else would not be a header's value.
+Result<Secret> make_key(std::string text, const std::string& origin) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(),
+                                                  [](char c) { return c > ' ' && c < 127; });
+  if (!plain) {
+    Secret wiped(std::move(text));
+    return fail(bad_key(origin + " holds no API key: a key is one line of visible characters."));
+  }
+  return Secret(std::move(text));
+}
+
+Result<Secret> read_key_file(const std::string& path) {
+  const auto refuse = [&](const char* why) {
+    return fail(bad_key("The API key file " + path + " cannot be used: " + why));
+  };
+  const FileHandle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info {};
+  if (!file || ::fstat(file.get(), &info) != 0) return refuse(std::strerror(errno));
+  if (!S_ISREG(info.st_mode)) return refuse("it is not a regular file.");
+  if ((info.st_mode & 077U) != 0) {
+    return refuse("others may read it. Make it yours alone: chmod 600.");
+  }
+  std::string text(max_key_size + 1, '\0');
+  const ssize_t count = ::read(file.get(), text.data(), text.size());
+  if (count < 0) return refuse(std::strerror(errno));
+  if (static_cast<std::size_t>(count) > max_key_size) return refuse("it is too large for a key.");
+  text.resize(static_cast<std::size_t>(count));
+  return make_key(std::move(text), "The API key file " + path);
+}
+
+/// The key of the environment belongs to the service that the environment (or we) named.
+bool environment_key_may_go_to(const std::string& api_url) {
+  const auto home = origin_of(environment::get("VEO_API_URL").value_or(default_api_url));
+  const auto asked = origin_of(api_url);
+  return home && asked && *home == *asked;
+}
+
+Result<Secret> find_key(const AccessOptions& options, const std::string& api_url) {
+  if (!options.api_key.empty()) return options.api_key;
+  if (!options.api_key_file.empty()) return read_key_file(options.api_key_file);
+  const bool allowed = environment_key_may_go_to(api_url);
+  bool withheld = false;
+  if (const auto path = environment::get("VEO_API_KEY_FILE")) {
+    if (allowed) return read_key_file(*path);
+    withheld = true;
+  }
+  if (const auto directory = environment::get("CREDENTIALS_DIRECTORY")) {
+    const std::string path = *directory + "/veo-api-key";
+    if (::access(path.c_str(), F_OK) == 0) {
+      if (allowed) return read_key_file(path);
+      withheld = true;
+    }
+  }
+  if (auto text = environment::get("VEO_API_KEY")) {
+    if (allowed) return make_key(std::move(*text), "VEO_API_KEY");
+    withheld = true;
+  }
+  if (withheld) {
+    return fail({.code = ErrorCode::missing_api_key,
+                 .message = "The environment's API key is not sent to " + redact_url(api_url) +
+                            ", which is another service than VEO_API_URL names. Set api-key or "
+                            "api-key-file for it."});
+  }
+  return fail({.code = ErrorCode::missing_api_key,
+               .message = with_advice("There is no API key, and nothing was sent.",
+                                      ErrorCode::missing_api_key)});
+}
+
+}  // namespace
+
+Result<std::string> resolve_api_url(const std::string& set) {
+  return check_api_url(!set.empty() ? set
+                                    : environment::get("VEO_API_URL").value_or(default_api_url));
+}
+
+Result<Access> resolve_access(const AccessOptions& options) {
+  auto url = resolve_api_url(options.api_url);
+  if (!url) return fail(std::move(url.error()));
+  auto key = find_key(options, *url);
+  if (!key) return fail(std::move(key.error()));
+  return Access{.api_url = std::move(*url), .key = std::move(*key)};
+}
+
+Result<std::shared_ptr<const Catalog>> load_catalog() {
+  const auto path = environment::get("VEO_CATALOG");
+  // The one compiled in outlives everything: nothing to own.
+  if (!path)
+    return std::shared_ptr<const Catalog>(std::shared_ptr<void>(), &json::builtin_catalog());
+  std::ifstream file(*path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file) {
+    return fail({.code = ErrorCode::invalid_request,
+                 .message = "The catalog " + *path + " (VEO_CATALOG) cannot be read."});
+  }
+  auto catalog = json::decode_catalog(text);
+  if (!catalog) {
+    catalog.error().message = "VEO_CATALOG=" + *path + ": " + catalog.error().message;
+    return fail(std::move(catalog.error()));
+  }
+  return std::make_shared<const Catalog>(std::move(*catalog));
+}
+
+}  // namespace veo

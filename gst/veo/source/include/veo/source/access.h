@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Where the service is, and with which key: from what the user set, else from the environment.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "veo/core/catalog.h"
+#include "veo/core/result.h"
+#include "veo/core/secret.h"
+
+namespace veo {
+
+inline constexpr const char* default_api_url = "https://api.aivideoapi.ai/v1";
+
+struct AccessOptions {
+  std::string api_url;       ///< empty: VEO_API_URL, else the service
+  Secret api_key;            ///< empty: the key file, else …
+  std::string api_key_file;  ///< empty: VEO_API_KEY_FILE, else $CREDENTIALS_DIRECTORY/veo-api-key,
+                             ///< else VEO_API_KEY
+};
+
+struct Access {
+  std::string api_url;  ///< checked by check_api_url()
+  Secret key;           ///< never empty
+};
+
+/// Where the service is. Fails with invalid_request.
+Result<std::string> resolve_api_url(const std::string& set);
+
+/// Reads the key file, if one is named. The environment's key goes only to the origin of
+/// VEO_API_URL or of the built-in URL. Fails with invalid_request (URL), missing_api_key,
+/// invalid_api_key (a key file that others may read, or that holds no key).
+Result<Access> resolve_access(const AccessOptions& options);
+
+/// The file that VEO_CATALOG names, else the one compiled in. Fails with invalid_request.
+Result<std::shared_ptr<const Catalog>> load_catalog();
+
+}  // namespace veo

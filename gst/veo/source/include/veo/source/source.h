@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// A prompt, or a known task, as a byte stream: what the element, the command and the AVIO layer
+// all read from. It composes
+//
+//   Job (submit, poll) ──► Clip (download) ──► LayoutScanner (which bytes come first)
+//
+// and never blocks: whoever reads it waits on a Wakeup that subscribed here.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "veo/clip/clip.h"
+#include "veo/core/catalog.h"
+#include "veo/core/mp4_layout.h"
+#include "veo/core/request.h"
+#include "veo/job/job.h"
+#include "veo/source/access.h"
+#include "veo/system/wakeup.h"
+
+namespace veo {
+
+class Source {
+ public:
+  enum class LayoutMode { streamable, original };
+
+  struct Settings {
+    Request request;
+    std::string parent_upstream_id;  ///< of an extension: what the service calls its parent, if
+                                     ///< that is another id; the intent goes by the task's own
+    std::string task_id;             ///< set: play that task; the request is not even looked at
+    std::uint32_t take = 1;          ///< another take of the same request is another task
+    std::string request_id;          ///< the caller's own name for the intent; empty: none
+    std::string instance;         ///< empty: an equal intent is joined, else it is this one's own
+    std::string callback_listen;  ///< ADDRESS:PORT for callbacks to come in; empty: none
+    bool by_uri = false;          ///< counts against VEO_URI_BUDGET, and needs it
+    bool resubmit = false;        ///< an unknown submission of it is submitted anew
+    std::string ledger;           ///< empty: VEO_LEDGER, else $XDG_STATE_HOME/veo/ledger.db
+    std::string cache_directory;  ///< empty: VEO_CACHE_DIR, else $XDG_CACHE_HOME/veo
+    AccessOptions access;
+    NetworkSettings network;
+    std::chrono::milliseconds poll_interval{0};  ///< 0: VEO_POLL_INTERVAL, else adaptive
+    std::chrono::seconds generation_timeout{1800};
+    std::uint32_t max_credits = 0;  ///< 0: no limit
+    bool dry_run = false;           ///< checks and prices; reads as an empty stream
+    LayoutMode layout = LayoutMode::streamable;
+    /// What is to be done about an unknown submission may be offered as a gst-launch-1.0 line.
+    bool offers_launch_line = true;
+  };
+
+  struct Snapshot {
+    Job::Snapshot job;
+    std::optional<std::uint32_t> credits;  ///< the estimate; nullopt: unknown
+    bool reused = false;                   ///< the task was there before; of a dry run, would be
+    std::vector<std::string> notices;      ///< what the user should know, though it goes on
+    Clip::Stats clip;
+    /// Set once the clip's first bytes can be read in the order that was asked for.
+    std::optional<std::uint64_t> size;
+    /// Percent of the file that is here, where that is known.
+    std::optional<int> downloaded;
+    bool downloading = false;
+  };
+
+  /// Prices it, and finds all that would refuse it without the network, which is told when it would
+  /// be submitted: what is paid already is played whatever became of the rules. (Of a dry run, at
+  /// once.) Reads the key file. Fails where the request cannot even be looked up.
+  static Result<std::unique_ptr<Source>> open(Settings settings, std::weak_ptr<Wakeup> wakeup);
+  /// Joins the task of an equal request, else submits. Nothing was sent before. Once; at once.
+  void start();
+  /// Lets go of the job: see ~Job().
+  ~Source();
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+
+  [[nodiscard]] Snapshot snapshot() const;
+  /// For who does not read: lets the clip of a completed task come into the cache, if clips are
+  /// kept. Any thread; at once.
+  void fetch();
+
+  /// What there is at `offset` of the stream. One reader: at() and read() are not to be called by
+  /// two threads at once.
+  [[nodiscard]] Clip::Availability at(std::uint64_t offset);
+  /// Up to `most` bytes that at() has promised for the same offset, without a copy if possible.
+  Result<SharedBytes> take(std::uint64_t offset, std::size_t most);
+  /// The same as a copy; `into` is no larger than what was promised.
+  Status read(std::uint64_t offset, std::span<std::uint8_t> into);
+
+ private:
+  Source();
+  static Result<std::unique_ptr<Source>> make(Settings settings, std::weak_ptr<Wakeup> wakeup);
+  struct Private;
+  std::unique_ptr<Private> p_;
+};
+
+}  // namespace veo

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The URIs for whatever plays URIs:
+//
+//   veo:task/ID                plays a known task, and never spends
+//   veo:clip?prompt=…&mode=…   may submit, as far as VEO_URI_BUDGET goes
+//
+// A URI may come from a playlist, that is from anybody: it says what to generate, and nothing of
+// where the service is, who pays, or what is done about doubts.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "veo/core/result.h"
+#include "veo/source/source.h"
+
+namespace veo {
+
+struct Uri {
+  std::string task_id;  ///< empty: a clip
+  /// Of a clip: by the names of veosrc's properties, each one that a URI may set and once.
+  std::vector<std::pair<std::string, std::string>> parameters;
+};
+
+/// "veo:", in either case.
+bool is_veo_uri(const std::string& text);
+/// Fails with invalid_request: what is wrong with it. The values are not looked at.
+Result<Uri> parse_uri(const std::string& text);
+/// A value cannot be taken.
+Error bad_parameter(const std::string& name, const std::string& value);
+
+/// Takes the URI's request in place of the one in `settings`, and leaves the rest as it is. Fails
+/// with invalid_request.
+Status set_uri(Source::Settings& settings, const Uri& uri);
+
+}  // namespace veo

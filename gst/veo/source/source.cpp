@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/source/source.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <future>
+#include <mutex>
+#include <utility>
+
+#include "storage.h"
+#include "veo/clip/cache.h"
+#include "veo/core/budget.h"
+#include "veo/core/callback.h"
+#include "veo/core/intent.h"
+#include "veo/core/url_policy.h"
+#include "veo/http/io_thread.h"
+#include "veo/ledger/ledger.h"
+#include "veo/system/environment.h"
+
+namespace veo {
+
+namespace {
+
+/// The property's value, else VEO_POLL_INTERVAL's, else adaptive.
+Result<std::chrono::milliseconds> poll_interval(std::chrono::milliseconds set) {
+  const auto text = environment::get("VEO_POLL_INTERVAL");
+  if (set.count() > 0 || !text) return set;
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+  if (error != std::errc{} || end != text->data() + text->size()) {
+    return fail({.code = ErrorCode::invalid_request,
+                 .message = "VEO_POLL_INTERVAL=" + *text + " is not a number of milliseconds."});
+  }
+  return std::chrono::milliseconds(value);
+}
+
+/// The fields of the request that have no column of their own, for people.
+std::string details_of(const Request& request) {
+  std::string text;
+  const auto add = [&text](std::string_view name, std::string_view value) {
+    text.append(text.empty() ? "" : " ").append(name).append("=").append(value);
+  };
+  if (request.aspect_ratio) add("aspect-ratio", wire_name(*request.aspect_ratio));
+  if (request.generation_type) add("generation-type", wire_name(*request.generation_type));
+  for (const auto& url : request.image_urls) add("image-url", redact_url(url));
+  if (request.enable_translation == false) add("enable-translation", "false");
+  if (request.seed) add("seed", std::to_string(*request.seed));
+  if (request.watermark) add("watermark", *request.watermark);
+  return text;
+}
+
+/// What would be recorded of the submission, and on which terms.
+Claim make_claim(const Source::Settings& settings, const std::string& api_url,
+                 const Catalog& catalog) {
+  const auto& request = settings.request;
+  const auto credits = price(request, catalog);
+  const auto account = environment::get("VEO_ACCOUNT").value_or("");
+  const auto intent = make_intent(request, {.api_url = api_url,
+                                            .account = account,
+                                            .take = settings.take,
+                                            .request_id = settings.request_id});
+  Claim claim;
+  claim.record = {
+      .intent = intent.id,
+      .instance = settings.instance,
+      .request = intent.request,
+      .credits = credits.value_or(0),
+      .api_url = api_url,
+      .account = account,
+      .model = (request.is_extension() ? catalog.extension : catalog.generation).name,
+      .mode = std::string(wire_name(request.mode.value_or(Mode::fast))),
+      .resolution = std::string(wire_name(request.resolution.value_or(Resolution::p720))),
+      .prompt = request.prompt,
+      .parent_task_id = request.extend_task_id.value_or(""),
+      .details = details_of(request),
+      .by_uri = settings.by_uri};
+  claim.by_request_id = !settings.request_id.empty();
+  claim.price_is_known = credits.has_value();
+  claim.resubmit = settings.resubmit;
+  claim.is_plain =
+      settings.offers_launch_line && settings.access.api_url.empty() && settings.ledger.empty();
+  return claim;
+}
+
+}  // namespace
+
+struct Source::Private {
+  using Availability = Clip::Availability;
+
+  // --- any thread ---
+
+  Snapshot look() const {
+    const std::lock_guard lock(mutex);
+    Snapshot seen;
+    seen.credits = credits;
+    seen.notices = notices;
+    seen.reused = reused;
+    if (job) {
+      seen.job = job->snapshot();
+      seen.reused = reused || seen.job.reused;
+      seen.notices.insert(seen.notices.end(), seen.job.notices.begin(), seen.job.notices.end());
+    }
+    if (layout) seen.size = layout->size();
+    if (!clip) return seen;
+    seen.downloading = true;
+    seen.clip = clip->stats();
+    if (auto notice = clip->notice(); !notice.empty()) seen.notices.push_back(std::move(notice));
+    if (const auto size = clip->size(); size && *size > 0) {
+      seen.downloaded = static_cast<int>(std::min(*size, seen.clip.bytes) * 100 / *size);
+    }
+    return seen;
+  }
+
+  // --- the reader's thread ---
+
+  void start() {
+    if (dry_run) return;
+    auto [started, was_there] = Job::join(std::move(*std::exchange(plan, nullptr)));
+    started->subscribe(wakeup);
+    const std::lock_guard lock(mutex);
+    job = std::move(started);
+    reused = was_there;
+  }
+
+  Availability at(std::uint64_t offset) {
+    if (dry_run) return Clip::End{};
+    if (!clip) {
+      const auto seen = job->snapshot();
+      if (seen.error) return *seen.error;
+      if (seen.phase != Job::Phase::completed || !open_clip()) return Clip::Pending{};
+    }
+    if (!layout) {
+      if (auto waiting = arrange()) {
+        if (!std::holds_alternative<Error>(*waiting) || !renew()) return *waiting;
+        return Clip::Pending{};
+      }
+    }
+    const auto run = layout->at(offset);
+    if (!run) return check_end();
+    if (run->memory != nullptr) return Clip::Ready{run->size};
+    auto there = clip->at(run->file_offset);
+    if (auto* ready = std::get_if<Clip::Ready>(&there)) {
+      ready->size = std::min(ready->size, run->size);
+    }
+    return there;
+  }
+
+  Result<SharedBytes> take(std::uint64_t offset, std::size_t most) const {
+    const auto run = layout->at(offset);
+    const auto count = std::min<std::uint64_t>(most, run->size);
+    if (run->memory == nullptr) return clip->take(run->file_offset, count, true);
+    // A corrected `moov`, once.
+    const auto copy = std::make_shared<mp4::Bytes>(run->memory, run->memory + count);
+    return SharedBytes{.owner = copy, .bytes = *copy};
+  }
+
+  bool open_clip() {
+    auto opened = job->clip();
+    if (!opened) return false;
+    opened->subscribe(wakeup);
+    const std::lock_guard lock(mutex);
+    clip = std::move(opened);
+    rescan();
+    return true;
+  }
+
+  void rescan() {
+    scanner.reset();
+    scanned.clear();
+    scanned_version = clip->version();
+  }
+
+  /// The URL is no good any more: once, a fresh one is asked for.
+  bool renew() {
+    if (!clip->is_refused()) return false;
+    const auto refused = clip;
+    {
+      const std::lock_guard lock(mutex);
+      clip.reset();
+    }
+    return job->renew(refused);
+  }
+
+  /// Finds the order in which the file's bytes are to go out. Returns why that has to wait, or
+  /// cannot be; nullopt: `layout` is set.
+  std::optional<Availability> arrange() {
+    if (scanned_version != clip->version()) rescan();
+    if (!scanner) {
+      const auto size = clip->size();
+      if (!size) {
+        // The server has not said it. What at() finds decides between waiting and an error.
+        auto there = clip->at(0);
+        if (std::holds_alternative<Error>(there)) return there;
+        return Clip::Pending{};
+      }
+      scanner.emplace(*size);
+    }
+    const bool as_delivered = layout_mode == LayoutMode::original;
+    while (scanner->need() && !(as_delivered && !scanner->boxes().empty())) {
+      if (auto waiting = feed_scanner()) return waiting;
+    }
+    // From here on another file at the same URL is an error.
+    if (!clip->commit(scanned_version)) return Clip::Pending{};
+    auto found = as_delivered ? mp4::Layout::original(*clip->size()) : scanner->layout();
+    const std::lock_guard lock(mutex);
+    layout = std::move(found);
+    return std::nullopt;
+  }
+
+  /// Gives the scanner what it needs next, as far as it is here.
+  std::optional<Availability> feed_scanner() {
+    const auto need = *scanner->need();
+    scanned.reserve(need.size);
+    while (scanned.size() < need.size) {
+      const auto offset = need.offset + scanned.size();
+      auto there = clip->at(offset);
+      const auto* ready = std::get_if<Clip::Ready>(&there);
+      if (ready == nullptr) return there;
+      const auto count = std::min<std::uint64_t>(ready->size, need.size - scanned.size());
+      auto taken = clip->take(offset, count, false);
+      if (!taken) return std::move(taken.error());
+      scanned.insert(scanned.end(), taken->bytes.begin(), taken->bytes.end());
+    }
+    auto understood = scanner->give(std::exchange(scanned, {}));
+    if (understood) return std::nullopt;
+    // Pieces of two files make no sense together.
+    if (!layout && scanned_version != clip->version()) return Clip::Pending{};
+    return describe(std::move(understood.error()));
+  }
+
+  /// A file that goes out as delivered has its boxes checked too, when the last of it is here.
+  Availability check_end() {
+    while (scanner->need()) {
+      if (auto waiting = feed_scanner()) return *waiting;
+    }
+    return clip->at(*clip->size());
+  }
+
+  [[nodiscard]] Error describe(Error error) const {
+    error.task_id = job->snapshot().task_id;
+    error.charged = Charged::unknown;
+    error.message = "The video of task " + error.task_id + " is not usable: " + error.message +
+                    " The task is complete and paid: look at what the service delivered with "
+                    "layout=original task-id=" +
+                    error.task_id + ".";
+    return error;
+  }
+
+  LayoutMode layout_mode = LayoutMode::streamable;
+  bool dry_run = false;
+  std::unique_ptr<Job::Settings> plan;  // until start()
+  std::weak_ptr<Wakeup> wakeup;
+  std::optional<std::uint32_t> credits;
+  std::vector<std::string> notices;
+
+  std::optional<mp4::LayoutScanner> scanner;
+  mp4::Bytes scanned;  // of scanner->need(), as far as it is here
+  unsigned scanned_version = 0;
+
+  mutable std::mutex mutex;
+  // Guarded by mutex; written by the reader's thread alone.
+  std::shared_ptr<Job> job;
+  std::shared_ptr<Clip> clip;
+  std::optional<mp4::Layout> layout;
+  bool reused = false;
+};
+
+Source::Source() = default;
+Source::~Source() = default;
+
+namespace {
+
+/// Where to listen for callbacks, if anywhere.
+Result<std::optional<ListenAddress>> callback_address(const Source::Settings& settings,
+                                                      const std::string& api_url) {
+  if (settings.callback_listen.empty()) return std::nullopt;
+  auto address = parse_listen_address(settings.callback_listen);
+  if (!address) return fail(std::move(address.error()));
+  const auto origin = origin_of(api_url);
+  auto reachable = check_reachable(*address, settings.request.callback_url.has_value(),
+                                   origin && is_loopback_host(origin->host));
+  if (!reachable) return fail(std::move(reachable.error()));
+  return *address;
+}
+
+/// The first reason for which this may not be submitted, as far as it can be known here.
+std::optional<Error> find_refusal(const Source::Settings& settings, const Catalog& catalog,
+                                  const Result<Secret>& key,
+                                  const Result<std::optional<ListenAddress>>& callback,
+                                  Claim& claim) {
+  if (auto valid = validate(settings.request, catalog); !valid) return valid.error();
+  if (!callback) return callback.error();
+  const auto credits = price(settings.request, catalog);
+  if (auto within = check_max_credits(credits, settings.max_credits); !within) {
+    return within.error();
+  }
+  auto daily = parse_budget("VEO_DAILY_BUDGET", environment::get("VEO_DAILY_BUDGET"));
+  if (!daily) return daily.error();
+  auto by_uri = parse_budget("VEO_URI_BUDGET", environment::get("VEO_URI_BUDGET"));
+  if (!by_uri) return by_uri.error();
+  claim.daily_budget = *daily;
+  claim.uri_budget = *by_uri;
+  if (!settings.dry_run && !key) return key.error();
+  return std::nullopt;
+}
+
+/// Whether a run would find its task, or the clip, there already. Nothing is made or changed.
+bool would_reuse(const Job::Settings& plan) {
+  if (::access(plan.ledger.c_str(), F_OK) != 0) return false;
+  const auto ledger = Ledger::open(plan.ledger);
+  if (!ledger || !*ledger) return false;
+  const auto found = (*ledger)->find(plan.claim.record.intent, plan.claim.record.instance);
+  return found && found->has_value();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> Source::open(Settings settings, std::weak_ptr<Wakeup> wakeup) {
+  // On the I/O thread: what this takes of a stack and of the allocator for a moment would stay with
+  // the caller's thread for the minutes that it waits.
+  std::promise<Result<std::unique_ptr<Source>>> opened;
+  const auto thread = http::IoThread::acquire();
+  thread->post([&] { opened.set_value(make(std::move(settings), std::move(wakeup))); });
+  return opened.get_future().get();
+}
+
+Result<std::unique_ptr<Source>> Source::make(Settings settings, std::weak_ptr<Wakeup> wakeup) {
+  auto catalog = load_catalog();
+  if (!catalog) return fail(std::move(catalog.error()));
+  auto interval = poll_interval(settings.poll_interval);
+  if (!interval) return fail(std::move(interval.error()));
+  auto api_url = resolve_api_url(settings.access.api_url);
+  if (!api_url) return fail(std::move(api_url.error()));
+  auto limit = parse_cache_size(environment::get("VEO_CACHE_SIZE"));
+  if (!limit) return fail(std::move(limit.error()));
+  if (!settings.task_id.empty() && !is_task_id(settings.task_id)) {
+    return fail({.code = ErrorCode::invalid_request,
+                 .message = "task-id: a task id has 1 to 128 of the characters A-Z a-z 0-9 . _ -"});
+  }
+
+  std::unique_ptr<Source> source(new Source);
+  source->p_ = std::make_unique<Private>();
+  auto& p = *source->p_;
+  p.wakeup = std::move(wakeup);
+
+  Result<Secret> key;
+  if (auto access = resolve_access(settings.access)) {
+    key = std::move(access->key);
+  } else {
+    key = fail(std::move(access.error()));
+  }
+  auto claim = make_claim(settings, *api_url, **catalog);
+  const auto callback = callback_address(settings, *api_url);
+  if (settings.task_id.empty()) {
+    if (claim.price_is_known) p.credits = claim.record.credits;
+    claim.refusal = find_refusal(settings, **catalog, key, callback, claim);
+    if (settings.request_id.empty() &&
+        std::ranges::any_of(settings.request.image_urls, has_query)) {
+      p.notices.emplace_back(
+          "The query of an image's URL is a part of the request: with another signature it is "
+          "another request, and paid again. Set request-id to give the request a name of its own.");
+    }
+  }
+  Job::Settings plan{.api_url = std::move(*api_url),
+                     .key = std::move(key),
+                     .network = settings.network,
+                     .catalog = std::move(*catalog),
+                     .request = settings.request,
+                     .parent_upstream_id = settings.parent_upstream_id,
+                     .task_id = settings.task_id,
+                     .claim = std::move(claim),
+                     .callback_listen = callback.value_or(std::nullopt),
+                     .ledger = ledger_path(settings.ledger),
+                     .cache_directory = cache_directory(settings.cache_directory),
+                     .cache_limit = *limit,
+                     .poll_interval = *interval,
+                     .generation_timeout = settings.generation_timeout};
+  if (settings.dry_run && settings.task_id.empty()) {
+    p.reused = would_reuse(plan);
+    if (plan.claim.refusal && !p.reused) return fail(std::move(*plan.claim.refusal));
+  }
+  p.layout_mode = settings.layout;
+  p.dry_run = settings.dry_run;
+  p.plan = std::make_unique<Job::Settings>(std::move(plan));
+  return source;
+}
+
+void Source::start() { p_->start(); }
+
+Source::Snapshot Source::snapshot() const { return p_->look(); }
+
+void Source::fetch() {
+  const std::lock_guard lock(p_->mutex);
+  if (p_->job) p_->job->fetch();
+}
+
+Clip::Availability Source::at(std::uint64_t offset) { return p_->at(offset); }
+Result<SharedBytes> Source::take(std::uint64_t offset, std::size_t most) {
+  return p_->take(offset, most);
+}
+
+Status Source::read(std::uint64_t offset, std::span<std::uint8_t> into) {
+  while (!into.empty()) {
+    const auto taken = p_->take(offset, into.size());
+    if (!taken) return fail(taken.error());
+    std::ranges::copy(taken->bytes, into.begin());
+    offset += taken->bytes.size();
+    into = into.subspan(taken->bytes.size());
+  }
+  return {};
+}
+
+}  // namespace veo

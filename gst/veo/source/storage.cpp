@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "storage.h"
+
+#include <glib.h>
+
+#include "veo/system/environment.h"
+
+namespace veo {
+
+namespace {
+
+/// The specification has relative paths ignored.
+std::string base_directory(const char* variable, const char* below_home) {
+  if (auto path = environment::get(variable); path && path->front() == '/') return *path;
+  const auto home = environment::get("HOME");
+  return (home ? *home : std::string(g_get_home_dir())) + below_home;
+}
+
+}  // namespace
+
+std::string ledger_path(const std::string& set) {
+  if (!set.empty()) return set;
+  if (auto path = environment::get("VEO_LEDGER")) return *path;
+  return base_directory("XDG_STATE_HOME", "/.local/state") + "/veo/ledger.db";
+}
+
+std::string cache_directory(const std::string& set) {
+  if (!set.empty()) return set;
+  if (auto path = environment::get("VEO_CACHE_DIR")) return *path;
+  return base_directory("XDG_CACHE_HOME", "/.cache") + "/veo";
+}
+
+}  // namespace veo

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The threads that wait for disks and databases, so that nobody else does: neither the I/O thread
+// nor a caller's. A disk or a database may not answer for minutes (a frozen or full file system,
+// another program's lock), so each store has a thread of its own, and what holds one up does not
+// hold up the others.
+//
+//   I/O thread ── post(work) ──► [ledger]   claims and records
+//              ── post(work) ──► [clips]    the cache: writes, hashes, syncs, renames
+//   a caller   ── post(work) ──► [settings] reads the key and the catalog
+#pragma once
+
+#include <functional>
+#include <memory>
+
+namespace veo {
+
+class StoreThread {
+ public:
+  enum class Store { settings, ledger, clips };
+
+  /// The process's thread for `store`, started if there is none. Any thread.
+  static std::shared_ptr<StoreThread> acquire(Store store);
+  /// Does not wait: what was posted is still done.
+  ~StoreThread();
+  StoreThread(const StoreThread&) = delete;
+  StoreThread& operator=(const StoreThread&) = delete;
+
+  /// Does `work`, one piece after the other in the order of their posting. Any thread; at once.
+  void post(std::function<void()> work);
+
+ private:
+  struct Queue;
+  explicit StoreThread(Store store);
+  std::shared_ptr<Queue> queue_;
+};
+
+}  // namespace veo

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/http/transport_network.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace veo {
+namespace {
+
+using testing::IsEmpty;
+
+class NetworkTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy",
+                             "no_proxy", "NO_PROXY"}) {
+      ::unsetenv(name);
+    }
+  }
+};
+
+TEST_F(NetworkTest, WithoutAProxyThereIsNone) {
+  ::setenv("http_proxy", "http://plain.example:3128", 1);
+  EXPECT_EQ(transport_network({}).proxy, "") << "plain http never leaves this machine";
+}
+
+TEST_F(NetworkTest, TheEnvironmentsProxySparesLoopbackAndWhatItNames) {
+  ::setenv("https_proxy", "proxy.example:3128", 1);
+  ::setenv("no_proxy", "a.example , .b.example,", 1);
+  const auto network = transport_network({});
+  EXPECT_EQ(network.proxy, "http://proxy.example:3128");
+  EXPECT_THAT(network.no_proxy,
+              testing::ElementsAre("a.example", ".b.example", "localhost", "127.0.0.0/8", "::1"));
+}
+
+TEST_F(NetworkTest, TheSettingGoesBeforeTheEnvironment) {
+  ::setenv("https_proxy", "http://proxy.example:3128", 1);
+  const auto network = transport_network({.proxy = "http://mine.example:8080"});
+  EXPECT_EQ(network.proxy, "http://mine.example:8080");
+  EXPECT_THAT(network.no_proxy, IsEmpty());
+}
+
+}  // namespace
+}  // namespace veo

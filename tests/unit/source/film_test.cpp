@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/source/film.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace veo {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST(FilmSteps, AreTextAndBack) {
+  const FilmSteps steps{{"a.B-1", 0, 192}, {"b_2", 0, 384}, {"c", 2, 192}};
+  EXPECT_EQ(to_text(steps), "a.B-1:0:192,b_2:0:384,c:2:192");
+  EXPECT_EQ(parse_film_steps(to_text(steps)), steps);
+  for (const auto* const text : {"", "a", "a:0", "a:0:", "a:0:x", "a:1:192", "a:-1:192",
+                                 "a:0:192,b", "a:0:192:3", "a:0:99999999999999999999999"}) {
+    EXPECT_THAT(parse_film_steps(text), IsEmpty()) << text;
+  }
+}
+
+TEST(FilmSteps, SayWhoseFilesTheFilmIs) {
+  const FilmSteps continuations{{"a", 0, 192}, {"b", 1, 192}, {"c", 2, 192}};
+  EXPECT_THAT(files_of(continuations, 3), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(files_of(continuations, 1), ElementsAre("a"));
+  EXPECT_THAT(files_of(continuations, 0), IsEmpty());
+  const FilmSteps whole{{"a", 0, 192}, {"ab", 0, 384}, {"abc", 0, 576}};
+  EXPECT_THAT(files_of(whole, 3), ElementsAre("abc"));
+  const FilmSteps parents{{"a", 0, 192}, {"ab", 0, 384}, {"bc", 1, 384}, {"cd", 2, 384}};
+  EXPECT_THAT(files_of(parents, 3), ElementsAre("a", "bc"));
+  EXPECT_THAT(files_of(parents, 4), ElementsAre("ab", "cd"));
+}
+
+TEST(FilmChain, IsWhatTheRecordsKnow) {
+  const auto record = [](const std::string& id, const std::string& parent) {
+    Record made;
+    made.task_id = id;
+    made.parent_task_id = parent;
+    return made;
+  };
+  const std::vector<Record> records{record("d", "c"), record("c", "b"), record("b", "a"),
+                                    record("x", "y"), record("y", "x")};
+  EXPECT_THAT(chain_of(records, "c"), ElementsAre("a", "b", "c"));
+  EXPECT_THAT(chain_of(records, "foreign"), ElementsAre("foreign"));
+  EXPECT_THAT(chain_of(records, "x"), ElementsAre("y", "x")) << "who is his own parent";
+}
+
+}  // namespace
+}  // namespace veo
