@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gst/pbutils/pbutils.h>
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -53,14 +52,6 @@ Outcome play(const Simulator& simulator, const std::string& properties) {
 std::string sha256_of_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return sha256(std::string(std::istreambuf_iterator<char>(file), {}));
-}
-
-/// On a ledger, behind everybody's back.
-void execute(const std::string& ledger, const char* sql) {
-  sqlite3* database = nullptr;
-  ASSERT_EQ(sqlite3_open(ledger.c_str(), &database), SQLITE_OK);
-  EXPECT_EQ(sqlite3_exec(database, sql, nullptr, nullptr, nullptr), SQLITE_OK);
-  sqlite3_close(database);
 }
 
 std::string clip_of(const Simulator& simulator) {

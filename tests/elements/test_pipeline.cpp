@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "test_pipeline.h"
 
+#include <sqlite3.h>
+
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -236,6 +238,13 @@ std::string decode_line(const std::string& source) {
          "sync=false"
          " d. ! audio/x-raw ! queue max-size-bytes=0 max-size-time=0 ! fakesink name=audio "
          "sync=false";
+}
+
+void execute(const std::string& ledger, const char* sql) {
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(ledger.c_str(), &database), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(database, sql, nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
 }
 
 }  // namespace veo::test

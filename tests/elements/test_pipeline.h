@@ -108,4 +108,7 @@ class TestPipeline {
 /// The line that decodes into the sinks `video` and `audio`.
 std::string decode_line(const std::string& source);
 
+/// As by hand, while nobody uses the ledger.
+void execute(const std::string& ledger, const char* sql);
+
 }  // namespace veo::test

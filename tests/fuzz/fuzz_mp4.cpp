@@ -38,7 +38,7 @@ void must_have_media_where_it_says(std::span<const std::uint8_t> file, const Byt
 void must_have_each_byte_once(const LayoutScanner& scanner, std::uint64_t file_size) {
   std::uint64_t position = 0;
   std::uint64_t skipped = 0;
-  for (const auto& segment : scanner.layout().segments()) {
+  for (const auto& segment : scanner.layout()->segments()) {
     must(segment.size > 0);
     if (segment.memory) {
       must(segment.memory->size() == segment.size);
@@ -50,7 +50,7 @@ void must_have_each_byte_once(const LayoutScanner& scanner, std::uint64_t file_s
   }
   skipped += file_size - position;
   std::uint64_t moov_size = 0;
-  if (scanner.layout().segments().size() > 1) {
+  if (scanner.layout()->segments().size() > 1) {
     for (const auto& b : scanner.boxes()) moov_size += b.type == fourcc("moov") ? b.size : 0;
   }
   must(skipped == moov_size);
@@ -73,9 +73,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
   }
   must_have_each_byte_once(scanner, size);
-  const auto streamable = present(file, scanner.layout());
-  must(streamable.size() == scanner.layout().size());
-  if (scanner.layout().segments().size() == 1) return 0;
+  const auto streamable = present(file, *scanner.layout());
+  must(streamable.size() == scanner.layout()->size());
+  if (scanner.layout()->segments().size() == 1) return 0;
 
   const auto* const first_mdat =
       &*std::ranges::find(scanner.boxes(), fourcc("mdat"), &veo::mp4::Box::type);
@@ -86,6 +86,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   while (const auto need = again.need()) {
     must(again.give(std::span(streamable).subspan(need->offset, need->size)).has_value());
   }
-  must(again.layout().segments().size() == 1);
+  must(again.layout()->segments().size() == 1);
   return 0;
 }

@@ -2,98 +2,177 @@
 #include "clip_file.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "veo/core/digest.h"
+#include "veo/core/mp4_layout.h"
 #include "veo/http/store_call.h"
 
 namespace veo {
 
-// Of one file. The store thread's, but for `gone`.
-struct ClipFile::State {
+namespace {
+
+constexpr std::size_t step = 256U << 10U;
+
+auto cache_error(const char* what) {
+  return fail({.code = ErrorCode::cache,
+               .message = std::string("the local copy cannot be ") + what + ": " +
+                          std::strerror(errno) + "."});
+}
+
+Status write(const FileHandle& file, std::uint64_t offset, std::span<const std::uint8_t> bytes) {
+  for (std::size_t at = 0; at < bytes.size();) {
+    const auto done = FileSystem::get().pwrite(file.get(), bytes.data() + at, bytes.size() - at,
+                                               static_cast<off_t>(offset + at));
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return cache_error("written");
+    at += static_cast<std::size_t>(done);
+  }
+  return {};
+}
+
+Status check_boxes(const FileHandle& file, std::uint64_t size) {
+  return mp4::check_structure(size, [&file](std::uint64_t offset, std::span<std::uint8_t> into) {
+    return ClipFile::read(file, offset, into);
+  });
+}
+
+}  // namespace
+
+// One file. The store thread's, but for `is_stopped`.
+struct ClipFile::Version {
   /// Adds what `file` holds from `summed` on. False: it cannot be read, or nobody waits for it.
   bool sum_up(const FileHandle& file, std::uint64_t size) {
     std::vector<std::uint8_t> bytes;
-    while (summed < size && !gone) {
-      bytes.resize(std::min<std::uint64_t>(Spool::piece_size, size - summed));
-      if (!Spool::load(file, summed, bytes)) return false;
+    while (summed < size && !is_stopped) {
+      bytes.resize(std::min<std::uint64_t>(step, size - summed));
+      if (!ClipFile::read(file, summed, bytes)) return false;
       sum.add(bytes);
       summed += bytes.size();
     }
     return summed == size;
   }
 
-  std::shared_ptr<Cache> cache;
   std::shared_ptr<Cache::Part> part;
   Sha256 sum;
   std::uint64_t summed = 0;      // bytes from the start on
-  std::optional<Error> failure;  // of a piece that could not be stored
-  std::atomic<bool> gone = false;
+  std::optional<Error> failure;  // of the file, or of bytes that could not be stored
+  std::atomic<bool> is_stopped = false;
 };
 
-ClipFile::ClipFile(std::shared_ptr<http::IoThread> io)
+ClipFile::ClipFile(std::shared_ptr<http::IoThread> io, std::shared_ptr<Cache> cache,
+                   ClipIdentity identity)
     : io_(std::move(io)),
-      store_(StoreThread::acquire(StoreThread::Store::clips)),
-      state_(std::make_shared<State>()) {}
+      cache_(std::move(cache)),
+      identity_(std::move(identity)),
+      version_(std::make_shared<Version>()) {}
 
-void ClipFile::stop() { state_->gone = true; }
+StoreThread& ClipFile::thread() {
+  if (!store_) store_ = StoreThread::acquire(StoreThread::Store::clips);
+  return *store_;
+}
 
-void ClipFile::hash(Spool::File file, std::uint64_t size, std::function<void(std::string)> then) {
+void ClipFile::stop() { version_->is_stopped = true; }
+
+void ClipFile::find_kept(std::uint64_t size, std::string sha256, std::function<void(File)> then) {
   http::call_store(
-      *store_, io_,
-      [state = state_, file = std::move(file), size] {
-        State whole;
-        // In steps, between which it is seen that nobody waits any more.
-        for (auto upto = std::min<std::uint64_t>(size, 1U << 20U); !state->gone;
-             upto = std::min<std::uint64_t>(size, upto + (1U << 20U))) {
-          if (!whole.sum_up(*file, upto)) break;
-          if (upto == size) return whole.sum.hex();
-        }
-        return std::string();
+      thread(), io_,
+      [version = version_, cache = cache_, identity = identity_, size,
+       sha256 = std::move(sha256)]() -> File {
+        auto file = cache->find(identity, size);
+        if (!file) return nullptr;
+        // One that could not be read just now may be good yet.
+        if (!version->sum_up(*file, size)) return nullptr;
+        if (version->sum.hex() == sha256 && check_boxes(*file, size)) return file;
+        cache->remove(identity);
+        return nullptr;
       },
       std::move(then));
 }
 
-Result<Spool::File> ClipFile::begin(const std::shared_ptr<Cache>& cache,
-                                    const ClipIdentity& identity) {
-  auto part = cache->begin(identity);
-  if (!part) return fail(std::move(part.error()));
-  state_ = std::make_shared<State>();
-  state_->cache = cache;
-  state_->part = std::move(*part);
-  return state_->part->file();
+void ClipFile::forget_kept() {
+  http::call_store(
+      thread(), io_,
+      [cache = cache_, identity = identity_] {
+        cache->remove(identity);
+        return true;
+      },
+      [](bool) {});
 }
 
-void ClipFile::store(Spool::Piece piece, std::function<void(Status)> then) {
+void ClipFile::open() {
+  version_ = std::make_shared<Version>();
   http::call_store(
-      *store_, io_,
-      [state = state_, piece = std::move(piece)] {
-        if (piece.offset == state->summed) {
-          state->sum.add(piece.bytes());
-          state->summed += piece.size;
-        }
-        auto stored = Spool::store(*state->part->file(), piece.offset, piece.bytes());
-        if (!stored) state->failure = stored.error();
-        return stored;
+      thread(), io_,
+      [version = version_, cache = cache_, identity = identity_] {
+        auto part = cache->begin(identity);
+        if (part)
+          version->part = std::move(*part);
+        else
+          version->failure = std::move(part.error());
+        return true;
       },
+      [](bool) {});
+}
+
+void ClipFile::store(std::uint64_t offset, SharedBytes bytes,
+                     std::function<void(Status, File)> then) {
+  http::call_store(
+      thread(), io_,
+      [version = version_, offset, bytes = std::move(bytes)]() -> std::pair<Status, File> {
+        if (version->failure) return {fail(*version->failure), nullptr};
+        if (offset == version->summed) {
+          version->sum.add(bytes.bytes);
+          version->summed += bytes.bytes.size();
+        }
+        auto file = version->part->file();
+        auto stored = write(*file, offset, bytes.bytes);
+        if (!stored) version->failure = stored.error();
+        return {std::move(stored), std::move(file)};
+      },
+      [then = std::move(then)](std::pair<Status, File> stored) {
+        then(std::move(stored.first), std::move(stored.second));
+      });
+}
+
+void ClipFile::check(std::uint64_t size, std::function<void(Status)> then) {
+  http::call_store(
+      thread(), io_,
+      [version = version_, size]() -> Status { return check_boxes(*version->part->file(), size); },
       std::move(then));
 }
 
 void ClipFile::keep(std::uint64_t size, std::function<void(Result<CachedClip>)> then) {
   http::call_store(
-      *store_, io_,
-      [state = state_, size]() -> Result<CachedClip> {
-        if (state->failure) return fail(*state->failure);
+      thread(), io_,
+      [version = version_, cache = cache_, size]() -> Result<CachedClip> {
+        if (version->failure) return fail(*version->failure);
         // A clip without its checksum would be no use to the next run.
-        if (!state->sum_up(*state->part->file(), size)) {
+        if (!version->sum_up(*version->part->file(), size)) {
           return fail({.code = ErrorCode::cache,
                        .message = "its copy in the cache could not be read back."});
         }
-        return state->cache->keep(*state->part, state->sum.hex(), size);
+        return cache->keep(*version->part, version->sum.hex(), size);
       },
       std::move(then));
+}
+
+Status ClipFile::read(const FileHandle& file, std::uint64_t offset, std::span<std::uint8_t> into) {
+  for (std::size_t at = 0; at < into.size();) {
+    const auto done = FileSystem::get().pread(file.get(), into.data() + at, into.size() - at,
+                                              static_cast<off_t>(offset + at));
+    if (done < 0 && errno == EINTR) continue;
+    if (done == 0) errno = ENODATA;
+    if (done <= 0) return cache_error("read");
+    at += static_cast<std::size_t>(done);
+  }
+  return {};
 }
 
 }  // namespace veo

@@ -80,8 +80,10 @@ struct Move {
   Box moov;
   std::uint64_t file_size;
 
-  [[nodiscard]] bool may_hold_media(std::uint64_t offset) const {
-    return offset < moov.offset || (offset >= moov.end() && offset < file_size);
+  /// Bytes of media lie on one side of the `moov`, within the file.
+  [[nodiscard]] bool may_hold_media(std::uint64_t offset, std::uint64_t size) const {
+    if (offset < moov.offset) return size <= moov.offset - offset;
+    return offset >= moov.end() && offset < file_size && size <= file_size - offset;
   }
   /// Where a byte would be if there were no `moov` at all.
   [[nodiscard]] std::uint64_t without_moov(std::uint64_t offset) const {
@@ -123,6 +125,8 @@ class MoovRewriter {
 
   Status read() { return walk({path[0], 0, moov_.size(), move_.moov.header_size}, 0); }
   [[nodiscard]] bool is_fragmented() const { return fragmented_; }
+  /// Its `moov` is compressed (`cmov`, of QuickTime), and its offsets cannot be seen.
+  [[nodiscard]] bool is_compressed() const { return compressed_; }
 
   Bytes rewrite() {
     const auto size = widen();
@@ -150,6 +154,7 @@ class MoovRewriter {
   Status walk(const Box& parent, std::size_t depth) {
     const bool in_stbl = depth + 1 == std::size(path);
     bool found = false;
+    SampleTable samples;
     containers_.push_back(parent);
     for (auto offset = parent.offset + parent.header_size; offset < parent.end();) {
       const auto box = read_header(moov_.first(parent.end()).subspan(offset), offset);
@@ -161,6 +166,9 @@ class MoovRewriter {
       }
       offset = box->end();
       if (depth == 0 && box->type == fourcc("mvex")) fragmented_ = true;
+      if (depth == 0 && box->type == fourcc("cmov")) compressed_ = true;
+      if (in_stbl && box->type == fourcc("stsc")) samples.chunks = *box;
+      if (in_stbl && box->type == fourcc("stsz")) samples.sizes = *box;
       const bool wanted = in_stbl ? box->type == fourcc("stco") || box->type == fourcc("co64")
                                   : box->type == path[depth + 1];
       if (!wanted) continue;
@@ -171,7 +179,54 @@ class MoovRewriter {
       auto status = in_stbl ? add_table(*box) : walk(*box, depth + 1);
       if (!status) return status;
     }
+    return in_stbl && found ? check_media(tables_.back(), samples) : Status();
+  }
+
+  /// The `stsc` and `stsz` beside a table of chunk offsets, where they are there.
+  struct SampleTable {
+    std::optional<Box> chunks;
+    std::optional<Box> sizes;
+  };
+
+  /// Each chunk's samples have to be in the file: one that was cut has all its boxes where its last
+  /// `mdat` runs to the end of the file. Tables that do not fit their boxes are the demuxer's.
+  [[nodiscard]] Status check_media(const ChunkOffsets& offsets, const SampleTable& table) const {
+    if (!table.chunks || !table.sizes) return {};
+    const auto chunks = payload(*table.chunks);
+    const auto sizes = payload(*table.sizes);
+    if (chunks.size() < 8 || sizes.size() < 12) return {};
+    const std::uint64_t runs =
+        std::min<std::uint64_t>(load<std::uint32_t>(chunks, 4), (chunks.size() - 8) / 12);
+    const std::uint64_t one_size = load<std::uint32_t>(sizes, 4);
+    const std::uint64_t listed = (sizes.size() - 12) / 4;
+    const std::uint64_t samples =
+        one_size > 0 ? load<std::uint32_t>(sizes, 8)
+                     : std::min<std::uint64_t>(load<std::uint32_t>(sizes, 8), listed);
+    std::uint64_t sample = 0;
+    std::uint64_t run = 0;
+    for (std::uint64_t chunk = 0; chunk < offsets.count() && runs > 0; ++chunk) {
+      while (run + 1 < runs && load<std::uint32_t>(chunks, 8 + (run + 1) * 12) <= chunk + 1) ++run;
+      const std::uint64_t wanted = load<std::uint32_t>(chunks, 8 + run * 12 + 4);
+      const auto count = std::min(wanted, samples - sample);
+      std::uint64_t size = count * one_size;
+      for (std::uint64_t i = 0; one_size == 0 && i < count; ++i) {
+        size += load<std::uint32_t>(sizes, 12 + (sample + i) * 4);
+      }
+      sample += count;
+      const auto offset = offsets.entry(moov_, chunk);
+      if (!move_.may_hold_media(offset, size)) return misplaced(offset, size);
+    }
     return {};
+  }
+
+  [[nodiscard]] View payload(const Box& box) const {
+    return moov_.subspan(box.offset + box.header_size, box.size - box.header_size);
+  }
+
+  [[nodiscard]] tl::unexpected<Error> misplaced(std::uint64_t offset, std::uint64_t size) const {
+    return bad_media("it is cut short or damaged: a chunk of " + bytes_text(size) + " at byte " +
+                     std::to_string(offset) + " cannot be in a file of " +
+                     bytes_text(move_.file_size) + ".");
   }
 
   Status add_table(const Box& box) {
@@ -184,11 +239,7 @@ class MoovRewriter {
     }
     for (std::uint64_t i = 0; i < table.count(); ++i) {
       const auto offset = table.entry(moov_, i);
-      if (!move_.may_hold_media(offset)) {
-        return bad_media("it is cut short or damaged: a chunk of media at byte " +
-                         std::to_string(offset) + " cannot be in a file of " +
-                         bytes_text(move_.file_size) + ".");
-      }
+      if (!move_.may_hold_media(offset, 0)) return misplaced(offset, 0);
       table.highest = std::max(table.highest, move_.without_moov(offset));
     }
     tables_.push_back(table);
@@ -254,6 +305,7 @@ class MoovRewriter {
   std::vector<Box> containers_;
   std::vector<ChunkOffsets> tables_;  // in the order of the file
   bool fragmented_ = false;
+  bool compressed_ = false;
 };
 
 }  // namespace
@@ -321,25 +373,38 @@ Status LayoutScanner::take_header(std::span<const std::uint8_t> bytes) {
   boxes_.push_back(*box);
   position_ = box->end();
 
+  const bool is_media = box->type == fourcc("mdat") || box->type == fourcc("moof");
   if (box->type == fourcc("mdat") && !first_mdat_) first_mdat_ = box;
   if (box->type == fourcc("moof")) fragmented_ = true;
   if (box->type == fourcc("moov")) {
     if (moov_) return bad_media("it is damaged: it has two 'moov' boxes.");
     moov_ = box;
-    if (!first_mdat_) {
-      finish(Layout::original(file_size_));
+    if (!first_mdat_ && box->size <= max_moov_size) {
+      state_ = State::reading_moov;
       return {};
     }
   }
+  // Its `moov` comes first: it is played as it is, from here on.
+  if (is_media && moov_ && moov_->offset < box->offset && first_mdat_ == box) arrange();
+  if (is_media && moov_ && fragmented_) arrange();
   return position_ < file_size_ ? Status() : end_of_boxes();
+}
+
+void LayoutScanner::arrange() {
+  if (!layout_) layout_ = Layout::original(file_size_);
 }
 
 Status LayoutScanner::end_of_boxes() {
   if (!moov_) {
     return bad_media("it has no 'moov' box, without which nothing can play it.");
   }
-  if (fragmented_) {
-    finish(Layout::original(file_size_));
+  if (boxes_.back().type == fourcc("moof")) {
+    return bad_media("it is cut short: its last 'moof' box has no media.");
+  }
+  const bool is_to_be_moved = !layout_ && !fragmented_ && first_mdat_;
+  if (!is_to_be_moved) {
+    arrange();
+    state_ = State::done;
     return {};
   }
   if (moov_->size > max_moov_size) {
@@ -351,27 +416,39 @@ Status LayoutScanner::end_of_boxes() {
 }
 
 Status LayoutScanner::take_moov(std::span<const std::uint8_t> bytes) {
-  MoovRewriter rewriter(bytes,
-                        {.target = first_mdat_->offset, .moov = *moov_, .file_size = file_size_});
+  const auto target = first_mdat_ ? first_mdat_->offset : file_size_;
+  MoovRewriter rewriter(bytes, {.target = target, .moov = *moov_, .file_size = file_size_});
   if (auto status = rewriter.read(); !status) return status;
-  if (rewriter.is_fragmented()) {
-    finish(Layout::original(file_size_));
+  if (!first_mdat_) {
+    // It need not move. Where its media are follows.
+    state_ = State::scanning;
+    return position_ < file_size_ ? Status() : end_of_boxes();
+  }
+  state_ = State::done;
+  if (rewriter.is_fragmented() || rewriter.is_compressed()) {
+    arrange();
     return {};
   }
   auto moov = std::make_shared<const Bytes>(rewriter.rewrite());
   const auto size = moov->size();
-  const auto ahead = first_mdat_->offset;
-  finish(Layout(
-      {{.memory = nullptr, .file_offset = 0, .size = ahead},
-       {.memory = std::move(moov), .file_offset = 0, .size = size},
-       {.memory = nullptr, .file_offset = ahead, .size = moov_->offset - ahead},
-       {.memory = nullptr, .file_offset = moov_->end(), .size = file_size_ - moov_->end()}}));
+  layout_ =
+      Layout({{.memory = nullptr, .file_offset = 0, .size = target},
+              {.memory = std::move(moov), .file_offset = 0, .size = size},
+              {.memory = nullptr, .file_offset = target, .size = moov_->offset - target},
+              {.memory = nullptr, .file_offset = moov_->end(), .size = file_size_ - moov_->end()}});
   return {};
 }
 
-void LayoutScanner::finish(Layout layout) {
-  layout_ = std::move(layout);
-  state_ = State::done;
+Status check_structure(std::uint64_t file_size,
+                       const std::function<Status(std::uint64_t, std::span<std::uint8_t>)>& read) {
+  LayoutScanner scanner(file_size);
+  Bytes bytes;
+  while (const auto need = scanner.need()) {
+    bytes.resize(need->size);
+    if (auto done = read(need->offset, bytes); !done) return done;
+    if (auto understood = scanner.give(bytes); !understood) return understood;
+  }
+  return {};
 }
 
 }  // namespace veo::mp4

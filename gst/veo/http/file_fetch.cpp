@@ -4,6 +4,8 @@
 //
 //   URL checked ─► connect ─► starting: the address checked ─► head ─┬─ 3xx ─► next hop (≤ 5)
 //                                                                    └─ else ─► body … ─► end
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 #include <vector>
@@ -18,6 +20,9 @@ namespace {
 
 constexpr unsigned max_hops = 5;
 constexpr std::size_t read_size = std::size_t{256} << 10U;
+/// libsoup's reader of chunked bodies asserts room for a chunk's border beside the bytes: where
+/// less than this is left, the bytes are read into a buffer of ours, and handed out from there.
+constexpr std::size_t least_room = 64;
 
 Error bad_response(const std::string& url, const std::string& what) {
   return {.code = ErrorCode::bad_response, .message = redact_url(url) + " " + what};
@@ -155,16 +160,30 @@ class Fetch final : public ExchangeState {
   }
 
   void read_on() {
-    const auto handler = handler_;
-    if (handler->room) {
-      auto room = handler->room();
+    for (;;) {
+      const auto handler = handler_;
+      if (handler->room) {
+        auto room = handler->room();
+        if (is_over()) return;
+        room_ = std::move(room);
+      }
+      paused_ = room_.bytes.empty();
+      if (paused_) return expect_nothing();
+      if (carried_.empty()) break;
+      hand_out_carried();
       if (is_over()) return;
-      room_ = std::move(room);
     }
-    paused_ = room_.bytes.empty();
-    if (paused_) return expect_nothing();
     expect_progress();
-    read(room_.bytes);
+    is_carrying_ = room_.bytes.size() < least_room;
+    read(is_carrying_ ? std::span<std::uint8_t>(carry_) : room_.bytes);
+  }
+
+  void hand_out_carried() {
+    const auto count = std::min(carried_.size(), room_.bytes.size());
+    std::ranges::copy(carried_.first(count), room_.bytes.begin());
+    carried_ = carried_.subspan(count);
+    const auto handler = handler_;
+    handler->data(room_.bytes.first(count));
   }
 
   void redirect() {
@@ -218,8 +237,13 @@ class Fetch final : public ExchangeState {
     if (expected_ && received_ > *expected_) {
       return finish(bad_response(url_, "sent more bytes than it had announced."));
     }
-    const auto handler = handler_;
-    handler->data(room_.bytes.first(count));
+    if (is_carrying_) {
+      carried_ = std::span(carry_).first(count);
+      hand_out_carried();
+    } else {
+      const auto handler = handler_;
+      handler->data(room_.bytes.first(count));
+    }
     if (!is_over()) read_on();
   }
 
@@ -248,6 +272,9 @@ class Fetch final : public ExchangeState {
   std::shared_ptr<FileHandler> handler_;
   Room room_;  // a read may be under way into it
   bool paused_ = false;
+  std::array<std::uint8_t, least_room> carry_{};
+  std::span<const std::uint8_t> carried_;  // of carry_: not handed out yet
+  bool is_carrying_ = false;               // a read is under way into carry_
   std::optional<std::uint64_t> expected_;
   std::uint64_t received_ = 0;
   unsigned hops_ = 0;

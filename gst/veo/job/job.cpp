@@ -154,7 +154,7 @@ void Job::subscribe(std::weak_ptr<Wakeup> wakeup) { p_->subscribers.add(std::mov
 std::shared_ptr<Clip> Job::clip() {
   const std::lock_guard lock(p_->mutex);
   // One that failed is not handed to the next who asks.
-  if (p_->clip && p_->clip->has_failed() && !p_->clip->is_refused()) p_->clip.reset();
+  if (p_->clip && p_->clip->failure() && !p_->clip->is_refused()) p_->clip.reset();
   // Nor is one that is not kept: it has one reader.
   const bool is_shared = p_->clip && p_->clip_settings && p_->clip_settings->keep;
   if (!is_shared && p_->clip_settings) p_->clip = Clip::open(*p_->clip_settings);

@@ -169,6 +169,7 @@ struct Source::Private {
   void rescan() {
     scanner.reset();
     scanned.clear();
+    is_broken = false;
     scanned_version = clip->version();
   }
 
@@ -183,10 +184,17 @@ struct Source::Private {
     return job->renew(refused);
   }
 
+  /// Of a version that was found to be broken: the clip's word on it.
+  [[nodiscard]] Availability failure_or_wait() const {
+    if (const auto failure = clip->failure()) return *failure;
+    return Clip::Pending{};
+  }
+
   /// Finds the order in which the file's bytes are to go out. Returns why that has to wait, or
   /// cannot be; nullopt: `layout` is set.
   std::optional<Availability> arrange() {
     if (scanned_version != clip->version()) rescan();
+    if (is_broken) return failure_or_wait();
     if (!scanner) {
       const auto size = clip->size();
       if (!size) {
@@ -198,12 +206,12 @@ struct Source::Private {
       scanner.emplace(*size);
     }
     const bool as_delivered = layout_mode == LayoutMode::original;
-    while (scanner->need() && !(as_delivered && !scanner->boxes().empty())) {
+    while (!scanner->layout() && !(as_delivered && !scanner->boxes().empty())) {
       if (auto waiting = feed_scanner()) return waiting;
     }
     // From here on another file at the same URL is an error.
     if (!clip->commit(scanned_version)) return Clip::Pending{};
-    auto found = as_delivered ? mp4::Layout::original(*clip->size()) : scanner->layout();
+    auto found = as_delivered ? mp4::Layout::original(*clip->size()) : *scanner->layout();
     const std::lock_guard lock(mutex);
     layout = std::move(found);
     return std::nullopt;
@@ -225,27 +233,19 @@ struct Source::Private {
     }
     auto understood = scanner->give(std::exchange(scanned, {}));
     if (understood) return std::nullopt;
-    // Pieces of two files make no sense together.
-    if (!layout && scanned_version != clip->version()) return Clip::Pending{};
-    return describe(std::move(understood.error()));
+    // The clip decides: it may be fetched once more, or this is its error.
+    clip->report_broken(scanned_version, std::move(understood.error()));
+    is_broken = true;
+    return Clip::Pending{};
   }
 
   /// A file that goes out as delivered has its boxes checked too, when the last of it is here.
   Availability check_end() {
+    if (is_broken) return failure_or_wait();
     while (scanner->need()) {
       if (auto waiting = feed_scanner()) return *waiting;
     }
     return clip->at(*clip->size());
-  }
-
-  [[nodiscard]] Error describe(Error error) const {
-    error.task_id = job->snapshot().task_id;
-    error.charged = Charged::unknown;
-    error.message = "The video of task " + error.task_id + " is not usable: " + error.message +
-                    " The task is complete and paid: look at what the service delivered with "
-                    "layout=original task-id=" +
-                    error.task_id + ".";
-    return error;
   }
 
   LayoutMode layout_mode = LayoutMode::streamable;
@@ -258,6 +258,7 @@ struct Source::Private {
   std::optional<mp4::LayoutScanner> scanner;
   mp4::Bytes scanned;  // of scanner->need(), as far as it is here
   unsigned scanned_version = 0;
+  bool is_broken = false;  // that version, as was reported to the clip
 
   mutable std::mutex mutex;
   // Guarded by mutex; written by the reader's thread alone.

@@ -43,8 +43,8 @@ TEST_P(Streamable, IsTheFileThatWouldHaveBeenWrittenSo) {
   const auto expected = file_of(words(GetParam().streamable));
   const auto [scanner, status, needs] = scan(delivered);
   ASSERT_TRUE(status) << status.error().message;
-  EXPECT_EQ(scanner.layout().size(), expected.size());
-  EXPECT_EQ(present(delivered, scanner.layout()), expected);
+  EXPECT_EQ(scanner.layout()->size(), expected.size());
+  EXPECT_EQ(present(delivered, *scanner.layout()), expected);
   EXPECT_EQ(names_of(scanner.boxes()), names_of(boxes_in(delivered)));
   for (const auto& need : needs) {
     EXPECT_LE(need.offset + need.size, delivered.size());
@@ -74,8 +74,8 @@ TEST_P(Original, IsPresentedAsItIs) {
   const auto delivered = file_of(words(GetParam()));
   const auto [scanner, status, needs] = scan(delivered);
   ASSERT_TRUE(status) << status.error().message;
-  EXPECT_THAT(scanner.layout().segments(), SizeIs(1));
-  EXPECT_EQ(present(delivered, scanner.layout()), delivered);
+  EXPECT_THAT(scanner.layout()->segments(), SizeIs(1));
+  EXPECT_EQ(present(delivered, *scanner.layout()), delivered);
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, Original,
@@ -90,7 +90,7 @@ TEST(LayoutScanner, AMovieWithFragmentsStaysAsItIs) {
   const auto file = concat({file_of({"ftyp", "mdat"}), moov});
   const auto [scanner, status, needs] = scan(file);
   ASSERT_TRUE(status) << status.error().message;
-  EXPECT_EQ(present(file, scanner.layout()), file);
+  EXPECT_EQ(present(file, *scanner.layout()), file);
 }
 
 // --- what is asked for ---
@@ -104,9 +104,113 @@ TEST(LayoutScanner, AsksForHeadersAndTheMoovAlone) {
                           Need{boxes[3].offset, 16}, Need{boxes[3].offset, boxes[3].size}));
 }
 
-TEST(LayoutScanner, WhereTheMoovComesFirstAsksForNothingBehindItsHeader) {
-  const auto file = file_of({"ftyp", "moov", "mdat"});
-  EXPECT_THAT(scan(file).needs, ElementsAre(Need{0, 16}, Need{boxes_in(file)[1].offset, 16}));
+// The layout is found at the first media; the scan goes on to the last box.
+TEST(LayoutScanner, WhereTheMoovComesFirstTheFirstMediaDecide) {
+  const auto file = file_of({"ftyp", "moov", "free", "mdat", "uuid"});
+  const auto boxes = boxes_in(file);
+  LayoutScanner scanner(file.size());
+  std::vector<Need> needs;
+  while (!scanner.layout()) {
+    const auto need = *scanner.need();
+    needs.push_back(need);
+    ASSERT_TRUE(scanner.give(std::span(file).subspan(need.offset, need.size)));
+  }
+  EXPECT_THAT(needs, ElementsAre(Need{0, 16}, Need{boxes[1].offset, 16},
+                                 Need{boxes[1].offset, boxes[1].size}, Need{boxes[2].offset, 16},
+                                 Need{boxes[3].offset, 16}));
+  EXPECT_EQ(scanner.need(), (Need{boxes[4].offset, 16}));
+}
+
+// --- whole to the last byte ---
+
+Status check(const Bytes& file) {
+  return check_structure(file.size(), [&](std::uint64_t offset, std::span<std::uint8_t> into) {
+    std::ranges::copy(std::span(file).subspan(offset, into.size()), into.begin());
+    return Status();
+  });
+}
+
+class Whole : public testing::TestWithParam<const char*> {};
+
+TEST_P(Whole, EveryCutIsSeen) {
+  const auto file = file_of(words(GetParam()));
+  EXPECT_TRUE(check(file)) << check(file).error().message;
+  const auto boxes = boxes_in(file);
+  for (std::size_t size = 0; size < file.size(); ++size) {
+    // What is cut between two boxes is whole, if what is missing was no media and no moov.
+    const bool is_whole = std::ranges::any_of(boxes, [&](const Box& box) {
+      return box.end() == size && std::ranges::all_of(boxes, [&](const Box& other) {
+               return other.end() <= size ||
+                      (other.type != fourcc("moov") && other.type != fourcc("mdat"));
+             });
+    });
+    const auto cut = check({file.begin(), file.begin() + static_cast<std::ptrdiff_t>(size)});
+    EXPECT_EQ(cut.has_value(), is_whole) << "cut after " << size << " of " << file.size();
+    if (!cut) {
+      EXPECT_EQ(cut.error().code, ErrorCode::bad_media);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Layouts, Whole,
+                         testing::Values("ftyp uuid mdat moov", "ftyp moov mdat",
+                                         "ftyp moov64 mdat64", "ftyp mdat moov free",
+                                         "ftyp moov free mdat uuid"));
+
+/// ftyp moov mdat: a chunk of `samples` samples of 100 bytes each at `at` bytes of the mdat, which
+/// runs to the end of a file with `media` bytes.
+Bytes one_chunk(std::uint32_t samples, std::uint32_t one_size, std::size_t media, std::size_t at) {
+  Bytes file;
+  std::size_t start = 0;
+  for (int round = 0; round < 2; ++round) {
+    auto sizes = concat({number(0, 4), number(one_size, 4), number(samples, 4)});
+    for (std::uint32_t i = 0; one_size == 0 && i < samples; ++i) {
+      sizes = concat({sizes, number(100, 4)});
+    }
+    const auto stbl =
+        box("stbl",
+            concat({box("stsc", concat({number(0, 4), number(1, 4), number(1, 4),
+                                        number(samples, 4), number(1, 4)})),
+                    box("stsz", sizes), chunk_table({.wide = false, .offsets = {start + at}})}));
+    const auto moov = box("moov", box("trak", box("mdia", box("minf", stbl))));
+    file = concat({box("ftyp", Bytes(8)), moov, box("mdat", Bytes(media), Header::to_end)});
+    start = file.size() - media;
+  }
+  return file;
+}
+
+// An `mdat` that runs to the file's end is cut where the file is: only its samples tell.
+TEST(CheckStructure, SamplesLieWithinTheFile) {
+  for (const std::uint32_t one_size : {0U, 100U}) {
+    SCOPED_TRACE(one_size);
+    EXPECT_TRUE(check(one_chunk(10, one_size, 1000, 0)));
+    EXPECT_TRUE(check(one_chunk(10, one_size, 1007, 7)));
+    EXPECT_FALSE(check(one_chunk(10, one_size, 999, 0)));
+    EXPECT_FALSE(check(one_chunk(10, one_size, 1006, 7)));
+  }
+  EXPECT_FALSE(check(one_chunk(0xffff'ffff, 0xffff'ffff, 1000, 0)));
+}
+
+TEST(CheckStructure, AMoofWithoutItsMediaIsCut) {
+  EXPECT_TRUE(check(file_of({"ftyp", "moov", "moof", "mdat"})));
+  EXPECT_FALSE(check(file_of({"ftyp", "moov", "moof", "mdat", "moof"})));
+}
+
+TEST(CheckStructure, AFailureToReadIsReturned) {
+  const auto status = check_structure(100, [](std::uint64_t, std::span<std::uint8_t>) {
+    return Status(fail(Error{.code = ErrorCode::cache}));
+  });
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::cache);
+}
+
+// The offsets within a compressed `moov` (QuickTime's `cmov`) cannot be corrected.
+TEST(LayoutScanner, ACompressedMoovStaysWhereItIs) {
+  const auto moov = box("moov", box("cmov", Bytes(100)));
+  const auto file = concat({file_of({"ftyp", "mdat"}), moov});
+  const auto [scanner, status, needs] = scan(file);
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(present(file, *scanner.layout()), file);
 }
 
 TEST(LayoutScanner, NeverAsksBeyondTheEnd) {
@@ -137,7 +241,7 @@ SparseFile large_file(const Bytes& moov) {
 void expect_moved(const std::vector<Table>& tables, const std::vector<Table>& moved) {
   const auto [scanner, status, needs] = scan(large_file(movie(tables)));
   ASSERT_TRUE(status) << status.error().message;
-  const auto& segments = scanner.layout().segments();
+  const auto& segments = scanner.layout()->segments();
   ASSERT_THAT(segments, SizeIs(4));
   ASSERT_TRUE(segments[1].memory);
   EXPECT_EQ(tables_in(*segments[1].memory), moved);
@@ -148,7 +252,7 @@ void expect_moved(const std::vector<Table>& tables, const std::vector<Table>& mo
   EXPECT_EQ(segments[2].size, mdat_size);
   EXPECT_EQ(segments[3].file_offset, moov_offset + movie(tables).size());
   EXPECT_EQ(segments[3].size, 1000U);
-  EXPECT_EQ(scanner.layout().size(), ftyp_size + mdat_size + movie(moved).size() + 1000);
+  EXPECT_EQ(scanner.layout()->size(), ftyp_size + mdat_size + movie(moved).size() + 1000);
 }
 
 Table narrow(std::vector<std::uint64_t> offsets) { return {false, std::move(offsets)}; }
@@ -202,7 +306,7 @@ TEST(LargeFile, WhatIsBehindTheMoovStaysNarrowIfItDoesNotMove) {
       scan({tail + mdat_size,
             {{0, concat({media, moov})}, {tail, header("mdat", mdat_size - 16, Header::large)}}});
   ASSERT_TRUE(status) << status.error().message;
-  EXPECT_EQ(*scanner.layout().segments()[1].memory, moov);
+  EXPECT_EQ(*scanner.layout()->segments()[1].memory, moov);
 }
 
 TEST(LargeFile, TheOrderOfTheOffsetsIsTheirWritersAffair) {
@@ -231,7 +335,7 @@ TEST(LargeFile, TablesWidenInALongChain) {
   for (std::size_t i = 0; i < count; ++i) tables[i] = narrow({largest_narrow - m + 1 - 4 * i});
   const auto [scanner, status, needs] = scan(large_file(movie(tables)));
   ASSERT_TRUE(status) << status.error().message;
-  const auto& moov = *scanner.layout().segments()[1].memory;
+  const auto& moov = *scanner.layout()->segments()[1].memory;
   EXPECT_EQ(moov.size(), m + 4 * count);
   const auto moved = tables_in(moov);
   ASSERT_THAT(moved, SizeIs(count));
@@ -247,7 +351,7 @@ TEST(LargeFile, ATableMayHaveALargesizeItself) {
   const auto m = moov(narrow({0})).size();
   const auto result = scan(large_file(moov(narrow({largest_narrow}))));
   ASSERT_TRUE(result.status) << result.status.error().message;
-  EXPECT_EQ(*result.scanner.layout().segments()[1].memory, moov(wide({largest_narrow + m + 4})));
+  EXPECT_EQ(*result.scanner.layout()->segments()[1].memory, moov(wide({largest_narrow + m + 4})));
 }
 
 // --- what is refused ---
@@ -382,7 +486,7 @@ TEST(LayoutScanner, TheLargestMoovIsTaken) {
       {{0, media}, {media.size(), concat({header("moov", size - 8), header("udta", size - 16)})}});
   const auto [scanner, status, needs] = scan(file);
   ASSERT_TRUE(status) << status.error().message;
-  EXPECT_EQ(scanner.layout().size(), file.size);
+  EXPECT_EQ(scanner.layout()->size(), file.size);
 }
 
 // --- Layout ---
@@ -444,7 +548,7 @@ TEST(RealClips, HaveEachChunkWhereTheNewOffsetsSay) {
     const Bytes file{std::istreambuf_iterator<char>(stream), {}};
     const auto [scanner, status, needs] = scan(file);
     ASSERT_TRUE(status) << status.error().message;
-    const auto streamable = present(file, scanner.layout());
+    const auto streamable = present(file, *scanner.layout());
     ASSERT_EQ(streamable.size(), file.size());
 
     auto names = names_of(boxes_in(file));

@@ -82,7 +82,7 @@ TEST(Mp4Mutations, BreakNoPromise) {
     const auto file = mutator.mutated(files[mutator.below(files.size())]);
     const auto [scanner, status, needs] = scan(file);
     if (status) ++valid;
-    if (status && scanner.layout().segments().size() > 1) ++streamable;
+    if (status && scanner.layout()->segments().size() > 1) ++streamable;
     LLVMFuzzerTestOneInput(file.data(), file.size());
   }
   // Each way was taken often enough to mean something.

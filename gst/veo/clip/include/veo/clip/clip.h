@@ -24,6 +24,7 @@
 namespace veo {
 
 class Cache;
+class ClipDriver;
 struct CachedClip;
 
 class Clip {
@@ -67,17 +68,21 @@ class Clip {
   [[nodiscard]] std::optional<std::uint64_t> size() const;
   /// Looks, and where nothing is there yet, sees to it that it comes. Never blocks. Any thread.
   [[nodiscard]] Availability at(std::uint64_t offset);
-  /// Up to `most` bytes that at() has promised, without a copy where they are in memory. `finally`:
-  /// the reader is through with what comes before. Fails with cache (the local copy cannot be
-  /// read).
-  Result<SharedBytes> take(std::uint64_t offset, std::size_t most, bool finally);
+  /// Up to `most` bytes that at() has promised, without a copy where they are in memory.
+  /// `is_through`: the reader does not come back to them. Fails with cache (the local copy cannot
+  /// be read).
+  Result<SharedBytes> take(std::uint64_t offset, std::size_t most, bool is_through);
   /// Counts the files that were found at the URL. A file that changed there is another one, as long
   /// as nobody has committed to it.
   [[nodiscard]] unsigned version() const;
   /// What was read so far is used: from now on a change is an error. False: it is another version.
   bool commit(unsigned version);
+  /// A reader has found that the file is broken. It is forgotten, and fetched once more if nobody
+  /// has committed to it; else this is the clip's error.
+  void report_broken(unsigned version, Error fault);
   [[nodiscard]] Stats stats() const;
-  [[nodiscard]] bool has_failed() const;
+  /// Why nothing more will come; nullopt: it may.
+  [[nodiscard]] std::optional<Error> failure() const;
   /// The file host will not serve this URL, now or later: it takes a fresh one.
   [[nodiscard]] bool is_refused() const;
   /// What the user should know, though the clip plays; empty: nothing.
@@ -86,8 +91,7 @@ class Clip {
 
  private:
   Clip();
-  struct Private;
-  std::shared_ptr<Private> p_;
+  std::shared_ptr<ClipDriver> driver_;
 };
 
 }  // namespace veo

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -32,6 +33,7 @@ struct Box {
   std::uint64_t size = 0;
   std::uint32_t header_size = 0;  ///< 8, or 16 with a largesize
   [[nodiscard]] std::uint64_t end() const { return offset + size; }
+  bool operator==(const Box&) const = default;
 };
 
 constexpr std::uint32_t fourcc(const char (&text)[5]) {
@@ -75,17 +77,23 @@ class Layout {
   std::uint64_t size_ = 0;
 };
 
-/// Sans-I/O: says which bytes of the file it needs, is given them, and ends with a Layout.
+/// Sans-I/O: says which bytes of the file it needs, is given them, and finds a Layout. It reads on
+/// to the file's last byte, and so tells a whole file from a cut or damaged one.
 ///
 ///             need {offset 0, 16 bytes}
 ///   scanning ──────────────────────────► box headers, one after the other
-///      │  moov before any mdat ─► done: Layout::original
-///      │  the file's end
-///      ├─ a moof was there ─────► done: Layout::original
-///      ▼
+///      │ ▲  moov before any mdat
+///      ▼ │
+///   reading_moov   need {the whole moov}: are its media within the file?
+///        │
+///   scanning ─── an mdat or a moof ──► layout: as it is; the scan goes on
+///      │
+///      ├─ the file's end, all in place ► done
+///      ▼  the file's end, moov behind mdat
 ///   reading_moov   need {the whole moov}
-///      ├─ mvex within ──────────► done: Layout::original
-///      └─ chunk offsets moved ──► done: moov' ahead of the first mdat, all else in its order
+///      ├─ mvex or cmov within ──► layout: as it is; done
+///      └─ chunk offsets moved ──► layout: moov' ahead of the first mdat, all else in its order;
+///      done
 ///
 /// Only `stco` and `co64` are corrected. Other boxes with offsets into the file (`saio` of
 /// encrypted tracks, `iloc` of image items) are left as they are.
@@ -104,15 +112,16 @@ class LayoutScanner {
   /// `file_size` in bytes.
   explicit LayoutScanner(std::uint64_t file_size) : file_size_(file_size) {}
 
-  /// The bytes wanted next; nullopt when done. Never reaches beyond the file's end: of an empty
-  /// file it wants no bytes, and to be given them fails.
+  /// The bytes wanted next; nullopt when every box was seen. Never reaches beyond the file's end:
+  /// of an empty file it wants no bytes, and to be given them fails.
   [[nodiscard]] std::optional<Need> need() const;
   /// Exactly the bytes of `need()`. Fails with bad_media: not an MP4 (no `ftyp` first), cut short
   /// (a box that does not fit into what contains it), `moov` missing or given twice, chunk offsets
   /// where no media can be. A failure is final: whatever is given later fails alike.
   Status give(std::span<const std::uint8_t> bytes);
-  /// Valid when `need()` is nullopt.
-  [[nodiscard]] const Layout& layout() const { return layout_; }
+  /// How to present the file: found when all that decides it was seen, which may be long before the
+  /// last box. nullopt: not yet.
+  [[nodiscard]] const std::optional<Layout>& layout() const { return layout_; }
   /// The top-level boxes seen so far.
   [[nodiscard]] const std::vector<Box>& boxes() const { return boxes_; }
 
@@ -122,7 +131,7 @@ class LayoutScanner {
   Status take_header(std::span<const std::uint8_t> bytes);
   Status take_moov(std::span<const std::uint8_t> bytes);
   Status end_of_boxes();
-  void finish(Layout layout);
+  void arrange();
 
   State state_ = State::scanning;
   Status outcome_;
@@ -132,7 +141,13 @@ class LayoutScanner {
   std::optional<Box> first_mdat_;
   std::optional<Box> moov_;
   bool fragmented_ = false;
-  Layout layout_;
+  std::optional<Layout> layout_;
 };
+
+/// Whether the file is whole, as its boxes say, to its last byte: each box fits into what contains
+/// it, they fill the file, and every chunk of media is in it. `read` gives the bytes at an offset;
+/// its failure is returned. Fails with bad_media where the file is not whole.
+Status check_structure(std::uint64_t file_size,
+                       const std::function<Status(std::uint64_t, std::span<std::uint8_t>)>& read);
 
 }  // namespace veo::mp4

@@ -36,14 +36,16 @@ class Guarded {
   };
 
  public:
-  Guarded() = default;
-  explicit Guarded(T value) : value_(std::move(value)) {}
+  Guarded() : value_() {}
+  template <class... Arguments>
+  explicit Guarded(std::in_place_t /*unused*/, Arguments&&... arguments)
+      : value_(std::forward<Arguments>(arguments)...) {}
 
   [[nodiscard]] Lock<T> lock() { return {value_, mutex_}; }
   [[nodiscard]] Lock<const T> lock() const { return {value_, mutex_}; }
 
  private:
-  T value_{};
+  T value_;
   mutable std::mutex mutex_;
 };
 

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "clip_driver.h"
+
+#include <glib.h>
+
+#include <algorithm>
+#include <cassert>
+#include <vector>
+
+#include "veo/core/mp4_layout.h"
+#include "veo/http/transport_network.h"
+
+namespace veo {
+
+namespace {
+
+ClipPlan::Settings plan_settings(const Clip::Settings& settings) {
+  return {
+      .keep = settings.keep, .has_url = !settings.url.empty(), .retries = settings.network.retries};
+}
+
+ClipPlan::Head plan_head(const http::FileHead& head) {
+  ClipPlan::Head seen{.status = head.status,
+                      .length = head.content_length,
+                      .total = head.total,
+                      .validator = head.strong_validator,
+                      .retry_after = head.retry_after};
+  if (head.content_range && head.content_range->last) {
+    seen.part = {.first = head.content_range->first, .last = *head.content_range->last};
+  }
+  return seen;
+}
+
+}  // namespace
+
+ClipDriver::ClipDriver(Clip::Settings settings)
+    : settings_(std::move(settings)),
+      thread_(http::IoThread::acquire()),
+      file_(
+          thread_, settings_.cache,
+          {.api_url = settings_.api_url, .task_id = settings_.task_id, .intent = settings_.intent}),
+      shared_(std::in_place, plan_settings(settings_)) {}
+
+// --- any thread ---
+
+Clip::Availability ClipDriver::at(std::uint64_t offset) {
+  auto shared = shared_.lock();
+  const auto found = shared->plan.find(offset);
+  switch (found.kind) {
+    case ClipPlan::Found::Kind::pending:
+      if (shared->plan.is_asked()) ask_for_wanted();
+      return Clip::Pending{};
+    case ClipPlan::Found::Kind::ready: {
+      if (shared->plan.is_stored()) return Clip::Ready{found.size};
+      // What is in memory alone stays until it is taken.
+      shared->promised = shared->spool.find(offset, found.size);
+      shared->promised_at = offset;
+      return Clip::Ready{shared->promised ? shared->promised->bytes.size() : found.size};
+    }
+    case ClipPlan::Found::Kind::end:
+      return Clip::End{};
+    case ClipPlan::Found::Kind::failed:
+      break;
+  }
+  return explain(*shared->plan.error());
+}
+
+Result<SharedBytes> ClipDriver::take(std::uint64_t offset, std::size_t most, bool is_through) {
+  ClipFile::File from;
+  {
+    auto shared = shared_.lock();
+    auto found = shared->spool.find(offset, most);
+    if (!found && shared->promised && shared->promised_at == offset) {
+      found = std::exchange(shared->promised, std::nullopt);
+      found->bytes = found->bytes.first(std::min(found->bytes.size(), most));
+    }
+    if (!found) {
+      from = shared->file;
+      most =
+          static_cast<std::size_t>(std::min<std::uint64_t>(most, shared->plan.stored_at(offset)));
+    }
+    const auto size = found ? found->bytes.size() : most;
+    // Commands of the plan are the I/O thread's.
+    if (is_through && !shared->plan.is_stored()) {
+      thread_->post([self = shared_from_this(), offset, size] {
+        self->put_in([&](Shared& now) { return now.plan.on_taken(offset, offset + size); });
+      });
+    }
+    if (found) return *found;
+  }
+  if (!from || most == 0) {
+    return fail(
+        explain({.code = ErrorCode::cache, .message = "bytes that were here are here no more."}));
+  }
+  // Bytes that are on the disk stay there, unchanged: they are read without the lock.
+  const std::shared_ptr<std::uint8_t[]> bytes(new std::uint8_t[most]);
+  if (auto done = ClipFile::read(*from, offset, {bytes.get(), most}); !done) {
+    return fail(explain(std::move(done.error())));
+  }
+  return SharedBytes{.owner = bytes, .bytes = {bytes.get(), most}};
+}
+
+void ClipDriver::report_broken(unsigned version, Error fault) {
+  thread_->post([self = shared_from_this(), version, fault = std::move(fault)] {
+    self->put_in(
+        [&](Shared& now) { return now.plan.on_verdict(version, fault, g_random_double()); });
+    self->subscribers_.notify();
+  });
+}
+
+Clip::Stats ClipDriver::stats() const {
+  const auto shared = shared_.lock();
+  auto stats = shared->stats;
+  stats.retries = shared->plan.retries();
+  return stats;
+}
+
+std::optional<Error> ClipDriver::failure() const {
+  const auto shared = shared_.lock();
+  const auto& error = shared->plan.error();
+  return error ? std::optional(explain(*error)) : std::nullopt;
+}
+
+std::string ClipDriver::notice() const {
+  const auto shared = shared_.lock();
+  const auto* const reason =
+      shared->unrecorded ? &*shared->unrecorded : shared->plan.unkept_reason();
+  return reason != nullptr ? "The clip plays, but is not kept: " + reason->message : "";
+}
+
+Error ClipDriver::explain(Error failure) const {
+  const auto resume =
+      " The task is complete and paid, and is not lost: play it again with task-id=" +
+      settings_.task_id + ".";
+  failure.message = failure.code == ErrorCode::bad_media
+                        ? "The video of task " + settings_.task_id +
+                              " is not usable: " + failure.message +
+                              " The task is complete and paid: look at what the service delivered "
+                              "with layout=original task-id=" +
+                              settings_.task_id + "."
+                        : "The video of task " + settings_.task_id +
+                              " could not be downloaded: " + failure.message + resume;
+  failure.task_id = settings_.task_id;
+  failure.charged = Charged::unknown;
+  return failure;
+}
+
+void ClipDriver::ask_for_wanted() {
+  thread_->post([self = shared_from_this()] {
+    self->put_in([](Shared& now) { return now.plan.on_wanted(); });
+  });
+}
+
+// --- I/O thread ---
+
+template <class Input>
+void ClipDriver::put_in(Input input) {
+  ClipPlan::Commands commands;
+  {
+    auto shared = shared_.lock();
+    // What is whole is kept, whoever has left.
+    if (is_released_ && shared->plan.keeping() == ClipPlan::Keeping::downloading) return;
+    commands = input(*shared);
+  }
+  for (const auto& command : commands) {
+    using Kind = ClipPlan::Command::Kind;
+    const bool is_needed = command.kind == Kind::keep || command.kind == Kind::forget_kept;
+    if (!is_released_ || is_needed) obey(command);
+  }
+}
+
+void ClipDriver::begin() {
+  thread_->post([self = shared_from_this()] { self->look_into_cache(); });
+}
+
+void ClipDriver::look_into_cache() {
+  if (is_released_) return;
+  if (settings_.sha256.empty()) return download();
+  file_.find_kept(settings_.size, settings_.sha256,
+                  [self = shared_from_this()](const ClipFile::File& kept) {
+                    if (!kept) return self->download();
+                    self->put_in([&](Shared& now) {
+                      now.file = kept;
+                      return now.plan.begin_with_kept(self->settings_.size);
+                    });
+                    self->subscribers_.notify();
+                  });
+}
+
+void ClipDriver::download() {
+  put_in([](Shared& now) { return now.plan.begin(); });
+  subscribers_.notify();
+}
+
+void ClipDriver::release() {
+  thread_->post([self = shared_from_this()] {
+    self->is_released_ = true;
+    if (self->shared_.lock()->plan.keeping() == ClipPlan::Keeping::downloading) self->file_.stop();
+    for (auto& slot : self->slots_) slot = {};
+    self->transport_.reset();
+  });
+}
+
+void ClipDriver::obey(const ClipPlan::Command& command) {
+  using Kind = ClipPlan::Command::Kind;
+  switch (command.kind) {
+    case Kind::open_file:
+      shared_.lock()->file.reset();
+      return file_.open();
+    case Kind::fetch:
+      return fetch(command);
+    case Kind::stop:
+      return stop(command.fetch);
+    case Kind::resume:
+      if (auto* const slot = find_slot(command.fetch)) slot->exchange.resume();
+      return;
+    case Kind::wait:
+      return wait(command);
+    case Kind::store:
+      return store(command);
+    case Kind::evict:
+      return shared_.lock()->spool.evict(command.first);
+    case Kind::check:
+      return check(command.version);
+    case Kind::keep:
+      return keep(command.version);
+    case Kind::forget_kept:
+      return file_.forget_kept();
+  }
+}
+
+ClipDriver::Slot* ClipDriver::find_slot(ClipPlan::FetchId fetch) {
+  const auto slot = std::ranges::find(slots_, fetch, &Slot::fetch);
+  return slot == slots_.end() ? nullptr : &*slot;
+}
+
+void ClipDriver::fetch(const ClipPlan::Command& command) {
+  if (!transport_) {
+    auto opened = http::Transport::open(thread_, transport_network(settings_.network));
+    if (!opened) {
+      return thread_->post([self = shared_from_this(), id = command.fetch, error = opened.error()] {
+        self->on_end(id, error);
+      });
+    }
+    transport_ = std::move(*opened);
+  }
+  http::FileFetch request{.url = settings_.url, .api_is_loopback = settings_.api_is_loopback};
+  request.idle_timeout = settings_.network.timeout;
+  if (command.is_suffix) {
+    request.suffix = command.first;
+  } else {
+    request.range = http::ByteRange{.first = command.first};
+    if (command.end) request.range->last = *command.end - 1;
+  }
+  if (!command.if_range.empty()) request.if_range = command.if_range;
+  ++shared_.lock()->stats.requests;
+  auto& slot = slots_.at(command.role == ClipPlan::Role::main ? 0 : 1);
+  const auto id = command.fetch;
+  slot.timer.cancel();
+  slot.fetch = id;
+  // The exchange is ours: its handlers keep us alive until it has ended or is dropped.
+  slot.exchange = transport_->fetch(
+      std::move(request),
+      {.head = [self = shared_from_this(),
+                id](const http::FileHead& head) { return self->on_head(id, head); },
+       .room = [self = shared_from_this(), id] { return self->make_room(id); },
+       .data = [self = shared_from_this(),
+                id](std::span<const std::uint8_t> bytes) { self->on_data(id, bytes.size()); },
+       .end = [self = shared_from_this(),
+               id](std::optional<Error> failure) { self->on_end(id, std::move(failure)); }});
+}
+
+void ClipDriver::stop(ClipPlan::FetchId fetch) {
+  auto* const slot = find_slot(fetch);
+  if (slot == nullptr) return;
+  slot->timer.cancel();
+  slot->fetch = 0;
+  // Not from inside a handler of its own: what it still tells is of no fetch, and drops itself.
+  auto ended = std::make_shared<http::Transport::Exchange>(std::move(slot->exchange));
+  thread_->post([ended = std::move(ended)] {});
+}
+
+void ClipDriver::wait(const ClipPlan::Command& command) {
+  auto& slot = slots_.at(command.role == ClipPlan::Role::main ? 0 : 1);
+  stop(slot.fetch);
+  slot.fetch = command.fetch;
+  slot.timer = thread_->after(command.delay, [self = shared_from_this(), id = command.fetch] {
+    self->put_in([&](Shared& now) { return now.plan.on_timer(id); });
+  });
+}
+
+void ClipDriver::store(const ClipPlan::Command& command) {
+  const auto first = command.first;
+  const auto end = *command.end;
+  const auto bytes = shared_.lock()->spool.find(first, end - first);
+  assert(bytes && bytes->bytes.size() == end - first);
+  file_.store(first, *bytes,
+              [self = shared_from_this(), version = command.version, first, end](
+                  const Status& stored, const ClipFile::File& file) {
+                self->put_in([&](Shared& now) {
+                  if (now.plan.version() == version && file) now.file = file;
+                  return now.plan.on_stored(version, first, end, stored);
+                });
+                if (!stored) self->subscribers_.notify();
+              });
+}
+
+Status ClipDriver::read(std::uint64_t offset, std::span<std::uint8_t> into) {
+  while (!into.empty()) {
+    const auto taken = take(offset, into.size(), false);
+    if (!taken) return fail(taken.error());
+    std::ranges::copy(taken->bytes, into.begin());
+    offset += taken->bytes.size();
+    into = into.subspan(taken->bytes.size());
+  }
+  return {};
+}
+
+void ClipDriver::check(unsigned version) {
+  const auto judge = [self = shared_from_this(), version](const Status& whole) {
+    self->put_in([&](Shared& now) {
+      const auto fault = whole ? std::nullopt : std::optional(whole.error());
+      return now.plan.on_verdict(version, fault, g_random_double());
+    });
+    self->subscribers_.notify();
+  };
+  const auto [size, is_stored] = [this] {
+    const auto shared = shared_.lock();
+    return std::pair(shared->plan.checked_size(), shared->plan.is_stored());
+  }();
+  if (is_stored) return file_.check(size, judge);
+  // In memory: a few headers and the `moov`.
+  judge(mp4::check_structure(size, [this](std::uint64_t offset, std::span<std::uint8_t> into) {
+    return read(offset, into);
+  }));
+}
+
+void ClipDriver::keep(unsigned version) {
+  const auto size = shared_.lock()->plan.checked_size();
+  file_.keep(size, [self = shared_from_this(), version](Result<CachedClip> kept) {
+    if (!kept) return self->on_kept(version, std::move(kept));
+    // Recorded also where nobody holds the clip any more.
+    self->settings_.kept(*kept, [self, version, kept](const Status& recorded) {
+      if (!recorded) self->shared_.lock()->unrecorded = recorded.error();
+      self->on_kept(version, kept);
+    });
+  });
+}
+
+void ClipDriver::on_kept(unsigned version, Result<CachedClip> kept) {
+  put_in([&](Shared& now) {
+    return now.plan.on_kept(version, kept ? Status() : fail(std::move(kept.error())));
+  });
+  subscribers_.notify();
+}
+
+bool ClipDriver::on_head(ClipPlan::FetchId fetch, const http::FileHead& head) {
+  put_in([&](Shared& now) { return now.plan.on_head(fetch, plan_head(head), g_random_double()); });
+  subscribers_.notify();
+  return shared_.lock()->plan.is_live(fetch);
+}
+
+http::Room ClipDriver::make_room(ClipPlan::FetchId fetch) {
+  using Kind = ClipPlan::Place::Kind;
+  {
+    auto shared = shared_.lock();
+    const auto place = shared->plan.place(fetch);
+    if (place.kind == Kind::pause) return {};
+    if (place.kind != Kind::stop) {
+      auto room = place.kind == Kind::put ? shared->spool.open(place.offset, place.size)
+                                          : shared->spool.scratch();
+      room.bytes = room.bytes.first(std::min<std::uint64_t>(room.bytes.size(), place.size));
+      return {.owner = std::move(room.block), .bytes = room.bytes};
+    }
+  }
+  stop(fetch);
+  on_end(fetch, std::nullopt);
+  return {};
+}
+
+void ClipDriver::on_data(ClipPlan::FetchId fetch, std::size_t count) {
+  put_in([&](Shared& now) {
+    now.stats.bytes += count;
+    if (const auto at = now.plan.next_put(fetch)) now.spool.added(*at, count);
+    return now.plan.on_data(fetch, count);
+  });
+  subscribers_.notify();
+}
+
+void ClipDriver::on_end(ClipPlan::FetchId fetch, std::optional<Error> failure) {
+  put_in(
+      [&](Shared& now) { return now.plan.on_end(fetch, std::move(failure), g_random_double()); });
+  subscribers_.notify();
+}
+
+}  // namespace veo

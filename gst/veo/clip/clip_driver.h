@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The driver of a ClipPlan: it fetches, stores and waits as the plan says, and tells it what came
+// of it. It decides nothing.
+//
+//   readers              I/O thread                              store thread
+//   ───────              ──────────                              ────────────
+//   find(), take() ◄──► [ plan, spool ]  ◄── head, data, end     write, hash, check,
+//   wanted ── post ────► commands ──► fetch, stop, wait          sync, rename
+//                                 ──► store, check, keep ──────►
+//                        on_stored(), on_verdict(), on_kept() ◄──
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "clip_file.h"
+#include "spool.h"
+#include "veo/clip/clip.h"
+#include "veo/core/clip_plan.h"
+#include "veo/http/io_thread.h"
+#include "veo/http/transport.h"
+#include "veo/system/guarded.h"
+#include "veo/system/wakeup.h"
+
+namespace veo {
+
+/// Keeps itself alive through the callbacks that it waits for.
+class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
+ public:
+  explicit ClipDriver(Clip::Settings settings);
+
+  // --- any thread ---
+
+  /// What a reader finds: see Clip.
+  Clip::Availability at(std::uint64_t offset);
+  Result<SharedBytes> take(std::uint64_t offset, std::size_t most, bool is_through);
+  void report_broken(unsigned version, Error fault);
+  bool commit(unsigned version) { return shared_.lock()->plan.commit(version); }
+  [[nodiscard]] std::optional<std::uint64_t> size() const { return shared_.lock()->plan.size(); }
+  [[nodiscard]] unsigned version() const { return shared_.lock()->plan.version(); }
+  [[nodiscard]] std::optional<Error> failure() const;
+  [[nodiscard]] bool is_refused() const { return shared_.lock()->plan.is_refused(); }
+  [[nodiscard]] Clip::Stats stats() const;
+  [[nodiscard]] std::string notice() const;
+  void subscribe(std::weak_ptr<Wakeup> wakeup) { subscribers_.add(std::move(wakeup)); }
+
+  /// Once each, at the clip's begin and at its end.
+  void begin();
+  void release();
+
+ private:
+  /// What the I/O thread and the readers share.
+  struct Shared {
+    explicit Shared(ClipPlan::Settings settings) : plan(settings) {}
+
+    ClipPlan plan;
+    Spool spool;
+    ClipFile::File file;  // of the plan's version, as soon as something is in it
+    Clip::Stats stats;
+    std::optional<Error> unrecorded;      // the clip is in the cache, and the ledger does not know
+    std::optional<SharedBytes> promised;  // to the one reader of what is in memory alone
+    std::uint64_t promised_at = 0;
+  };
+
+  /// A fetch of the plan's, or the wait for its next try. I/O thread.
+  struct Slot {
+    ClipPlan::FetchId fetch = 0;
+    http::Transport::Exchange exchange;
+    http::IoThread::Timer timer;
+  };
+
+  /// Gives the plan an input, and does what it commands.
+  template <class Input>
+  void put_in(Input input);
+  void obey(const ClipPlan::Command& command);
+  void fetch(const ClipPlan::Command& command);
+  void stop(ClipPlan::FetchId fetch);
+  void wait(const ClipPlan::Command& command);
+  void store(const ClipPlan::Command& command);
+  void check(unsigned version);
+  void keep(unsigned version);
+  void on_kept(unsigned version, Result<CachedClip> kept);
+  void look_into_cache();
+  void download();
+  void ask_for_wanted();
+  [[nodiscard]] Slot* find_slot(ClipPlan::FetchId fetch);
+  Status read(std::uint64_t offset, std::span<std::uint8_t> into);
+
+  bool on_head(ClipPlan::FetchId fetch, const http::FileHead& head);
+  http::Room make_room(ClipPlan::FetchId fetch);
+  void on_data(ClipPlan::FetchId fetch, std::size_t count);
+  void on_end(ClipPlan::FetchId fetch, std::optional<Error> failure);
+
+  /// A download's failure costs nothing but the download, and the text says so.
+  [[nodiscard]] Error explain(Error failure) const;
+
+  const Clip::Settings settings_;
+  const std::shared_ptr<http::IoThread> thread_;
+
+  // I/O thread.
+  std::shared_ptr<http::Transport> transport_;
+  ClipFile file_;
+  std::array<Slot, 2> slots_;  // by Role
+  bool is_released_ = false;
+
+  Subscribers subscribers_;
+  Guarded<Shared> shared_;
+};
+
+}  // namespace veo

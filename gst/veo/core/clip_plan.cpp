@@ -1,0 +1,728 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/core/clip_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace veo {
+
+namespace {
+
+using Interval = boost::icl::interval<std::uint64_t>;
+
+/// Answers of a file host after which asking again can help.
+bool is_passing_status(unsigned status) { return status == 408 || status == 429 || status >= 500; }
+
+bool is_passing(const Error& failure) {
+  return failure.code == ErrorCode::network || failure.code == ErrorCode::timeout;
+}
+
+Error bad_response(std::string message, unsigned status = 0) {
+  return {.code = ErrorCode::bad_response, .message = std::move(message), .http_status = status};
+}
+
+Error cut_off(std::uint64_t size) {
+  return {.code = ErrorCode::network,
+          .message = "the file host ended its answer in mid-file, after " + std::to_string(size) +
+                     " bytes."};
+}
+
+Error no_url() {
+  return bad_response("its copy in the cache is gone or damaged, and no URL of it is recorded.");
+}
+
+template <class Ranges>
+void add(Ranges& ranges, std::uint64_t first, std::uint64_t end) {
+  if (first < end) ranges.add(Interval::right_open(first, end));
+}
+
+std::uint64_t piece_of(std::uint64_t offset) { return offset - offset % ClipPlan::piece_size; }
+
+}  // namespace
+
+// What an answer, or its end, is to its fetch.
+enum class ClipPlan::Event {
+  part,              ///< 206: what was asked for, of the same file
+  same_whole,        ///< 200: the whole file, and it is the same
+  whole,             ///< 200: a whole file, and nobody can say which
+  other_from_start,  ///< 206: another file, from its start
+  other_file,        ///< another file: its size or its validator is different, or it is shorter
+  nothing_left,      ///< 416: the file ends where the fetch stands
+  nonsense,          ///< 206: not what was asked for
+  refused,
+  passing,  ///< a status after which asking again can help
+  ended,    ///< the body came whole
+  broke,    ///< the connection did
+  failed,   ///< for good
+};
+
+enum class ClipPlan::Action {
+  accept,
+  accept_over,  ///< from the file's start: what is here already is passed over
+  accept_anew,  ///< from the file's start, as a new version
+  restart,      ///< as a new version, which is asked for
+  retry,
+  advance,  ///< to the next hole
+  leave,    ///< the side fetch ends; the main one brings what it would have brought
+  give_up,
+};
+
+struct ClipPlan::Transition {
+  enum class Stage { any, open, committed };
+  Role role;
+  Event event;
+  Stage stage;
+  Action action;
+};
+
+// Two fetches, every answer and every end. Whatever becomes of the side fetch, no row of it gives
+// up or forgets anything.
+const ClipPlan::Transition ClipPlan::transitions[] = {
+    {Role::main, Event::part, Transition::Stage::any, Action::accept},
+    {Role::main, Event::same_whole, Transition::Stage::any, Action::accept_over},
+    {Role::main, Event::whole, Transition::Stage::open, Action::accept_anew},
+    {Role::main, Event::whole, Transition::Stage::committed, Action::give_up},
+    {Role::main, Event::other_from_start, Transition::Stage::open, Action::accept_anew},
+    {Role::main, Event::other_from_start, Transition::Stage::committed, Action::give_up},
+    {Role::main, Event::other_file, Transition::Stage::open, Action::restart},
+    {Role::main, Event::other_file, Transition::Stage::committed, Action::give_up},
+    {Role::main, Event::nothing_left, Transition::Stage::any, Action::advance},
+    {Role::main, Event::nonsense, Transition::Stage::any, Action::give_up},
+    {Role::main, Event::refused, Transition::Stage::any, Action::give_up},
+    {Role::main, Event::passing, Transition::Stage::any, Action::retry},
+    {Role::main, Event::ended, Transition::Stage::any, Action::advance},
+    {Role::main, Event::broke, Transition::Stage::any, Action::retry},
+    {Role::main, Event::failed, Transition::Stage::any, Action::give_up},
+
+    {Role::side, Event::part, Transition::Stage::any, Action::accept},
+    {Role::side, Event::same_whole, Transition::Stage::any, Action::leave},
+    {Role::side, Event::whole, Transition::Stage::any, Action::leave},
+    {Role::side, Event::other_from_start, Transition::Stage::any, Action::leave},
+    {Role::side, Event::other_file, Transition::Stage::any, Action::leave},
+    {Role::side, Event::nothing_left, Transition::Stage::any, Action::leave},
+    {Role::side, Event::nonsense, Transition::Stage::any, Action::leave},
+    {Role::side, Event::refused, Transition::Stage::any, Action::leave},
+    {Role::side, Event::passing, Transition::Stage::any, Action::retry},
+    {Role::side, Event::ended, Transition::Stage::any, Action::advance},
+    {Role::side, Event::broke, Transition::Stage::any, Action::retry},
+    {Role::side, Event::failed, Transition::Stage::any, Action::leave},
+};
+
+// --- inputs ---
+
+ClipPlan::Commands ClipPlan::begin() {
+  if (!settings_.has_url) {
+    is_refused_ = true;
+    give_up(no_url());
+    return take_commands();
+  }
+  if (settings_.keep) command(Command::Kind::open_file);
+  start(main_, 0, std::nullopt);
+  start_tail();
+  return take_commands();
+}
+
+ClipPlan::Commands ClipPlan::begin_with_kept(std::uint64_t size) {
+  contents_.size = size;
+  contents_.is_size_told = true;
+  contents_.is_known = true;
+  add(contents_.here, 0, size);
+  add(contents_.stored, 0, size);
+  keeping_ = Keeping::kept;
+  return take_commands();
+}
+
+ClipPlan::Commands ClipPlan::on_head(FetchId id, const Head& head, double random) {
+  auto* const fetch = find_fetch(id);
+  if (fetch == nullptr) return {};
+  const auto event = classify(*fetch, head);
+  // Nobody needs a tail that the main fetch has brought, or is about to.
+  const bool is_needless =
+      fetch->is_tail && event == Event::part &&
+      (run_at(head.part->first) > 0 || main_.will_soon_bring(head.part->first));
+  if (is_needless) {
+    learn_file(head);
+    drop(*fetch);
+  } else {
+    act(*fetch, event, head, {}, random);
+  }
+  return take_commands();
+}
+
+ClipPlan::Event ClipPlan::classify(const Fetch& fetch, const Head& head) const {
+  const auto& now = contents_;
+  if (head.status == 206) {
+    if (!head.part || !head.total || head.part->last >= *head.total) return Event::nonsense;
+    const bool is_asked_for =
+        fetch.is_tail ? head.part->last + 1 == *head.total : head.part->first == fetch.position;
+    if (!is_asked_for) return Event::nonsense;
+    if (is_same_file(head)) return Event::part;
+    return head.part->first == 0 ? Event::other_from_start : Event::other_file;
+  }
+  if (head.status == 200) {
+    const bool is_proven = !now.validator.empty() && head.validator == now.validator;
+    // The main fetch's first answer is the file; the side's word does not contradict it.
+    const bool is_first = !now.is_known && is_same_file(head);
+    return is_proven || is_first ? Event::same_whole : Event::whole;
+  }
+  if (head.status == 416 && fetch.position > 0) {
+    const bool is_end = head.total == fetch.position && !now.is_size_told;
+    return is_end && !fetch.is_tail ? Event::nothing_left : Event::other_file;
+  }
+  return is_passing_status(head.status) ? Event::passing : Event::refused;
+}
+
+bool ClipPlan::is_same_file(const Head& head) const {
+  const auto& now = contents_;
+  const auto size = head.status == 206 ? head.total : head.length;
+  const bool has_sizes = now.is_size_told && size;
+  if (has_sizes && *size != *now.size) return false;
+  if (!now.validator.empty() && !head.validator.empty()) return now.validator == head.validator;
+  // Where neither a size nor a validator says which file was seen before, it is another one.
+  return has_sizes || (!now.is_known && !now.is_size_told);
+}
+
+void ClipPlan::act(Fetch& fetch, Event event, const Head& head, Error failure, double random) {
+  using Stage = Transition::Stage;
+  const auto stage = is_committed_ ? Stage::committed : Stage::open;
+  const auto* const row = std::ranges::find_if(transitions, [&](const Transition& candidate) {
+    return candidate.role == fetch.role && candidate.event == event &&
+           (candidate.stage == Stage::any || candidate.stage == stage);
+  });
+  if (event == Event::nonsense) {
+    failure = bad_response("the file host sent another range than it was asked for.", head.status);
+  } else if (event == Event::whole) {
+    failure = bad_response(
+        "the connection broke, and the file host cannot resume: it has no ranges, or the file "
+        "changed.",
+        head.status);
+  } else if (event == Event::other_file || event == Event::other_from_start) {
+    failure = bad_response("the file changed at the file host in mid-download.", head.status);
+  } else if (event == Event::refused || event == Event::passing) {
+    failure = {.code = ErrorCode::network,
+               .message = "the file host answered with status " + std::to_string(head.status) + ".",
+               .http_status = head.status};
+  }
+  switch (row->action) {
+    case Action::accept:
+      return accept(fetch, head);
+    case Action::accept_over:
+      fetch.position = 0;
+      fetch.end.reset();
+      fetch.passes_over = true;
+      return accept(fetch, head);
+    case Action::accept_anew:
+      // The answer under way is the new version's.
+      begin_version();
+      fetch.position = 0;
+      fetch.end.reset();
+      return accept(fetch, head);
+    case Action::restart:
+      if (version_ >= max_versions) return give_up(std::move(failure));
+      return restart();
+    case Action::retry:
+      return retry(fetch, failure, head.retry_after, random);
+    case Action::advance:
+      flush(fetch);
+      fetch.state = FetchState::idle;
+      // The size of a file that nobody has told: where the main fetch's answer ends.
+      if (fetch.role == Role::main && !contents_.size) contents_.size = fetch.position;
+      return advance();
+    case Action::leave:
+      return leave(fetch);
+    case Action::give_up:
+      is_refused_ = event == Event::refused;
+      return give_up(std::move(failure));
+  }
+}
+
+void ClipPlan::accept(Fetch& fetch, const Head& head) {
+  learn_file(head);
+  if (fetch.role == Role::main) contents_.is_known = true;
+  if (fetch.is_tail) {
+    fetch.position = head.part->first;
+    fetch.end = *head.total;
+    fetch.is_tail = false;
+  }
+  fetch.unflushed = fetch.position;
+  fetch.state = FetchState::receiving;
+}
+
+void ClipPlan::learn_file(const Head& head) {
+  auto& now = contents_;
+  const auto size = head.status == 206 ? head.total : head.length;
+  if (size && !now.is_size_told) {
+    now.size = size;
+    now.is_size_told = true;
+  }
+  if (now.validator.empty()) now.validator = head.validator;
+  if (head.status == 206) now.has_ranges = true;
+}
+
+void ClipPlan::begin_version() {
+  const bool has_nothing = contents_.here.empty() && !contents_.is_known;
+  if (has_nothing && !side_.is_active()) {
+    contents_ = {};
+    return;
+  }
+  drop(side_);
+  // Its runs are of the version that is forgotten.
+  main_.unflushed = main_.position;
+  for (const auto piece : contents_.resident) command(Command::Kind::evict).first = piece;
+  contents_ = {};
+  keeping_ = Keeping::downloading;
+  ++version_;
+  is_awaited_ = false;
+  if (settings_.keep) command(Command::Kind::open_file);
+}
+
+void ClipPlan::restart() {
+  drop(main_);
+  begin_version();
+  ++total_retries_;
+  start(main_, 0, std::nullopt);
+}
+
+void ClipPlan::leave(Fetch& fetch) {
+  // Nobody has asked for the tail: that it failed says nothing of other pieces.
+  if (!fetch.is_tail) contents_.is_side_useless = true;
+  drop(fetch);
+  advance();
+}
+
+void ClipPlan::retry(Fetch& fetch, const Error& failure,
+                     std::optional<std::chrono::seconds> retry_after, double random) {
+  flush(fetch);
+  const bool may_retry =
+      settings_.retries < 0 || fetch.attempts < static_cast<unsigned>(settings_.retries);
+  const bool is_main = fetch.role == Role::main;
+  if (is_main && !may_retry) return give_up(failure);
+  if (!is_main && (fetch.is_tail || !may_retry)) {
+    return leave(fetch);
+  }
+  ++total_retries_;
+  // Under a new id: nothing that the old exchange still tells is of this wait.
+  fetch.id = ++last_id_;
+  fetch.state = FetchState::waiting;
+  fetch.passes_over = false;
+  auto& wait = command(Command::Kind::wait);
+  wait.fetch = fetch.id;
+  wait.role = fetch.role;
+  wait.delay = settings_.backoff.delay(fetch.attempts++, random, retry_after);
+}
+
+ClipPlan::Place ClipPlan::place(FetchId id) {
+  auto* const fetch = find_fetch(id);
+  if (fetch == nullptr) return {};
+  const auto& size = contents_.size;
+  const auto at = fetch->position;
+  // Behind the end there is nothing but the end of the answer.
+  if (contents_.is_size_told && at >= *size) return {Place::Kind::ignore, at, piece_size};
+  if (const auto run = run_at(at); run > 0) {
+    if (!fetch->passes_over) return {Place::Kind::stop, at, 0};
+    return {Place::Kind::ignore, at, std::min(run, piece_size)};
+  }
+  if (fetch->role == Role::main && is_too_early()) {
+    fetch->state = FetchState::paused;
+    return {Place::Kind::pause, at, 0};
+  }
+  fetch->state = FetchState::receiving;
+  const auto end = std::min(piece_of(at) + piece_size, next_here(at));
+  return {Place::Kind::put, at, end - at};
+}
+
+std::optional<std::uint64_t> ClipPlan::next_put(FetchId id) const {
+  for (const auto* const fetch : {&main_, &side_}) {
+    const bool is_it = fetch->is_active() && fetch->id == id && run_at(fetch->position) == 0;
+    if (is_it && !(contents_.is_size_told && fetch->position >= *contents_.size)) {
+      return fetch->position;
+    }
+  }
+  return std::nullopt;
+}
+
+ClipPlan::Commands ClipPlan::on_data(FetchId id, std::uint64_t count) {
+  auto* const fetch = find_fetch(id);
+  if (fetch == nullptr || count == 0) return {};
+  auto& now = contents_;
+  if (now.is_size_told && count > *now.size - std::min(*now.size, fetch->position)) {
+    Error failure = bad_response("the file host sent more bytes than it had announced.");
+    act(*fetch, Event::failed, {}, std::move(failure), 0);
+    return take_commands();
+  }
+  const auto first = fetch->position;
+  fetch->position += count;
+  if (run_at(first) > 0) {
+    // Passed over: the run that is to be stored begins behind it.
+    fetch->unflushed = fetch->position;
+    return take_commands();
+  }
+  add(now.here, first, fetch->position);
+  const auto piece = piece_of(first);
+  if (std::ranges::find(now.resident, piece) == now.resident.end()) now.resident.push_back(piece);
+  if (fetch->position == piece + piece_size) flush(*fetch);
+  if (fetch->position > furthest_ || now.here.size() > most_held_) {
+    furthest_ = std::max(furthest_, fetch->position);
+    most_held_ = std::max<std::uint64_t>(most_held_, now.here.size());
+    fetch->attempts = 0;
+  }
+  if (!settings_.keep && now.here.size() - now.stored.size() > unread_limit) {
+    give_up({.code = ErrorCode::cache,
+             .message = "it is too large to be held in memory, and nothing may be kept: allow "
+                        "files with VEO_CACHE_SIZE."});
+    return take_commands();
+  }
+  if (is_whole()) {
+    flush(main_);
+    flush(side_);
+  }
+  shrink();
+  check_if_complete();
+  return take_commands();
+}
+
+ClipPlan::Commands ClipPlan::on_end(FetchId id, std::optional<Error> failure, double random) {
+  auto* const fetch = find_fetch(id);
+  if (fetch == nullptr) return {};
+  const auto& now = contents_;
+  // Where an answer ends is the size of a file that nobody has told; but not ahead of what is here.
+  const bool is_short = fetch->role == Role::main && !now.size && !now.here.empty() &&
+                        fetch->position < boost::icl::last(now.here) + 1;
+  if (!failure && is_short) failure = cut_off(fetch->position);
+  // Once every byte is here, it does not matter how the connection ends.
+  if (!failure || is_whole()) {
+    act(*fetch, Event::ended, {}, {}, random);
+  } else {
+    const auto event = is_passing(*failure) ? Event::broke : Event::failed;
+    act(*fetch, event, {}, std::move(*failure), random);
+  }
+  return take_commands();
+}
+
+ClipPlan::Commands ClipPlan::on_timer(FetchId id) {
+  auto* const fetch = find_fetch(id);
+  if (fetch == nullptr || fetch->state != FetchState::waiting) return {};
+  ask(*fetch);
+  return take_commands();
+}
+
+ClipPlan::Commands ClipPlan::on_stored(unsigned version, std::uint64_t first, std::uint64_t end,
+                                       const Status& stored) {
+  if (version != version_ || !settings_.keep || error_) return {};
+  if (stored) {
+    add(contents_.stored, first, end);
+    shrink();
+    resume_if_there_is_room();
+    check_if_complete();
+  } else {
+    stop_storing(stored.error());
+  }
+  return take_commands();
+}
+
+ClipPlan::Commands ClipPlan::on_verdict(unsigned version, std::optional<Error> fault,
+                                        double random) {
+  if (version != version_ || error_ || keeping_ == Keeping::not_kept) {
+    // A reader's word on what is not kept is the end all the same.
+    if (version == version_ && !error_ && fault) give_up(std::move(*fault));
+    return take_commands();
+  }
+  if (fault && fault->code == ErrorCode::cache && keeping_ == Keeping::checking && settings_.keep) {
+    // The disk has failed, which says nothing of the file.
+    keeping_ = Keeping::downloading;
+    stop_storing(*fault);
+    return take_commands();
+  }
+  if (!fault) {
+    if (keeping_ != Keeping::checking) return {};
+    contents_.is_size_shown = true;
+    drop(main_);
+    drop(side_);
+    keeping_ = settings_.keep ? Keeping::keeping : Keeping::not_kept;
+    if (settings_.keep) command(Command::Kind::keep);
+    return take_commands();
+  }
+  if (keeping_ == Keeping::kept || keeping_ == Keeping::keeping) {
+    command(Command::Kind::forget_kept);
+  }
+  const bool is_cut = !contents_.is_size_told && contents_.size;
+  if (is_cut) {
+    fault = cut_off(*contents_.size);
+  }
+  // Once more for what may have been an error page; a cut answer counts as any broken connection.
+  const bool is_hopeless = is_committed_ || (!is_cut && std::exchange(was_broken_, true));
+  if (is_hopeless || !settings_.has_url) {
+    is_refused_ = !is_hopeless;
+    give_up(is_hopeless ? std::move(*fault) : no_url());
+    return take_commands();
+  }
+  const auto attempts = main_.attempts;
+  drop(main_);
+  contents_.is_known = true;  // what is here, however little, is forgotten
+  begin_version();
+  main_ = {.role = Role::main, .attempts = attempts};
+  retry(main_, *fault, std::nullopt, random);
+  return take_commands();
+}
+
+ClipPlan::Commands ClipPlan::on_kept(unsigned version, const Status& kept) {
+  if (version != version_ || keeping_ != Keeping::keeping) return {};
+  keeping_ = kept ? Keeping::kept : Keeping::not_kept;
+  if (!kept) unkept_ = kept.error();
+  return take_commands();
+}
+
+// --- readers ---
+
+ClipPlan::Found ClipPlan::find(std::uint64_t offset) {
+  if (const auto known = size(); known && offset >= *known) {
+    // The end is told when the clip is safe, so that the next run finds it. What failed behind a
+    // reader who has everything is not his concern.
+    const bool is_settled = keeping_ == Keeping::kept || keeping_ == Keeping::not_kept;
+    if (is_settled || error_ || !settings_.keep) return {Found::Kind::end, 0};
+    return {Found::Kind::pending, 0};
+  }
+  // Nobody can use a file whose size will never be known.
+  if (error_ && !size()) return {Found::Kind::failed, 0};
+  if (const auto run = run_at(offset); run > 0) {
+    is_awaited_ = false;
+    return {Found::Kind::ready, run};
+  }
+  if (error_) return {Found::Kind::failed, 0};
+  wanted_ = offset;
+  is_awaited_ = true;
+  is_asked_ = is_asked_ || !is_coming(offset) || main_.state == FetchState::paused;
+  return {Found::Kind::pending, 0};
+}
+
+ClipPlan::Commands ClipPlan::on_wanted() {
+  is_asked_ = false;
+  serve_wanted();
+  return take_commands();
+}
+
+ClipPlan::Commands ClipPlan::on_taken(std::uint64_t first, std::uint64_t end) {
+  if (settings_.keep) return {};
+  add(contents_.taken, first, end);
+  shrink();
+  resume_if_there_is_room();
+  return take_commands();
+}
+
+bool ClipPlan::commit(unsigned version) {
+  if (version != version_) return false;
+  is_committed_ = true;
+  return true;
+}
+
+// --- what there is ---
+
+bool ClipPlan::is_live(FetchId id) const {
+  return std::ranges::any_of(std::array{&main_, &side_}, [id](const Fetch* fetch) {
+    return fetch->is_active() && fetch->id == id;
+  });
+}
+
+std::optional<std::uint64_t> ClipPlan::size() const {
+  const bool is_shown = contents_.is_size_told || contents_.is_size_shown;
+  return is_shown ? contents_.size : std::nullopt;
+}
+
+std::uint64_t ClipPlan::stored_at(std::uint64_t offset) const {
+  const auto run = contents_.stored.find(offset);
+  return run == contents_.stored.end() ? 0 : run->upper() - offset;
+}
+
+std::uint64_t ClipPlan::run_at(std::uint64_t offset) const {
+  const auto run = contents_.here.find(offset);
+  return run == contents_.here.end() ? 0 : run->upper() - offset;
+}
+
+std::uint64_t ClipPlan::next_here(std::uint64_t offset) const {
+  const auto& here = contents_.here;
+  const auto next = here.lower_bound(Interval::right_open(offset, offset + 1));
+  if (next != here.end()) return next->lower();
+  return contents_.is_size_told ? *contents_.size : UINT64_MAX;
+}
+
+bool ClipPlan::is_whole() const {
+  return contents_.size && contents_.here.size() == *contents_.size;
+}
+
+bool ClipPlan::is_over() const {
+  // What is in memory alone may have to be fetched again, also when it was whole once.
+  return error_ || (settings_.keep && keeping_ != Keeping::downloading);
+}
+
+// --- fetches ---
+
+bool ClipPlan::Fetch::will_soon_bring(std::uint64_t offset) const {
+  return is_active() && !is_tail && offset >= position && offset - position < near &&
+         (!end || offset < *end);
+}
+
+ClipPlan::Fetch* ClipPlan::find_fetch(FetchId id) {
+  for (auto* const fetch : {&main_, &side_}) {
+    if (fetch->is_active() && fetch->id == id) return fetch;
+  }
+  return nullptr;
+}
+
+void ClipPlan::start(Fetch& fetch, std::uint64_t first, std::optional<std::uint64_t> end) {
+  drop(fetch);
+  fetch = {.role = fetch.role, .position = first, .end = end, .attempts = fetch.attempts};
+  ask(fetch);
+}
+
+void ClipPlan::start_tail() {
+  drop(side_);
+  side_ = {.role = Role::side, .is_tail = true};
+  ask(side_);
+}
+
+void ClipPlan::ask(Fetch& fetch) {
+  fetch.id = ++last_id_;
+  fetch.state = FetchState::asked;
+  fetch.unflushed = fetch.position;
+  auto& asked = command(Command::Kind::fetch);
+  asked.fetch = fetch.id;
+  asked.role = fetch.role;
+  asked.is_suffix = fetch.is_tail;
+  asked.first = fetch.is_tail ? tail_size : fetch.position;
+  asked.end = fetch.end;
+  asked.if_range = contents_.validator;
+}
+
+void ClipPlan::drop(Fetch& fetch) {
+  if (!fetch.is_active()) return;
+  flush(fetch);
+  command(Command::Kind::stop).fetch = fetch.id;
+  fetch.state = FetchState::idle;
+}
+
+void ClipPlan::give_up(Error error) {
+  error_ = std::move(error);
+  drop(main_);
+  drop(side_);
+}
+
+void ClipPlan::advance() {
+  check_if_complete();
+  if (is_over() || !contents_.size || is_whole() || main_.is_active()) return;
+  if (!settings_.keep) {
+    if (is_awaited_) serve_wanted();
+    return;
+  }
+  // What the side fetch brings need not be asked for again.
+  if (side_.is_active()) return;
+  const auto hole = run_at(0);
+  start(main_, hole, std::min(next_here(hole), *contents_.size));
+}
+
+void ClipPlan::check_if_complete() {
+  if (error_ || keeping_ != Keeping::downloading || !is_whole()) return;
+  const bool is_to_be_checked =
+      settings_.keep ? contents_.stored.size() == *contents_.size : !contents_.is_size_told;
+  if (!is_to_be_checked) return;
+  keeping_ = Keeping::checking;
+  command(Command::Kind::check);
+}
+
+void ClipPlan::serve_wanted() {
+  if (is_over()) return;
+  const auto& now = contents_;
+  if (!is_awaited_ || run_at(wanted_) > 0 || is_coming(wanted_)) {
+    return resume_if_there_is_room();
+  }
+  if (now.size && wanted_ >= *now.size) return;
+  const auto end = next_here(wanted_);
+  if (main_.is_active()) {
+    const bool is_small = end - wanted_ <= small_hole;
+    if (now.has_ranges && is_small && !now.is_side_useless) return start(side_, wanted_, end);
+    // Where there is one way to get any byte, it is to wait for the main fetch.
+    const bool is_ahead = wanted_ >= main_.position && (!main_.end || wanted_ < *main_.end);
+    if (is_ahead && (!now.has_ranges || now.is_side_useless)) return resume_if_there_is_room();
+  }
+  if (!settings_.keep) contents_.taken = contents_.here;  // who jumps is through with all of it
+  start(main_, wanted_, end == UINT64_MAX ? std::nullopt : std::optional(end));
+}
+
+bool ClipPlan::is_coming(std::uint64_t offset) const {
+  const bool is_in_the_tail = side_.is_active() && side_.is_tail && contents_.is_size_told &&
+                              offset + tail_size >= *contents_.size;
+  return is_in_the_tail || main_.will_soon_bring(offset) || side_.will_soon_bring(offset);
+}
+
+// --- memory and disk ---
+
+void ClipPlan::flush(Fetch& fetch) {
+  const auto first = std::exchange(fetch.unflushed, fetch.position);
+  if (!settings_.keep || first >= fetch.position || fetch.is_tail) return;
+  auto& store = command(Command::Kind::store);
+  store.first = first;
+  store.end = fetch.position;
+}
+
+bool ClipPlan::is_too_early() const {
+  const auto& now = contents_;
+  if (settings_.keep) return now.here.size() - now.stored.size() >= unwritten_limit;
+  // Nobody reads a file before its size is known.
+  const bool is_waited_for = is_awaited_ && wanted_ >= main_.position;
+  if (is_waited_for || !size()) return false;
+  const auto unread = now.here - now.stored - now.taken;
+  return unread.size() >= memory_window;
+}
+
+void ClipPlan::resume_if_there_is_room() {
+  if (main_.state != FetchState::paused || is_too_early()) return;
+  main_.state = FetchState::receiving;
+  command(Command::Kind::resume).fetch = main_.id;
+}
+
+bool ClipPlan::may_evict(std::uint64_t piece) const {
+  for (const auto* const fetch : {&main_, &side_}) {
+    if (fetch->is_active() && piece_of(fetch->position) == piece) return false;
+  }
+  auto held = contents_.here;
+  held.subtract(Interval::right_open(0, piece));
+  held.subtract(Interval::right_open(piece + piece_size, UINT64_MAX));
+  held -= contents_.stored;
+  if (!settings_.keep) held -= contents_.taken;
+  return held.empty();
+}
+
+void ClipPlan::shrink() {
+  auto& resident = contents_.resident;
+  while (resident.size() * piece_size > memory_window) {
+    const auto gone =
+        std::ranges::find_if(resident, [this](std::uint64_t piece) { return may_evict(piece); });
+    if (gone == resident.end()) return;
+    // What is not on the disk either is not here any more.
+    Ranges lost;
+    add(lost, *gone, *gone + piece_size);
+    lost -= contents_.stored;
+    contents_.here -= lost;
+    contents_.taken -= lost;
+    command(Command::Kind::evict).first = *gone;
+    resident.erase(gone);
+  }
+}
+
+void ClipPlan::stop_storing(const Error& reason) {
+  unkept_ = reason;
+  settings_.keep = false;
+  shrink();
+  resume_if_there_is_room();
+  check_if_complete();
+}
+
+// --- commands ---
+
+ClipPlan::Command& ClipPlan::command(Command::Kind kind) {
+  commands_.push_back({.kind = kind, .version = version_});
+  return commands_.back();
+}
+
+ClipPlan::Commands ClipPlan::take_commands() { return std::exchange(commands_, {}); }
+
+}  // namespace veo

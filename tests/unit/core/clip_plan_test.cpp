@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/core/clip_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "clip_plan_model.h"
+
+namespace veo {
+namespace {
+
+using test::ClipWorld;
+using Kind = ClipPlan::Command::Kind;
+using Keeping = ClipPlan::Keeping;
+using Found = ClipPlan::Found;
+
+// --- random worlds ---------------------------------------------------------------------------
+
+std::size_t number_in(const char* variable, std::size_t otherwise) {
+  const char* const set = std::getenv(variable);
+  return set != nullptr ? std::stoul(set) : otherwise;
+}
+/// Steps in all; VEO_TEST_STEPS=1000000 for the long run.
+std::size_t steps_wanted() { return number_in("VEO_TEST_STEPS", 100'000); }
+/// A failure names its seed: VEO_TEST_SEED begins with it.
+unsigned first_seed() { return static_cast<unsigned>(number_in("VEO_TEST_SEED", 1)); }
+
+/// A reader who reads from front to back, with jumps, and begins anew with each version.
+class Reader {
+ public:
+  explicit Reader(ClipWorld& world) : world_(world) {}
+
+  void step(bool jumps) {
+    auto& plan = world_.plan;
+    if (plan.version() != version_) {
+      EXPECT_FALSE(is_committed_) << "another version after the commit";
+      version_ = plan.version();
+      position_ = 0;
+      furthest_ = 0;
+    }
+    const auto size = plan.size();
+    if (!size) {
+      has_failed_ = has_failed_ || plan.find(0).kind == Found::Kind::failed;
+      return;
+    }
+    if (!is_committed_ && world_.draw(50) == 0 && furthest_ > 0) {
+      is_committed_ = plan.commit(version_);
+    }
+    if (jumps && world_.draw(40) == 0) position_ = world_.draw(*size + 1);
+    const auto found = plan.find(position_);
+    if (found.kind == Found::Kind::failed) has_failed_ = true;
+    if (found.kind == Found::Kind::end) {
+      has_ended_ = true;
+      if (jumps) position_ = world_.draw(*size + 1);
+    }
+    position_ += world_.read(position_, 1 + world_.draw(300'000), is_committed_);
+    furthest_ = std::max(furthest_, position_);
+  }
+
+  /// Reads on to the end. False: it never comes.
+  bool finish() {
+    has_ended_ = false;
+    for (int i = 0; i < 20'000; ++i) {
+      step(false);
+      if (has_ended_ || has_failed_) return true;
+      world_.step();
+    }
+    return false;
+  }
+
+  [[nodiscard]] bool has_failed() const { return has_failed_; }
+  [[nodiscard]] std::uint64_t position() const { return position_; }
+
+ private:
+  ClipWorld& world_;
+  unsigned version_ = 0;
+  std::uint64_t position_ = 0;
+  std::uint64_t furthest_ = 0;
+  bool is_committed_ = false;
+  bool has_ended_ = false;
+  bool has_failed_ = false;
+};
+
+double some(std::mt19937& random, double most) {
+  return random() % 3 == 0 ? std::uniform_real_distribution<double>(0, most)(random) : 0;
+}
+
+ClipWorld::Habits draw_habits(std::mt19937& random) {
+  ClipWorld::Habits habits;
+  habits.has_ranges = random() % 4 != 0;
+  habits.tells_length = random() % 4 != 0;
+  habits.has_validator = random() % 3 != 0;
+  habits.odd_status = some(random, 0.3);
+  habits.other_file = some(random, 0.2);
+  habits.error_page = some(random, 0.2);
+  habits.wrong_part = some(random, 0.1);
+  habits.breaks = some(random, 0.2);
+  habits.cuts = some(random, 0.3);
+  habits.bad_disk = some(random, 0.05);
+  return habits;
+}
+
+TEST(ClipPlanModel, ReadersGetOneFileAndOnlyWholeOnesAreKept) {
+  std::size_t steps = 0;
+  std::size_t ends = 0;
+  std::size_t failures = 0;
+  std::size_t kept = 0;
+  for (unsigned seed = first_seed(); steps < steps_wanted() && !testing::Test::HasFailure();
+       ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    auto habits = draw_habits(random);
+    // Two files of one size without a validator cannot be told apart by anybody.
+    if (!habits.has_validator) habits.other_file = 0;
+    ClipPlan::Settings settings{.keep = random() % 3 != 0,
+                                .retries = static_cast<int>(random() % 6)};
+    const std::uint64_t size = 1 + random() % (random() % 4 == 0 ? 14U << 20U : 3U << 20U);
+    ClipWorld world(settings, size, habits, seed);
+    world.run(world.plan.begin());
+    Reader reader(world);
+    for (int i = 0; i < 300 && !testing::Test::HasFailure(); ++i, ++steps) {
+      if (world.draw(3) == 0) reader.step(true);
+      world.step();
+    }
+    // From here on everybody behaves, and it ends.
+    world.habits = {.has_ranges = habits.has_ranges,
+                    .tells_length = habits.tells_length,
+                    .has_validator = habits.has_validator};
+    ASSERT_TRUE(reader.finish()) << "it does not end: keep " << settings.keep << ", ranges "
+                                 << habits.has_ranges << ", length " << habits.tells_length
+                                 << ", validator " << habits.has_validator << ", size "
+                                 << world.size() << ", version " << world.plan.version()
+                                 << ", requests " << world.requests() << ", in flight "
+                                 << world.in_flight() << ", at " << reader.position()
+                                 << ", keeping " << static_cast<int>(world.plan.keeping())
+                                 << ", found " << static_cast<int>(world.plan.find(0).kind)
+                                 << ", shown " << world.plan.size().value_or(0);
+    if (!settings.keep) {
+      EXPECT_FALSE(world.has_file()) << "a file, though nothing is to be kept";
+    }
+    ends += reader.has_failed() ? 0U : 1U;
+    failures += reader.has_failed() ? 1U : 0U;
+    kept += world.has_kept() ? 1U : 0U;
+  }
+  RecordProperty("ends", static_cast<int>(ends));
+  // All of it happened.
+  EXPECT_GT(ends, 20U);
+  EXPECT_GT(failures, 20U);
+  EXPECT_GT(kept, 20U);
+}
+
+TEST(ClipPlanModel, WhateverBecomesOfTheSideFetchTheClipIsPlayed) {
+  std::size_t steps = 0;
+  for (unsigned seed = first_seed(); steps < steps_wanted() / 4 && !testing::Test::HasFailure();
+       ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    ClipWorld::Habits habits{.has_validator = random() % 2 == 0,
+                             .odd_status = some(random, 1),
+                             .error_page = some(random, 0.5),
+                             .wrong_part = some(random, 0.5),
+                             .breaks = some(random, 0.5),
+                             .only_side = true};
+    ClipWorld world({.keep = random() % 2 == 0}, 1 + random() % (3U << 20U), habits, seed);
+    world.run(world.plan.begin());
+    Reader reader(world);
+    for (int i = 0; i < 200; ++i, ++steps) {
+      if (world.draw(3) == 0) reader.step(true);
+      world.step();
+    }
+    world.habits = {.has_validator = habits.has_validator};
+    ASSERT_TRUE(reader.finish());
+    EXPECT_FALSE(reader.has_failed()) << world.plan.error()->message;
+  }
+}
+
+// --- two fetches, every answer, every order ---------------------------------------------------
+
+constexpr std::uint64_t file_size = 3U << 20U;
+
+/// What a fetch is told.
+enum class Told {
+  part,         ///< 206, as asked for
+  same_whole,   ///< 200, with the file's validator
+  whole,        ///< 200, with another size and no validator
+  other_size,   ///< 206 of a file of another size
+  other_tag,    ///< 206 with another validator
+  no_range,     ///< 416
+  wrong_range,  ///< 206, a byte later than asked for
+  no_total,     ///< 206 without the file's size
+  forbidden,
+  not_found,
+  busy,
+  broken,   ///< no answer: the connection breaks
+  refused,  ///< no answer, for good
+};
+constexpr Told all_told[] = {Told::part,      Told::same_whole, Told::whole,    Told::other_size,
+                             Told::other_tag, Told::no_range,   Told::no_total, Told::wrong_range,
+                             Told::forbidden, Told::not_found,  Told::busy,     Told::broken,
+                             Told::refused};
+
+/// What becomes of the clip.
+enum class Outcome { plays, fails };
+
+/// A plan, and the fetches that it has asked for.
+class Pair {
+ public:
+  explicit Pair(bool has_validator) : tag_(has_validator ? "\"a\"" : "") { take(plan.begin()); }
+
+  void tell(ClipPlan::Role role, Told told) {
+    const auto& fetch = fetches_.at(role);
+    if (!plan.is_live(fetch.fetch)) return;
+    const bool is_end = told == Told::broken || told == Told::refused;
+    if (!is_end && !answered_.insert(fetch.fetch).second) return;
+    const auto first = fetch.is_suffix ? file_size - fetch.first : fetch.first;
+    const auto end = fetch.is_suffix ? file_size : fetch.end.value_or(file_size);
+    ClipPlan::Head head{
+        .status = 206, .part = {{first, end - 1}}, .total = file_size, .validator = tag_};
+    switch (told) {
+      case Told::part:
+        break;
+      case Told::same_whole:
+        head = {.status = 200, .length = file_size, .validator = tag_};
+        break;
+      case Told::whole:
+        head = {.status = 200, .length = file_size + 7};
+        break;
+      case Told::other_size:
+        head.total = file_size + 7;
+        if (fetch.is_suffix) head.part = {{first + 7, file_size + 6}};
+        head.validator.clear();
+        break;
+      case Told::other_tag:
+        head.validator = "\"b\"";
+        break;
+      case Told::no_range:
+        head = {.status = 416, .total = file_size};
+        break;
+      case Told::wrong_range:
+        head.part = {{first + 1, end - 2}};
+        break;
+      case Told::no_total:
+        head.total.reset();
+        break;
+      case Told::forbidden:
+        head = {.status = 403};
+        break;
+      case Told::not_found:
+        head = {.status = 404};
+        break;
+      case Told::busy:
+        head = {.status = 503};
+        break;
+      case Told::broken:
+        return take(plan.on_end(fetch.fetch, Error{.code = ErrorCode::network}, 0));
+      case Told::refused:
+        return take(plan.on_end(fetch.fetch, Error{.code = ErrorCode::tls}, 0));
+    }
+    take(plan.on_head(fetch.fetch, head, 0));
+  }
+
+  /// The main fetch brings bytes up to there, if it still can.
+  void bring(std::uint64_t up_to) {
+    const auto id = fetches_.at(ClipPlan::Role::main).fetch;
+    for (;;) {
+      const auto place = plan.place(id);
+      if (place.kind != ClipPlan::Place::Kind::put || place.offset >= up_to) return;
+      take(plan.on_data(id, std::min(place.size, up_to - place.offset)));
+    }
+  }
+
+  void run_timers() {
+    for (const auto id : std::exchange(waiting_, {})) take(plan.on_timer(id));
+  }
+
+  /// Everybody behaves from here on, and it ends.
+  Outcome finish() {
+    for (int i = 0; i < 100; ++i) {
+      if (plan.error()) return Outcome::fails;
+      if (plan.keeping() == Keeping::checking) take(plan.on_verdict(plan.version(), {}, 0));
+      if (plan.keeping() == Keeping::keeping) take(plan.on_kept(plan.version(), {}));
+      if (plan.keeping() == Keeping::kept) return Outcome::plays;
+      for (const auto role : {ClipPlan::Role::main, ClipPlan::Role::side}) {
+        run_timers();
+        tell(role, Told::part);
+        const auto now = fetches_.at(role).fetch;
+        for (auto place = plan.place(now); is_of_the_file(place); place = plan.place(now)) {
+          take(plan.on_data(now, place.size));
+        }
+        take(plan.on_end(now, {}, 0));
+      }
+    }
+    return Outcome::fails;
+  }
+
+  ClipPlan plan{{.retries = 3}};
+
+ private:
+  [[nodiscard]] bool is_of_the_file(const ClipPlan::Place& place) const {
+    using Place = ClipPlan::Place::Kind;
+    const bool is_read = place.kind == Place::put || place.kind == Place::ignore;
+    return is_read && place.offset < plan.size().value_or(0);
+  }
+
+  void take(const ClipPlan::Commands& commands) {
+    for (const auto& command : commands) {
+      if (command.kind == Kind::fetch) fetches_[command.role] = command;
+      if (command.kind == Kind::wait) waiting_.insert(command.fetch);
+      if (command.kind == Kind::store) {
+        take(plan.on_stored(command.version, command.first, *command.end, {}));
+      }
+    }
+  }
+
+  const std::string tag_;
+  std::map<ClipPlan::Role, ClipPlan::Command> fetches_;
+  std::set<ClipPlan::FetchId> waiting_;
+  std::set<ClipPlan::FetchId> answered_;
+};
+
+/// Whether an answer to the main fetch alone ends the clip: a final refusal, and nonsense.
+bool is_final_for_main(Told told) {
+  switch (told) {
+    case Told::wrong_range:
+    case Told::no_total:
+    case Told::no_range:
+    case Told::forbidden:
+    case Told::not_found:
+    case Told::refused:
+      return true;
+    default:
+      return false;
+  }
+}
+
+class TwoFetches : public testing::TestWithParam<std::tuple<Told, Told, int, bool>> {};
+
+// The order: the side fetch is answered first; the main one is; the main one has brought something
+// before the side one is answered.
+TEST_P(TwoFetches, OnlyTheMainOneCanEndTheClip) {
+  const auto [main, side, order, has_validator] = GetParam();
+  Pair pair(has_validator);
+  if (order == 0) pair.tell(ClipPlan::Role::side, side);
+  pair.tell(ClipPlan::Role::main, main);
+  if (order == 2) pair.bring(100'000);
+  if (order > 0) pair.tell(ClipPlan::Role::side, side);
+  const auto expected = is_final_for_main(main) ? Outcome::fails : Outcome::plays;
+  EXPECT_EQ(pair.finish(), expected)
+      << (pair.plan.error() ? pair.plan.error()->message : "no error");
+}
+
+INSTANTIATE_TEST_SUITE_P(EachAnswer, TwoFetches,
+                         testing::Combine(testing::ValuesIn(all_told), testing::ValuesIn(all_told),
+                                          testing::Values(0, 1, 2), testing::Bool()));
+
+class Resumed : public testing::TestWithParam<std::tuple<Told, Told, bool, bool>> {};
+
+// The main fetch breaks after 100,000 bytes, and is answered anew while the side one may be
+// answered in any way. Once a reader has committed, another file is an error; before, it is fetched
+// instead.
+TEST_P(Resumed, GoesOnWithTheSameFileOrBeginsAnew) {
+  const auto [main, side, is_committed, has_validator] = GetParam();
+  Pair pair(has_validator);
+  pair.tell(ClipPlan::Role::main, Told::part);
+  pair.bring(100'000);
+  if (is_committed) {
+    ASSERT_TRUE(pair.plan.commit(0));
+  }
+  pair.tell(ClipPlan::Role::main, Told::broken);
+  pair.run_timers();
+  pair.tell(ClipPlan::Role::main, main);
+  pair.tell(ClipPlan::Role::side, side);
+  bool fails = false;
+  switch (main) {
+    case Told::part:
+    case Told::busy:
+    case Told::broken:
+      break;
+    case Told::same_whole:
+      fails = is_committed && !has_validator;
+      break;
+    case Told::other_tag:
+      // Of two files of one size only a validator can tell.
+      fails = is_committed && has_validator;
+      break;
+    case Told::whole:
+    case Told::other_size:
+    case Told::no_range:
+      fails = is_committed;
+      break;
+    case Told::wrong_range:
+    case Told::no_total:
+    case Told::forbidden:
+    case Told::not_found:
+    case Told::refused:
+      fails = true;
+  }
+  EXPECT_EQ(pair.finish(), fails ? Outcome::fails : Outcome::plays)
+      << (pair.plan.error() ? pair.plan.error()->message : "no error");
+  if (is_committed) {
+    EXPECT_EQ(pair.plan.version(), 0U);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EachAnswer, Resumed,
+                         testing::Combine(testing::ValuesIn(all_told), testing::ValuesIn(all_told),
+                                          testing::Bool(), testing::Bool()));
+
+}  // namespace
+}  // namespace veo
