@@ -100,16 +100,43 @@ void Program::stop() const {
 
 std::string Program::errors() const { return contents(errors_); }
 
-bool Program::wait_for(const std::string& text) const {
+bool Program::has_ended() const {
+  siginfo_t info{};
+  ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
+  return info.si_pid == pid_;
+}
+
+template <class Condition>
+bool Program::wait_until(Condition is_so) const {
   const auto until = std::chrono::steady_clock::now() + 30s;
   while (std::chrono::steady_clock::now() < until) {
-    if (errors().find(text) != std::string::npos) return true;
-    siginfo_t info{};
-    ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
-    if (info.si_pid == pid_) return errors().find(text) != std::string::npos;
+    if (is_so()) return true;
+    if (has_ended()) return is_so();
     std::this_thread::sleep_for(2ms);
   }
   return false;
+}
+
+bool Program::wait_for(const std::string& text) const {
+  return wait_until([&] { return errors().find(text) != std::string::npos; });
+}
+
+bool Program::wait_until_open(const std::string& path) const {
+  namespace fs = std::filesystem;
+  const auto directory = "/proc/" + std::to_string(pid_);
+  return wait_until([&] {
+    std::error_code error;
+    // Until it is the program, it has this process's files.
+    if (fs::read_symlink(directory + "/exe", error) == fs::read_symlink("/proc/self/exe")) {
+      return false;
+    }
+    for (fs::directory_iterator file(directory + "/fd", error), end; !error && file != end;
+         file.increment(error)) {
+      std::error_code closed;
+      if (fs::read_symlink(file->path(), closed) == path) return true;
+    }
+    return false;
+  });
 }
 
 Program::Ended Program::wait(std::chrono::seconds within) {

@@ -43,10 +43,17 @@ class Program {
   [[nodiscard]] std::string errors() const;
   /// Until stderr has that, or it has ended; false: that did not happen within 30 s.
   [[nodiscard]] bool wait_for(const std::string& text) const;
+  /// Until it has that file open, or it has ended; false: that did not happen within 30 s.
+  [[nodiscard]] bool wait_until_open(const std::string& path) const;
   /// Kills what has not ended by then.
   Ended wait(std::chrono::seconds within = std::chrono::seconds(60));
 
  private:
+  [[nodiscard]] bool has_ended() const;
+  /// Looks again and again.
+  template <class Condition>
+  [[nodiscard]] bool wait_until(Condition is_so) const;
+
   pid_t pid_ = -1;
   int output_ = -1;
   int errors_ = -1;
