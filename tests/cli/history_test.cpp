@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <regex>
 #include <sstream>
 
+#include "ledger_rows.h"
 #include "shell.h"
 
 namespace veo::test {
@@ -158,6 +162,105 @@ TEST(History, IsFiltered) {
                                 "--status=lost", "--limit=-1", "--limit=few", "-o=page.html"}) {
     EXPECT_EQ(story.shell.veo({"history", bad}).exit_code, 2) << bad;
   }
+}
+
+/// A connection of another program.
+class Database {
+ public:
+  explicit Database(const std::string& path) {
+    sqlite3* opened = nullptr;
+    EXPECT_EQ(sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE, nullptr), SQLITE_OK);
+    database_.reset(opened);
+  }
+  void run(const std::string& sql) const {
+    EXPECT_EQ(sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database_.get()) << ": " << sql;
+  }
+
+ private:
+  struct Close {
+    void operator()(sqlite3* database) const { sqlite3_close_v2(database); }
+  };
+  std::unique_ptr<sqlite3, Close> database_;
+};
+
+/// A ledger with `count` older tasks, and one of now.
+void fill(const Shell& shell, std::int64_t count) {
+  ASSERT_EQ(shell.veo({"generate", "a cat", "-o", "1.mp4"}).exit_code, 0);
+  Database(shell.ledger()).run("DELETE FROM submission; " + insert_tasks(count));
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "2.mp4"}).exit_code, 0);
+}
+
+// Of a child's memory a parent is told no less than its own, so that a small one has to ask.
+long peak_memory(const Shell& shell, const std::string& command) {
+  const auto ended = shell.sh(
+      "veo() { python3 -c 'import resource, subprocess, sys; subprocess.run(sys.argv[1:], "
+      "check=True); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, "
+      "file=sys.stderr)' \"$VEO_COMMAND\" \"$@\"; }; " +
+      command);
+  EXPECT_EQ(ended.exit_code, 0) << ended;
+  return std::atol(ended.errors.c_str());
+}
+
+TEST(History, OfManyRowsTakesTheMemoryOfWhatItShows) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer takes memory of its own";
+#endif
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  fill(shell, 200'000);
+  constexpr long limit_kib = 40 * 1024;
+  EXPECT_LT(peak_memory(shell, "veo history --limit=10 > limit"), limit_kib);
+  EXPECT_LT(peak_memory(shell, "veo history --since=2023-11-16T07:00:00Z --limit=10 > since"),
+            limit_kib);
+  EXPECT_LT(peak_memory(shell, "veo history --status=completed --status=failed -n10 > status"),
+            limit_kib);
+  for (const auto* const file : {"limit", "since", "status"}) {
+    const auto lines = lines_of(shell.contents(file));
+    ASSERT_EQ(lines.size(), 13U) << file;
+    EXPECT_THAT(lines[1], HasSubstr("a dog"));
+    EXPECT_THAT(lines[2], HasSubstr("for the 200000th time"));
+    EXPECT_THAT(lines[10], HasSubstr("for the 199992th time"));
+    EXPECT_EQ(lines[11], simulator.api_url() + ": 1 task, 40 credits.");
+    EXPECT_EQ(lines[12], "https://api.example/v1: 9 tasks, 360 credits.");
+  }
+  // Everything, a line at a time.
+  EXPECT_LT(peak_memory(shell, "veo history --json > all"), limit_kib);
+  const auto all = lines_of(shell.contents("all"));
+  ASSERT_EQ(all.size(), 200'003U);
+  EXPECT_EQ(nlohmann::json::parse(all[0]).at("prompt"), "a dog");
+  for (std::size_t i = 1; i <= 200'000; i += 999) {
+    EXPECT_EQ(nlohmann::json::parse(all[i]).at("task-id"), "task-" + std::to_string(200'001 - i));
+  }
+  EXPECT_EQ(nlohmann::json::parse(all[200'002]).at("credits"), 8'000'000);
+}
+
+TEST(History, CanBeLeftWhileTheLedgerIsLocked) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  fill(shell, 1);
+  const Database other(shell.ledger());
+  other.run("PRAGMA journal_mode = DELETE");
+  other.run("BEGIN EXCLUSIVE");
+  Program running(shell.settings({"history"}));
+  ASSERT_TRUE(running.wait_until_open(shell.ledger()));
+  running.kill(SIGINT);
+  const auto ended = running.wait();
+  EXPECT_EQ(ended.exit_code, 130) << ended;
+  EXPECT_THAT(ended.errors, HasSubstr("Interrupted."));
+  EXPECT_THAT(ended.output, IsEmpty());
+}
+
+TEST(History, OfALedgerThatIsLockedAllTheTimeSaysSo) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  fill(shell, 1);
+  const Database other(shell.ledger());
+  other.run("PRAGMA journal_mode = DELETE");
+  other.run("BEGIN EXCLUSIVE");
+  const auto ended = shell.veo({"history"});
+  EXPECT_EQ(ended.exit_code, 9) << ended;
+  EXPECT_THAT(ended.errors, HasSubstr("busy all the time"));
 }
 
 /// What a browser makes of `page.html` in `shell`, through history_probe.html: the light one, and

@@ -24,7 +24,7 @@ Program::Settings Shell::settings(const std::vector<std::string>& args) const {
   Program::Settings settings{.args = {program},
                              .env = {{"VEO_API_URL", api_url_},
                                      {"VEO_API_KEY", key_},
-                                     {"VEO_LEDGER", state_.file("ledger.db")},
+                                     {"VEO_LEDGER", ledger()},
                                      {"VEO_CACHE_DIR", state_.file("cache")},
                                      {"VEO_POLL_INTERVAL", "10"}},
                              .directory = home_.path()};
@@ -54,8 +54,7 @@ std::string Shell::contents(const std::string& name) const {
 
 int Shell::recorded(const std::string& state) const {
   sqlite3* raw = nullptr;
-  const int opened =
-      sqlite3_open_v2(state_.file("ledger.db").c_str(), &raw, SQLITE_OPEN_READWRITE, nullptr);
+  const int opened = sqlite3_open_v2(ledger().c_str(), &raw, SQLITE_OPEN_READWRITE, nullptr);
   const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> database(raw, &sqlite3_close);
   int count = -1;
   const auto read = [](void* data, int, char** values, char**) {

@@ -25,6 +25,8 @@ class Shell {
   [[nodiscard]] Program::Ended sh(const std::string& line) const;
 
   [[nodiscard]] std::string file(const std::string& name) const { return home_.file(name); }
+  /// Where its record of paid work is, or is to be.
+  [[nodiscard]] std::string ledger() const { return state_.file("ledger.db"); }
   /// How many submissions are recorded in that state; -1: it cannot be told just now.
   [[nodiscard]] int recorded(const std::string& state) const;
   [[nodiscard]] std::string contents(const std::string& name) const;

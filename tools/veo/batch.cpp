@@ -98,7 +98,7 @@ class Batch {
       manifest_.emplace(std::move(*manifest));
     }
     if (auto sorted = sort_out(std::move(*requests), *common); !sorted) {
-      return refuse(sorted.error());
+      return session_.interruption.happened() ? interrupted() : refuse(sorted.error());
     }
     tell_price();
     if (is_dry) return exit_success;
@@ -139,12 +139,13 @@ class Batch {
   /// What is there, what is paid, and what the rest costs. Fails with all that would be refused.
   Status sort_out(std::vector<BatchRequest> requests, const Source::Settings& common) {
     lines_ = requests.size();
-    const auto records = read_history(common.ledger);
-    if (!records) return fail(records.error());
+    const auto records =
+        read_history(common.ledger, {.states = {RecordState::unknown}}, session_.wakeup);
+    // The caller knows that it was interrupted.
+    if (!records) return fail(Error{});
+    if (!*records) return fail(records->error());
     std::set<std::string_view> unknown;
-    for (const auto& record : *records) {
-      if (record.state == RecordState::unknown) unknown.insert(record.intent);
-    }
+    for (const auto& record : **records) unknown.insert(record.intent);
     std::vector<std::string> mistakes;
     for (auto& request : requests) {
       if (is_here(request.id)) {

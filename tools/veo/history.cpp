@@ -112,31 +112,55 @@ nlohmann::json to_json(const Total& total) {
           {"credits", total.credits}, {"unpriced", total.unpriced}, {"in-doubt", total.in_doubt}};
 }
 
-Result<Records> read(const Wanted& wanted) {
+/// Where the record is, and what is wanted of it.
+struct Question {
+  std::string ledger;
+  HistoryQuery query;
+};
+
+Result<Question> question_of(const Wanted& wanted) {
   const auto settings = wanted.settings();
   if (!settings) return fail(settings.error());
-  const UnixTime now =
-      std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-  const auto since = wanted.since.empty() ? UnixTime::min() : parse_since(wanted.since, now);
-  if (!since) {
-    return fail({.code = ErrorCode::invalid_request,
-                 .message = "since: \"" + wanted.since +
-                            "\" is not of the form 2026-11-23, 2026-11-23T05:15:18Z, 7d or 24h."});
+  Question question{.ledger = settings->ledger, .query = {.limit = wanted.limit}};
+  if (!wanted.since.empty()) {
+    const UnixTime now =
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    question.query.since = parse_since(wanted.since, now);
+    if (!question.query.since) {
+      return fail(
+          {.code = ErrorCode::invalid_request,
+           .message = "since: \"" + wanted.since +
+                      "\" is not of the form 2026-11-23, 2026-11-23T05:15:18Z, 7d or 24h."});
+    }
   }
-  auto records = read_history(settings->ledger);
-  if (!records) return records;
-  std::erase_if(*records, [&](const Record& record) {
-    return record.reserved_at < *since ||
-           (!wanted.statuses.empty() &&
-            std::ranges::find(wanted.statuses, nick(record.state)) == wanted.statuses.end());
-  });
-  if (wanted.limit > 0 && records->size() > wanted.limit) records->resize(wanted.limit);
-  return records;
+  for (const auto& status : wanted.statuses) {
+    const auto state = record_state(status);  // checked by the parser
+    if (state && std::ranges::find(question.query.states, *state) == question.query.states.end()) {
+      question.query.states.push_back(*state);
+    }
+  }
+  return question;
 }
 
-void print_all(const Records& records) {
-  for (const auto& record : records) print_json(to_json(record));
-  for (const auto& total : total_of(records)) print_json(to_json(total));
+/// Prints them a page at a time: there may be more than memory has room for.
+std::optional<Status> print_all(Question question, const std::shared_ptr<Wakeup>& wakeup) {
+  constexpr std::size_t page_size = 1000;
+  auto& query = question.query;
+  const auto limit = query.limit == 0 ? SIZE_MAX : query.limit;
+  std::vector<Total> totals;
+  for (std::size_t printed = 0; printed < limit;) {
+    query.limit = std::min(page_size, limit - printed);
+    const auto page = read_history(question.ledger, query, wakeup);
+    if (!page) return std::nullopt;
+    if (!*page) return fail(page->error());
+    for (const auto& record : **page) print_json(to_json(record));
+    add(totals, **page);
+    if ((*page)->size() < query.limit) break;
+    printed += (*page)->size();
+    query.after = {.reserved_at = (*page)->back().reserved_at, .id = (*page)->back().id};
+  }
+  for (const auto& total : totals) print_json(to_json(total));
+  return Status();
 }
 
 void print_table(const Records& records) {
@@ -151,14 +175,23 @@ int history(Session& session, const Wanted& wanted) {
     display.failed(error);
     return exit_code(error.code);
   };
-  const auto records = read(wanted);
-  if (!records) return refuse(records.error());
+  const auto interrupted = [&] {
+    display.interrupted("", "The same line begins anew.");
+    return exit_interrupted;
+  };
+  const auto question = question_of(wanted);
+  if (!question) return refuse(question.error());
+  if (wanted.json) {
+    const auto printed = print_all(*question, session.wakeup);
+    if (!printed) return interrupted();
+    return *printed ? exit_success : refuse(printed->error());
+  }
+  const auto read = read_history(question->ledger, question->query, session.wakeup);
+  if (!read) return interrupted();
+  if (!*read) return refuse(read->error());
+  const auto& records = **read;
   if (!wanted.html) {
-    if (wanted.json) {
-      print_all(*records);
-    } else {
-      print_table(*records);
-    }
+    print_table(records);
     return exit_success;
   }
   std::optional<Output> output;
@@ -167,11 +200,8 @@ int history(Session& session, const Wanted& wanted) {
     if (!opened) return refuse(opened.error());
     output = std::move(*opened);
   }
-  const auto page = history_page(*records, session.interruption);
-  if (!page) {
-    display.interrupted("", "The same line begins anew.");
-    return exit_interrupted;
-  }
+  const auto page = history_page(records, session.interruption);
+  if (!page) return interrupted();
   if (!output) {
     print(*page);
     return exit_success;
@@ -198,8 +228,7 @@ std::string cost_text(const Record& record) {
   return cost ? std::to_string(*cost) : "?";
 }
 
-std::vector<Total> total_of(const Records& records) {
-  std::vector<Total> totals;
+void add(std::vector<Total>& totals, const Records& records) {
   for (const auto& record : records) {
     auto total = std::ranges::find(totals, record.api_url, &Total::api_url);
     if (total == totals.end()) total = totals.insert(total, {.api_url = record.api_url});
@@ -212,6 +241,11 @@ std::vector<Total> total_of(const Records& records) {
         record.state == RecordState::unknown || record.state == RecordState::superseded;
     if (in_doubt) total->in_doubt += cost.value_or(0);
   }
+}
+
+std::vector<Total> total_of(const Records& records) {
+  std::vector<Total> totals;
+  add(totals, records);
   return totals;
 }
 

@@ -28,7 +28,9 @@ struct Total {
   std::uint64_t in_doubt = 0;  ///< part of `credits`: of unknown submissions
 };
 
-/// One for each API, that with the newest record first.
+/// One for each API, that with the newest record first. Adds records that are older than those that
+/// are in.
+void add(std::vector<Total>& totals, const Records& records);
 std::vector<Total> total_of(const Records& records);
 
 /// What a record has cost; nullopt: that is unknown.

@@ -176,9 +176,12 @@ class Delivery {
 
   /// The steps of the film that is continued, from the files.
   Result<FilmSteps> find_parents(const OpenTask& open) {
-    auto records = read_history(settings_.ledger);
-    if (!records) return fail(std::move(records.error()));
-    const auto chain = chain_of(*records, settings_.request.extend_task_id.value_or(""));
+    auto tasks = read_chain(settings_.ledger, settings_.request.extend_task_id.value_or(""),
+                            session_.wakeup);
+    // The caller knows that it was interrupted.
+    if (!tasks) return fail(Error{});
+    if (!*tasks) return fail(std::move(tasks->error()));
+    const auto& chain = **tasks;
     auto parent = open(chain.back());
     if (!parent) return fail(std::move(parent.error()));
     if (const auto format = media::probe(**parent); !format) return fail(format.error());

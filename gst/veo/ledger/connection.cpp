@@ -11,8 +11,8 @@
 #include <cstring>
 #include <iterator>
 
+#include "row_lock.h"
 #include "veo/core/error_table.h"
-#include "veo/ledger/row_lock.h"
 #include "veo/system/private_directory.h"
 
 namespace veo {
@@ -65,6 +65,16 @@ constexpr const char* migrations[] = {
        INSERT INTO salt VALUES (lower(hex(randomblob(32))));)",
     // How long the service took, in milliseconds: what polls are placed by.
     R"(ALTER TABLE submission ADD COLUMN generation_time INTEGER;)",
+    // A start and a look at the newest cost the same, however many rows there are.
+    R"(DROP INDEX submission_intent;
+       -- What was not sent says nothing to a claim, and may be most of an intent's rows.
+       CREATE INDEX submission_intent ON submission (intent) WHERE state <> 'released';
+       DROP INDEX submission_task;
+       CREATE INDEX submission_task ON submission (task_id, api_url);
+       -- Those that may have lost their owner, and the history by state.
+       CREATE INDEX submission_state ON submission (state, reserved_at);
+       CREATE INDEX submission_generation_time ON submission (api_url, model, mode, resolution)
+         WHERE generation_time IS NOT NULL;)",
 };
 constexpr auto newest_version = static_cast<std::int64_t>(std::size(migrations));
 
@@ -73,8 +83,13 @@ constexpr std::int64_t row_of_the_file = 0;
 
 std::string lock_path_of(const std::string& path) { return path + "-locks"; }
 
-// What is short is waited for here; for the rest the caller comes again. (The I/O thread calls.)
-constexpr int busy_timeout_ms = 50;
+// Calls stand in line on the ledger's store thread. One that finds another process writing waits
+// for it: that is over in milliseconds, or, where a disk syncs slowly, in a second or two. If it is
+// not, the next calls only look, until one gets through: else the last of a hundred jobs would wait
+// for the sum of all timeouts before its first try, and with it the record of a task that is paid.
+// Whoever found it busy comes again, behind the others.
+constexpr int patient_ms = 2000;
+constexpr int impatient_ms = 50;
 
 /// WAL shares memory between processes, and so needs them to be on one machine.
 bool is_network_file_system(const std::string& path) {
@@ -213,7 +228,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path) {
 
 /// False: busy.
 Result<bool> Connection::prepare() {
-  sqlite3_busy_timeout(database(), busy_timeout_ms);
+  sqlite3_busy_timeout(database(), patient_ms);
   const auto ended = [this](int code) -> Result<bool> {
     if (is_busy(code)) return false;
     return fail(explain(code));
@@ -251,11 +266,6 @@ Result<bool> Connection::prepare() {
     return ended(code);
   }
   if (sqlite3_db_readonly(database(), "main") == 1) return ended(SQLITE_READONLY);
-  {
-    Statement check(database(), "PRAGMA quick_check(1)");
-    if (const int code = check.step(); code != SQLITE_ROW) return ended(code);
-    if (check.text() != "ok") return ended(SQLITE_CORRUPT);
-  }
   if (version == newest_version) return true;
 
   const int code = transact([&] {
@@ -283,8 +293,10 @@ int Connection::run(const char* sql) {
 }
 
 int Connection::transact(const std::function<int()>& work) {
-  if (const int code = run("BEGIN IMMEDIATE"); code != SQLITE_OK) return code;
-  int code = work();
+  int code = run("BEGIN IMMEDIATE");
+  sqlite3_busy_timeout(database(), is_busy(code) ? impatient_ms : patient_ms);
+  if (code != SQLITE_OK) return code;
+  code = work();
   if (code == SQLITE_OK) code = run("COMMIT");
   if (code != SQLITE_OK) run("ROLLBACK");
   return code;

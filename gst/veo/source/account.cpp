@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/source/account.h"
 
-#include <unistd.h>
-
+#include <algorithm>
 #include <chrono>
 #include <functional>
-#include <mutex>
-#include <thread>
 #include <utility>
 
 #include "storage.h"
@@ -14,27 +11,36 @@
 #include "veo/http/io_thread.h"
 #include "veo/job/service.h"
 #include "veo/ledger/ledger.h"
+#include "veo/system/guarded.h"
+#include "veo/system/store_thread.h"
 
 namespace veo {
 
 namespace {
 
-/// A question that is on the I/O thread, while its asker waits.
+/// What another thread is asked for, while its asker waits.
 template <class T>
-struct Question {
-  std::unique_ptr<Service> service;  // I/O thread
+class Answer {
+ public:
+  explicit Answer(std::shared_ptr<Wakeup> wakeup) : wakeup_(std::move(wakeup)) {}
 
-  std::mutex mutex;
-  std::optional<Result<T>> answer;  // guarded by mutex
-
+  /// Any thread.
   void set(Result<T> given) {
-    const std::lock_guard lock(mutex);
-    answer = std::move(given);
+    *answer_.lock() = std::move(given);
+    wakeup_->notify();
   }
-  std::optional<Result<T>> take() {
-    const std::lock_guard lock(mutex);
-    return std::exchange(answer, std::nullopt);
+  /// nullopt: interrupted.
+  std::optional<Result<T>> wait() {
+    for (;;) {
+      const auto ticket = wakeup_->ticket();
+      if (auto answer = std::exchange(*answer_.lock(), std::nullopt)) return answer;
+      if (!wakeup_->wait(ticket)) return std::nullopt;
+    }
   }
+
+ private:
+  const std::shared_ptr<Wakeup> wakeup_;
+  Guarded<std::optional<Result<T>>> answer_;
 };
 
 template <class T>
@@ -46,34 +52,33 @@ std::optional<Result<T>> ask(const AccessOptions& options, const NetworkSettings
   auto access = resolve_access(options);
   if (!access) return fail(std::move(access.error()));
   const auto thread = http::IoThread::acquire();
-  const auto question = std::make_shared<Question<T>>();
+  const auto answer = std::make_shared<Answer<T>>(wakeup);
+  const auto service = std::make_shared<std::unique_ptr<Service>>();  // I/O thread
   thread->post([=, access = std::move(*access)] {
-    const auto answered = [question, wakeup](Result<T> answer) {
-      question->set(std::move(answer));
-      wakeup->notify();
-    };
     auto opened = Service::open(thread, access.api_url, access.key, network);
-    if (!opened) return answered(fail(std::move(opened.error())));
-    question->service = std::move(*opened);
-    begin(*question->service, answered);
+    if (!opened) return answer->set(fail(std::move(opened.error())));
+    *service = std::move(*opened);
+    begin(**service, [answer](Result<T> given) { answer->set(std::move(given)); });
   });
+  auto given = answer->wait();
   // What was begun there ends there.
-  const auto end = [&] {
-    thread->post([question] {
-      if (question->service) question->service->cancel();
-      question->service.reset();
-    });
-  };
-  for (;;) {
-    const auto ticket = wakeup->ticket();
-    if (auto answer = question->take()) {
-      end();
-      return answer;
-    }
-    if (wakeup->wait(ticket)) continue;
-    end();
-    return std::nullopt;
-  }
+  thread->post([service] {
+    if (*service) (*service)->cancel();
+    service->reset();
+  });
+  return given;
+}
+
+using Rows = std::optional<std::vector<Record>>;
+
+/// On the store thread. nullopt: busy.
+Result<Rows> look(const std::string& location, const HistoryQuery& query) {
+  const auto exists = Ledger::exists(location);
+  if (!exists) return fail(exists.error());
+  if (!*exists) return std::vector<Record>();
+  const auto opened = Ledger::open(location);
+  if (!opened) return fail(opened.error());
+  return *opened ? (*opened)->history(query) : Rows();
 }
 
 }  // namespace
@@ -103,23 +108,44 @@ std::optional<Result<std::optional<double>>> query_credits(const AccessOptions& 
       [](Service& service, const auto& answered) { service.query_credits(answered); });
 }
 
-Result<std::vector<Record>> read_history(const std::string& ledger) {
-  constexpr unsigned tries = 50;
+std::optional<Result<std::vector<Record>>> read_history(const std::string& ledger,
+                                                        const HistoryQuery& query,
+                                                        const std::shared_ptr<Wakeup>& wakeup) {
+  using std::chrono::steady_clock;
+  constexpr auto patience = std::chrono::seconds(5);
   constexpr auto pause = std::chrono::milliseconds(100);
-  const auto path = ledger_path(ledger);
-  if (::access(path.c_str(), F_OK) != 0) return std::vector<Record>();
-  for (unsigned tried = 0; tried < tries; ++tried) {
-    auto opened = Ledger::open(path);
-    if (!opened) return fail(std::move(opened.error()));
-    if (*opened) {
-      auto rows = (*opened)->all();
-      if (!rows) return fail(std::move(rows.error()));
-      if (*rows) return std::move(**rows);
-    }
-    std::this_thread::sleep_for(pause);
-  }
+  const auto location = ledger_path(ledger);
+  const auto store = StoreThread::acquire(StoreThread::Store::ledger);
+  const auto until = steady_clock::now() + patience;
+  do {
+    const auto answer = std::make_shared<Answer<Rows>>(wakeup);
+    store->post([=] { answer->set(look(location, query)); });
+    auto rows = answer->wait();
+    if (!rows) return std::nullopt;
+    if (!*rows) return fail(std::move(rows->error()));
+    if (**rows) return std::move(***rows);
+    // Here, and not there: others have something to ask of that thread meanwhile.
+    if (!wakeup->pause(steady_clock::now() + pause)) return std::nullopt;
+  } while (steady_clock::now() < until);
   return fail({.code = ErrorCode::ledger,
-               .message = "The ledger " + path + " is busy all the time. Try again."});
+               .message = "The ledger " + location +
+                          " is busy all the time: other processes are at it. Nothing was sent. Try "
+                          "again."});
+}
+
+std::optional<Result<std::vector<std::string>>> read_chain(const std::string& ledger,
+                                                           std::string task_id,
+                                                           const std::shared_ptr<Wakeup>& wakeup) {
+  std::vector<std::string> chain;
+  // Nothing says that a record tells the truth: none is taken twice.
+  while (!task_id.empty() && std::ranges::find(chain, task_id) == chain.end()) {
+    auto rows = read_history(ledger, {.task_id = task_id, .limit = 1}, wakeup);
+    if (!rows) return std::nullopt;
+    if (!*rows) return fail(std::move(rows->error()));
+    chain.insert(chain.begin(), std::move(task_id));
+    task_id = (*rows)->empty() ? "" : (*rows)->front().parent_task_id;
+  }
+  return chain;
 }
 
 }  // namespace veo

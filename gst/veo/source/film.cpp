@@ -100,17 +100,6 @@ Result<std::size_t> find_beginning(const FilmSteps& steps, Join join, media::Byt
   return steps.size();
 }
 
-std::vector<std::string> chain_of(const std::vector<Record>& records, std::string task_id) {
-  std::vector<std::string> chain;
-  // Nothing says that a record tells the truth: none is taken twice.
-  while (!task_id.empty() && std::ranges::find(chain, task_id) == chain.end()) {
-    const auto record = std::ranges::find(records, task_id, &Record::task_id);
-    chain.insert(chain.begin(), std::move(task_id));
-    task_id = record == records.end() ? "" : record->parent_task_id;
-  }
-  return chain;
-}
-
 Result<FilmSteps> find_steps(const std::vector<std::string>& chain, const OpenTask& open) {
   FilmSteps steps;
   for (const auto& id : chain) {

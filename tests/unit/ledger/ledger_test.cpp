@@ -41,6 +41,28 @@ std::string name_of_state(const testing::TestParamInfo<RecordState>& tested) {
   return std::string(nick(tested.param));
 }
 
+// --- Ledger::open() --------------------------------------------------------------------------
+
+TEST(LedgerLocation, OfAKindThatNobodyKnowsIsRefused) {
+  const test::TemporaryDirectory directory;
+  std::filesystem::current_path(directory.path());
+  for (const char* location :
+       {"postgresql://me:secret@db.example/veo", "mysql://h/d", "x+y-1.0://"}) {
+    for (const auto& refused : {Ledger::open(location).map([](const auto&) {}),
+                                Ledger::exists(location).map([](bool) {})}) {
+      ASSERT_FALSE(refused) << location;
+      EXPECT_EQ(refused.error().code, ErrorCode::ledger);
+      EXPECT_EQ(refused.error().charged, Charged::no);
+      const std::string given(location);
+      EXPECT_THAT(
+          refused.error().message,
+          AllOf(HasSubstr(given.substr(0, given.find("//") + 2)), HasSubstr("path"),
+                HasSubstr("VEO_LEDGER"), HasSubstr("Nothing was sent"), Not(HasSubstr("secret"))));
+    }
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path())) << "nothing was made";
+}
+
 class LedgerTest : public testing::Test {
  protected:
   Ledger& ledger() {
@@ -114,7 +136,7 @@ TEST_F(LedgerTest, ListsAllNewestFirstWithWhatBecameOfThem) {
   leave_row(ledger(), a_claim("two"), sending);
   leave_row(ledger(), a_claim("three"), reserved);
   const auto live = reservation_of(ledger().claim(a_claim("four"), noon));
-  const auto rows = other().all();
+  const auto rows = other().history({});
   ASSERT_TRUE(rows && *rows);
   std::string found;
   for (const auto& record : **rows)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "veo/ledger/row_lock.h"
+#include "row_lock.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

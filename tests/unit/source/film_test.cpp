@@ -32,19 +32,5 @@ TEST(FilmSteps, SayWhoseFilesTheFilmIs) {
   EXPECT_THAT(files_of(parents, 4), ElementsAre("ab", "cd"));
 }
 
-TEST(FilmChain, IsWhatTheRecordsKnow) {
-  const auto record = [](const std::string& id, const std::string& parent) {
-    Record made;
-    made.task_id = id;
-    made.parent_task_id = parent;
-    return made;
-  };
-  const std::vector<Record> records{record("d", "c"), record("c", "b"), record("b", "a"),
-                                    record("x", "y"), record("y", "x")};
-  EXPECT_THAT(chain_of(records, "c"), ElementsAre("a", "b", "c"));
-  EXPECT_THAT(chain_of(records, "foreign"), ElementsAre("foreign"));
-  EXPECT_THAT(chain_of(records, "x"), ElementsAre("y", "x")) << "who is his own parent";
-}
-
 }  // namespace
 }  // namespace veo

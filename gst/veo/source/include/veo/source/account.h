@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "veo/core/history_query.h"
 #include "veo/core/record.h"
 #include "veo/core/result.h"
 #include "veo/core/task.h"
@@ -31,8 +32,18 @@ std::optional<Result<std::optional<double>>> query_credits(const AccessOptions& 
                                                            const NetworkSettings& network,
                                                            const std::shared_ptr<Wakeup>& wakeup);
 
-/// What the ledger holds, newest first; nothing where there is no ledger. `ledger`: its path, or
-/// empty, as in Source::Settings. Blocks for as long as the disk takes. Fails with ledger.
-Result<std::vector<Record>> read_history(const std::string& ledger);
+// What is recorded. `ledger`: its location, or empty, as in Source::Settings. Blocks, while the
+// ledger's store thread looks; nullopt: `wakeup` was interrupted. Where other processes are at the
+// ledger, it is tried again for 5 s. Fails with ledger.
+
+/// Nothing where there is no ledger.
+std::optional<Result<std::vector<Record>>> read_history(const std::string& ledger,
+                                                        const HistoryQuery& query,
+                                                        const std::shared_ptr<Wakeup>& wakeup);
+/// The tasks that a task continues, as far as the ledger knows them: first the first, last the task
+/// itself.
+std::optional<Result<std::vector<std::string>>> read_chain(const std::string& ledger,
+                                                           std::string task_id,
+                                                           const std::shared_ptr<Wakeup>& wakeup);
 
 }  // namespace veo

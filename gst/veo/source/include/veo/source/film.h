@@ -57,10 +57,8 @@ Result<std::size_t> find_beginning(const FilmSteps& steps, Join join, media::Byt
                                    media::ByteStream& file, std::uint64_t file_frames,
                                    const OpenTask& open);
 
-/// The tasks that a task continues, as far as `records` know them: first the first, last the task
-/// itself.
-std::vector<std::string> chain_of(const std::vector<Record>& records, std::string task_id);
-/// The steps of such a chain, by what their files show.
+/// The steps of a film by its tasks, each the continuation of the one before (read_chain()), by
+/// what their files show.
 Result<FilmSteps> find_steps(const std::vector<std::string>& chain, const OpenTask& open);
 
 }  // namespace veo

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "claim_rules.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "veo/core/unknown_submission.h"
+
+namespace veo {
+
+namespace {
+
+// What a restarting program may do to itself, an intent and day (MONEY.md).
+constexpr std::ptrdiff_t max_failures = 3;
+constexpr std::ptrdiff_t max_resubmissions = 2;
+
+bool has_task(const Record& record) {
+  return record.state == RecordState::accepted || record.state == RecordState::completed;
+}
+
+std::ptrdiff_t count_of_today(const std::vector<Record>& rows, RecordState state, UnixTime now) {
+  return std::ranges::count_if(rows, [&](const Record& row) {
+    return row.state == state && row.finished_at.value_or(row.reserved_at) > now - budget_window;
+  });
+}
+
+Error used_for_another(const Record& row) {
+  return {.code = ErrorCode::invalid_request,
+          .message = "request-id: this one was used on " + to_text(row.reserved_at) +
+                     " for another request. Use another, or the same request. Nothing was sent."};
+}
+
+Error failed_too_often(const std::vector<Record>& rows) {
+  const auto last = std::ranges::find(rows, RecordState::failed, &Record::state);
+  return {.code = ErrorCode::task_failed,
+          .message = "The service has failed this request " + std::to_string(max_failures) +
+                     " times within 24 hours, the last time as task " + last->task_id + ": " +
+                     last->error_message + " Nothing was sent. Change the prompt, or set take.",
+          .task_id = last->task_id,
+          .charged = Charged::no};
+}
+
+/// Unknown submissions stand in the way of every other, until the user says otherwise.
+std::optional<Error> check_unknown(const Claim& claim, const std::vector<Record>& rows,
+                                   UnixTime now) {
+  const auto first = std::ranges::find(rows, RecordState::unknown, &Record::state);
+  if (first == rows.end()) return std::nullopt;
+  if (!claim.resubmit) return unknown_submission(*first, claim.is_plain);
+  const auto before = count_of_today(rows, RecordState::superseded, now);
+  if (before < max_resubmissions) return std::nullopt;
+  auto error = unknown_submission(*first, claim.is_plain);
+  error.message += " on-unknown=resubmit has been used " + std::to_string(before) +
+                   " times within 24 hours for this request, which is the limit.";
+  return error;
+}
+
+}  // namespace
+
+bool is_running(const Record& record) {
+  return record.state == RecordState::reserved || record.state == RecordState::sending;
+}
+
+const Record* find_joinable(const std::vector<Record>& rows, const std::string& instance) {
+  const auto found = std::ranges::find_if(rows, [&](const Record& row) {
+    return has_task(row) && (instance.empty() || row.instance == instance);
+  });
+  return found == rows.end() ? nullptr : &*found;
+}
+
+Verdict judge(const Claim& claim, const std::vector<Record>& rows, UnixTime now) {
+  const auto& wanted = claim.record;
+  if (claim.by_request_id) {
+    const auto other = std::ranges::find_if(rows, [&](const Record& row) {
+      return row.request != wanted.request && row.state != RecordState::released;
+    });
+    if (other != rows.end()) return used_for_another(*other);
+  }
+  if (const auto* row = find_joinable(rows, wanted.instance)) return *row;
+  const auto is_ours = [&](const Record& row) {
+    return wanted.instance.empty() || row.instance == wanted.instance;
+  };
+  if (std::ranges::any_of(rows, [&](const Record& r) { return is_running(r) && is_ours(r); })) {
+    return Later{};
+  }
+  if (auto unknown = check_unknown(claim, rows, now)) return std::move(*unknown);
+  if (count_of_today(rows, RecordState::failed, now) >= max_failures) return failed_too_often(rows);
+  if (claim.refusal) return *claim.refusal;
+  return Free{};
+}
+
+bool has_budget(const Claim& claim) { return claim.daily_budget || claim.uri_budget; }
+
+Status check_budgets(const Claim& claim, const Spending& spending, UnixTime now) {
+  const auto price = claim.price_is_known ? std::optional(claim.record.credits) : std::nullopt;
+  const auto check = [&](const char* variable, Credits limit, Credits before) {
+    auto fits = check_budget(variable, limit, before, price);
+    if (!fits && spending.newest && *spending.newest > now) {
+      fits.error().message += " The newest row is dated " + to_text(*spending.newest) +
+                              ", in the future: what was recorded since then counts until then.";
+    }
+    return fits;
+  };
+  if (claim.daily_budget) {
+    auto fits = check("VEO_DAILY_BUDGET", *claim.daily_budget, spending.all);
+    if (!fits) return fits;
+  }
+  if (!claim.record.by_uri) return {};
+  if (!claim.uri_budget) {
+    return fail({.code = ErrorCode::budget_exceeded,
+                 .message = "A veo:clip URI submits a paid task only where VEO_URI_BUDGET allows "
+                            "it: set it to the credits that URIs may spend within 24 hours. "
+                            "Nothing was sent."});
+  }
+  return check("VEO_URI_BUDGET", *claim.uri_budget, spending.by_uri);
+}
+
+}  // namespace veo

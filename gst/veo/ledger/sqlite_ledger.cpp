@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "sqlite_ledger.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "claim_rules.h"
+#include "row_lock.h"
+
+namespace veo {
+
+namespace {
+
+class LockedRow final : public Ownership {
+ public:
+  explicit LockedRow(RowLock lock) : lock_(std::move(lock)) {}
+
+ private:
+  RowLock lock_;
+};
+
+/// The process's ledgers. They are never closed: SQLite's close is work (a checkpoint), and a
+/// process that dies without it loses nothing.
+Guarded<std::map<std::string, std::shared_ptr<SqliteLedger>>>& process() {
+  static auto* const instance = new Guarded<std::map<std::string, std::shared_ptr<SqliteLedger>>>;
+  return *instance;
+}
+
+/// The work of one transaction. Each step gives SQLite's code; `error` is set where what there is
+/// to say is more than its code: then what was done up to there stays where the code is SQLITE_OK.
+class Transaction {
+ public:
+  explicit Transaction(const Rows& rows) : rows_(rows) {}
+
+  /// The rows that an owner left behind, as MONEY.md has it: whoever does not hold his lock is
+  /// gone, since it outlives the commit of what came of the row.
+  int settle(std::vector<Record>& rows) {
+    for (auto& row : rows) {
+      if (!is_running(row)) continue;
+      auto lock = RowLock::try_acquire(rows_.connection().lock_path(), row.id);
+      if (!lock) return stop(std::move(lock.error()));
+      if (!*lock) continue;
+      row.state = row.state == RecordState::reserved ? RecordState::released : RecordState::unknown;
+      if (const int code = rows_.set_state(row.id, row.state); code != SQLITE_OK) return code;
+    }
+    return SQLITE_OK;
+  }
+
+  int settle_all() {
+    std::vector<Record> running;
+    const int code = rows_.running(running);
+    return code == SQLITE_OK ? settle(running) : code;
+  }
+
+  /// `found` is empty where `error` says why.
+  int decide(const Claim& claim, UnixTime now, std::optional<Finding>& found) {
+    std::vector<Record> rows;
+    int code = rows_.of_intent(rows, claim.record.intent);
+    if (code == SQLITE_OK) code = settle(rows);
+    if (code != SQLITE_OK) return code;
+    auto verdict = judge(claim, rows, now);
+    if (auto* refusal = std::get_if<Error>(&verdict)) return refuse(std::move(*refusal));
+    if (auto* record = std::get_if<Record>(&verdict)) {
+      found = std::move(*record);
+      return SQLITE_OK;
+    }
+    if (std::holds_alternative<Later>(verdict)) {
+      found = Later{};
+      return SQLITE_OK;
+    }
+    if (code = admit(claim, now); code != SQLITE_OK || error) return code;
+
+    // It may be submitted: from here on, all or nothing.
+    for (const auto& row : rows) {
+      if (row.state != RecordState::unknown) continue;
+      if (code = rows_.supersede(row.id, now); code != SQLITE_OK) return code;
+    }
+    return reserve(claim.record, now, found);
+  }
+
+  std::optional<Error> error;
+
+ private:
+  int admit(const Claim& claim, UnixTime now) {
+    Spending spending;
+    if (has_budget(claim)) {
+      // What dead owners reserved for other intents was never sent.
+      int code = settle_all();
+      if (code == SQLITE_OK) code = rows_.spending(spending, now - budget_window);
+      if (code != SQLITE_OK) return code;
+    }
+    auto fits = check_budgets(claim, spending, now);
+    return fits ? SQLITE_OK : refuse(std::move(fits.error()));
+  }
+
+  int reserve(const Record& record, UnixTime now, std::optional<Finding>& found) {
+    std::optional<UnixTime> last;
+    if (const int code = rows_.newest(last); code != SQLITE_OK) return code;
+    std::int64_t id = 0;
+    const int code =
+        rows_.insert(record, RecordState::reserved, std::max(now, last.value_or(now)), id);
+    if (code != SQLITE_OK) return code;
+    auto lock = RowLock::try_acquire(rows_.connection().lock_path(), id);
+    if (!lock) return stop(std::move(lock.error()));
+    // Ids are never used twice, and nobody locks a row that he cannot see. But a ledger may have
+    // been removed and made anew, with an owner of the old one still there.
+    if (!*lock) return SQLITE_BUSY;
+    found.emplace(Reservation(id, std::make_unique<LockedRow>(std::move(**lock))));
+    return SQLITE_OK;
+  }
+
+  int refuse(Error why) {
+    error = std::move(why);
+    return SQLITE_OK;
+  }
+  int stop(Error why) {
+    error = std::move(why);
+    return SQLITE_ABORT;
+  }
+
+  const Rows& rows_;
+};
+
+}  // namespace
+
+SqliteLedger::SqliteLedger(std::unique_ptr<Connection> connection, std::string salt)
+    : connection_(std::move(connection)), salt_(std::move(salt)), rows_(Rows(*connection_)) {}
+
+Result<std::shared_ptr<Ledger>> SqliteLedger::open(const std::string& path) {
+  auto ledgers = process().lock();
+  auto& known = (*ledgers)[path];
+  if (known && known->connection_->is_current()) return known;
+  known.reset();
+
+  auto opened = Connection::open(path);
+  if (!opened) return fail(std::move(opened.error()));
+  if (!*opened) return std::shared_ptr<Ledger>();
+  std::string salt;
+  if (const int code = Rows(**opened).salt(salt); code != SQLITE_OK) {
+    if (is_busy(code)) return std::shared_ptr<Ledger>();
+    return fail((*opened)->explain(code));
+  }
+  known.reset(new SqliteLedger(std::move(*opened), std::move(salt)));
+  return known;
+}
+
+bool SqliteLedger::exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+Result<Finding> SqliteLedger::claim(const Claim& claim, UnixTime now) {
+  const auto rows = rows_.lock();
+  Transaction transaction(*rows);
+  std::optional<Finding> found;
+  const int code = connection_->transact([&] { return transaction.decide(claim, now, found); });
+  // A refusal stands only if what it rests on does.
+  if (transaction.error && (code == SQLITE_OK || code == SQLITE_ABORT)) {
+    return fail(std::move(*transaction.error));
+  }
+  if (is_busy(code)) return Finding(Later{});
+  if (code != SQLITE_OK) return fail(explain(code));
+  return std::move(*found);
+}
+
+Result<bool> SqliteLedger::knows(const std::string& intent) {
+  const auto locked = rows_.lock();
+  std::vector<Record> rows;
+  if (const int code = locked->of_intent(rows, intent); code != SQLITE_OK) {
+    return fail(explain(code));
+  }
+  return !rows.empty();
+}
+
+Result<std::optional<Record>> SqliteLedger::find(const std::string& intent,
+                                                 const std::string& instance) {
+  const auto locked = rows_.lock();
+  std::vector<Record> rows;
+  if (const int code = locked->of_intent(rows, intent); code != SQLITE_OK) {
+    return fail(explain(code));
+  }
+  const auto* row = find_joinable(rows, instance);
+  return row != nullptr ? std::optional(*row) : std::nullopt;
+}
+
+Result<std::optional<Record>> SqliteLedger::adopt(Record record, UnixTime now) {
+  const auto locked = rows_.lock();
+  std::vector<Record> rows;
+  const int code = connection_->transact([&] {
+    const int found = locked->of_task(rows, record.api_url, record.task_id);
+    std::erase_if(rows, [](const Record& r) { return r.state == RecordState::superseded; });
+    if (found != SQLITE_OK || !rows.empty()) return found;
+    record.intent.clear();
+    record.credits = 0;
+    record.state = RecordState::accepted;
+    record.accepted_at = now;
+    return locked->insert(record, RecordState::accepted, now, record.id);
+  });
+  if (is_busy(code)) return std::optional<Record>();
+  if (code != SQLITE_OK) return fail(explain(code));
+  return std::optional(rows.empty() ? std::move(record) : std::move(rows.front()));
+}
+
+Result<std::optional<Record>> SqliteLedger::answer(const std::string& intent, const Record& task,
+                                                   UnixTime now) {
+  const auto locked = rows_.lock();
+  Transaction transaction(*locked);
+  std::optional<Record> answered;
+  const int code = connection_->transact([&] {
+    std::vector<Record> rows;
+    const auto unknown = [&] {
+      return std::ranges::find(rows, RecordState::unknown, &Record::state);
+    };
+    int step = locked->of_task(rows, task.api_url, task.task_id);
+    if (step == SQLITE_OK && unknown() == rows.end()) {
+      rows.clear();
+      if (!task.intent.empty() || intent.empty()) return step;
+      step = locked->of_intent(rows, intent);
+      if (step == SQLITE_OK) step = transaction.settle(rows);
+    }
+    const auto row = unknown();
+    if (step != SQLITE_OK || row == rows.end()) return step;
+    step = locked->accept(row->id, task.task_id, now);
+    // The task has a row of its own now.
+    if (step == SQLITE_OK) step = locked->remove_foreign(task.api_url, task.task_id);
+    if (step == SQLITE_OK) step = locked->get(answered.emplace(), row->id);
+    return step;
+  });
+  if (transaction.error) return fail(std::move(*transaction.error));
+  if (code != SQLITE_OK) return fail(explain(code));
+  return answered;
+}
+
+/// Of a change of one row.
+Status SqliteLedger::outcome_of(int code, std::int64_t row, RecordState to) const {
+  if (code == SQLITE_OK) return {};
+  if (code != SQLITE_MISMATCH) return fail(explain(code));
+  return fail({.code = ErrorCode::ledger,
+               .message = "The ledger " + connection_->path() + " has row " + std::to_string(row) +
+                          " in a state that does not lead to " + std::string(nick(to)) +
+                          ": somebody else has changed it."});
+}
+
+Status SqliteLedger::move(std::int64_t row, RecordState to, const Change& change) {
+  const auto rows = rows_.lock();
+  if (!connection_->is_current()) {
+    return fail({.code = ErrorCode::ledger,
+                 .message = "The ledger " + connection_->path() +
+                            " was removed or replaced while it was in use."});
+  }
+  return outcome_of(connection_->transact([&] { return rows->move(row, to, change); }), row, to);
+}
+
+Status SqliteLedger::keep(std::int64_t row, const CachedClip& clip) {
+  const auto rows = rows_.lock();
+  return outcome_of(connection_->transact([&] { return rows->keep(row, clip); }), row,
+                    RecordState::completed);
+}
+
+Status SqliteLedger::restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) {
+  const auto rows = rows_.lock();
+  const auto row = reservation.row();
+  return outcome_of(connection_->transact([&] { return rows->restore(row, clip, now); }), row,
+                    RecordState::completed);
+}
+
+Result<Record> SqliteLedger::get(std::int64_t row) {
+  const auto rows = rows_.lock();
+  Record record;
+  const int code = rows->get(record, row);
+  if (code == SQLITE_OK) return record;
+  // Rows are never removed.
+  return fail(explain(code == SQLITE_MISMATCH ? SQLITE_CORRUPT : code));
+}
+
+Result<std::optional<std::vector<Record>>> SqliteLedger::history(const HistoryQuery& query) {
+  const auto locked = rows_.lock();
+  std::vector<Record> rows;
+  int code = locked->running(rows);
+  // Who only reads waits for nobody who writes.
+  if (code == SQLITE_OK && !rows.empty()) {
+    Transaction transaction(*locked);
+    code = connection_->transact([&] { return transaction.settle_all(); });
+    if (transaction.error) return fail(std::move(*transaction.error));
+  }
+  rows.clear();
+  if (code == SQLITE_OK) code = locked->history(rows, query);
+  if (is_busy(code)) return std::optional<std::vector<Record>>();
+  if (code != SQLITE_OK) return fail(explain(code));
+  return std::optional(std::move(rows));
+}
+
+Result<std::vector<std::chrono::milliseconds>> SqliteLedger::generation_times(const Record& like) {
+  const auto rows = rows_.lock();
+  std::vector<std::chrono::milliseconds> times;
+  if (const int code = rows->generation_times(times, like); code != SQLITE_OK) {
+    return fail(explain(code));
+  }
+  return times;
+}
+
+}  // namespace veo
