@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -142,6 +143,54 @@ TEST_F(LedgerTest, ListsAllNewestFirstWithWhatBecameOfThem) {
   for (const auto& record : **rows)
     found += record.intent + " " + std::string(nick(record.state)) + "\n";
   EXPECT_EQ(found, "four reserved\nthree released\ntwo unknown\none completed\n");
+}
+
+std::string intents(const Result<std::optional<std::vector<Record>>>& rows) {
+  if (!rows || !*rows) return rows ? "busy" : rows.error().message;
+  std::string found;
+  for (const auto& record : **rows) found += (found.empty() ? "" : " ") + record.intent;
+  return found;
+}
+
+TEST_F(LedgerTest, GivesTheHistoryThatIsAskedFor) {
+  leave_row(ledger(), a_claim("one"), completed, noon);
+  leave_row(ledger(), a_claim("two"), failed, noon + 1s);
+  leave_row(ledger(), a_claim("three"), completed, noon + 2s);
+  leave_row(ledger(), a_claim("four"), released, noon + 2s);
+  const auto id = leave_row(ledger(), a_claim("five"), unknown, noon + 3s);
+  const auto asked = [&](const HistoryQuery& query) { return intents(ledger().history(query)); };
+  EXPECT_EQ(asked({}), "five four three two one");
+  EXPECT_EQ(asked({.limit = 2}), "five four");
+  EXPECT_EQ(asked({.limit = 100}), "five four three two one");
+  EXPECT_EQ(asked({.since = noon + 2s}), "five four three");
+  EXPECT_EQ(asked({.since = noon + 4s}), "");
+  EXPECT_EQ(asked({.states = {completed}}), "three one");
+  EXPECT_EQ(asked({.states = {completed, unknown, failed}}), "five three two one") << "merged";
+  EXPECT_EQ(asked({.states = {failed, completed}, .since = noon + 1s, .limit = 1}), "three");
+  EXPECT_EQ(asked({.states = {accepted}}), "");
+  EXPECT_EQ(asked({.task_id = "T3"}), "three");
+  EXPECT_EQ(asked({.states = {failed}, .task_id = "T3"}), "");
+  EXPECT_EQ(asked({.task_id = "nobody's"}), "");
+  // Page by page: "four" and "three" are of one time.
+  EXPECT_EQ(asked({.limit = 1, .after = HistoryQuery::Place{noon + 3s, id}}), "four");
+  EXPECT_EQ(asked({.limit = 2, .after = HistoryQuery::Place{noon + 2s, id - 1}}), "three two");
+  EXPECT_EQ(
+      asked({.states = {completed, released}, .after = HistoryQuery::Place{noon + 2s, id - 1}}),
+      "three one");
+  EXPECT_EQ(asked({.after = HistoryQuery::Place{noon, 1}}), "");
+}
+
+TEST_F(LedgerTest, TheHistoryCanBeReadWhileAnotherProgramWrites) {
+  leave_row(ledger(), a_claim("one"), completed);
+  Process writer([&](const Process::Say& say) {
+    sqlite3* database = nullptr;
+    sqlite3_open(path_.c_str(), &database);
+    const int code = sqlite3_exec(database, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr);
+    say(code == SQLITE_OK ? "writes" : "cannot");
+    ::pause();
+  });
+  ASSERT_EQ(writer.line(), "writes");
+  EXPECT_EQ(intents(ledger().history({})), "one");
 }
 
 TEST_F(LedgerTest, ALiveOwnerIsWaitedForAndThenJoined) {
