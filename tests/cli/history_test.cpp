@@ -18,6 +18,7 @@ namespace veo::test {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
 using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -239,16 +240,48 @@ TEST(History, CanBeLeftWhileTheLedgerIsLocked) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   fill(shell, 1);
+  const auto submissions = simulator.state().at("submissions").get<int>();
+  std::ofstream(shell.file("shots.jsonl")) << R"({"prompt": "a bird"})";
   const Database other(shell.ledger());
   other.run("PRAGMA journal_mode = DELETE");
   other.run("BEGIN EXCLUSIVE");
-  Program running(shell.settings({"history"}));
-  ASSERT_TRUE(running.wait_until_open(shell.ledger()));
-  running.kill(SIGINT);
-  const auto ended = running.wait();
-  EXPECT_EQ(ended.exit_code, 130) << ended;
-  EXPECT_THAT(ended.errors, HasSubstr("Interrupted."));
-  EXPECT_THAT(ended.output, IsEmpty());
+  // Whatever looks into it.
+  const std::vector<std::vector<std::string>> lines{
+      {"history"},
+      {"history", "--json"},
+      {"extend", "task-1", "it sleeps", "-o", "film.mp4"},
+      {"batch", "shots.jsonl", "--yes"}};
+  for (const auto& line : lines) {
+    Program running(shell.settings(line));
+    ASSERT_TRUE(running.wait_until_open(shell.ledger())) << line[0];
+    running.kill(SIGINT);
+    const auto ended = running.wait();
+    EXPECT_EQ(ended.exit_code, 130) << line[0] << ": " << ended;
+    EXPECT_THAT(ended.errors + ended.output,
+                AnyOf(HasSubstr("Interrupted."), HasSubstr(R"("event":"interrupted")")));
+  }
+  EXPECT_EQ(simulator.state().at("submissions"), submissions);
+}
+
+TEST(History, OfADamagedLedgerSaysSoAndNothingIsSubmitted) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  fill(shell, 100);
+  Database(shell.ledger()).run("PRAGMA wal_checkpoint(TRUNCATE)");
+  const auto submissions = simulator.state().at("submissions").get<int>();
+  {
+    std::fstream file(shell.ledger(), std::ios::binary | std::ios::in | std::ios::out);
+    const auto size = std::filesystem::file_size(shell.ledger());
+    file.seekp(4096);  // behind the page that says what the file is
+    file << std::string(size - 4096, '\xff');
+  }
+  for (const auto& line : std::vector<std::vector<std::string>>{
+           {"history"}, {"generate", "a bird", "-o", "bird.mp4"}}) {
+    const auto ended = shell.veo(line);
+    EXPECT_EQ(ended.exit_code, 9) << ended;
+    EXPECT_THAT(ended.errors, HasSubstr("it is damaged"));
+  }
+  EXPECT_EQ(simulator.state().at("submissions"), submissions);
 }
 
 TEST(History, OfALedgerThatIsLockedAllTheTimeSaysSo) {

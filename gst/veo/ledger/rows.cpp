@@ -79,15 +79,15 @@ std::string spent_states() {
   return list(spent);
 }
 
-// SQLite guesses which index leaves the fewest rows: what stands behind a + is none to go by.
+// SQLite guesses which index leaves the fewest rows: a + keeps it from the ones of time and state.
 std::string history_of(const HistoryQuery& query, std::string_view state) {
   const bool is_of_task = !query.task_id.empty();
-  const std::string by_index = is_of_task ? "+" : "";
+  const std::string no_index = is_of_task ? "+" : "";
   auto sql =
-      "SELECT " + std::string(columns) + " FROM submission WHERE " + by_index + "reserved_at >= ?1";
+      "SELECT " + std::string(columns) + " FROM submission WHERE " + no_index + "reserved_at >= ?1";
   if (is_of_task) sql += " AND task_id = ?2";
-  if (query.after) sql += " AND (" + by_index + "reserved_at, id) < (?3, ?4)";
-  if (!state.empty()) sql += " AND " + by_index + "state = '" + std::string(state) + "'";
+  if (query.after) sql += " AND (" + no_index + "reserved_at, id) < (?3, ?4)";
+  if (!state.empty()) sql += " AND " + no_index + "state = '" + std::string(state) + "'";
   return sql;
 }
 

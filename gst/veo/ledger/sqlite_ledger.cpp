@@ -29,8 +29,9 @@ Guarded<std::map<std::string, std::shared_ptr<SqliteLedger>>>& process() {
   return *instance;
 }
 
-/// The work of one transaction. Each step gives SQLite's code; `error` is set where what there is
-/// to say is more than its code: then what was done up to there stays where the code is SQLITE_OK.
+/// The work of one transaction. Each step gives SQLite's code. `error` has what is to be told
+/// beside it: with SQLITE_OK a refusal, which leaves what was settled before it; with SQLITE_ABORT
+/// a failure.
 class Transaction {
  public:
   explicit Transaction(const Rows& rows) : rows_(rows) {}

@@ -69,16 +69,16 @@ std::optional<Result<T>> ask(const AccessOptions& options, const NetworkSettings
   return given;
 }
 
-using Rows = std::optional<std::vector<Record>>;
+using Found = std::optional<std::vector<Record>>;
 
 /// On the store thread. nullopt: busy.
-Result<Rows> look(const std::string& location, const HistoryQuery& query) {
+Result<Found> look(const std::string& location, const HistoryQuery& query) {
   const auto exists = Ledger::exists(location);
   if (!exists) return fail(exists.error());
   if (!*exists) return std::vector<Record>();
   const auto opened = Ledger::open(location);
   if (!opened) return fail(opened.error());
-  return *opened ? (*opened)->history(query) : Rows();
+  return *opened ? (*opened)->history(query) : Found();
 }
 
 }  // namespace
@@ -118,7 +118,7 @@ std::optional<Result<std::vector<Record>>> read_history(const std::string& ledge
   const auto store = StoreThread::acquire(StoreThread::Store::ledger);
   const auto until = steady_clock::now() + patience;
   do {
-    const auto answer = std::make_shared<Answer<Rows>>(wakeup);
+    const auto answer = std::make_shared<Answer<Found>>(wakeup);
     store->post([=] { answer->set(look(location, query)); });
     auto rows = answer->wait();
     if (!rows) return std::nullopt;
@@ -128,9 +128,7 @@ std::optional<Result<std::vector<Record>>> read_history(const std::string& ledge
     if (!wakeup->pause(steady_clock::now() + pause)) return std::nullopt;
   } while (steady_clock::now() < until);
   return fail({.code = ErrorCode::ledger,
-               .message = "The ledger " + location +
-                          " is busy all the time: other processes are at it. Nothing was sent. Try "
-                          "again."});
+               .message = "The ledger " + location + " is busy all the time. Try again."});
 }
 
 std::optional<Result<std::vector<std::string>>> read_chain(const std::string& ledger,

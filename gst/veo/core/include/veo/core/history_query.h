@@ -19,7 +19,7 @@ struct HistoryQuery {
     std::int64_t id = 0;
   };
 
-  std::vector<RecordState> states;  ///< none: all
+  std::vector<RecordState> states;  ///< each once; none: all
   std::optional<UnixTime> since;    ///< reserved then or later
   std::string task_id;              ///< set: of that task alone
   std::size_t limit = 0;            ///< so many at most; 0: all

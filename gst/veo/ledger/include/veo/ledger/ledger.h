@@ -67,11 +67,10 @@ struct Change {
 };
 
 /// Each operation blocks for as long as its store takes, and is called on the ledger's store thread
-/// (StoreThread::Store::ledger); it may be called on any.
-///
-/// Each fails with `ledger` where the store cannot be used (damaged, read-only, full, gone), in
-/// words for people, and has then changed nothing. Where others are at the store, those that say
-/// what they return then (Later, nullopt, null) are to be called again in a moment; the rest fail.
+/// (StoreThread::Store::ledger); any thread may. Each fails with `ledger`, in words for people,
+/// where the store cannot be used (damaged, read-only, full, gone). Where other processes are at
+/// it, what can say so (Later, nullopt, null) is to be called again in a moment, and the rest
+/// fails.
 class Ledger {
  public:
   /// The process's connection to the ledger at `location`, which is made where there is none: the

@@ -17,7 +17,6 @@
 #include <string_view>
 #include <vector>
 
-#include "veo/core/record.h"
 #include "veo/core/result.h"
 #include "veo/media/byte_stream.h"
 
