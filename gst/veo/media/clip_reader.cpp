@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
+#include <limits>
+#include <span>
 #include <string_view>
+#include <vector>
 
 namespace veo::media {
 
@@ -13,9 +15,7 @@ namespace {
 constexpr std::size_t buffer_size = 64U << 10U;
 // A real file has two streams, and its header some 7 KiB.
 constexpr int max_streams = 8;
-constexpr std::uint64_t max_header = 64U << 20U;
 constexpr int max_boxes = 64;
-constexpr int max_side = 8192;
 // A clip begins with its first picture: what comes ahead of it is sound.
 constexpr std::size_t max_ahead = 4096;
 
@@ -24,22 +24,93 @@ int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictiona
   return AVERROR(EPERM);
 }
 
-AVRational rate_of(const AVStream& video) { return video.avg_frame_rate; }
+Error interruption() {
+  return {.code = ErrorCode::network, .message = "The wait was interrupted."};
+}
 
 }  // namespace
+
+/// The first bytes of one of the file's outermost boxes.
+struct ClipReader::BoxHead {
+  std::array<char, 16> bytes{};
+
+  [[nodiscard]] std::string_view type() const { return {bytes.data() + 4, 4}; }
+  /// 0: to the end of the file.
+  [[nodiscard]] std::uint64_t size() const {
+    return number(0, 4) == 1 ? number(8, 8) : number(0, 4);
+  }
+  /// Whether libavformat takes nothing from it but media.
+  [[nodiscard]] bool is_opaque() const {
+    if (type() == "free" || type() == "skip") {
+      // It takes one for a moov that has a moov's first box.
+      const std::string_view inner(bytes.data() + 12, 4);
+      return inner != "mvhd" && inner != "cmov";
+    }
+    return type() == "mdat" || type() == "uuid";
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t number(std::size_t from, std::size_t count) const {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      value = value << 8U | static_cast<std::uint8_t>(bytes[from + i]);
+    }
+    return value;
+  }
+};
 
 int ClipReader::fill(void* opaque, std::uint8_t* into, int size) {
   auto& self = *static_cast<ClipReader*>(opaque);
   if (self.failed_) return AVERROR_EXTERNAL;
   if (self.releases_) self.clip_.release(self.position_);
-  auto got = self.clip_.read(self.position_, std::span(into, static_cast<std::size_t>(size)));
+  auto got = self.read_checked(std::span(into, static_cast<std::size_t>(size)));
   if (!got) {
     self.failed_ = std::move(got.error());
     return AVERROR_EXTERNAL;
   }
   if (*got == 0) return AVERROR_EOF;
   self.position_ += *got;
+  self.furthest_ = std::max(self.furthest_, self.position_);
   return static_cast<int>(*got);
+}
+
+/// The demuxer sees no box before its counts were looked at.
+Result<std::size_t> ClipReader::read_checked(std::span<std::uint8_t> into) {
+  if (auto done = check_boxes(); !done) return fail(std::move(done.error()));
+  const auto most = std::min<std::uint64_t>(into.size(), unchecked_ - position_);
+  return clip_.read(position_, into.first(static_cast<std::size_t>(most)));
+}
+
+Status ClipReader::check_boxes() {
+  while (unchecked_ <= position_) {
+    if (clip_.is_interrupted()) return fail(interruption());
+    const auto head = read_head(unchecked_);
+    if (!head) return fail(head.error());
+    // Whatever follows is no box: the demuxer stops there too.
+    const auto last = std::numeric_limits<std::uint64_t>::max();
+    const auto size = *head ? (*head)->size() : 0;
+    if (!*head || (size < 8 && size != 0)) {
+      unchecked_ = last;
+      return {};
+    }
+    const auto end = size == 0 || size > last - unchecked_ ? last : unchecked_ + size;
+    if (!(*head)->is_opaque()) {
+      if (size > limits::header) return fail(bad_media("Its header is larger than any clip's."));
+      // One that has no end is not to be kept: the file's media would be in it.
+      if (size == 0) return fail(bad_media("Its header has no end."));
+      std::vector<std::uint8_t> box(static_cast<std::size_t>(size) + limits::Counts::overlap);
+      std::size_t have = 0;
+      while (have < box.size()) {
+        auto got = clip_.read(unchecked_ + have, std::span(box).subspan(have));
+        if (!got) return fail(std::move(got.error()));
+        if (*got == 0) break;
+        have += *got;
+      }
+      if (auto done = counts_.take(std::span(box).first(have)); !done) return done;
+    }
+    unchecked_ = end;
+  }
+  return {};
 }
 
 std::int64_t ClipReader::seek(void* opaque, std::int64_t offset, int whence) {
@@ -68,33 +139,32 @@ Error ClipReader::failure(std::string message) const {
   return failed_ ? *failed_ : bad_media(std::move(message));
 }
 
+/// Nullopt: the file ends there.
+Result<std::optional<ClipReader::BoxHead>> ClipReader::read_head(std::uint64_t at) {
+  BoxHead head;
+  const std::span bytes(reinterpret_cast<std::uint8_t*>(head.bytes.data()), head.bytes.size());
+  std::size_t have = 0;
+  while (have < bytes.size()) {
+    auto got = clip_.read(at + have, bytes.subspan(have));
+    if (!got) return fail(std::move(got.error()));
+    if (*got == 0) break;
+    have += *got;
+  }
+  if (have < 8) return std::nullopt;
+  return head;
+}
+
 /// Whether all that is needed to read the media comes ahead of it.
 Result<bool> ClipReader::is_in_order() {
   std::uint64_t at = 0;
   for (int boxes = 0; boxes < max_boxes; ++boxes) {
-    std::array<std::uint8_t, 16> head{};
-    std::size_t have = 0;
-    while (have < head.size()) {
-      auto got = clip_.read(at + have, std::span(head).subspan(have));
-      if (!got) return fail(std::move(got.error()));
-      if (*got == 0) break;
-      have += *got;
-    }
-    if (have < 8) break;
-    const auto number = [&head](std::size_t from, std::size_t size) {
-      std::uint64_t value = 0;
-      for (std::size_t i = 0; i < size; ++i) value = value << 8U | head[from + i];
-      return value;
-    };
-    const std::string_view type(reinterpret_cast<const char*>(head.data()) + 4, 4);
-    if (boxes == 0 && type != "ftyp") break;
-    const auto size = number(0, 4) == 1 ? number(8, 8) : number(0, 4);
-    if (type == "mdat") return false;
-    if (type == "moov") {
-      if (size > max_header) return fail(bad_media("Its header is larger than any clip's."));
-      return true;
-    }
-    if (size < 8 || size > max_header) break;
+    const auto head = read_head(at);
+    if (!head) return fail(head.error());
+    if (!*head || (boxes == 0 && (*head)->type() != "ftyp")) break;
+    if ((*head)->type() == "mdat") return false;
+    if ((*head)->type() == "moov") return true;
+    const auto size = (*head)->size();
+    if (size < 8 || size > limits::header) break;
     at += size;
   }
   return fail(bad_media("It is not an MP4 file."));
@@ -145,17 +215,43 @@ Status ClipReader::find_streams() {
   if (video.codec_id != AV_CODEC_ID_H264) {
     return fail(bad_media("Its video is " + format_.video.codec + ", not h264."));
   }
-  if (std::min(video.width, video.height) < 1 || std::max(video.width, video.height) > max_side) {
+  if (std::min(video.width, video.height) < 1 ||
+      std::max(video.width, video.height) > limits::side) {
     return fail(bad_media("Its pictures have no possible size."));
   }
-  if (video_->nb_frames > 0) format_.frames = static_cast<std::uint32_t>(video_->nb_frames);
+  if (video_->avg_frame_rate.num > 0 && video_->avg_frame_rate.den > 0) {
+    const auto rate = limits::make_rate(video_->avg_frame_rate);
+    if (!rate) return fail(rate.error());
+    format_.video.rate = *rate;
+  }
+  const auto listed = avformat_index_get_entries_count(video_);
+  if (video_->nb_frames > 0 && listed > 0) {
+    format_.frames = static_cast<std::uint32_t>(std::min<std::int64_t>(video_->nb_frames, listed));
+  }
+  if (auto done = check_index(*video_); !done) return done;
   if (audio_ == nullptr) return {};
   const auto& audio = *audio_->codecpar;
   format_.audio = {.codec = avcodec_get_name(audio.codec_id),
                    .sample_rate = audio.sample_rate,
                    .channels = audio.ch_layout.nb_channels};
-  if (audio.codec_id != AV_CODEC_ID_AAC || audio.sample_rate <= 0) {
+  if (audio.codec_id != AV_CODEC_ID_AAC) {
     return fail(bad_media("Its sound is " + format_.audio->codec + ", not aac."));
+  }
+  if (auto done = limits::check_sample_rate(audio.sample_rate); !done) return done;
+  return check_index(*audio_);
+}
+
+/// Of what the header lists: of a file of fragments, nothing.
+Status ClipReader::check_index(const AVStream& stream) const {
+  const auto count = avformat_index_get_entries_count(&stream);
+  std::int64_t first = 0;
+  for (int i = 0; i < count; ++i) {
+    const auto time = avformat_index_get_entry(const_cast<AVStream*>(&stream), i)->timestamp;
+    if (auto done = limits::check_time(time, stream.time_base); !done) return done;
+    if (i == 0) first = time;
+    if (&stream != video_ || format_.video.rate.frames == 0) continue;
+    auto done = limits::check_place(frame_at(time - first), i + 1, format_.video.rate);
+    if (!done) return done;
   }
   return {};
 }
@@ -171,18 +267,20 @@ Status ClipReader::read_first_picture() {
       if ((seen.flags & AV_PKT_FLAG_KEY) == 0 || seen.pts == AV_NOPTS_VALUE) {
         return fail(bad_media("Its first picture is not a key frame."));
       }
-      if (rate_of(*video_).num <= 0 || rate_of(*video_).den <= 0) {
+      if (format_.video.rate.frames == 0) {
         // A file of a single frame, or of fragments that do not say it elsewhere.
         if (seen.duration <= 0) return fail(bad_media("It does not say its frame rate."));
-        video_->avg_frame_rate =
-            av_inv_q(av_mul_q(video_->time_base, AVRational{static_cast<int>(seen.duration), 1}));
+        AVRational per_second{};
+        av_reduce(&per_second.num, &per_second.den, video_->time_base.den,
+                  video_->time_base.num * seen.duration, std::numeric_limits<int>::max());
+        const auto rate = limits::make_rate(per_second);
+        if (!rate) return fail(rate.error());
+        format_.video.rate = *rate;
       }
-      format_.video.rate = {rate_of(*video_).num, rate_of(*video_).den};
       first_pts_ = seen.pts;
-      const auto decoded =
-          frame_of(seen) - av_rescale_q_rnd(seen.dts - first_pts_, video_->time_base,
-                                            av_inv_q(rate_of(*video_)), AV_ROUND_NEAR_INF);
-      reorder_depth_ = static_cast<int>(std::clamp<std::int64_t>(decoded, 0, 16));
+      const auto decoded = -frame_at(seen.dts - first_pts_);
+      reorder_depth_ =
+          static_cast<int>(std::clamp<std::int64_t>(decoded, 0, limits::reorder_depth));
     }
     ahead_.push_back(std::move(*packet));
     if (is_video) return {};
@@ -201,20 +299,47 @@ Result<PacketPtr> ClipReader::next() {
 Result<PacketPtr> ClipReader::demux() {
   PacketPtr packet(av_packet_alloc());
   for (;;) {
+    if (clip_.is_interrupted()) return fail(interruption());
     const int got = av_read_frame(input_.get(), packet.get());
     if (failed_) return fail(*failed_);
     if (got == AVERROR_EOF) return PacketPtr{};
     if (got < 0) return fail(bad_media("It is damaged: " + text_of(got) + "."));
     const bool is_ours = packet->stream_index == video_->index ||
                          (audio_ != nullptr && packet->stream_index == audio_->index);
-    if (is_ours && packet->size > 0 && packet->dts != AV_NOPTS_VALUE) return packet;
+    if (is_ours && packet->size > 0 && packet->dts != AV_NOPTS_VALUE) {
+      if (auto done = check(*packet); !done) return fail(std::move(done.error()));
+      return packet;
+    }
     av_packet_unref(packet.get());
   }
 }
 
+Status ClipReader::check(const AVPacket& packet) {
+  taken_ += static_cast<std::uint64_t>(packet.size);
+  if (taken_ > furthest_) {
+    return fail(bad_media("Its header is damaged: it uses parts of the file more than once."));
+  }
+  const bool is_video = packet.stream_index == video_->index;
+  const auto& stream = is_video ? *video_ : *audio_;
+  for (const auto time : {packet.dts, packet.pts}) {
+    if (auto done = limits::check_time(time, stream.time_base); !done) return done;
+  }
+  if (!is_video) return {};
+  // The first one is where the others' places begin.
+  if (++pictures_ == 1) return {};
+  return limits::check_place(frame_of(packet), pictures_, format_.video.rate);
+}
+
+AVRational ClipReader::frame_clock() const {
+  return {format_.video.rate.seconds, format_.video.rate.frames};
+}
+
+std::int64_t ClipReader::frame_at(std::int64_t time) const {
+  return av_rescale_q_rnd(time, video_->time_base, frame_clock(), AV_ROUND_NEAR_INF);
+}
+
 std::int64_t ClipReader::frame_of(const AVPacket& packet) const {
-  return av_rescale_q_rnd(packet.pts - first_pts_, video_->time_base, av_inv_q(rate_of(*video_)),
-                          AV_ROUND_NEAR_INF);
+  return frame_at(packet.pts - first_pts_);
 }
 
 std::int64_t ClipReader::sample_of(const AVPacket& packet) const {

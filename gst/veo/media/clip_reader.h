@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// One clip's packets, by libavformat's demuxer for MP4 over a ByteStream.
+// One clip's packets, by libavformat's demuxer for MP4 over a ByteStream, within the limits of
+// clip_limits.h.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 
+#include "clip_limits.h"
 #include "libav_ptr.h"
 #include "veo/core/result.h"
 #include "veo/media/byte_stream.h"
@@ -43,15 +47,27 @@ class ClipReader {
   static int fill(void* opaque, std::uint8_t* into, int size);
   static std::int64_t seek(void* opaque, std::int64_t offset, int whence);
 
+  struct BoxHead;
+
+  Result<std::optional<BoxHead>> read_head(std::uint64_t at);
   Result<bool> is_in_order();
+  Status check_boxes();
+  Result<std::size_t> read_checked(std::span<std::uint8_t> into);
   Status read_header();
   Status find_streams();
+  Status check_index(const AVStream& stream) const;
   Status read_first_picture();
   Result<PacketPtr> demux();
+  Status check(const AVPacket& packet);
+  [[nodiscard]] AVRational frame_clock() const;
+  [[nodiscard]] std::int64_t frame_at(std::int64_t time) const;
   [[nodiscard]] Error failure(std::string message) const;
 
   ByteStream& clip_;
   std::uint64_t position_ = 0;
+  std::uint64_t furthest_ = 0;   // byte that was read
+  std::uint64_t unchecked_ = 0;  // the first box that was not looked at
+  limits::Counts counts_;
   bool releases_ = false;
   std::optional<Error> failed_;  // of the stream
   IoPtr io_;
@@ -61,6 +77,8 @@ class ClipReader {
   ClipFormat format_;
   std::int64_t first_pts_ = 0;  // of the video, in its time base
   int reorder_depth_ = 0;
+  std::uint64_t taken_ = 0;      // bytes of all packets so far
+  std::int64_t pictures_ = 0;    // so far
   std::deque<PacketPtr> ahead_;  // read to see the first picture
 };
 

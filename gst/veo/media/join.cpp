@@ -18,6 +18,8 @@ namespace veo::media {
 namespace {
 
 constexpr int aac_frame = 1024;  // samples: AAC-LC
+// Of a film's clock: at 24 frames/s it is that of Veo's own clips.
+constexpr int least_frame_ticks = 512;
 constexpr std::size_t io_buffer_size = 64U << 10U;
 
 // Veo's sound, which a film has whose first clip is silent: AAC-LC, 48 kHz, stereo.
@@ -70,7 +72,7 @@ struct Joiner::Private {
   }
 
   Status start_film() {
-    const auto& source = clip->video();
+    const auto& clip_video = clip->video();
     auto* const buffer = static_cast<unsigned char*>(av_malloc(io_buffer_size));
     io.reset(avio_alloc_context(buffer, io_buffer_size, 1, this, nullptr, store, nullptr));
     io->seekable = 0;
@@ -82,15 +84,12 @@ struct Joiner::Private {
 
     // A clock of which a frame is a whole number of ticks, whatever the clip's was.
     const auto rate = format.video.rate;
-    frame_ticks = 512;
-    while (frame_ticks % rate.seconds != 0) ++frame_ticks;
-    video_clock = {1, static_cast<int>(frame_ticks / rate.seconds * rate.frames)};
-    if (rate.seconds > 10'000 ||
-        frame_ticks / rate.seconds > std::numeric_limits<int>::max() / rate.frames) {
-      return fail(bad_media("Its frame rate is none that a film can have."));
-    }
+    // (The terms of a rate are bounded, and so is the clock.)
+    const auto periods = (least_frame_ticks + rate.seconds - 1) / rate.seconds;
+    frame_ticks = std::int64_t{periods} * rate.seconds;
+    video_clock = {1, periods * rate.frames};
     video = avformat_new_stream(film.get(), nullptr);
-    avcodec_parameters_copy(video->codecpar, source.codecpar);
+    avcodec_parameters_copy(video->codecpar, clip_video.codecpar);
     video->codecpar->codec_tag = MKTAG('a', 'v', 'c', '3');
     // The lengths of NAL units have four bytes in the film: the last two bits of the fifth byte.
     video->codecpar->extradata[4] |= 3U;
@@ -149,8 +148,8 @@ struct Joiner::Private {
 
   // --- a clip ---
 
-  Status begin_clip(ByteStream& stream) {
-    auto opened = ClipReader::open(stream, true);
+  Status begin_clip(ByteStream& from) {
+    auto opened = ClipReader::open(from, true);
     if (!opened) return fail(std::move(opened.error()));
     auto& reader = **opened;
     auto configuration = avc::parse_configuration(extradata_of(reader.video()));
@@ -163,6 +162,7 @@ struct Joiner::Private {
       if (auto mismatch = find_mismatch(format, reader.format())) return fail(std::move(*mismatch));
     }
     clip = std::move(*opened);
+    source = &from;
     if (!film) {
       format = clip->format();
       if (auto started = start_film(); !started) {
@@ -194,12 +194,13 @@ struct Joiner::Private {
     return std::max((base - delay + index) * frame_ticks, (base - old_delay) * frame_ticks + index);
   }
 
-  Status write_picture(const AVPacket& source) {
-    const auto index = clip->frame_of(source);
-    if (index < 0 || index > std::numeric_limits<std::int32_t>::max()) {
+  Status write_picture(const AVPacket& picture) {
+    const auto index = clip->frame_of(picture);
+    if (index < 0) {
       return fail(bad_media("Its first frame is not the first that is shown."));
     }
-    auto bytes = std::span<const std::uint8_t>(source.data, static_cast<std::size_t>(source.size));
+    auto bytes =
+        std::span<const std::uint8_t>(picture.data, static_cast<std::size_t>(picture.size));
     avc::Bytes rewritten;
     if (length_size != 4 || !ahead.empty()) {
       auto done = avc::rewrite(bytes, length_size, ahead);
@@ -210,10 +211,14 @@ struct Joiner::Private {
     }
     auto packet = make_packet(bytes);
     if (!packet) return fail(bad_media("There is no memory for a picture."));
-    packet->flags = source.flags & AV_PKT_FLAG_KEY;
+    packet->flags = picture.flags & AV_PKT_FLAG_KEY;
     packet->pts = (static_cast<std::int64_t>(first_frame) + index) * frame_ticks;
     packet->dts = decoding_time(decoded);
     packet->duration = decoding_time(decoded + 1) - packet->dts;
+    // A fragment has 32 bits for it.
+    if (packet->pts - packet->dts > std::numeric_limits<std::int32_t>::max()) {
+      return fail(bad_media("Its pictures stand still for longer than a film can say."));
+    }
     ++decoded;
     ++unflushed_frames;
     frames = std::max(frames, first_frame + static_cast<std::uint64_t>(index) + 1);
@@ -245,6 +250,9 @@ struct Joiner::Private {
 
   Status write_silence(std::int64_t until) {
     while (has_slot_before(until)) {
+      if (source->is_interrupted()) {
+        return fail({.code = ErrorCode::network, .message = "The wait was interrupted."});
+      }
       if (auto done = write_sound(silence(format.audio->channels)); !done) return done;
     }
     return {};
@@ -340,6 +348,7 @@ struct Joiner::Private {
   AVStream* audio = nullptr;
 
   std::unique_ptr<ClipReader> clip;  // the one being read
+  ByteStream* source = nullptr;      // its; used while it is read
   std::uint64_t first_frame = 0;     // its place in the film
   std::int64_t decoded = 0;          // frames of it, so far
   int old_delay = 0;

@@ -20,6 +20,9 @@ class ByteStream {
   /// What lies before `end` will not be read again. Said by a Joiner alone, and only of such a
   /// clip.
   virtual void release(std::uint64_t end) { static_cast<void>(end); }
+  /// Whether its reader is to stop at once: asked between any two steps, since what a clip's header
+  /// says may take long without a byte being read. Any thread.
+  [[nodiscard]] virtual bool is_interrupted() const { return false; }
 };
 
 }  // namespace veo::media
