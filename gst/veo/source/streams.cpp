@@ -49,14 +49,20 @@ Result<std::size_t> SourceStream::read(std::uint64_t offset, std::span<std::uint
 bool PushedStream::push(SharedBytes bytes) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] {
-    return interrupted_ || discarded_ || pushed_ < std::max(first_ + window, wanted_);
+    return interrupted_ || flushing_ || discarded_ || pushed_ < std::max(first_ + window, wanted_);
   });
-  if (interrupted_) return false;
+  if (interrupted_ || flushing_) return false;
   pushed_ += bytes.bytes.size();
   if (discarded_) return true;
   held_.push_back(std::move(bytes));
   changed_.notify_all();
   return true;
+}
+
+void PushedStream::set_flushing(bool flushing) {
+  const std::lock_guard lock(mutex_);
+  flushing_ = flushing;
+  changed_.notify_all();
 }
 
 void PushedStream::end() {
@@ -82,7 +88,7 @@ void PushedStream::reset() {
   const std::lock_guard lock(mutex_);
   held_.clear();
   first_ = pushed_ = wanted_ = 0;
-  ended_ = discarded_ = interrupted_ = false;
+  ended_ = discarded_ = interrupted_ = flushing_ = false;
 }
 
 Result<std::size_t> PushedStream::read(std::uint64_t offset, std::span<std::uint8_t> into) {
@@ -122,6 +128,11 @@ void PushedStream::release(std::uint64_t end) {
     held_.pop_front();
   }
   changed_.notify_all();
+}
+
+bool PushedStream::is_interrupted() const {
+  const std::lock_guard lock(mutex_);
+  return interrupted_;
 }
 
 }  // namespace veo

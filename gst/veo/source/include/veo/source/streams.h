@@ -27,6 +27,7 @@ class SourceStream : public media::ByteStream {
                                                               const std::string& task_id,
                                                               std::shared_ptr<Wakeup> wakeup);
   Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) override;
+  [[nodiscard]] bool is_interrupted() const override { return wakeup_->is_interrupted(); }
 
  private:
   const std::shared_ptr<Source> source_;
@@ -43,8 +44,10 @@ class PushedStream : public media::ByteStream {
   /// A clip that cannot be read from front to back is held as a whole, up to this size.
   static constexpr std::uint64_t most = 512U << 20U;
 
-  /// Waits until there is room. False: interrupted.
+  /// Waits until there is room. False: interrupted, or flushing.
   [[nodiscard]] bool push(SharedBytes bytes);
+  /// While so, push() takes nothing and returns at once. What was pushed stays.
+  void set_flushing(bool flushing);
   void end();
   /// Nothing of it will be read: what comes is dropped.
   void discard();
@@ -55,9 +58,10 @@ class PushedStream : public media::ByteStream {
 
   Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) override;
   void release(std::uint64_t end) override;
+  [[nodiscard]] bool is_interrupted() const override;
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Guarded by mutex_.
   std::deque<SharedBytes> held_;
@@ -67,6 +71,7 @@ class PushedStream : public media::ByteStream {
   bool ended_ = false;
   bool discarded_ = false;
   bool interrupted_ = false;
+  bool flushing_ = false;
 };
 
 }  // namespace veo
