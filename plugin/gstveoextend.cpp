@@ -100,19 +100,33 @@ static gboolean gst_veo_extend_sink_event(GstPad* pad, GstObject* parent, GstEve
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_EOS:
       extend.upstream_ended();
-      [[fallthrough]];
+      break;
+    // A flush ends what waits here, so that who seeks upstream need not wait for the continuation.
+    // It does not go on to the film, which is made once, from front to back: what downstream has of
+    // it stays right, whatever upstream gives again. FLUSH_START comes beside the stream,
+    // FLUSH_STOP within it.
+    case GST_EVENT_FLUSH_START:
+      extend.begin_flush();
+      break;
+    case GST_EVENT_FLUSH_STOP:
+      extend.end_flush();
+      break;
+    case GST_EVENT_SEGMENT: {
+      const GstSegment* segment = nullptr;
+      gst_event_parse_segment(event, &segment);
+      extend.take_segment(*segment);
+      break;
+    }
     // The film has its own.
     case GST_EVENT_STREAM_START:
     case GST_EVENT_CAPS:
-    case GST_EVENT_SEGMENT:
     case GST_EVENT_TAG:
-    case GST_EVENT_FLUSH_START:
-    case GST_EVENT_FLUSH_STOP:
-      gst_event_unref(event);
-      return TRUE;
+      break;
     default:
       return gst_pad_event_default(pad, parent, event);
   }
+  gst_event_unref(event);
+  return TRUE;
 }
 
 static gboolean gst_veo_extend_sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
@@ -171,13 +185,29 @@ static gboolean gst_veo_extend_activate_src(GstPad* pad, GstObject* parent, GstP
   return gst_pad_stop_task(pad);
 }
 
+/// Ends the threads, the film's with its pad.
+static void gst_veo_extend_halt(GstElement* element) {
+  impl(element).unlock();
+  for (GList* pad = element->pads; pad != nullptr; pad = pad->next) {
+    gst_pad_set_active(GST_PAD(pad->data), FALSE);
+  }
+  impl(element).stop();
+}
+
 static GstStateChangeReturn gst_veo_extend_change_state(GstElement* element,
                                                         GstStateChange transition) {
-  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED) impl(element).start();
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !impl(element).start()) {
+    return GST_STATE_CHANGE_FAILURE;
+  }
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) impl(element).unlock();
   const auto changed =
       GST_ELEMENT_CLASS(gst_veo_extend_parent_class)->change_state(element, transition);
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) impl(element).stop();
+  // What could not begin is not stopped by anybody: some of its threads may run.
+  const bool could_not_begin =
+      transition == GST_STATE_CHANGE_READY_TO_PAUSED && changed == GST_STATE_CHANGE_FAILURE;
+  if (could_not_begin || transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
+    gst_veo_extend_halt(element);
+  }
   return changed;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gstveoextension.h"
 
+#include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "gstveoerror.h"
@@ -75,7 +77,9 @@ Source::Snapshot Extension::snapshot() const {
 
 // --- state changes ---
 
-void Extension::start() {
+Extension::~Extension() { unlock(); }
+
+bool Extension::start() {
   started_at_ = std::chrono::steady_clock::now();
   {
     const std::lock_guard lock(mutex_);
@@ -83,9 +87,19 @@ void Extension::start() {
     if (!settings_.reuse) run_.settings.source.instance = instance_;
   }
   film_ = {};
+  arrival_ = {};
   parent_.reset();
   wakeup_->resume();
-  generation_ = std::thread([this] { generate(); });
+  try {
+    generation_ = std::jthread([this] { generate(); });
+  } catch (const std::system_error& error) {
+    GST_ELEMENT_ERROR(element_, RESOURCE, NO_SPACE_LEFT,
+                      ("There is no thread for the continuation. Nothing was sent, and nothing is "
+                       "charged. Run it again where fewer threads are in use."),
+                      ("%s", error.what()));
+    return false;
+  }
+  return true;
 }
 
 void Extension::unlock() {
@@ -110,8 +124,55 @@ GstFlowReturn Extension::chain(GstBuffer* buffer) {
   if (const auto flow = flow_of_film(); flow != GST_FLOW_OK) return flow;
   auto bytes = share(buffer);
   if (bytes.bytes.empty()) return GST_FLOW_OK;
-  if (!parent_.push(std::move(bytes))) return GST_FLOW_FLUSHING;
+  auto fresh = align(std::move(bytes), buffer);
+  if (!fresh) {
+    change([](Run& run) { run.flow = GST_FLOW_ERROR; });
+    post_error(element_, fresh.error());
+    return GST_FLOW_ERROR;
+  }
+  const auto size = fresh->bytes.size();
+  if (size == 0) return GST_FLOW_OK;
+  if (!parent_.push(std::move(*fresh))) return GST_FLOW_FLUSHING;
+  arrival_.received += size;
   return flow_of_film();
+}
+
+Result<SharedBytes> Extension::align(SharedBytes bytes, GstBuffer* buffer) {
+  auto& [received, next, restarts] = arrival_;
+  if (!restarts) return bytes;
+  const auto begin = GST_BUFFER_OFFSET_IS_VALID(buffer) ? GST_BUFFER_OFFSET(buffer) : next;
+  next = begin + bytes.bytes.size();
+  if (begin > received) {
+    return fail({.code = ErrorCode::bad_media,
+                 .message = "Bytes " + std::to_string(received) + " to " +
+                            std::to_string(begin - 1) +
+                            " of the video that comes in were left out by a seek upstream, and a "
+                            "film needs all of them. The continuation's task is not touched: the "
+                            "same line again, without that seek, goes on with it and pays nothing "
+                            "again.",
+                 .task_id = snapshot().job.task_id});
+  }
+  const auto old = std::min<guint64>(received - begin, bytes.bytes.size());
+  bytes.bytes = bytes.bytes.subspan(static_cast<std::size_t>(old));
+  return bytes;
+}
+
+void Extension::take_segment(const GstSegment& segment) {
+  arrival_.restarts = arrival_.restarts || arrival_.received > 0;
+  // Of another format, it says nothing of bytes.
+  if (segment.format == GST_FORMAT_BYTES) arrival_.next = segment.start;
+}
+
+void Extension::begin_flush() {
+  change([](Run& run) { run.flushing = true; });
+  parent_.set_flushing(true);
+}
+
+void Extension::end_flush() {
+  change([](Run& run) { run.flushing = false; });
+  parent_.set_flushing(false);
+  arrival_.restarts = true;
+  arrival_.next = 0;
 }
 
 void Extension::upstream_ended() {
@@ -133,7 +194,8 @@ void Extension::take_upstream(TaskEvent task) {
 bool Extension::drain() {
   if (!look().has_failed_parent()) return false;
   upstream_ended();
-  return wait_for([](const Run& run) { return run.film_ended; });
+  return wait_for([](const Run& run) { return run.film_ended || run.flushing; }) &&
+         look().film_ended;
 }
 
 // --- the src pad's thread ---
@@ -456,6 +518,7 @@ Status Extension::finish() {
 }
 
 Status Extension::end_early(Error error) {
+  if (is_interrupted()) return interrupted();
   auto failed = look().announced.value_or(TaskEvent{.step = look().step()});
   failed.status = TaskStatus::failed;
   if (auto done = finish(); !done) return done;

@@ -35,6 +35,9 @@ namespace veo::plugin {
 class Extension {
  public:
   Extension(GstElement* element, GstPad* src) : element_(element), src_(src) {}
+  ~Extension();
+  Extension(const Extension&) = delete;
+  Extension& operator=(const Extension&) = delete;
 
   bool set_property(guint id, const GValue* value);
   bool get_property(guint id, GValue* value) const;
@@ -45,19 +48,29 @@ class Extension {
 
   // --- state changes ---
 
-  void start();
+  /// False: there is no thread for it, which is told.
+  [[nodiscard]] bool start();
 
   /// Ends all waits; the job goes on.
   void unlock();
 
-  /// The streaming threads have ended.
+  /// The streaming threads have ended, and the waits: ends what start() began, if it did.
   void stop();
 
   // --- upstream's threads ---
 
   GstFlowReturn chain(GstBuffer* buffer);
 
+  /// Where the bytes that come next are in the parent's file. After the first of them, what came
+  /// already comes again.
+  void take_segment(const GstSegment& segment);
+
   void upstream_ended();
+
+  /// A flush: all waits of upstream's threads end, until end_flush(). The job, and what has come of
+  /// the parent, stay: what comes again is left out.
+  void begin_flush();
+  void end_flush();
 
   void take_upstream(TaskEvent task);
 
@@ -72,6 +85,9 @@ class Extension {
  private:
   enum class Phase { waiting, running, completed, planned, failed };
 
+  /// The part of a buffer that did not come before. Fails where some before it never came.
+  Result<SharedBytes> align(SharedBytes bytes, GstBuffer* buffer);
+
   /// All that there is to know of one run from READY to READY.
   struct Run {
     ElementSettings settings;
@@ -79,6 +95,7 @@ class Extension {
     std::optional<TaskEvent> upstream;
     bool upstream_began = false;  // a buffer, or the end
     bool upstream_ended = false;
+    bool flushing = false;  // upstream's part
     Phase phase = Phase::waiting;
     std::shared_ptr<Source> source;
     std::optional<Error> error;          // set iff failed
@@ -187,10 +204,16 @@ class Extension {
   const std::shared_ptr<Wakeup> wakeup_ = std::make_shared<Wakeup>();
   const std::string instance_ = make_instance();
   PushedStream parent_;
+  // Of upstream's streaming thread, which holds the sink pad's stream lock.
+  struct Arrival {
+    guint64 received = 0;   // bytes of the parent that came, each of which counts once
+    guint64 next = 0;       // offset of the byte that is next, if a buffer does not say it
+    bool restarts = false;  // some come again, by a seek: offsets count from then on
+  };
+  Arrival arrival_;
   std::chrono::steady_clock::time_point started_at_;
 
   // The generation's thread's; the film's once that has planned or failed; stop()'s.
-  std::thread generation_;
   std::optional<Reporter> reporter_;
   std::string notified_task_id_;
 
@@ -207,6 +230,8 @@ class Extension {
   ElementSettings settings_;     // guarded by mutex_
   Join join_ = Join::automatic;  // guarded by mutex_
   Run run_;                      // guarded by mutex_
+
+  std::jthread generation_;  // last: it uses all that is above
 };
 
 }  // namespace veo::plugin

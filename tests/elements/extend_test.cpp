@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -13,6 +14,8 @@
 #include <iostream>
 #include <iterator>
 #include <numeric>
+#include <optional>
+#include <thread>
 
 #include "clips.h"
 #include "command.h"
@@ -369,6 +372,244 @@ TEST_F(Extend, AFailedParentIsFailedWhateverElseWasTold) {
   EXPECT_TRUE(gst_pad_peer_query(source.get(), drain.get()));
   run.stop();
   EXPECT_EQ(numbers(), count_to(64));
+}
+
+/// Stands in for what is upstream of veoextend: a task's file, pushed by a thread of its own.
+class Upstream {
+ public:
+  Upstream(GstElement* extend, const std::string& file)
+      : pad_(GST_PAD(gst_object_ref_sink(gst_pad_new("src", GST_PAD_SRC)))) {
+    const GstPtr<GstPad> sink(gst_element_get_static_pad(extend, "sink"));
+    EXPECT_EQ(gst_pad_link(pad_.get(), sink.get()), GST_PAD_LINK_OK);
+    gst_pad_set_active(pad_.get(), TRUE);
+    std::ifstream stream(file, std::ios::binary);
+    bytes_.assign(std::istreambuf_iterator<char>(stream), {});
+  }
+  ~Upstream() {
+    join();
+    gst_pad_set_active(pad_.get(), FALSE);
+  }
+  Upstream(const Upstream&) = delete;
+  Upstream& operator=(const Upstream&) = delete;
+
+  void begin(const std::string& task_id, const std::string& steps) {
+    push(gst_event_new_stream_start("parent"));
+    auto* const task = gst_structure_new("veo-task", "task-id", G_TYPE_STRING, task_id.c_str(),
+                                         "status", G_TYPE_STRING, "completed", "steps",
+                                         G_TYPE_STRING, steps.c_str(), nullptr);
+    push(gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM_OOB, task));
+  }
+  bool push(GstEvent* event) { return gst_pad_push_event(pad_.get(), event) != FALSE; }
+
+  /// Pushes the file from there to its end, and EOS; ends early where a push is not OK.
+  void start(std::size_t from, bool has_offsets) {
+    join();
+    pushed_ = 0;
+    is_over_ = false;
+    thread_ = std::thread([this, from, has_offsets] {
+      GstSegment segment;
+      gst_segment_init(&segment, GST_FORMAT_BYTES);
+      segment.start = segment.time = segment.position = from;
+      push(gst_event_new_segment(&segment));
+      constexpr std::size_t piece = 60'000;
+      flow_ = GST_FLOW_OK;
+      for (auto at = from; at < bytes_.size() && flow_ == GST_FLOW_OK; at += piece) {
+        const auto size = std::min(piece, bytes_.size() - at);
+        auto* const buffer = gst_buffer_new_memdup(bytes_.data() + at, size);
+        if (has_offsets) GST_BUFFER_OFFSET(buffer) = at;
+        flow_ = gst_pad_push(pad_.get(), buffer);
+        if (flow_ == GST_FLOW_OK) pushed_ = at + size;
+      }
+      if (flow_ == GST_FLOW_OK) push(gst_event_new_eos());
+      is_over_ = true;
+    });
+  }
+  /// What the last push came back with.
+  GstFlowReturn join() {
+    if (thread_.joinable()) thread_.join();
+    return flow_;
+  }
+  [[nodiscard]] bool is_over() const { return is_over_; }
+  [[nodiscard]] std::size_t pushed() const { return pushed_; }
+  [[nodiscard]] std::size_t size() const { return bytes_.size(); }
+
+ private:
+  const GstPtr<GstPad> pad_;
+  std::string bytes_;
+  std::thread thread_;
+  std::atomic<GstFlowReturn> flow_ = GST_FLOW_OK;
+  std::atomic<std::size_t> pushed_ = 0;
+  std::atomic<bool> is_over_ = false;
+};
+
+/// Downstream takes nothing until let_go(), so that the parent's bytes wait in veoextend.
+class ExtendFlush : public Extend {
+ protected:
+  static constexpr std::size_t window = 1U << 20U;  // what is held of them at least
+
+  void SetUp() override {
+    parent_ = clip("a.mp4", 0, 96, "-qp 1 -g 1 -movflags faststart", "640x360");
+    more_ = clip("b.mp4", 96, 24, "", "640x360");
+    // The film's first fragment, and what is held: the rest waits.
+    ASSERT_GT(std::filesystem::file_size(parent_), 2 * window);
+    simulator_.emplace(
+        Simulator::start({"--generation-time", "0s", "--clip", parent_, "--clip", more_}));
+    ASSERT_FALSE(make(*simulator_, "veosrc prompt=A")->failure());
+    const std::string id = simulator_->state().at("tasks").at(0).at("id");
+    run_ = std::make_unique<TestPipeline>(
+        "veoextend name=extend prompt=B join=append ! filesink location=" + film());
+    run_->use(*simulator_, shares_cache);
+    src_.reset(gst_element_get_static_pad(run_->element("extend").get(), "src"));
+    probe_ = gst_pad_add_probe(
+        src_.get(),
+        static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER),
+        [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_OK; }, nullptr, nullptr);
+    upstream_ = std::make_unique<Upstream>(run_->element("extend").get(), parent_);
+    run_->start();
+    upstream_->begin(id, id + ":0:96");
+    push_until_it_waits(0, true);
+    ASSERT_TRUE(comes([&] { return !task_id().empty(); }));
+  }
+  void TearDown() override {
+    if (run_) run_->stop();
+    upstream_.reset();
+  }
+  void push_until_it_waits(std::size_t from, bool has_offsets) {
+    upstream_->start(from, has_offsets);
+    ASSERT_TRUE(comes([&] { return upstream_->pushed() >= window; }));
+    EXPECT_FALSE(upstream_->is_over());
+  }
+  void flush() {
+    EXPECT_TRUE(upstream_->push(gst_event_new_flush_start()));
+    ASSERT_TRUE(comes([&] { return upstream_->is_over(); })) << "upstream's thread is held";
+    EXPECT_EQ(upstream_->join(), GST_FLOW_FLUSHING);
+    EXPECT_TRUE(upstream_->push(gst_event_new_flush_stop(TRUE)));
+  }
+  void let_go() { gst_pad_remove_probe(src_.get(), probe_); }
+  void expect_film() {
+    ASSERT_TRUE(run_->next(GST_MESSAGE_EOS));
+    ASSERT_FALSE(run_->failure()) << run_->failure()->text;
+    EXPECT_EQ(upstream_->join(), GST_FLOW_OK);
+    run_->stop();
+    EXPECT_EQ(pictures(film()), pictures(parent_) + pictures(more_));
+    EXPECT_EQ(simulator_->state().at("charges"), 2);
+    EXPECT_EQ(simulator_->state().at("submissions"), 2);
+  }
+  [[nodiscard]] std::string task_id() const {
+    gchar* id = nullptr;
+    g_object_get(run_->element("extend").get(), "task-id", &id, nullptr);
+    const std::unique_ptr<char, decltype(&g_free)> owned(id, g_free);
+    return id == nullptr ? "" : id;
+  }
+
+  std::string parent_;
+  std::string more_;
+  std::optional<Simulator> simulator_;
+  std::unique_ptr<TestPipeline> run_;
+  GstPtr<GstPad> src_;
+  gulong probe_ = 0;
+  std::unique_ptr<Upstream> upstream_;
+};
+
+// A seek by another branch of a tee, for instance, and some more.
+TEST_F(ExtendFlush, EachByteIsTakenOnceWhereverItBeginsAgain) {
+  flush();
+  for (const std::size_t from : {0UL, 500'001UL, 1'000'000UL}) {
+    for (const bool has_offsets : {true, false}) {
+      push_until_it_waits(from, has_offsets);
+      flush();
+    }
+  }
+  let_go();
+  upstream_->start(100'000, true);
+  expect_film();
+}
+
+TEST_F(ExtendFlush, BytesThatWereLeftOutAreAnError) {
+  flush();
+  upstream_->start(upstream_->size() - 100'000, true);
+  ASSERT_TRUE(run_->next(GST_MESSAGE_EOS));
+  ASSERT_TRUE(run_->failure());
+  EXPECT_EQ(run_->failure()->details.at("code"), "bad-media");
+  EXPECT_EQ(run_->failure()->details.at("task-id"),
+            simulator_->state().at("tasks").at(1).at("id").get<std::string>());
+  EXPECT_THAT(run_->failure()->text, HasSubstr("left out"));
+  EXPECT_EQ(upstream_->join(), GST_FLOW_ERROR);
+  run_->stop();
+  EXPECT_EQ(simulator_->state().at("charges"), 2);
+}
+
+TEST_F(ExtendFlush, ASeekOfTheFilmIsRefusedAndChangesNothing) {
+  EXPECT_FALSE(gst_element_seek_simple(run_->element("extend").get(), GST_FORMAT_BYTES,
+                                       GST_SEEK_FLAG_FLUSH, 0));
+  let_go();
+  expect_film();
+}
+
+TEST_F(Extend, ABrokenContinuationLeavesTheParentWholeAndEnds) {
+  const auto parent = clip("a.mp4", 0, 48);
+  const auto more = clip("b.mp4", 48, 48);
+  // The last picture, by its offset (ISO/IEC 14496-12, 8.6.1.3), is shown two days later.
+  std::fstream file(more, std::ios::in | std::ios::out | std::ios::binary);
+  std::string bytes(std::istreambuf_iterator<char>(file), {});
+  const auto table = bytes.find("ctts");
+  ASSERT_NE(table, bytes.npos);
+  const auto count = static_cast<std::size_t>(static_cast<unsigned char>(bytes[table + 11]));
+  ASSERT_GT(count, 2U);
+  file.clear();
+  file.seekp(static_cast<std::streamoff>(table + 12 + 8 * count - 4));
+  file << "\x7F\xFF\xFF\xFF" << std::flush;
+  file.close();
+  const auto simulator =
+      Simulator::start({"--generation-time", "0s", "--clip", parent, "--clip", more});
+  const auto run = make(simulator, "veosrc prompt=A ! veoextend prompt=B join=append");
+  ASSERT_TRUE(run->failure());
+  EXPECT_EQ(run->failure()->details.at("code"), "bad-media");
+  EXPECT_EQ(run->failure()->details.at("task-id"),
+            simulator.state().at("tasks").at(1).at("id").get<std::string>());
+  EXPECT_THAT(run->failure()->text, HasSubstr("timestamps are damaged"));
+  // All pictures of both but the last one of the second.
+  const auto whole = pictures(parent);
+  EXPECT_EQ(pictures(film()).substr(0, whole.size()), whole);
+  EXPECT_LT(std::filesystem::file_size(film()),
+            2 * (std::filesystem::file_size(parent) + std::filesystem::file_size(more)));
+}
+
+TEST_F(Extend, ARunThatCannotBeginLeavesNothing) {
+  const auto simulator = quick();
+  for (int i = 0; i < 20; ++i) {
+    TestPipeline run("veoextend name=extend prompt=B ! fakesink");
+    run.use(simulator);
+    const auto extend = run.element("extend");
+    for (const char* name : {"src", "sink"}) {
+      const GstPtr<GstPad> pad(gst_element_get_static_pad(extend.get(), name));
+      auto* const activate = GST_PAD_ACTIVATEMODEFUNC(pad.get());
+      gst_pad_set_activatemode_function(
+          pad.get(), [](GstPad*, GstObject*, GstPadMode, gboolean) -> gboolean { return FALSE; });
+      EXPECT_EQ(gst_element_set_state(extend.get(), GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+      gst_pad_set_activatemode_function(pad.get(), activate);
+    }
+    // It begins once that is over.
+    if (i % 2 == 0) {
+      EXPECT_NE(gst_element_set_state(extend.get(), GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+    }
+    gst_element_set_state(extend.get(), GST_STATE_NULL);
+  }
+  EXPECT_EQ(simulator.state().at("submissions"), 0);
+}
+
+TEST_F(Extend, AWaitIsEndedAHundredTimes) {
+  const auto simulator = quick({"--fault", "task:slow=1h"});
+  for (const std::string join : {"auto", "append"}) {
+    TestPipeline run("veosrc prompt=A ! veoextend prompt=B join=" + join + " ! fakesink");
+    run.use(simulator, shares_cache);
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_NE(gst_element_set_state(run.pipeline(), GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+      EXPECT_EQ(gst_element_set_state(run.pipeline(), GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);
+    }
+    EXPECT_FALSE(run.failure());
+  }
+  EXPECT_LE(simulator.state().at("charges"), 1);
 }
 
 class ExtendFailure : public Extend, public testing::WithParamInterface<std::string> {};
