@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <iostream>
 #include <iterator>
 #include <numeric>
@@ -460,10 +461,7 @@ class ExtendFlush : public Extend {
         "veoextend name=extend prompt=B join=append ! filesink location=" + film());
     run_->use(*simulator_, shares_cache);
     src_.reset(gst_element_get_static_pad(run_->element("extend").get(), "src"));
-    probe_ = gst_pad_add_probe(
-        src_.get(),
-        static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER),
-        [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_OK; }, nullptr, nullptr);
+    probe_ = block(src_.get());
     upstream_ = std::make_unique<Upstream>(run_->element("extend").get(), parent_);
     run_->start();
     upstream_->begin(id, id + ":0:96");
@@ -473,6 +471,11 @@ class ExtendFlush : public Extend {
   void TearDown() override {
     if (run_) run_->stop();
     upstream_.reset();
+  }
+  static gulong block(GstPad* pad) {
+    return gst_pad_add_probe(
+        pad, static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER),
+        [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_OK; }, nullptr, nullptr);
   }
   void push_until_it_waits(std::size_t from, bool has_offsets) {
     upstream_->start(from, has_offsets);
@@ -523,6 +526,43 @@ TEST_F(ExtendFlush, EachByteIsTakenOnceWhereverItBeginsAgain) {
   let_go();
   upstream_->start(100'000, true);
   expect_film();
+}
+
+TEST_F(ExtendFlush, ASeekOfAnotherBranchIsNotHeldUp) {
+  run_->stop();
+  std::filesystem::remove(film());
+  TestPipeline run(
+      "veosrc prompt=A ! tee name=t ! queue ! fakesink name=other async=false sync=false t. ! "
+      "veoextend name=extend prompt=B join=append ! filesink async=false location=" +
+      film());
+  run.use(*simulator_, shares_cache);
+  const GstPtr<GstPad> src(gst_element_get_static_pad(run.element("extend").get(), "src"));
+  const auto probe = block(src.get());
+  std::atomic<std::size_t> arrived = 0;
+  const GstPtr<GstPad> other(gst_element_get_static_pad(run.element("other").get(), "sink"));
+  gst_pad_add_probe(
+      other.get(), GST_PAD_PROBE_TYPE_BUFFER,
+      [](GstPad*, GstPadProbeInfo* info, gpointer into) {
+        *static_cast<std::atomic<std::size_t>*>(into) +=
+            gst_buffer_get_size(GST_PAD_PROBE_INFO_BUFFER(info));
+        return GST_PAD_PROBE_OK;
+      },
+      &arrived, nullptr);
+  run.start();
+  ASSERT_TRUE(comes([&] { return arrived >= window; }));
+  auto seek = std::async(std::launch::async, [&run] {
+    return gst_element_seek_simple(run.element("other").get(), GST_FORMAT_BYTES,
+                                   GST_SEEK_FLAG_FLUSH, 0);
+  });
+  const bool has_returned = seek.wait_for(30s) == std::future_status::ready;
+  EXPECT_TRUE(has_returned) << "it waits for the film";
+  gst_pad_remove_probe(src.get(), probe);
+  EXPECT_TRUE(seek.get());
+  ASSERT_TRUE(run.next(GST_MESSAGE_EOS));
+  EXPECT_FALSE(run.failure()) << run.failure()->text;
+  run.stop();
+  EXPECT_EQ(pictures(film()), pictures(parent_) + pictures(more_));
+  EXPECT_EQ(simulator_->state().at("charges"), 2);
 }
 
 TEST_F(ExtendFlush, BytesThatWereLeftOutAreAnError) {
