@@ -465,7 +465,7 @@ class ExtendFlush : public Extend {
     upstream_ = std::make_unique<Upstream>(run_->element("extend").get(), parent_);
     run_->start();
     upstream_->begin(id, id + ":0:96");
-    push_until_it_waits(0, true);
+    ASSERT_NO_FATAL_FAILURE(push_until_it_waits(0, true));
     ASSERT_TRUE(comes([&] { return !task_id().empty(); }));
   }
   void TearDown() override {
@@ -516,11 +516,11 @@ class ExtendFlush : public Extend {
 
 // A seek by another branch of a tee, for instance, and some more.
 TEST_F(ExtendFlush, EachByteIsTakenOnceWhereverItBeginsAgain) {
-  flush();
+  ASSERT_NO_FATAL_FAILURE(flush());
   for (const std::size_t from : {0UL, 500'001UL, 1'000'000UL}) {
     for (const bool has_offsets : {true, false}) {
-      push_until_it_waits(from, has_offsets);
-      flush();
+      ASSERT_NO_FATAL_FAILURE(push_until_it_waits(from, has_offsets));
+      ASSERT_NO_FATAL_FAILURE(flush());
     }
   }
   let_go();
@@ -566,7 +566,7 @@ TEST_F(ExtendFlush, ASeekOfAnotherBranchIsNotHeldUp) {
 }
 
 TEST_F(ExtendFlush, BytesThatWereLeftOutAreAnError) {
-  flush();
+  ASSERT_NO_FATAL_FAILURE(flush());
   upstream_->start(upstream_->size() - 100'000, true);
   ASSERT_TRUE(run_->next(GST_MESSAGE_EOS));
   ASSERT_TRUE(run_->failure());

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <fstream>
 #include <iterator>
@@ -284,7 +285,31 @@ TEST_F(ClipLimits, ARateIsAtMostAThousandFramesASecond) {
   }
 }
 
-// Many clips cannot be larger than a film of them all.
+// Nothing is to be paid for a continuation of what cannot be joined.
+TEST_F(ClipLimits, AProbeRefusesWhatAJoinWould) {
+  const auto clip = make("");
+  auto main_profile = clip;
+  const std::uint8_t low_complexity[] = {0x11, 0x90};  // 48 kHz, stereo
+  const auto esds =
+      std::search(main_profile.begin() + static_cast<std::ptrdiff_t>(box(clip, "stts", 1) - 200),
+                  main_profile.end(), std::begin(low_complexity), std::end(low_complexity));
+  ASSERT_NE(esds, main_profile.end());
+  *esds = 0x09;
+  MemoryStream sound(main_profile);
+  const auto format = probe(sound);
+  ASSERT_FALSE(format);
+  EXPECT_THAT(format.error().message, HasSubstr("AAC-LC"));
+
+  auto no_sets = clip;
+  const std::string type = "avcC";
+  const auto avcc = std::search(no_sets.begin(), no_sets.end(), type.begin(), type.end());
+  ASSERT_NE(avcc, no_sets.end());
+  *(avcc + 4) = 9;  // the version
+  MemoryStream pictures(no_sets);
+  EXPECT_FALSE(probe(pictures));
+}
+
+// Else a small file would make a film of any size.
 TEST_F(ClipLimits, NoByteIsUsedTwice) {
   auto clip = make("");
   // All chunks of the video are its first one.

@@ -44,6 +44,7 @@ std::optional<Error> find_mismatch(const ClipFormat& film, const ClipFormat& cli
 Result<ClipFormat> probe(ByteStream& clip) {
   const auto reader = ClipReader::open(clip);
   if (!reader) return fail(reader.error());
+  if (const auto joinable = (*reader)->joinable(); !joinable) return fail(joinable.error());
   return (*reader)->format();
 }
 

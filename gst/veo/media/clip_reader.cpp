@@ -24,6 +24,11 @@ int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictiona
   return AVERROR(EPERM);
 }
 
+std::span<const std::uint8_t> extradata_of(const AVStream& stream) {
+  const auto& codec = *stream.codecpar;
+  return {codec.extradata, static_cast<std::size_t>(codec.extradata_size)};
+}
+
 Error interruption() {
   return {.code = ErrorCode::network, .message = "The wait was interrupted."};
 }
@@ -254,6 +259,14 @@ Status ClipReader::check_index(const AVStream& stream) const {
     if (!done) return done;
   }
   return {};
+}
+
+Result<avc::Configuration> ClipReader::joinable() const {
+  if (audio_ != nullptr) {
+    const auto asc = extradata_of(*audio_);
+    if (asc.size() < 2 || asc[0] >> 3U != 2) return fail(bad_media("Its sound is not AAC-LC."));
+  }
+  return avc::parse_configuration(extradata_of(*video_));
 }
 
 Status ClipReader::read_first_picture() {

@@ -4,12 +4,11 @@
 // clip_limits.h.
 #pragma once
 
-#include <array>
 #include <deque>
 #include <memory>
 #include <optional>
-#include <string>
 
+#include "avc.h"
 #include "clip_limits.h"
 #include "libav_ptr.h"
 #include "veo/core/result.h"
@@ -32,6 +31,9 @@ class ClipReader {
   [[nodiscard]] const AVStream& video() const { return *video_; }
   /// Null: there is none.
   [[nodiscard]] const AVStream* audio() const { return audio_; }
+  /// Its H.264's. Fails with bad_media where no film takes the clip: where that is damaged, or the
+  /// sound is not AAC-LC.
+  [[nodiscard]] Result<avc::Configuration> joinable() const;
   /// By how many frames decoding runs ahead of showing.
   [[nodiscard]] int reorder_depth() const { return reorder_depth_; }
 

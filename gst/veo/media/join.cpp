@@ -48,11 +48,6 @@ bool set_extradata(AVCodecParameters& to, std::span<const std::uint8_t> bytes) {
   return true;
 }
 
-std::span<const std::uint8_t> extradata_of(const AVStream& stream) {
-  const auto& codec = *stream.codecpar;
-  return {codec.extradata, static_cast<std::size_t>(codec.extradata_size)};
-}
-
 PacketPtr make_packet(std::span<const std::uint8_t> bytes) {
   PacketPtr packet(av_packet_alloc());
   if (!packet || av_new_packet(packet.get(), static_cast<int>(bytes.size())) < 0) return nullptr;
@@ -152,12 +147,8 @@ struct Joiner::Private {
     auto opened = ClipReader::open(from, true);
     if (!opened) return fail(std::move(opened.error()));
     auto& reader = **opened;
-    auto configuration = avc::parse_configuration(extradata_of(reader.video()));
+    auto configuration = reader.joinable();
     if (!configuration) return fail(std::move(configuration.error()));
-    if (reader.audio() != nullptr) {
-      const auto asc = extradata_of(*reader.audio());
-      if (asc.size() < 2 || asc[0] >> 3U != 2) return fail(bad_media("Its sound is not AAC-LC."));
-    }
     if (film) {
       if (auto mismatch = find_mismatch(format, reader.format())) return fail(std::move(*mismatch));
     }

@@ -45,8 +45,8 @@ std::string describe(const ClipFormat& format);
 /// differ: each AAC frame says how many it has.
 std::optional<Error> find_mismatch(const ClipFormat& film, const ClipFormat& clip);
 
-/// Reads the header of a clip, and waits for it. Fails with bad_media, and with what `clip` fails
-/// with.
+/// Reads the header of a clip, and waits for it. Fails with bad_media, also where no film takes the
+/// clip, and with what `clip` fails with.
 Result<ClipFormat> probe(ByteStream& clip);
 
 }  // namespace veo::media
