@@ -158,9 +158,10 @@ Result<SharedBytes> Extension::align(SharedBytes bytes, GstBuffer* buffer) {
 }
 
 void Extension::take_segment(const GstSegment& segment) {
-  arrival_.restarts = arrival_.restarts || arrival_.received > 0;
   // Of another format, it says nothing of bytes.
-  if (segment.format == GST_FORMAT_BYTES) arrival_.next = segment.start;
+  if (segment.format != GST_FORMAT_BYTES) return;
+  arrival_.restarts = arrival_.restarts || arrival_.received > 0;
+  arrival_.next = segment.start;
 }
 
 void Extension::begin_flush() {
