@@ -11,7 +11,6 @@
 #include <string_view>
 #include <utility>
 
-#include "veo/core/catalog.h"
 #include "veo/core/intent.h"
 #include "veo/source/options.h"
 #include "veo/system/environment.h"
@@ -98,9 +97,6 @@ std::string read_line(const std::string& text, Source::Settings& settings, bool&
     return std::string("it is no JSON: ") + error.what();
   }
   names_its_take = object.contains("take");
-  if (!settings.task_id.empty() && !is_task_id(settings.task_id)) {
-    return "task-id: a task id has 1 to 128 of the characters A-Z a-z 0-9 . _ -";
-  }
   if (names_its_take && !settings.request_id.empty())
     return "take and request-id exclude each other";
   return "";

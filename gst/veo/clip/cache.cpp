@@ -16,9 +16,9 @@
 #include <tuple>
 #include <vector>
 
-#include "veo/core/catalog.h"
 #include "veo/core/digest.h"
 #include "veo/core/error_table.h"
+#include "veo/core/task_id.h"
 #include "veo/system/private_directory.h"
 
 namespace veo {
@@ -40,10 +40,37 @@ struct GFree {
 };
 using Text = std::unique_ptr<char, GFree>;
 
-/// The clip's name without a suffix. A task id that is no name for a file is hashed.
-std::string stem_of(const ClipIdentity& identity) {
-  const auto task = is_task_id(identity.task_id) ? identity.task_id : sha256_hex(identity.task_id);
+std::string stem_of(const ClipIdentity& identity, const std::string& task) {
   return task + "-" + sha256_hex(identity.api_url).substr(0, 8);
+}
+
+/// The clip's name without a suffix.
+std::string stem_of(const ClipIdentity& identity) {
+  return stem_of(identity, task_file_stem(identity.task_id));
+}
+
+/// The names that it may have: first its own, then that of earlier versions, where it differs: a
+/// hash without a prefix, or the id itself though it begins with a dot.
+std::vector<std::string> stems_of(const ClipIdentity& identity) {
+  const auto& id = identity.task_id;
+  std::vector<std::string> stems{stem_of(identity)};
+  if (task_file_stem(id) == id) return stems;
+  const auto without_dot = "x" + id.substr(std::min<std::size_t>(id.size(), 1));
+  const bool was_plain = id.starts_with('.') && task_file_stem(without_dot) == without_dot;
+  stems.push_back(stem_of(identity, was_plain ? id : sha256_hex(id)));
+  return stems;
+}
+
+/// A key file drops the spaces at a value's end, unless they are escaped.
+void set_text(GKeyFile* file, const char* key, const std::string& text) {
+  g_key_file_set_string(file, group, key, text.c_str());
+  const Text escaped(g_key_file_get_value(file, group, key, nullptr));
+  std::string value(escaped.get());
+  const auto kept = value.find_last_not_of(' ') + 1;
+  const auto spaces = value.size() - kept;
+  value.resize(kept);
+  for (std::size_t i = 0; i < spaces; ++i) value += "\\s";
+  g_key_file_set_value(file, group, key, value.c_str());
 }
 
 std::string intent_part(const std::string& intent) {
@@ -151,10 +178,10 @@ struct Cache::Private {
   [[nodiscard]] bool write_sidecar(const ClipIdentity& identity, const std::string& sha256,
                                    std::uint64_t size) const {
     const KeyFile file(g_key_file_new());
-    g_key_file_set_string(file.get(), group, "api-url", identity.api_url.c_str());
-    g_key_file_set_string(file.get(), group, "task-id", identity.task_id.c_str());
-    g_key_file_set_string(file.get(), group, "intent", identity.intent.c_str());
-    g_key_file_set_string(file.get(), group, "sha256", sha256.c_str());
+    set_text(file.get(), "api-url", identity.api_url);
+    set_text(file.get(), "task-id", identity.task_id);
+    set_text(file.get(), "intent", identity.intent);
+    set_text(file.get(), "sha256", sha256);
     g_key_file_set_uint64(file.get(), group, "size", size);
     gsize length = 0;
     const Text text(g_key_file_to_data(file.get(), &length, nullptr));
@@ -205,14 +232,15 @@ struct Cache::Private {
                     .size = g_key_file_get_uint64(file.get(), group, "size", nullptr),
                     .path = {}};
     if (clip.identity.task_id.empty() || clip.sha256.empty()) return nothing;
-    const auto clip_name = stem_of(clip.identity) + std::string(clip_suffix);
-    const auto clip_file = open(clip_name, O_PATH);
-    if (!clip_file) {
-      if (errno == ENOENT) return nothing;
-      return fail(unreadable(clip_name));
+    for (const auto& stem : stems_of(clip.identity)) {
+      const auto clip_name = stem + std::string(clip_suffix);
+      if (open(clip_name, O_PATH)) {
+        clip.path = path_of(clip_name);
+        return std::optional(std::move(clip));
+      }
+      if (errno != ENOENT) return fail(unreadable(clip_name));
     }
-    clip.path = path_of(clip_name);
-    return std::optional(std::move(clip));
+    return nothing;
   }
 
   [[nodiscard]] Error unreadable(const std::string& name) const {
@@ -373,18 +401,23 @@ Result<CachedClip> Cache::keep(Part& part, const std::string& sha256, std::uint6
 }
 
 std::shared_ptr<const FileHandle> Cache::find(const ClipIdentity& identity, std::uint64_t size) {
-  auto file = p_->open(stem_of(identity) + std::string(clip_suffix), O_RDWR);
-  struct stat info {};
-  if (!file || FileSystem::get().fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
-      static_cast<std::uint64_t>(info.st_size) != size) {
-    return nullptr;
+  for (const auto& stem : stems_of(identity)) {
+    auto file = p_->open(stem + std::string(clip_suffix), O_RDWR);
+    struct stat info {};
+    if (!file || FileSystem::get().fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
+        static_cast<std::uint64_t>(info.st_size) != size) {
+      continue;
+    }
+    lock_whole(file.get(), F_RDLCK);
+    ::futimens(file.get(), nullptr);  // it was played now
+    return std::make_shared<const FileHandle>(std::move(file));
   }
-  lock_whole(file.get(), F_RDLCK);
-  ::futimens(file.get(), nullptr);  // it was played now
-  return std::make_shared<const FileHandle>(std::move(file));
+  return nullptr;
 }
 
-void Cache::remove(const ClipIdentity& identity) { p_->forget(stem_of(identity)); }
+void Cache::remove(const ClipIdentity& identity) {
+  for (const auto& stem : stems_of(identity)) p_->forget(stem);
+}
 
 Result<std::optional<CachedClip>> Cache::find_intent(const std::string& api_url,
                                                      const std::string& intent) {
@@ -397,11 +430,14 @@ Result<std::optional<CachedClip>> Cache::find_intent(const std::string& api_url,
 
 Result<std::optional<CachedClip>> Cache::find_task(const std::string& api_url,
                                                    const std::string& task_id) {
-  const auto prefix = stem_of({.api_url = api_url, .task_id = task_id, .intent = {}}) + ".";
-  return p_->find_sidecar([&](const std::string& name) { return name.starts_with(prefix); },
-                          [&](const ClipIdentity& identity) {
-                            return identity.task_id == task_id && identity.api_url == api_url;
-                          });
+  const auto stems = stems_of({.api_url = api_url, .task_id = task_id, .intent = {}});
+  const auto is_of_task = [&stems](const std::string& name) {
+    return std::ranges::any_of(
+        stems, [&name](const std::string& stem) { return name.starts_with(stem + "."); });
+  };
+  return p_->find_sidecar(is_of_task, [&](const ClipIdentity& identity) {
+    return identity.task_id == task_id && identity.api_url == api_url;
+  });
 }
 
 }  // namespace veo

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "veo/core/mp4_layout.h"
+#include "veo/core/task_id.h"
 #include "veo/http/transport_network.h"
 
 namespace veo {
@@ -129,17 +130,16 @@ std::string ClipDriver::notice() const {
 }
 
 Error ClipDriver::explain(Error failure) const {
-  const auto resume =
-      " The task is complete and paid, and is not lost: play it again with task-id=" +
-      settings_.task_id + ".";
-  failure.message = failure.code == ErrorCode::bad_media
-                        ? "The video of task " + settings_.task_id +
-                              " is not usable: " + failure.message +
-                              " The task is complete and paid: look at what the service delivered "
-                              "with layout=original task-id=" +
-                              settings_.task_id + "."
-                        : "The video of task " + settings_.task_id +
-                              " could not be downloaded: " + failure.message + resume;
+  const auto id = task_property(settings_.task_id);
+  failure.message =
+      "The video of task " + settings_.task_id +
+      (failure.code == ErrorCode::bad_media
+           ? " is not usable: " + failure.message +
+                 " The task is complete and paid: look at what the service delivered with "
+                 "layout=original " +
+                 id + "."
+           : " could not be downloaded: " + failure.message +
+                 " The task is complete and paid, and is not lost: play it again with " + id + ".");
   failure.task_id = settings_.task_id;
   failure.charged = Charged::unknown;
   return failure;

@@ -9,6 +9,8 @@
 #include <utility>
 #include <variant>
 
+#include "veo/core/task_id.h"
+
 namespace veo {
 namespace {
 
@@ -113,8 +115,10 @@ Status check_references(const Request& request) {
       return checked;
     }
   }
-  if (request.extend_task_id && !is_task_id(*request.extend_task_id)) {
-    return refuse("task-id", "'extend_task_id' must be 1 to 128 of A-Z a-z 0-9 . _ and -.");
+  if (request.extend_task_id) {
+    if (const auto flaw = find_task_id_flaw(*request.extend_task_id)) {
+      return refuse("task-id", "'extend_task_id' is no task id: " + *flaw + ".");
+    }
   }
   return {};
 }
@@ -177,13 +181,6 @@ std::optional<std::chrono::seconds> expected_time(const Request& request, const 
   const auto mode = model.seconds.find(spelling(request, model, "mode"));
   if (mode == model.seconds.end()) return std::nullopt;
   return std::chrono::seconds(mode->second);
-}
-
-bool is_task_id(std::string_view text) {
-  constexpr std::size_t max_length = 128;
-  return !text.empty() && text.size() <= max_length && text != "." && text != ".." &&
-         std::ranges::all_of(
-             text, [](char c) { return g_ascii_isalnum(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 }  // namespace veo

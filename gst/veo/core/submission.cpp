@@ -54,7 +54,10 @@ std::string last_seen(const Seen& seen) {
   if (!seen.answer.error.service_message.empty()) {
     return status + ", \"" + seen.answer.error.service_message + "\"";
   }
-  return status + (seen.in_class(2) ? " without a task id" : "");
+  if (!seen.in_class(2)) return status;
+  if (seen.answer.unusable_task_id.empty()) return status + " without a task id";
+  // Most likely it was accepted. What cannot be named cannot be asked for, so a person has to look.
+  return status + " with a task id that cannot be used: " + seen.answer.unusable_task_id;
 }
 
 Error may_be_paid(const Seen& seen) {
@@ -103,7 +106,8 @@ constexpr Row rows[] = {
     // 2xx with a task id, whatever else it says.
     {[](const Seen& s) { return s.in_class(2) && s.answer.task_id && !s.answer.task_id->empty(); },
      Submitted::Kind::accepted, Charged::no, nothing},
-    // All else: lost or half answers, 3xx, 408, 409, 421, other 5xx, 2xx without an id.
+    // All else: lost or half answers, 3xx, 408, 409, 421, other 5xx, 2xx without an id, or with a
+    // text that breaks the rule of task ids.
     {[](const Seen&) { return true; },  //
      Submitted::Kind::unknown, Charged::unknown, may_be_paid},
 };

@@ -5,6 +5,8 @@
 #include <cassert>
 #include <utility>
 
+#include "veo/core/task_id.h"
+
 namespace veo {
 
 using namespace std::chrono_literals;
@@ -123,8 +125,8 @@ void TaskMachine::plan_retry(Time now, double random,
 }
 
 std::string TaskMachine::resume_hint() const {
-  return " The task goes on at the service, and stays paid: play it later with task-id=" +
-         task_id_ + ".";
+  return " The task goes on at the service, and stays paid: play it later with " +
+         task_property(task_id_) + ".";
 }
 
 void TaskMachine::fail_with(Error error) {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "veo/core/intent.h"
+#include "veo/core/task_id.h"
 
 namespace veo {
 
@@ -76,7 +77,7 @@ Error unknown_submission(const Record& record, bool offers_line) {
                      " credits) was sent, and may have been accepted and paid: ";
   text += record.error_message.empty() ? "no answer of it was recorded." : record.error_message;
   if (!record.task_id.empty()) {
-    text += " It named the task " + record.task_id + ": try task-id=" + record.task_id +
+    text += " It named the task " + record.task_id + ": try " + task_property(record.task_id) +
             " on the same line first.";
   }
   if (record.balance) text += balance_hint(*record.balance);

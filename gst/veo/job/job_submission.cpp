@@ -6,6 +6,7 @@
 
 #include "job_private.h"
 #include "veo/core/callback.h"
+#include "veo/core/task_id.h"
 #include "veo/core/unknown_submission.h"
 
 namespace veo {
@@ -21,7 +22,7 @@ constexpr unsigned tries_before_a_word = 3;   // other processes may just be wri
 Error unrecorded(const std::string& task_id, const Status& written) {
   return {.code = ErrorCode::ledger,
           .message = "Task " + task_id + " is accepted and paid, but could not be recorded: " +
-                     written.error().message + " Keep its id: task-id=" + task_id +
+                     written.error().message + " Keep its id: " + task_property(task_id) +
                      " plays it at no further cost. Nothing else is submitted.",
           .task_id = task_id,
           .charged = Charged::unknown};

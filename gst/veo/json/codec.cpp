@@ -13,9 +13,14 @@
 
 #include "document.h"
 #include "veo/core/error_table.h"
+#include "veo/core/escape.h"
+#include "veo/core/task_id.h"
 
 namespace veo::json {
 namespace {
+
+/// Of what is no task id: four times what one has, so that a person can look for it.
+constexpr std::size_t longest_shown_id = 4 * longest_task_id;
 
 // --- Requests --------------------------------------------------------------------------------
 
@@ -79,6 +84,11 @@ bool read(const Value& value, std::optional<T> (Value::*as)() const, std::option
   return into.has_value();
 }
 
+/// An id by which the service can be asked; nullopt where it would not take it back.
+std::optional<std::string> usable_id(std::optional<std::string> text) {
+  return text && is_task_id(*text) ? std::move(text) : std::nullopt;
+}
+
 std::optional<std::string> non_empty(std::optional<std::string> text) {
   return text && !text->empty() ? std::move(text) : std::nullopt;
 }
@@ -104,7 +114,7 @@ Flaw read_output(const Value& output, TaskReport& report) {
   }
   // No documented answer has it, so that another type is no broken promise.
   if (!report.upstream_task_id) {
-    report.upstream_task_id = non_empty(metadata["upstream_task_id"].string());
+    report.upstream_task_id = usable_id(metadata["upstream_task_id"].string());
   }
   return std::nullopt;
 }
@@ -151,7 +161,7 @@ Flaw read_task(const Value& root, std::string_view task_id, TaskReport& report) 
     return "'completed_at' is not an integer";
   }
   report.progress = root["progress"].number();
-  report.upstream_task_id = non_empty(root["upstream_task_id"].string());
+  report.upstream_task_id = usable_id(root["upstream_task_id"].string());
 
   if (report.status == TaskStatus::completed) return read_output(root["output"], report);
   if (report.status == TaskStatus::failed) report.failure = failure_of(report, root["error"]);
@@ -199,7 +209,13 @@ SubmissionAnswer decode_submission(unsigned status, std::string_view body) {
   const auto document = Document::parse(body);
   if (!document) return answer;
   const auto root = document->root();
-  answer.task_id = non_empty(root["data"]["taskId"].string());
+  if (auto id = non_empty(root["data"]["taskId"].string())) {
+    if (const auto flaw = find_task_id_flaw(*id)) {
+      answer.unusable_task_id = *flaw + " (\"" + escaped(*id, longest_shown_id) + "\")";
+    } else {
+      answer.task_id = std::move(id);
+    }
+  }
   answer.well_formed_error = root["error"]["code"].string().has_value();
   if (answer.well_formed_error) answer.error = decode_error(status, body);
   return answer;

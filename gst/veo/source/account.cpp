@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "storage.h"
-#include "veo/core/catalog.h"
+#include "veo/core/task_id.h"
 #include "veo/http/io_thread.h"
 #include "veo/job/service.h"
 #include "veo/ledger/ledger.h"
@@ -87,9 +87,8 @@ std::optional<Result<TaskReport>> query_task(const AccessOptions& access,
                                              const NetworkSettings& network,
                                              const std::string& task_id,
                                              const std::shared_ptr<Wakeup>& wakeup) {
-  if (!is_task_id(task_id)) {
-    return fail({.code = ErrorCode::invalid_request,
-                 .message = "task-id: a task id has 1 to 128 of the characters A-Z a-z 0-9 . _ -"});
+  if (auto named = check_task_id("task-id", task_id); !named) {
+    return fail(std::move(named.error()));
   }
   return ask<TaskReport>(
       access, network, wakeup, [task_id](Service& service, const auto& answered) {

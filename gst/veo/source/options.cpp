@@ -12,6 +12,9 @@
 #include <memory>
 #include <optional>
 
+#include "veo/core/escape.h"
+#include "veo/core/task_id.h"
+
 namespace veo {
 
 namespace {
@@ -86,6 +89,8 @@ std::string new_instance() {
   return uuid.get();
 }
 
+constexpr std::string_view task_form = "TASK";
+
 constexpr Option table[] = {
     {"prompt", Group::request, "TEXT", "what the video shows and sounds like", false,
      [](S& s, const std::string& text) { return set_text(s.request.prompt, text); }},
@@ -143,9 +148,9 @@ constexpr Option table[] = {
     {"callback-listen", Group::waiting, "ADDRESS:PORT",
      "listen there for the service's callbacks, which wake a query (default: polling alone)", false,
      [](S& s, const std::string& text) { return set_text(s.callback_listen, text); }},
-    {"extend-task-id", Group::request, "TASK", "continue the video of this completed task", false,
-     [](S& s, const std::string& text) { return set_text(s.request.extend_task_id, text); }},
-    {"task-id", Group::money, "TASK", "take this task: nothing is submitted or paid", false,
+    {"extend-task-id", Group::request, task_form, "continue the video of this completed task",
+     false, [](S& s, const std::string& text) { return set_text(s.request.extend_task_id, text); }},
+    {"task-id", Group::money, task_form, "take this task: nothing is submitted or paid", false,
      [](S& s, const std::string& text) { return set_text(s.task_id, text); }},
 
     {"take", Group::money, "N", "another take of the same request is another task (default 1)",
@@ -230,6 +235,9 @@ constexpr Option table[] = {
      }},
 };
 
+/// Of a text that may be anything, in a message.
+constexpr std::size_t longest_shown = 200;
+
 Error refuse(std::string message) {
   return {.code = ErrorCode::invalid_request, .message = std::move(message) + " Nothing was sent."};
 }
@@ -243,9 +251,13 @@ Status set_option(Source::Settings& settings, std::string_view name, const std::
   if (found == std::end(table)) {
     return fail(refuse("There is no option \"" + std::string(name) + "\"."));
   }
+  // An empty one unsets it.
+  if (found->form == task_form && !text.empty()) {
+    if (auto named = check_task_id(name, text); !named) return named;
+  }
   if (found->set(settings, text)) return {};
-  return fail(refuse(std::string(name) + ": \"" + text + "\" is not of the form " +
-                     std::string(found->form) + "."));
+  return fail(refuse(std::string(name) + ": \"" + escaped(text, longest_shown) +
+                     "\" is not of the form " + std::string(found->form) + "."));
 }
 
 }  // namespace veo

@@ -14,6 +14,7 @@
 #include "veo/core/budget.h"
 #include "veo/core/callback.h"
 #include "veo/core/intent.h"
+#include "veo/core/task_id.h"
 #include "veo/core/url_policy.h"
 #include "veo/http/io_thread.h"
 #include "veo/ledger/ledger.h"
@@ -336,9 +337,10 @@ Result<std::unique_ptr<Source>> Source::make(Settings settings, std::weak_ptr<Wa
   if (!api_url) return fail(std::move(api_url.error()));
   auto limit = parse_cache_size(environment::get("VEO_CACHE_SIZE"));
   if (!limit) return fail(std::move(limit.error()));
-  if (!settings.task_id.empty() && !is_task_id(settings.task_id)) {
-    return fail({.code = ErrorCode::invalid_request,
-                 .message = "task-id: a task id has 1 to 128 of the characters A-Z a-z 0-9 . _ -"});
+  if (!settings.task_id.empty()) {
+    if (auto named = check_task_id("task-id", settings.task_id); !named) {
+      return fail(std::move(named.error()));
+    }
   }
 
   std::unique_ptr<Source> source(new Source);

@@ -10,7 +10,7 @@
 #include <set>
 #include <string_view>
 
-#include "veo/core/catalog.h"
+#include "veo/core/task_id.h"
 #include "veo/source/options.h"
 
 namespace veo {
@@ -35,7 +35,7 @@ Error refusal(const std::string& why) {
 
 Result<Uri> parse_task(std::string id, bool has_query) {
   if (!is_task_id(id)) {
-    return fail(refusal("a task id has 1 to 128 of the characters A-Z a-z 0-9 . _ -"));
+    return fail(refusal("a task id has 1 to 512 bytes of UTF-8 without control characters."));
   }
   if (has_query) return fail(refusal("veo:task/ID takes no parameters."));
   return Uri{.task_id = std::move(id), .parameters = {}};

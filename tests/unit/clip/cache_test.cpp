@@ -22,6 +22,7 @@
 #include "command.h"
 #include "process.h"
 #include "veo/core/digest.h"
+#include "veo/core/task_id.h"
 
 namespace veo {
 namespace {
@@ -261,7 +262,31 @@ TEST_P(WeirdTaskId, IsAClipLikeAnyOther) {
 INSTANTIATE_TEST_SUITE_P(All, WeirdTaskId,
                          testing::Values("..", ".", "../T", "/etc/passwd", "a/b",
                                          std::string(300, 'x'), "山", "a b", "a\nb", " a ",
-                                         "a=b;c\\d", "-rf", "T.mp4"));
+                                         "a=b;c\\d", " ", "a  ", "\\s", ".hidden",
+                                         std::string(512, 'x'), "-rf", "T.mp4"));
+
+// Earlier versions had other names for ids that are no file names.
+TEST_F(CacheTest, AClipIsFoundByItsOldName) {
+  for (const std::string id : {".hidden", "models/x/1", "..x"}) {
+    const auto identity = clip_of(id);
+    const auto clip = keep(cache(), identity, "the clip");
+    const auto now = task_file_stem(id) + stem_end;
+    const auto before = (id.starts_with('.') ? id : sha256_hex(id)) + stem_end;
+    for (const auto& name : names()) {
+      ASSERT_TRUE(name.starts_with(now + ".")) << name;
+      std::filesystem::rename(file(name), file(before + name.substr(now.size())));
+    }
+    EXPECT_EQ(read(cache(), identity, 8), "the clip") << id;
+    const auto by_task = cache().find_task(identity.api_url, id);
+    ASSERT_TRUE(by_task && *by_task) << id;
+    EXPECT_EQ((*by_task)->path, file(before + ".mp4"));
+    const auto by_intent = cache().find_intent(identity.api_url, identity.intent);
+    ASSERT_TRUE(by_intent && *by_intent) << id;
+    EXPECT_EQ((*by_intent)->path, file(before + ".mp4"));
+    cache().remove(identity);
+    EXPECT_THAT(names(), IsEmpty());
+  }
+}
 
 TEST_F(CacheTest, IsOneForAProcess) {
   const auto one = open(std::nullopt);

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 namespace veo::json {
 namespace {
@@ -145,6 +146,44 @@ TEST(Submission, TaskIdCountsWhateverElseIsThere) {
        }) {
     EXPECT_EQ(decode_submission(200, body).task_id, "id") << body;
   }
+}
+
+TEST(Submission, TaskIdIsTakenAsItIs) {
+  for (const auto& id : {"models/x/operations/1"s, "../../evil"s, "/etc/passwd"s, ".hidden"s,
+                         "a b%2Fc?d#e"s, "ä/日本"s, std::string(512, 'x')}) {
+    const nlohmann::json body{{"data", {{"taskId", id}}}};
+    EXPECT_EQ(decode_submission(200, body.dump()).task_id, id);
+    const auto report = decode_task(
+        id, 200,
+        nlohmann::json{{"id", id}, {"status", "pending"}, {"upstream_task_id", id}}.dump());
+    ASSERT_TRUE(report) << report.error().message;
+    EXPECT_EQ(report->id, id);
+    EXPECT_EQ(report->upstream_task_id, id);
+  }
+}
+
+// It was most likely accepted and paid; but nobody can ask for it.
+TEST(Submission, TaskIdThatBreaksTheRuleIsKeptForAPerson) {
+  const std::pair<std::string, std::string> ids[] = {
+      {std::string(513, 'x'), std::string(513, 'x')},
+      {"a\nb\x1b[2J", "a\\x0Ab\\x1B[2J"},
+      {"..", "\"..\""},
+  };
+  for (const auto& [id, shown] : ids) {
+    const auto answer = decode_submission(200, nlohmann::json{{"data", {{"taskId", id}}}}.dump());
+    EXPECT_EQ(answer.task_id, std::nullopt);
+    EXPECT_THAT(answer.unusable_task_id, HasSubstr(shown));
+    const auto outcome = classify_submission(
+        {.begun = true, .got_head = true, .whole = true, .status = 200}, answer);
+    EXPECT_EQ(outcome.kind, Submitted::Kind::unknown) << "never sent again by itself";
+    EXPECT_EQ(outcome.error.charged, Charged::unknown);
+    EXPECT_THAT(outcome.error.message, HasSubstr("a task id that cannot be used: it "));
+    EXPECT_THAT(outcome.error.message, HasSubstr(shown));
+    EXPECT_EQ(outcome.error.task_id, "");
+  }
+  const auto huge = decode_submission(
+      200, nlohmann::json{{"data", {{"taskId", std::string(1'000'000, 'x')}}}}.dump());
+  EXPECT_LT(huge.unusable_task_id.size(), 3000U);
 }
 
 struct NoTaskId {

@@ -68,8 +68,4 @@ std::optional<std::uint32_t> price(const Request& request, const Catalog& catalo
 /// About how long the service will take; nullopt where the catalog does not know.
 std::optional<std::chrono::seconds> expected_time(const Request& request, const Catalog& catalog);
 
-/// `[A-Za-z0-9._-]{1,128}`: the shape of a task id, in properties and URIs. But for `.` and `..`,
-/// which as a part of a path would mean something else (RFC 3986 §5.2.4).
-bool is_task_id(std::string_view text);
-
 }  // namespace veo

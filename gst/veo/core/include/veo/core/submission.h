@@ -48,9 +48,12 @@ struct Submitted {
 
 /// The decoded body of the answer, as far as it could be decoded.
 struct SubmissionAnswer {
-  std::optional<std::string> task_id;  ///< a non-empty string `data.taskId`
-  bool well_formed_error = false;      ///< a complete JSON object with `error.code` (string)
-  Error error;                         ///< classified by (status, code), where well_formed_error
+  std::optional<std::string> task_id;  ///< `data.taskId`, if it is a task id
+  /// What else `data.taskId` is, for people: the flaw, and the text itself, escaped. Empty:
+  /// nothing.
+  std::string unusable_task_id;
+  bool well_formed_error = false;  ///< a complete JSON object with `error.code` (string)
+  Error error;                     ///< classified by (status, code), where well_formed_error
 };
 
 Submitted classify_submission(const SubmissionEvidence& evidence, const SubmissionAnswer& answer);
