@@ -397,28 +397,6 @@ bool set_property(ElementSettings& settings, guint id, const GValue* value) {
   return true;
 }
 
-bool set_property(ElementSettings& settings, const std::string& name, const std::string& text) {
-  for (const auto& property : table) {
-    const std::unique_ptr<GParamSpec, decltype(&g_param_spec_unref)> spec(
-        g_param_spec_ref_sink(property.spec()), g_param_spec_unref);
-    if (name != spec->name) continue;
-    GValue value = G_VALUE_INIT;
-    g_value_init(&value, spec->value_type);
-    bool good = true;
-    // A string is itself: GStreamer's own reading of it knows quotes and escapes.
-    if (spec->value_type == G_TYPE_STRING) {
-      g_value_set_string(&value, text.c_str());
-    } else {
-      good = gst_value_deserialize_with_pspec(&value, text.c_str(), spec.get()) != FALSE &&
-             g_param_value_validate(spec.get(), &value) == FALSE;  // it had to change nothing
-    }
-    if (good) property.set(settings, &value);
-    g_value_unset(&value);
-    return good;
-  }
-  return false;
-}
-
 bool get_property(const ElementSettings& settings, guint id, GValue* value) {
   if (id == 0 || id > std::size(table) || table[id - 1].get == nullptr) return false;
   table[id - 1].get(settings, value);

@@ -40,7 +40,4 @@ bool get_task_property(const Source::Snapshot& seen, guint index, const GParamSp
 /// With reuse=false, an element's own: it submits once, whatever states it goes through.
 std::string make_instance();
 
-/// As from a text, such as a parameter of a URI. False where the property does not take it.
-bool set_property(ElementSettings& settings, const std::string& name, const std::string& text);
-
 }  // namespace veo::plugin

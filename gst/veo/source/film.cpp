@@ -5,7 +5,9 @@
 #include <charconv>
 #include <numeric>
 #include <optional>
+#include <utility>
 
+#include "veo/core/escape.h"
 #include "veo/media/pictures.h"
 
 namespace veo {
@@ -37,7 +39,8 @@ std::string to_text(const FilmSteps& steps) {
   std::string text;
   for (const auto& step : steps) {
     if (!text.empty()) text += ",";
-    text += step.task_id + ":" + std::to_string(step.first) + ":" + std::to_string(step.frames);
+    text += percent_encoded(step.task_id) + ":" + std::to_string(step.first) + ":" +
+            std::to_string(step.frames);
   }
   return text;
 }
@@ -48,10 +51,12 @@ FilmSteps parse_film_steps(std::string_view text) {
     const auto one = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), one.size() + 1));
     const auto id = one.substr(0, one.find(':'));
+    auto task_id = percent_decoded(id);
     const auto rest = one.substr(std::min(one.size(), id.size() + 1));
     const auto first = rest.substr(0, rest.find(':'));
     const auto frames = rest.substr(std::min(rest.size(), first.size() + 1));
-    FilmStep step{.task_id = std::string(id)};
+    if (!task_id) return {};
+    FilmStep step{.task_id = std::move(*task_id)};
     if (!read_number(first, step.first) || !read_number(frames, step.frames) ||
         step.first > steps.size()) {
       return {};

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <iterator>
-#include <memory>
-#include <regex>
+#include <optional>
 #include <set>
-#include <string_view>
+#include <utility>
 
+#include "veo/core/escape.h"
 #include "veo/core/task_id.h"
 #include "veo/source/options.h"
 
@@ -17,10 +17,7 @@ namespace veo {
 
 namespace {
 
-struct GFree {
-  void operator()(char* text) const { g_free(text); }
-};
-using Text = std::unique_ptr<char, GFree>;
+constexpr std::string_view scheme = "veo:";
 
 // By the names of the properties, and with their values.
 constexpr std::string_view parameters[] = {
@@ -28,89 +25,191 @@ constexpr std::string_view parameters[] = {
     "generation-type", "image-urls", "enable-translation", "seed",
     "watermark",       "take"};
 
+/// Of a text that may be long and anything, in a message.
+constexpr std::size_t longest_shown = 200;
+
 Error refusal(const std::string& why) {
   return {.code = ErrorCode::invalid_request,
           .message = "The URI cannot be played: " + why + " Nothing was sent."};
 }
 
-Result<Uri> parse_task(std::string id, bool has_query) {
-  if (!is_task_id(id)) {
-    return fail(refusal("a task id has 1 to 512 bytes of UTF-8 without control characters."));
-  }
-  if (has_query) return fail(refusal("veo:task/ID takes no parameters."));
-  return Uri{.task_id = std::move(id), .parameters = {}};
+std::string quoted(std::string_view text) { return "\"" + escaped(text, longest_shown) + "\""; }
+
+bool is_utf8(const std::string& text) {
+  return g_utf8_validate_len(text.data(), text.size(), nullptr) != FALSE;
 }
 
-Result<Uri> parse_clip(const std::string& query) {
-  GUriParamsIter iter;
-  g_uri_params_iter_init(&iter, query.data(), static_cast<gssize>(query.size()), "&",
-                         G_URI_PARAMS_NONE);
+/// The text of a part of a URI; nullopt: it is not percent-encoded UTF-8.
+std::optional<std::string> decode(std::string_view part) {
+  auto text = percent_decoded(part);
+  return text && is_utf8(*text) ? std::move(text) : std::nullopt;
+}
+
+Result<Uri> parse_task(std::string_view part, bool has_query) {
+  if (has_query) {
+    return fail(refusal("veo:task/ID takes no parameters. A ? in a task id is written %3F."));
+  }
+  // What normalises URIs takes `.` and `..` out of a path: the id would be another one.
+  if (part.find('/') != std::string_view::npos) {
+    return fail(refusal("a / in a task id is written %2F."));
+  }
+  auto id = decode(part);
+  if (!id) return fail(refusal("its task id is not percent-encoded UTF-8. A % is written %25."));
+  if (const auto flaw = find_task_id_flaw(*id)) {
+    return fail(refusal("its task id is none: " + *flaw + "."));
+  }
+  return Uri{.task_id = std::move(*id), .parameters = {}};
+}
+
+Result<Uri> parse_clip(std::string_view query) {
   Uri uri;
   std::set<std::string> seen;
-  for (;;) {
-    char* raw_name = nullptr;
-    char* raw_value = nullptr;
-    GError* raw_error = nullptr;
-    const bool more = g_uri_params_iter_next(&iter, &raw_name, &raw_value, &raw_error) != FALSE;
-    const Text name(raw_name);
-    const Text value(raw_value);
-    const std::unique_ptr<GError, decltype(&g_error_free)> error(raw_error, g_error_free);
-    if (error) return fail(refusal(error->message + std::string(".")));
-    if (!more) return uri;
-    if (std::ranges::find(parameters, std::string_view(name.get())) == std::end(parameters)) {
-      return fail(
-          refusal("veo:clip does not take the parameter \"" + std::string(name.get()) + "\"."));
+  while (!query.empty()) {
+    const auto pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    const auto equals = pair.find('=');
+    auto name = decode(pair.substr(0, equals));
+    auto value = decode(equals == std::string_view::npos ? pair : pair.substr(equals + 1));
+    if (equals == std::string_view::npos || !name || !value) {
+      return fail(refusal("the parameter " + quoted(pair) +
+                          " is not of the form NAME=VALUE, percent-encoded UTF-8."));
     }
-    if (!seen.insert(name.get()).second) {
-      return fail(refusal("the parameter " + std::string(name.get()) + " is there twice."));
+    if (std::ranges::find(parameters, *name) == std::end(parameters)) {
+      return fail(refusal("veo:clip does not take the parameter " + quoted(*name) + "."));
     }
-    uri.parameters.emplace_back(name.get(), value.get());
+    if (!seen.insert(*name).second) {
+      return fail(refusal("the parameter " + *name + " is there twice."));
+    }
+    uri.parameters.emplace_back(std::move(*name), std::move(*value));
   }
+  return uri;
 }
 
-/// The texts of a GstValueArray of strings, `<"a","b">`; of what is none, itself.
-std::vector<std::string> texts_of(const std::string& value) {
-  if (!value.starts_with('<') || !value.ends_with('>')) return {value};
-  static const std::regex quoted(R"re("([^"\\]*)")re");
-  std::vector<std::string> texts;
-  for (std::sregex_iterator found(value.begin(), value.end(), quoted), end; found != end; ++found) {
-    texts.push_back((*found)[1]);
+/// Reads a GstValueArray of strings as GStreamer writes and reads it:
+///
+///   array   = "<" *space [ string *( *space "," *space string ) [ *space "," ] ] *space ">"
+///   string  = [ "(" ( "string" / "gchararray" / "str" / "s" ) ")" ] ( quoted / plain )
+///   quoted  = DQUOTE *( character / "\" octal / "\" character ) DQUOTE
+///   octal   = three digits, the first of them 0 to 3: a byte
+///   plain   = 1*( ALPHA / DIGIT / one of "_-+/:." ), but not NULL
+///
+/// GStreamer takes other types, too, and arrays within: here they are refused.
+class ArrayReader {
+ public:
+  explicit ArrayReader(std::string_view text) : rest_(text) {}
+
+  /// nullopt: it is no such text.
+  std::optional<std::vector<std::string>> read() {
+    std::vector<std::string> texts;
+    if (!take('<')) return std::nullopt;
+    for (skip_spaces(); !take('>'); skip_spaces()) {
+      skip_type();
+      auto text = take('"') ? read_quoted() : read_plain();
+      if (!text || !is_utf8(*text)) return std::nullopt;
+      texts.push_back(std::move(*text));
+      skip_spaces();
+      if (!take(',') && !rest_.starts_with('>')) return std::nullopt;
+    }
+    skip_spaces();
+    return rest_.empty() ? std::optional(std::move(texts)) : std::nullopt;
   }
-  return texts;
+
+ private:
+  bool take(char c) {
+    if (!rest_.starts_with(c)) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+
+  char take_any() {
+    const char c = rest_.front();
+    rest_.remove_prefix(1);
+    return c;
+  }
+
+  void skip_spaces() {
+    while (!rest_.empty() && g_ascii_isspace(rest_.front())) rest_.remove_prefix(1);
+  }
+
+  void skip_type() {
+    for (const std::string_view type : {"(string)", "(gchararray)", "(str)", "(s)"}) {
+      if (rest_.starts_with(type)) return rest_.remove_prefix(type.size());
+    }
+  }
+
+  std::optional<std::string> read_quoted() {
+    std::string text;
+    while (!rest_.empty()) {
+      const char c = take_any();
+      if (c == '"') return text;
+      if (c != '\\') {
+        text += c;
+      } else if (const auto byte = read_octal()) {
+        if (*byte == '\0') return std::nullopt;
+        text += *byte;
+      } else if (!rest_.empty()) {
+        text += take_any();
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::optional<char> read_octal() {
+    const auto is_octal = [](char c) { return c >= '0' && c <= '7'; };
+    const auto digits = rest_.substr(0, 3);
+    if (digits.size() < 3 || digits.front() > '3' || !std::ranges::all_of(digits, is_octal)) {
+      return std::nullopt;
+    }
+    int byte = 0;
+    for (const char digit : digits) byte = byte * 8 + (digit - '0');
+    rest_.remove_prefix(digits.size());
+    return static_cast<char>(byte);
+  }
+
+  std::optional<std::string> read_plain() {
+    std::string text;
+    while (!rest_.empty() &&
+           (g_ascii_isalnum(rest_.front()) ||
+            std::string_view("_-+/:.").find(rest_.front()) != std::string_view::npos)) {
+      text += take_any();
+    }
+    return text.empty() || text == "NULL" ? std::nullopt : std::optional(std::move(text));
+  }
+
+  std::string_view rest_;
+};
+
+/// The values of a parameter: those of an array, or itself. nullopt: it begins as an array, and is
+/// none.
+std::optional<std::vector<std::string>> values_of(const std::string& name,
+                                                  const std::string& value) {
+  if (name != "image-urls" || !value.starts_with('<')) return std::vector{value};
+  return ArrayReader(value).read();
 }
 
 }  // namespace
 
-bool is_veo_uri(const std::string& text) {
-  const Text scheme(g_uri_parse_scheme(text.c_str()));
-  return scheme && g_ascii_strcasecmp(scheme.get(), "veo") == 0;
+bool is_veo_uri(std::string_view text) {
+  return text.size() >= scheme.size() &&
+         g_ascii_strncasecmp(text.data(), scheme.data(), scheme.size()) == 0;
 }
 
-Result<Uri> parse_uri(const std::string& text) {
-  char* raw_host = nullptr;
-  char* raw_path = nullptr;
-  char* raw_query = nullptr;
-  char* raw_fragment = nullptr;
-  if (!is_veo_uri(text) ||
-      g_uri_split(text.c_str(), G_URI_FLAGS_ENCODED, nullptr, nullptr, &raw_host, nullptr,
-                  &raw_path, &raw_query, &raw_fragment, nullptr) == FALSE) {
-    return fail(refusal("it is no URI of ours."));
+Result<Uri> parse_uri(std::string_view text) {
+  if (text.size() > longest_uri) {
+    return fail(refusal("it has " + std::to_string(text.size()) + " bytes, and " +
+                        std::to_string(longest_uri) + " are the limit."));
   }
-  const Text host(raw_host);
-  const Text path(raw_path);
-  const Text query(raw_query);
-  const Text fragment(raw_fragment);
+  if (!is_veo_uri(text)) return fail(refusal("it is no URI of ours."));
+  text.remove_prefix(scheme.size());
+  if (text.find('#') != std::string_view::npos) {
+    return fail(refusal("it has a fragment. A # is written %23."));
+  }
+  const auto path = text.substr(0, text.find('?'));
+  const bool has_query = path.size() < text.size();
   constexpr std::string_view task = "task/";
-  const std::string what(path.get());
-  if (!host && !fragment && what.starts_with(task)) {
-    return parse_task(what.substr(task.size()), query != nullptr);
-  }
-  if (!host && !fragment && what == "clip") return parse_clip(query ? query.get() : "");
+  if (path.starts_with(task)) return parse_task(path.substr(task.size()), has_query);
+  if (path == "clip") return parse_clip(has_query ? text.substr(path.size() + 1) : "");
   return fail(refusal("it is neither veo:task/ID nor veo:clip?prompt=…."));
-}
-
-Error bad_parameter(const std::string& name, const std::string& value) {
-  return refusal(name + "=" + value + " is not a value that the property " + name + " takes.");
 }
 
 Status set_uri(Source::Settings& settings, const Uri& uri) {
@@ -119,8 +218,14 @@ Status set_uri(Source::Settings& settings, const Uri& uri) {
   settings.task_id = uri.task_id;
   settings.by_uri = uri.task_id.empty();
   for (const auto& [name, value] : uri.parameters) {
-    for (const auto& text : name == "image-urls" ? texts_of(value) : std::vector{value}) {
-      if (!set_option(settings, name, text)) return fail(bad_parameter(name, value));
+    const auto refused = [&name = name, &value = value] {
+      return fail(refusal(name + "=" + quoted(value) + " is not a value that the property " + name +
+                          " takes."));
+    };
+    const auto values = values_of(name, value);
+    if (!values) return refused();
+    for (const auto& one : *values) {
+      if (!set_option(settings, name, one)) return refused();
     }
   }
   return {};

@@ -4,10 +4,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "veo/core/escape.h"
+
 namespace veo {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Optional;
 
@@ -52,6 +60,105 @@ TEST(Uri, SaysNothingElse) {
   }
   Source::Settings settings;
   EXPECT_FALSE(set_uri(settings, *parse_uri("veo:clip?prompt=x&mode=slow")));
+}
+
+TEST(Uri, NamesATaskOfAnyId) {
+  const std::pair<std::string, std::string> ids[] = {
+      {"models%2Fx%2Foperations%2F1", "models/x/operations/1"},
+      {"..%2f..%2Fevil", "../../evil"},
+      {".hidden", ".hidden"},
+      {"a%20b%252Fc%3Fd%23e", "a b%2Fc?d#e"},
+      {"%C3%A4%2F%E6%97%A5%E6%9C%AC", "ä/日本"},
+      {"ä", "ä"},
+      {std::string(512, 'x'), std::string(512, 'x')},
+  };
+  for (const auto& [text, id] : ids) {
+    const auto uri = parse_uri("veo:task/" + text);
+    ASSERT_TRUE(uri) << uri.error().message;
+    EXPECT_EQ(uri->task_id, id);
+  }
+  const std::pair<std::string, std::string> flaws[] = {
+      {std::string(513, 'x'), "513 bytes"},
+      {"a%0Ab", "U+000A"},
+      {"%FF", "UTF-8"},
+      {"a%00b", "percent-encoded"},
+      {"%zz", "%25"},
+      {"..", "no URL"},
+      {"a/b", "%2F"},
+      {"a?b", "%3F"},
+      {"a#b", "%23"},
+  };
+  for (const auto& [text, flaw] : flaws) {
+    const auto uri = parse_uri("veo:task/" + text);
+    ASSERT_FALSE(uri) << flaw;
+    EXPECT_THAT(uri.error().message, HasSubstr(flaw));
+  }
+}
+
+/// The image-urls that a URI with that value sets; nullopt: it is refused.
+std::optional<std::vector<std::string>> image_urls_of(const std::string& value) {
+  Source::Settings settings;
+  const auto uri = parse_uri("veo:clip?image-urls=" + percent_encoded(value));
+  if (!uri || !set_uri(settings, *uri)) return std::nullopt;
+  return settings.request.image_urls;
+}
+
+TEST(Uri, TakesAnArrayAsGStreamerWritesIt) {
+  const std::pair<std::string, std::vector<std::string>> arrays[] = {
+      {"http://a/1.jpg", {"http://a/1.jpg"}},
+      {"<>", {}},
+      {R"(<"a">)", {"a"}},
+      {R"(<"a","b">)", {"a", "b"}},
+      {"< \"a\"\t,\n\"b\" > ", {"a", "b"}},
+      {R"(<"a",>)", {"a"}},
+      {"<http://a/1.jpg, \"b\">", {"http://a/1.jpg", "b"}},
+      {R"(<"http://h/a?b=c,d">)", {"http://h/a?b=c,d"}},
+      {R"(<"a\"b\\c">)", {"a\"b\\c"}},
+      {R"(<"\303\244a\142\9">)", {"äab9"}},
+      {R"(<"ä">)", {"ä"}},
+      {"<a:b/c.d-e_f+g>", {"a:b/c.d-e_f+g"}},
+      {R"(<"NULL">)", {"NULL"}},
+      {"<(string)\"a\", (gchararray)b>", {"a", "b"}},
+  };
+  for (const auto& [text, texts] : arrays) {
+    EXPECT_THAT(image_urls_of(text), Optional(texts)) << text;
+  }
+  // GStreamer refuses these too, or takes something else for an element.
+  for (const auto* const text :
+       {"<",           R"(<"a)",        R"(<"a")",          R"(<"a\")",  R"(<"\)",
+        "<,>",         R"(<"a",,"b">)", R"(<"a" "b">)",     R"(<"a">x)", "<a b>",
+        "<'a'>",       "<<a>>",         R"(<{"a"}>)",       "<[1,2]>",   "<(int)1>",
+        "<(string)>",  "<a;b>",         "<http://h/a?b=c>", "<ä>",       "<NULL>",
+        R"(<"\000">)", R"(<"\377">)"}) {
+    EXPECT_EQ(image_urls_of(text), std::nullopt) << text;
+  }
+}
+
+TEST(Uri, HasALimit) {
+  const std::string begin = "veo:clip?prompt=x&image-urls=<\"";
+  const std::string end = "\">";
+  const auto of_size = [&](std::size_t size) {
+    return begin + std::string(size - begin.size() - end.size(), 'a') + end;
+  };
+  Source::Settings settings;
+  const auto longest = parse_uri(of_size(longest_uri));
+  ASSERT_TRUE(longest);
+  ASSERT_TRUE(set_uri(settings, *longest));
+  EXPECT_EQ(settings.request.image_urls.at(0).size(), longest_uri - begin.size() - end.size());
+  for (const std::size_t size : {longest_uri + 1, std::size_t{28'000}, std::size_t{1'000'000}}) {
+    const auto refused = parse_uri(of_size(size));
+    ASSERT_FALSE(refused) << size;
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_request);
+    EXPECT_THAT(refused.error().message, HasSubstr(std::to_string(size) + " bytes, and 16384"));
+  }
+  for (const auto* const piece : {"<", "\"", "\\", "\"a\",", "%3C", "&"}) {
+    std::string text = "veo:clip?image-urls=<";
+    while (text.size() + 3 < longest_uri) text += piece;
+    const auto uri = parse_uri(text);
+    EXPECT_FALSE(uri && set_uri(settings, *uri)) << piece;
+    const auto told = uri ? std::size_t{0} : uri.error().message.size();
+    EXPECT_LT(told, 2000U) << "it does not repeat all of it";
+  }
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ struct FilmStep {
 };
 using FilmSteps = std::vector<FilmStep>;
 
-/// "A:0:192,B:0:384", and back; what is no such text is no steps.
+/// "A:0:192,B:0:384", and back, with the ids percent-encoded; what is no such text is no steps.
 std::string to_text(const FilmSteps& steps);
 FilmSteps parse_film_steps(std::string_view text);
 

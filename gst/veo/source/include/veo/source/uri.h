@@ -2,7 +2,7 @@
 //
 // The URIs for whatever plays URIs:
 //
-//   veo:task/ID                plays a known task, and never spends
+//   veo:task/ID                plays a known task, and never spends; the id is percent-encoded
 //   veo:clip?prompt=…&mode=…   may submit, as far as VEO_URI_BUDGET goes
 //
 // A URI may come from a playlist, that is from anybody: it says what to generate, and nothing of
@@ -10,6 +10,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,12 +25,13 @@ struct Uri {
   std::vector<std::pair<std::string, std::string>> parameters;
 };
 
+/// Of what is longer, no byte is read.
+constexpr std::size_t longest_uri = 16U << 10U;  // bytes
+
 /// "veo:", in either case.
-bool is_veo_uri(const std::string& text);
+bool is_veo_uri(std::string_view text);
 /// Fails with invalid_request: what is wrong with it. The values are not looked at.
-Result<Uri> parse_uri(const std::string& text);
-/// A value cannot be taken.
-Error bad_parameter(const std::string& name, const std::string& value);
+Result<Uri> parse_uri(std::string_view text);
 
 /// Takes the URI's request in place of the one in `settings`, and leaves the rest as it is. Fails
 /// with invalid_request.

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Any bytes as a URI of a playlist, and as a task id within one: what is read is what was written.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "veo/core/escape.h"
+#include "veo/core/task_id.h"
+#include "veo/source/uri.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string text(reinterpret_cast<const char*>(data), size);
+  for (const auto* const begin : {"", "veo:", "veo:clip?prompt=x&image-urls="}) {
+    const auto uri = veo::parse_uri(begin + text);
+    veo::Source::Settings settings;
+    if (!uri || !veo::set_uri(settings, *uri)) continue;
+    if (settings.task_id != uri->task_id || settings.by_uri != uri->task_id.empty()) std::abort();
+  }
+  const auto named = veo::parse_uri("veo:task/" + veo::percent_encoded(text));
+  if (named.has_value() != veo::is_task_id(text)) std::abort();
+  if (named && named->task_id != text) std::abort();
+  const auto stem = veo::task_file_stem(text);
+  if (stem.empty() || stem.size() > 128 || stem.starts_with('.') ||
+      stem.find('/') != std::string::npos) {
+    std::abort();
+  }
+  static_cast<void>(veo::shell_word(text));
+  static_cast<void>(veo::escaped(text, 100));
+  return 0;
+}
