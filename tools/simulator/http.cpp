@@ -6,6 +6,7 @@
 
 #include <array>
 #include <boost/beast/http/status.hpp>
+#include <charconv>
 #include <cstdio>
 #include <stdexcept>
 
@@ -60,6 +61,19 @@ Answer html_answer(unsigned status) {
                       title + "</h1></body></html>\n",
                   "text/html; charset=utf-8");
   return answer;
+}
+
+std::string percent_decoded(std::string_view text) {
+  std::string decoded;
+  while (!text.empty()) {
+    unsigned char byte = 0;
+    const auto* const digits = text.data() + 1;
+    const bool is_encoded = text.size() > 2 && text.front() == '%' &&
+                            std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2;
+    decoded += is_encoded ? static_cast<char>(byte) : text.front();
+    text.remove_prefix(is_encoded ? 3 : 1);
+  }
+  return decoded;
 }
 
 std::string_view reason(unsigned status) {

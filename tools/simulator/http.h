@@ -63,6 +63,9 @@ Answer json_answer(unsigned status, const Json& body);
 /// An HTML page, as gateways and file hosts answer when something is wrong.
 Answer html_answer(unsigned status);
 
+/// A part of a path: what the percent-encoding stands for. What is none stays as it is.
+std::string percent_decoded(std::string_view text);
+
 /// "Not Found" for 404; "Unknown" for numbers without a name.
 std::string_view reason(unsigned status);
 /// RFC 9110, 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`.

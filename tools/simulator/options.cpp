@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "faults.h"
+#include "http.h"
 #include "units.h"
 
 namespace simulator {
@@ -76,6 +77,20 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
                  "serve this file for each task, byte for byte; given again: the next one for the "
                  "next task, the last for all others")
       ->check(CLI::ExistingFile)
+      ->take_all()
+      ->allow_extra_args(false);
+  app.add_option("--task-id", options.task_ids,
+                 "the first task's id, as it is; given again: the next task's (default: a UUID for "
+                 "each)")
+      ->type_name("TEXT")
+      ->check([](const std::string& text) {
+        try {
+          static_cast<void>(Json(text).dump());
+          return "";
+        } catch (const Json::exception&) {
+          return "it is no UTF-8, which no JSON can carry";
+        }
+      })
       ->take_all()
       ->allow_extra_args(false);
   app.add_option("--frames", options.frames, "the length of the clips made here, at 24 a second")

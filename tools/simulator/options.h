@@ -30,6 +30,7 @@ struct Options {
   Extend extend = Extend::continuation;
   Layout layout = Layout::moov_last;
   std::vector<std::string> clips;
+  std::vector<std::string> task_ids;
   unsigned frames = 192;
 
   std::string key;

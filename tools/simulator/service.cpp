@@ -102,7 +102,9 @@ std::string Service::create(const Generation& generation) {
   if (balance_ < generation.credits) throw ApiError("insufficient_credits");
   balance_ -= generation.credits;
 
-  task.id = to_string(boost::uuids::random_generator()());
+  const bool has_given_id = tasks_.size() < options_.task_ids.size();
+  task.id = has_given_id ? options_.task_ids[tasks_.size()]
+                         : to_string(boost::uuids::random_generator()());
   task.created = now;
   task.due = now + options_.generation_time;
   if (const auto* slow = effects.find(Kind::slow))
@@ -110,7 +112,8 @@ std::string Service::create(const Generation& generation) {
   if (effects.has(Kind::failed)) task.failure = "upstream_error";
   if (const auto* failed = effects.find(Kind::failed_code)) task.failure = failed->text;
   task.created_at = std::time(nullptr);
-  task.path = path_of(task.id, task.created_at);
+  // A given id may be anything, and no path.
+  task.path = path_of(has_given_id ? sha256(task.id) : task.id, task.created_at);
   task.scenes.push_back({task.id, generation.prompt, first_frame, options_.frames});
   if (task.failure.empty()) {
     task.clip = worker_ ? worker_->make(plan(task))
