@@ -22,6 +22,7 @@
 #include "text.h"
 #include "veo/core/budget.h"
 #include "veo/core/digest.h"
+#include "veo/core/task_id.h"
 #include "veo/source/access.h"
 #include "veo/source/account.h"
 
@@ -78,6 +79,9 @@ bool stops_submitting(ErrorCode code) {
 std::string count_text(std::size_t count, const std::string& what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
+
+/// In the batch's directory.
+std::string file_of(const std::string& task_id) { return task_file_stem(task_id) + ".mp4"; }
 
 class Batch {
  public:
@@ -304,7 +308,7 @@ class Batch {
       return fail_line(*running.wish, std::move(error));
     };
     if (!running.output) {
-      const auto file = fs::path(arguments_.directory) / (task_id + ".mp4");
+      const auto file = fs::path(arguments_.directory) / file_of(task_id);
       auto output = Output::open(file.string(), session_.interruption);
       if (!output) return no(std::move(output.error()));
       running.output.emplace(std::move(*output));
@@ -329,7 +333,7 @@ class Batch {
     if (seen.credits) credits = *seen.credits;
     if (!record(*running.wish, {{"status", "completed"},
                                 {"task-id", task_id},
-                                {"file", task_id + ".mp4"},
+                                {"file", file_of(task_id)},
                                 {"bytes", running.bytes},
                                 {"sha256", running.digest.hex()},
                                 {"credits", std::move(credits)},
@@ -339,7 +343,7 @@ class Batch {
     ++completed_;
     if (!display_.moves()) {
       display_.say(at_line(arguments_.file, running.wish->request.line,
-                           "saved " + arguments_.directory + "/" + task_id + ".mp4"));
+                           "saved " + arguments_.directory + "/" + file_of(task_id)));
     }
     return Step::ended;
   }

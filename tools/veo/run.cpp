@@ -7,6 +7,8 @@
 
 #include "exit_code.h"
 #include "film_writer.h"
+#include "veo/core/escape.h"
+#include "veo/core/task_id.h"
 #include "veo/media/pictures.h"
 #include "veo/source/account.h"
 #include "veo/source/streams.h"
@@ -122,7 +124,7 @@ class Delivery {
 
   Outcome finish() {
     if (reader_has_gone_) return outcome_;
-    auto file = output_->finish(outcome_.task_id + ".mp4");
+    auto file = output_->finish(task_file_stem(outcome_.task_id) + ".mp4");
     if (!file) return fail_with(with_task(file.error()));
     return done(source_->snapshot(), *file);
   }
@@ -276,8 +278,12 @@ class Delivery {
 
   /// What to type to go on with a task that is there.
   [[nodiscard]] std::string resume_line(const std::string& task_id) const {
-    const auto what = output_ ? "veo download " + task_id + " -o FILE" : "veo wait " + task_id;
-    return "It is paid, and not lost. To go on with it: " + what;
+    const std::string command = output_ ? "veo download" : "veo wait";
+    const std::string flags = output_ ? " -o FILE" : "";
+    const auto word = shell_word(task_id);
+    // An id that looks like a flag stands behind --.
+    return "It is paid, and not lost. To go on with it: " +
+           (word.starts_with('-') ? command + flags + " -- " + word : command + " " + word + flags);
   }
 
   Outcome fail_with(const Error& error) {

@@ -19,6 +19,7 @@
 #include "command.h"
 #include "exit_code.h"
 #include "http_server.h"
+#include "veo/core/task_id.h"
 #include "veo/core/url_policy.h"
 #include "veo/source/streams.h"
 #include "veo/source/uri.h"
@@ -188,8 +189,9 @@ class Player {
                                    const std::shared_ptr<Wakeup>& wakeup,
                                    const HttpServer::Request& request) {
     const auto seen = source->snapshot();
-    // Of one task there is one file, and one order of its bytes.
-    const auto tag = "\"" + seen.job.task_id + "\"";
+    // Of one task there is one file, and one order of its bytes. An ETag takes fewer characters
+    // than an id may have.
+    const auto tag = "\"" + task_file_stem(seen.job.task_id) + "\"";
     HttpServer::Response response{.headers = {{"Content-Type", "video/mp4"},
                                               {"ETag", tag},
                                               {"X-Content-Type-Options", "nosniff"}},
