@@ -35,6 +35,7 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
+  [[nodiscard]] pid_t pid() const { return pid_; }
   void kill(int signal) const;
   /// SIGSTOP, and waits until nothing of it runs any more.
   void stop() const;

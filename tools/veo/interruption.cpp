@@ -4,24 +4,94 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <atomic>
 #include <cstdint>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <thread>
 #include <utility>
+#include <vector>
+
+#include "exit_code.h"
 
 namespace veo::cli {
 
 namespace {
 
-void raise_event(int fd) {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(fd, &one, sizeof one);
+constexpr std::string_view last_words =
+    "veo: Ended at once, by a second signal. If a submission was under way, it may be accepted "
+    "and "
+    "paid: `veo history` shows it, and the same line again goes on with it, or says what is not "
+    "known of it. Nothing is submitted twice by itself.\n";
+
+constexpr int child_may_take = 500;  // milliseconds
+constexpr int look_each = 10;        // likewise
+
+/// `process` and all that it has started, as far as that is still its own.
+void add_family(pid_t process, std::vector<pid_t>& family) {
+  family.push_back(process);
+  const auto id = std::to_string(process);
+  std::ifstream children("/proc/" + id + "/task/" + id + "/children");
+  for (pid_t child = 0; children >> child;) add_family(child, family);
+}
+
+/// It is not reaped here: the thread that started it may be waiting for it.
+bool has_ended(pid_t child) {
+  siginfo_t info{};
+  const int waited = ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT);
+  return waited != 0 || info.si_pid == child;
+}
+
+/// By the signal, and by SIGKILL if that does not do.
+void end_child(pid_t child, int signal) {
+  std::vector<pid_t> family;
+  add_family(child, family);
+  for (const auto process : family) ::kill(process, signal);
+  for (int waited = 0; waited < child_may_take && !has_ended(child); waited += look_each) {
+    ::poll(nullptr, 0, look_each);
+  }
+  for (const auto process : family) ::kill(process, SIGKILL);
 }
 
 }  // namespace
 
-Interruption::Interruption(std::shared_ptr<Wakeup> wakeup) : wakeup_(std::move(wakeup)) {
+struct Interruption::State {
+  explicit State(std::shared_ptr<Wakeup> told) : wakeup(std::move(told)) {}
+
+  /// The next signal.
+  [[nodiscard]] int wait() const {
+    signalfd_siginfo signal{};
+    while (::read(signals, &signal, sizeof signal) != static_cast<ssize_t>(sizeof signal)) {
+    }
+    return static_cast<int>(signal.ssi_signo);
+  }
+
+  void run() {
+    static_cast<void>(wait());
+    const std::uint64_t one = 1;
+    static_cast<void>(!::write(happened, &one, sizeof one));
+    wakeup->interrupt();
+    const int second = wait();
+    // No lock of others and no destructor: any other thread may stand anywhere.
+    const bool follows_a_moving_line = ::isatty(STDERR_FILENO) != 0;
+    if (follows_a_moving_line) static_cast<void>(!::write(STDERR_FILENO, "\n", 1));
+    static_cast<void>(!::write(STDERR_FILENO, last_words.data(), last_words.size()));
+    if (const auto started = child.load()) end_child(started, second);
+    ::_exit(exit_interrupted);
+  }
+
+  const std::shared_ptr<Wakeup> wakeup;
+  sigset_t before{};
+  int signals = -1;
+  int happened = -1;
+  std::atomic<pid_t> child = 0;
+};
+
+Interruption::Interruption(std::shared_ptr<Wakeup> wakeup) : state_(new State(std::move(wakeup))) {
   for (const int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
   sigset_t ours;
   ::sigemptyset(&ours);
@@ -31,29 +101,21 @@ Interruption::Interruption(std::shared_ptr<Wakeup> wakeup) : wakeup_(std::move(w
     if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;
     ::sigaddset(&ours, signal);
   }
-  ::pthread_sigmask(SIG_BLOCK, &ours, &before_);
-  signals_ = ::signalfd(-1, &ours, SFD_CLOEXEC);
-  happened_ = ::eventfd(0, EFD_CLOEXEC);
-  ended_ = ::eventfd(0, EFD_CLOEXEC);
-  thread_ = std::thread([this] {
-    std::array<pollfd, 2> fds{{{signals_, POLLIN, 0}, {ended_, POLLIN, 0}}};
-    while (::poll(fds.data(), fds.size(), -1) < 0) {
-    }
-    if (fds[0].revents == 0) return;
-    raise_event(happened_);
-    wakeup_->interrupt();
-  });
-}
-
-Interruption::~Interruption() {
-  raise_event(ended_);
-  thread_.join();
-  for (const int fd : {signals_, happened_, ended_}) ::close(fd);
+  ::pthread_sigmask(SIG_BLOCK, &ours, &state_->before);
+  state_->signals = ::signalfd(-1, &ours, SFD_CLOEXEC);
+  state_->happened = ::eventfd(0, EFD_CLOEXEC);
+  std::thread([state = state_] { state->run(); }).detach();
 }
 
 bool Interruption::happened() const {
-  pollfd fd{happened_, POLLIN, 0};
+  pollfd fd{state_->happened, POLLIN, 0};
   return ::poll(&fd, 1, 0) > 0;
 }
+
+int Interruption::fd() const { return state_->happened; }
+
+const sigset_t& Interruption::mask_before() const { return state_->before; }
+
+void Interruption::set_child(pid_t child) { state_->child = child; }
 
 }  // namespace veo::cli

@@ -19,8 +19,10 @@ namespace {
 /// A shell line that reads the video from its standard input, which is ours to write.
 class Player {
  public:
+  explicit Player(Interruption& interruption) : interruption_(interruption) {}
+
   /// False: it could not be started.
-  bool start(const std::string& line, const sigset_t& mask) {
+  bool start(const std::string& line) {
     std::array<int, 2> pipe{};
     if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return false;
     posix_spawn_file_actions_t actions;
@@ -32,7 +34,7 @@ class Player {
     ::sigemptyset(&defaults);
     for (const int signal : {SIGPIPE, SIGXFSZ}) ::sigaddset(&defaults, signal);
     ::posix_spawnattr_setsigdefault(&attributes, &defaults);
-    ::posix_spawnattr_setsigmask(&attributes, &mask);
+    ::posix_spawnattr_setsigmask(&attributes, &interruption_.mask_before());
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     std::string shell = "/bin/sh";
     std::string option = "-c";
@@ -44,6 +46,7 @@ class Player {
     ::posix_spawnattr_destroy(&attributes);
     ::close(pipe[0]);
     input_ = pipe[1];
+    if (error == 0) interruption_.set_child(pid_);
     return error == 0;
   }
 
@@ -52,6 +55,12 @@ class Player {
   /// It is told the end, and waited for. Its exit code.
   int wait() {
     ::close(input_);
+    siginfo_t ended{};
+    while (::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT) < 0 &&
+           errno == EINTR) {
+    }
+    // From here on its number may be another process's.
+    interruption_.set_child(0);
     int status = 0;
     while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
     }
@@ -59,6 +68,7 @@ class Player {
   }
 
  private:
+  Interruption& interruption_;
   pid_t pid_ = -1;
   int input_ = -1;
 };
@@ -71,8 +81,8 @@ int play(Session& session, const Arguments& arguments, const std::string& line) 
   };
   auto settings = arguments.settings();
   if (!settings) return refuse(settings.error());
-  Player player;
-  if (!player.start(line, session.interruption.mask_before())) {
+  Player player(session.interruption);
+  if (!player.start(line)) {
     return refuse(
         {.code = ErrorCode::invalid_request,
          .message = std::string("The player cannot be started: ") + std::strerror(errno)});

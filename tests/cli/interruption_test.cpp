@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Ctrl-C twice: whatever the command waits for, the second one ends it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <memory>
+#include <thread>
+
+#include "shell.h"
+
+namespace veo::test {
+namespace {
+
+using testing::HasSubstr;
+
+/// Whether the process has the signal in that set of /proc/PID/status: SigBlk, ShdPnd.
+bool has_signal(const Program& program, const std::string& set, int signal) {
+  std::ifstream status("/proc/" + std::to_string(program.pid()) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with(set + ":")) continue;
+    return (std::stoull(line.substr(set.size() + 1), nullptr, 16) >> (signal - 1) & 1U) != 0;
+  }
+  return false;
+}
+
+/// False: that did not come within 30 s.
+template <class Condition>
+bool wait_until(Condition is_met) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!is_met()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+/// Whether a process is left that does anything. (As a zombie it waits for its parent.)
+bool is_left(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
+  std::string id;
+  std::string command;
+  std::string state;
+  return (status >> id >> command >> state) && state != "Z" && state != "X";
+}
+
+class SecondSignal : public testing::TestWithParam<int> {
+ protected:
+  /// The second one when the first was taken: two of a kind that wait are one.
+  static void signal_twice(const Program& program, int signal) {
+    program.kill(signal);
+    ASSERT_TRUE(wait_until([&] { return !has_signal(program, "ShdPnd", signal); }));
+    program.kill(signal);
+  }
+};
+
+TEST_P(SecondSignal, EndsAWaitForALockedLedger) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
+  // It asks for it again and again, and looks for no signal meanwhile.
+  const auto settings = shell.settings({"history"});
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(settings.env.at("VEO_LEDGER").c_str(), &raw), SQLITE_OK);
+  const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> database(raw, &sqlite3_close);
+  ASSERT_EQ(sqlite3_exec(raw, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+  Program running(settings);
+  ASSERT_TRUE(wait_until([&] { return has_signal(running, "SigBlk", GetParam()); }));
+  signal_twice(running, GetParam());
+  const auto ended = running.wait(std::chrono::seconds(20));
+  EXPECT_EQ(ended.exit_code, 130) << ended;
+  EXPECT_EQ(ended.signal, 0) << "it hung";
+  EXPECT_EQ(simulator.state().at("submissions"), 1);
+}
+
+TEST_P(SecondSignal, EndsTheWaitForASubmissionsAnswer) {
+  const auto simulator = start_simulator("0s", {"--fault", "submit:stall"});
+  const Shell shell(simulator);
+  Program running(shell.settings({"generate", "a dog", "-o", "dog.mp4"}));
+  ASSERT_TRUE(wait_until([&] { return simulator.state().at("submissions") == 1; }));
+  running.kill(GetParam());
+  ASSERT_TRUE(running.wait_for("waiting up to 5 s")) << "as one signal does it";
+  running.kill(GetParam());
+  const auto ended = running.wait();
+  EXPECT_EQ(ended.exit_code, 130) << ended;
+  EXPECT_THAT(ended.errors, HasSubstr("Ended at once"));
+  EXPECT_THAT(ended.errors, HasSubstr("may be accepted and paid"));
+  EXPECT_THAT(ended.errors, testing::Not(HasSubstr("no answer"))) << "it did not wait for 5 s";
+  // The next run knows of it, and pays nothing.
+  const auto next = shell.veo({"generate", "a dog", "-o", "dog.mp4"});
+  EXPECT_EQ(next.exit_code, 8) << next;
+  EXPECT_EQ(simulator.state().at("submissions"), 1);
+}
+
+TEST_P(SecondSignal, EndsThePlayerToo) {
+  const auto simulator = start_simulator("0s", {"--task-id", "T"});
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
+  // It does not read, and heeds neither the end of its input nor a signal.
+  Program running(shell.settings({"play", "T", "--player",
+                                  "trap '' INT TERM HUP; echo $$ >player; sleep 1000 & echo $! "
+                                  ">child; echo up >&2; wait; wait; "
+                                  "sleep 1000"}));
+  ASSERT_TRUE(running.wait_for("up"));
+  signal_twice(running, GetParam());
+  const auto ended = running.wait(std::chrono::seconds(30));
+  EXPECT_EQ(ended.exit_code, 130) << ended;
+  for (const auto* const name : {"player", "child"}) {
+    const auto pid = static_cast<pid_t>(std::stol(shell.contents(name)));
+    EXPECT_TRUE(wait_until([pid] { return !is_left(pid); })) << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SecondSignal, testing::Values(SIGINT, SIGTERM));
+
+}  // namespace
+}  // namespace veo::test
