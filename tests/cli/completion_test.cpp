@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <regex>
 #include <set>
 #include <sstream>
 
@@ -52,9 +51,16 @@ class Completion : public testing::Test {
   }
   /// All that `text` has of the form `--flag`.
   static std::set<std::string> flags_in(const std::string& text) {
-    static const std::regex flag("--[a-z][a-z-]*[a-z]");
-    return {std::sregex_token_iterator(text.begin(), text.end(), flag),
-            std::sregex_token_iterator()};
+    std::set<std::string> flags;
+    for (auto at = text.find("--"); at != std::string::npos; at = text.find("--", at)) {
+      const auto end =
+          std::min(text.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at), text.size());
+      auto flag = text.substr(at, end - at);
+      flag.resize(flag.find_last_not_of('-') + 1);
+      if (flag.size() > 3) flags.insert(std::move(flag));
+      at = end;
+    }
+    return flags;
   }
 
   Simulator simulator_ = start_simulator("0s");

@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <regex>
 #include <sstream>
 
 #include "ledger_rows.h"
@@ -381,10 +380,12 @@ TEST(HistoryPage, NeedsNothingBesideItself) {
   EXPECT_EQ(made.exit_code, 0) << made.errors;
   EXPECT_THAT(made.output, StartsWith("<!DOCTYPE html>"));
   EXPECT_THAT(made.output, HasSubstr("default-src 'none'; img-src data:; style-src 'sha256-"));
-  const std::regex reference("(?:src|href|url)[=(]\"?([^\" )]{1,12})");
-  for (std::sregex_iterator it(made.output.begin(), made.output.end(), reference), end; it != end;
-       ++it) {
-    EXPECT_THAT((*it)[1].str(), MatchesRegex("data:.*|#row-.*"));
+  for (const std::string reference : {"src=", "href=", "url("}) {
+    auto at = made.output.find(reference);
+    for (; at != std::string::npos; at = made.output.find(reference, at)) {
+      at += reference.size() + (made.output[at + reference.size()] == '"' ? 1 : 0);
+      EXPECT_THAT(made.output.substr(at, 12), AnyOf(StartsWith("data:"), StartsWith("#row-")));
+    }
   }
   EXPECT_THAT(made.output, Not(HasSubstr("\x1b")));
 }

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <regex>
 
 #include "shell.h"
 #include "terminal.h"
@@ -50,8 +49,10 @@ std::size_t characters(const std::string& text) {
 
 /// -1: it shows none.
 int percent_of(const std::string& line) {
-  std::smatch match;
-  return std::regex_search(line, match, std::regex("([0-9]+) %")) ? std::stoi(match[1]) : -1;
+  const auto end = line.find(" %");
+  if (end == std::string::npos || end == 0) return -1;
+  const auto begin = line.find_last_not_of("0123456789", end - 1) + 1;
+  return begin < end ? std::stoi(line.substr(begin, end - begin)) : -1;
 }
 
 TEST(OnATerminal, ASessionHasALineForEachPhase) {

@@ -12,7 +12,6 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <limits>
-#include <regex>
 #include <stdexcept>
 
 namespace veo::test {
@@ -30,10 +29,14 @@ struct Url {
 };
 
 Url parse_url(const std::string& text) {
-  static const std::regex form(R"((https?)://([0-9.]+):(\d+)(/.*)?)");
-  std::smatch parts;
-  if (!std::regex_match(text, parts, form)) throw std::runtime_error("not a test's URL: " + text);
-  return {parts[1] == "https", parts[2], parts[3], parts[4].matched ? parts[4].str() : "/"};
+  const auto host = text.find("://") + 3;
+  const auto port = text.find(':', host) + 1;
+  const auto target = std::min(text.find('/', port), text.size());
+  const auto scheme = text.substr(0, host);
+  if ((scheme != "http://" && scheme != "https://") || port == 0)
+    throw std::runtime_error("not a test's URL: " + text);
+  return {scheme == "https://", text.substr(host, port - 1 - host),
+          text.substr(port, target - port), target < text.size() ? text.substr(target) : "/"};
 }
 
 }  // namespace

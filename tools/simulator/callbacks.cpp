@@ -8,8 +8,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
+#include <charconv>
 #include <optional>
-#include <regex>
+#include <string_view>
 
 #include "fault_effects.h"
 
@@ -26,20 +27,25 @@ struct Target {
 
 /// nullopt: not http, or not a loopback address. Names are not resolved.
 std::optional<Target> parse_url(const std::string& url) {
-  static const std::regex form(
-      R"(http://((?:\[([0-9a-fA-F:.]+)\]|([^/:?#@\[\]]+))(?::(\d{1,5}))?)([/?][^#]*)?(?:#.*)?)");
-  std::smatch parts;
-  if (!std::regex_match(url, parts, form)) return std::nullopt;
-  std::string host = parts[2].matched ? parts[2] : parts[3];
+  static constexpr std::string_view scheme = "http://";
+  if (!url.starts_with(scheme)) return std::nullopt;
+  const auto rest = url.substr(scheme.size(), url.find('#') - scheme.size());
+  const auto authority = rest.substr(0, rest.find_first_of("/?"));
+  const auto colon = authority.find(':', authority.starts_with('[') ? authority.find(']') : 0);
+  std::string host = authority.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   if (host == "localhost") host = "127.0.0.1";
   boost::system::error_code error;
   const auto address = asio::ip::make_address(host, error);
-  const unsigned long port = parts[4].matched ? std::stoul(parts[4]) : 80;
-  if (error || !address.is_loopback() || port > 65535) return std::nullopt;
-  const std::string path = parts[5];
-  return Target{{address, static_cast<std::uint16_t>(port)},
-                parts[1],
-                path.starts_with('/') ? path : "/" + path};
+  std::uint16_t port = 80;
+  if (colon != std::string::npos) {
+    const auto* const end = authority.data() + authority.size();
+    const auto read = std::from_chars(authority.data() + colon + 1, end, port);
+    if (read.ec != std::errc{} || read.ptr != end) return std::nullopt;
+  }
+  if (error || !address.is_loopback()) return std::nullopt;
+  const auto path = rest.substr(authority.size());
+  return Target{{address, port}, authority, path.starts_with('/') ? path : "/" + path};
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include "faults.h"
 
 #include <algorithm>
-#include <regex>
 #include <stdexcept>
 
 #include "api_errors.h"
@@ -124,9 +123,24 @@ std::string phases_text(unsigned phases) {
   return text;
 }
 
+/// Takes the mark and the digits behind it off the text's end; empty: there are none.
+std::string take_number_behind(char mark, std::string& text) {
+  const auto at = text.rfind(mark);
+  if (at == std::string::npos || at == 0) return "";
+  auto digits = text.substr(at + 1);
+  if (digits.find_first_not_of("0123456789") != std::string::npos || digits.empty()) return "";
+  text.resize(at);
+  return digits;
+}
+
 std::string decode_commas(std::string_view text) {
-  static const std::regex comma("%2[Cc]");
-  return std::regex_replace(std::string(text), comma, ",");
+  std::string decoded;
+  while (!text.empty()) {
+    const bool is_comma = text.starts_with("%2C") || text.starts_with("%2c");
+    decoded += is_comma ? ',' : text.front();
+    text.remove_prefix(is_comma ? 3 : 1);
+  }
+  return decoded;
 }
 
 std::uint64_t parse_status(const std::string& text) {
@@ -246,23 +260,24 @@ std::vector<FaultPlan::Fault> FaultPlan::parse(const std::vector<std::string>& s
 }
 
 FaultPlan::Fault FaultPlan::parse(const std::string& spec) {
-  static const std::regex syntax(R"(([a-z-]+):(.+?)(?:\*(\d+))?(?:@(\d+))?)");
-  std::smatch parts;
-  if (!std::regex_match(spec, parts, syntax))
+  const auto colon = spec.find(':');
+  const auto name = spec.substr(0, colon);
+  if (colon == std::string::npos || colon + 1 == spec.size() || name.empty())
     throw std::invalid_argument("write PHASE:EFFECT[=VALUE][,EFFECT[=VALUE]]…[*COUNT][@N]");
+  auto effects = spec.substr(colon + 1);
+  const auto first = take_number_behind('@', effects);
+  const auto times = take_number_behind('*', effects);
 
-  const auto phase = std::find(phase_names.begin(), phase_names.end(), parts[1].str());
+  const auto phase = std::find(phase_names.begin(), phase_names.end(), name);
   if (phase == phase_names.end())
-    throw std::invalid_argument("there is no phase '" + parts[1].str() + "', only " +
-                                phases_text(~0U));
+    throw std::invalid_argument("there is no phase '" + name + "', only " + phases_text(~0U));
   Fault fault;
   fault.spec = spec;
   fault.phase = static_cast<Phase>(phase - phase_names.begin());
-  if (parts[3].matched) fault.times = parse_number(parts[3].str());
-  if (parts[4].matched) fault.first = parse_number(parts[4].str());
+  if (!times.empty()) fault.times = parse_number(times);
+  if (!first.empty()) fault.first = parse_number(first);
   if (fault.first == 0) throw std::invalid_argument("requests are counted from @1");
 
-  const std::string effects = parts[2];
   for (std::size_t at = 0; at <= effects.size();) {
     const auto comma = std::min(effects.find(',', at), effects.size());
     fault.effects.push_back(

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <regex>
+#include <string_view>
 
 #include "fault_effects.h"
 
@@ -25,11 +25,15 @@ std::uint64_t to_number(const std::string& digits) {
 /// nullopt: none, or none that must be understood, as with several ranges. An unsatisfiable range
 /// is empty.
 std::optional<Range> parse_range(const std::string* header, std::uint64_t size) {
-  static const std::regex form(R"(bytes=(\d*)-(\d*))");
-  std::smatch parts;
-  if (header == nullptr || !std::regex_match(*header, parts, form)) return std::nullopt;
-  const auto first = parts[1].str();
-  const auto last = parts[2].str();
+  static constexpr std::string_view unit = "bytes=";
+  if (header == nullptr || !header->starts_with(unit)) return std::nullopt;
+  const auto dash = std::min(header->find('-'), header->size() - 1);
+  const auto first = header->substr(unit.size(), dash - std::min(dash, unit.size()));
+  const auto last = header->substr(dash + 1);
+  const auto is_number = [](const std::string& text) {
+    return text.find_first_not_of("0123456789") == std::string::npos;
+  };
+  if ((*header)[dash] != '-' || !is_number(first) || !is_number(last)) return std::nullopt;
   if (first.empty() && last.empty()) return std::nullopt;
   if (first.empty()) return Range{size - std::min(size, to_number(last)), size};
   if (to_number(first) >= size) return Range{};
