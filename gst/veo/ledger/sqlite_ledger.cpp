@@ -128,7 +128,9 @@ class Transaction {
 }  // namespace
 
 SqliteLedger::SqliteLedger(std::unique_ptr<Connection> connection, std::string salt)
-    : connection_(std::move(connection)), salt_(std::move(salt)), rows_(Rows(*connection_)) {}
+    : connection_(std::move(connection)),
+      salt_(std::move(salt)),
+      rows_(std::in_place, *connection_) {}
 
 Result<std::shared_ptr<Ledger>> SqliteLedger::open(const std::string& path) {
   auto ledgers = process().lock();
