@@ -111,6 +111,7 @@ const ClipPlan::Transition ClipPlan::transitions[] = {
 // --- inputs ---
 
 ClipPlan::Commands ClipPlan::begin() {
+  has_begun_ = true;
   if (!settings_.has_url) {
     is_refused_ = true;
     give_up(no_url());
@@ -123,6 +124,7 @@ ClipPlan::Commands ClipPlan::begin() {
 }
 
 ClipPlan::Commands ClipPlan::begin_with_kept(std::uint64_t size) {
+  has_begun_ = true;
   contents_.size = size;
   contents_.is_size_told = true;
   contents_.is_known = true;
@@ -551,7 +553,7 @@ bool ClipPlan::is_whole() const {
 
 bool ClipPlan::is_over() const {
   // What is in memory alone may have to be fetched again, also when it was whole once.
-  return error_ || (settings_.keep && keeping_ != Keeping::downloading);
+  return error_ || !has_begun_ || (settings_.keep && keeping_ != Keeping::downloading);
 }
 
 // --- fetches ---

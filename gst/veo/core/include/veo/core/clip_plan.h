@@ -286,6 +286,7 @@ class ClipPlan {
   unsigned version_ = 0;
   Contents contents_;
   Keeping keeping_ = Keeping::downloading;
+  bool has_begun_ = false;
   bool is_committed_ = false;
   bool was_broken_ = false;      // a version
   std::uint64_t furthest_ = 0;   // byte that any version's main fetch has brought
