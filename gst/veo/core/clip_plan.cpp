@@ -268,8 +268,6 @@ void ClipPlan::begin_version() {
     return;
   }
   drop(side_);
-  // Its runs are of the version that is forgotten.
-  main_.unflushed = main_.position;
   for (const auto piece : contents_.resident) command(Command::Kind::evict).first = piece;
   contents_ = {};
   keeping_ = Keeping::downloading;
@@ -460,7 +458,6 @@ ClipPlan::Commands ClipPlan::on_verdict(unsigned version, std::optional<Error> f
   }
   const auto attempts = main_.attempts;
   drop(main_);
-  contents_.is_known = true;  // what is here, however little, is forgotten
   begin_version();
   main_ = {.role = Role::main, .attempts = attempts};
   retry(main_, *fault, std::nullopt, random);
@@ -683,7 +680,8 @@ void ClipPlan::resume_if_there_is_room() {
 
 bool ClipPlan::may_evict(std::uint64_t piece) const {
   for (const auto* const fetch : {&main_, &side_}) {
-    if (fetch->is_active() && piece_of(fetch->position) == piece) return false;
+    const bool is_in_it = !fetch->is_tail && piece_of(fetch->position) == piece;
+    if (fetch->is_active() && is_in_it) return false;
   }
   auto held = contents_.here;
   held.subtract(Interval::right_open(0, piece));

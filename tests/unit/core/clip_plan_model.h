@@ -186,6 +186,7 @@ class ClipWorld {
     bool is_page = false;
   };
   struct Piece {
+    std::size_t generation = 0;  // a piece that left and came back is another one
     std::vector<std::uint8_t> bytes = std::vector<std::uint8_t>(Plan::piece_size);
     std::vector<std::uint8_t> here = std::vector<std::uint8_t>(Plan::piece_size);
   };
@@ -197,6 +198,8 @@ class ClipWorld {
     std::uint64_t position = 0;
     std::uint64_t end = 0;
     std::optional<std::uint64_t> cut_at;
+    std::optional<Plan::Place> place;  // a read is under way to it
+    std::size_t generation = 0;
   };
 
   void obey(const Plan::Command& command) {
@@ -238,6 +241,13 @@ class ClipWorld {
         memory_.erase(command.first);
         break;
       case Kind::check:
+        if (plan.is_stored()) {
+          const auto waits = [&](const Stored& stored) {
+            return stored.version == command.version;
+          };
+          EXPECT_TRUE(std::ranges::none_of(stores_, waits)) << "checked before it was stored";
+          EXPECT_EQ(disks_[command.version].size(), plan.checked_size());
+        }
         check_ = command.version;
         break;
       case Kind::keep:
@@ -265,15 +275,20 @@ class ClipWorld {
     const auto id = at->first;
     if (!fetch.has_answered) return answer(id, fetch);
     if (fetch.is_paused) return;
-    const auto place = plan.place(id);
-    if (place.kind == Plan::Place::Kind::pause) {
-      fetch.is_paused = true;
+    if (!fetch.place) {
+      const auto place = plan.place(id);
+      if (place.kind == Plan::Place::Kind::pause) {
+        fetch.is_paused = true;
+      } else if (place.kind == Plan::Place::Kind::stop) {
+        fetches_.erase(id);
+        run(plan.on_end(id, std::nullopt, chance()));
+      } else {
+        fetch.place = place;
+        if (place.kind == Plan::Place::Kind::put) fetch.generation = open_piece(place.offset);
+      }
       return;
     }
-    if (place.kind == Plan::Place::Kind::stop) {
-      fetches_.erase(id);
-      return run(plan.on_end(id, std::nullopt, chance()));
-    }
+    const auto place = *std::exchange(fetch.place, std::nullopt);
     if (is_odd(fetch, habits.breaks)) {
       fetches_.erase(id);
       return run(plan.on_end(id, Error{.code = ErrorCode::network}, chance()));
@@ -291,11 +306,18 @@ class ClipWorld {
     run(plan.on_data(id, count));
   }
 
+  std::size_t open_piece(std::uint64_t offset) {
+    auto& piece = memory_[offset - offset % Plan::piece_size];
+    if (piece.generation == 0) piece.generation = ++generations_;
+    return piece.generation;
+  }
+
   void put(std::uint64_t offset, const Fetch& fetch, std::uint64_t count) {
     EXPECT_EQ(offset, fetch.position);
     const auto piece = offset - offset % Plan::piece_size;
     EXPECT_LE(offset + count, piece + Plan::piece_size);
     auto& there = memory_[piece];
+    EXPECT_EQ(there.generation, fetch.generation) << "left the memory while it was read into";
     const auto at = static_cast<std::ptrdiff_t>(offset - piece);
     for (std::uint64_t i = 0; i < count; ++i) {
       const auto run = std::min(count - i, 1000 - (offset + i) % 1000);
@@ -413,6 +435,7 @@ class ClipWorld {
   std::optional<unsigned> keep_;
   std::map<unsigned, std::set<std::size_t>> read_of_;
   std::vector<std::uint8_t> joined_;
+  std::size_t generations_ = 0;
   bool has_kept_ = false;
   std::size_t requests_ = 0;
 };

@@ -58,6 +58,9 @@ class Reader {
     const auto found = plan.find(position_);
     if (found.kind == Found::Kind::failed) has_failed_ = true;
     if (found.kind == Found::Kind::end) {
+      if (plan.is_stored() && !plan.error()) {
+        EXPECT_GE(plan.keeping(), Keeping::kept) << "the end is told before the clip is safe";
+      }
       has_ended_ = true;
       if (jumps) position_ = world_.draw(*size + 1);
     }
@@ -555,6 +558,164 @@ TEST(ClipPlan, APassingFailureIsWaitedFor) {
   ASSERT_EQ(commands.back().kind, Kind::wait);
   EXPECT_GE(commands.back().delay, std::chrono::seconds(7));
   EXPECT_FALSE(plan.is_live(main));
+}
+
+/// Brings the whole of a file of that size, and tells the disk's word on it.
+void bring_all(ClipPlan& plan, ClipPlan::FetchId main, std::uint64_t size) {
+  (void)plan.on_head(main, part_of(0, size, size), 0);
+  (void)plan.on_data(main, size);
+  (void)plan.on_end(main, {}, 0);
+  (void)plan.on_stored(plan.version(), 0, size, {});
+}
+
+TEST(ClipPlan, ABrokenFileIsFetchedOnceMore) {
+  ClipPlan plan{{}};
+  bring_all(plan, plan.begin()[1].fetch, 1000);
+  const auto again = plan.on_verdict(0, Error{.code = ErrorCode::bad_media}, 0);
+  ASSERT_FALSE(plan.error());
+  ASSERT_EQ(again.back().kind, Kind::wait);
+  bring_all(plan, plan.on_timer(again.back().fetch).back().fetch, 1000);
+  (void)plan.on_verdict(1, Error{.code = ErrorCode::bad_media, .message = "no MP4"}, 0);
+  ASSERT_TRUE(plan.error());
+  EXPECT_EQ(plan.error()->message, "no MP4");
+}
+
+TEST(ClipPlan, AFileThatChangesEachTimeIsGivenUp) {
+  ClipPlan plan{{.retries = -1}};
+  auto fetch = plan.begin()[1].fetch;
+  unsigned changes = 0;
+  for (; !plan.error() && changes < 100; ++changes) {
+    const auto size = 1000 + changes;
+    (void)plan.on_head(fetch, part_of(0, size, size), 0);
+    (void)plan.on_data(fetch, 10);
+    const auto broken = plan.on_end(fetch, Error{.code = ErrorCode::network}, 0);
+    fetch = plan.on_timer(broken.back().fetch).back().fetch;
+    const auto restarted = plan.on_head(fetch, part_of(10, 2000 + changes, 2000 + changes), 0);
+    if (!plan.error()) fetch = restarted.back().fetch;
+  }
+  EXPECT_EQ(changes, ClipPlan::max_versions + 1);
+}
+
+TEST(ClipPlan, WhoseEachFailureBringsNewBytesIsNotGivenUp) {
+  ClipPlan plan{{.retries = 3}};
+  auto fetch = plan.begin()[1].fetch;
+  for (std::uint64_t at = 0; at < 20'000; at += 1000) {
+    (void)plan.on_head(fetch, part_of(at, 20'000, 20'000), 0);
+    (void)plan.on_data(fetch, 1000);
+    const auto broken = plan.on_end(fetch, Error{.code = ErrorCode::network}, 0);
+    ASSERT_FALSE(plan.error()) << at;
+    if (at == 19'000) break;
+    const auto again = plan.on_timer(broken.back().fetch);
+    fetch = again.back().fetch;
+    EXPECT_EQ(again.back().first, at + 1000);
+    EXPECT_EQ(again.back().if_range, "\"a\"");
+  }
+  // Every byte is here: it does not matter how the connection ended.
+  EXPECT_EQ(kinds_of(plan.on_stored(0, 0, 20'000, {})), std::vector{Kind::check});
+}
+
+TEST(ClipPlan, PiecesLeaveTheMemoryWhenTheyAreStoredOrRead) {
+  constexpr std::uint64_t size = 40U << 20U;
+  for (const bool keep : {true, false}) {
+    SCOPED_TRACE(keep);
+    ClipPlan plan{{.keep = keep}};
+    const auto main = plan.begin()[keep ? 1 : 0].fetch;
+    (void)plan.on_head(main, part_of(0, size, size), 0);
+    std::set<std::uint64_t> gone;
+    for (std::uint64_t at = 0; at < size - ClipPlan::tail_size; at += ClipPlan::piece_size) {
+      const auto place = plan.place(main);
+      ASSERT_EQ(place.kind, ClipPlan::Place::Kind::put);
+      const auto end = at + ClipPlan::piece_size;
+      auto commands = plan.on_data(main, place.size);
+      const auto done = keep ? plan.on_stored(0, at, end, {}) : plan.on_taken(at, end);
+      commands.insert(commands.end(), done.begin(), done.end());
+      for (const auto& command : commands) {
+        if (command.kind != Kind::evict) continue;
+        EXPECT_TRUE(gone.insert(command.first).second);
+      }
+    }
+    EXPECT_EQ(gone.size(), (size - ClipPlan::memory_window) / ClipPlan::piece_size);
+    EXPECT_EQ(*gone.rbegin(), (gone.size() - 1) * ClipPlan::piece_size) << "the oldest first";
+    // What is on the disk is here still; what was read from memory alone is not.
+    EXPECT_EQ(plan.find(0).kind, keep ? Found::Kind::ready : Found::Kind::pending);
+  }
+}
+
+/// A plan of a large file whose main fetch has begun, and whose tail is not to be had.
+struct Begun {
+  explicit Begun(bool has_ranges, std::uint64_t size = 100U << 20U) {
+    const auto commands = plan.begin();
+    main = commands[1].fetch;
+    (void)plan.on_head(commands[2].fetch, {.status = 404}, 0);
+    (void)plan.on_head(
+        main, has_ranges ? part_of(0, size, size) : ClipPlan::Head{.status = 200, .length = size},
+        0);
+    (void)plan.on_data(main, 1000);
+  }
+  ClipPlan::Commands want(std::uint64_t offset) {
+    EXPECT_EQ(plan.find(offset).kind, Found::Kind::pending);
+    return plan.is_asked() ? plan.on_wanted() : ClipPlan::Commands{};
+  }
+  ClipPlan plan{{}};
+  ClipPlan::FetchId main = 0;
+};
+
+TEST(ClipPlan, AReadersWishIsServedByTheNearestWay) {
+  constexpr std::uint64_t size = 100U << 20U;
+  // What the main fetch is about to bring is waited for.
+  EXPECT_TRUE(Begun(true).want(1000 + ClipPlan::near - 1).empty());
+  // A small hole is fetched beside it, to its end.
+  Begun beside(true);
+  const auto piece = beside.want(size - 10'000);
+  ASSERT_EQ(kinds_of(piece), std::vector{Kind::fetch});
+  EXPECT_EQ(piece[0].role, ClipPlan::Role::side);
+  EXPECT_EQ(piece[0].first, size - 10'000);
+  EXPECT_EQ(piece[0].end, size);
+  // For a large one the main fetch moves.
+  Begun moved(true);
+  const auto move = moved.want(50U << 20U);
+  ASSERT_EQ(kinds_of(move), (std::vector{Kind::store, Kind::stop, Kind::fetch}));
+  EXPECT_EQ(move[2].role, ClipPlan::Role::main);
+  EXPECT_EQ(move[2].first, 50U << 20U);
+  // Without ranges there is one way to get any byte.
+  EXPECT_TRUE(Begun(false).want(size - 10'000).empty());
+  // Nor is a side fetch tried again that the host has refused.
+  (void)beside.plan.on_head(piece[0].fetch, {.status = 403}, 0);
+  EXPECT_TRUE(beside.want(size - 10'000).empty());
+  EXPECT_FALSE(beside.plan.error());
+}
+
+TEST(ClipPlan, WhatTheSideFetchBringsIsNotAskedForTwice) {
+  ClipPlan plan{{}};
+  const auto commands = plan.begin();
+  (void)plan.on_head(commands[1].fetch, part_of(0, 1U << 20U, 1U << 20U), 0);
+  (void)plan.on_head(commands[2].fetch, part_of((1U << 20U) - 16384, 1U << 20U, 1U << 20U), 0);
+  (void)plan.on_data(commands[1].fetch, 1000);
+  // The host ends the main answer early, and says that this was all of it.
+  (void)plan.on_end(commands[1].fetch, {}, 0);
+  EXPECT_FALSE(plan.is_live(commands[1].fetch));
+  (void)plan.on_data(commands[2].fetch, 16384);
+  const auto rest = plan.on_end(commands[2].fetch, {}, 0);
+  ASSERT_EQ(rest.back().kind, Kind::fetch);
+  EXPECT_EQ(rest.back().first, 1000U);
+  EXPECT_EQ(rest.back().end, (1U << 20U) - 16384);
+}
+
+TEST(ClipPlan, ARangeBeyondTheFileIsNonsense) {
+  ClipPlan plan{{}};
+  const auto main = plan.begin()[1].fetch;
+  (void)plan.on_head(main, {.status = 206, .part = {{0, 1000}}, .total = 1000}, 0);
+  ASSERT_TRUE(plan.error());
+  EXPECT_EQ(plan.error()->code, ErrorCode::bad_response);
+}
+
+TEST(ClipPlan, MoreBytesThanWereAnnouncedAreAnError) {
+  ClipPlan plan{{}};
+  const auto main = plan.begin()[1].fetch;
+  (void)plan.on_head(main, part_of(0, 1000, 1000), 0);
+  (void)plan.on_data(main, 1001);
+  ASSERT_TRUE(plan.error());
+  EXPECT_EQ(plan.find(0).kind, Found::Kind::failed);
 }
 
 TEST(ClipPlan, AVersionThatReadersDidNotSeeCannotBeCommittedTo) {
