@@ -10,4 +10,15 @@ std::string_view nick(TaskStatus status) {
   return nicks[static_cast<std::size_t>(status)];
 }
 
+std::optional<std::chrono::milliseconds> generation_time(const TaskReport& report,
+                                                         std::chrono::seconds at_most) {
+  if (!report.created_at || !report.completed_at) return std::nullopt;
+  if (*report.completed_at < *report.created_at || at_most.count() < 0) return std::nullopt;
+  // Of two signed numbers in order, the difference fits the unsigned type.
+  const auto took = static_cast<std::uint64_t>(*report.completed_at) -
+                    static_cast<std::uint64_t>(*report.created_at);
+  if (took >= static_cast<std::uint64_t>(at_most.count())) return std::nullopt;
+  return std::chrono::seconds(took);
+}
+
 }  // namespace veo

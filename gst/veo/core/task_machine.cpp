@@ -207,7 +207,7 @@ TaskMachine::Command TaskMachine::queried(Result<TaskReport> answer,
     trouble_ = std::move(error);
     return handle(Event::again_later, now);
   }
-  if (is_passing(error) && may_retry()) {
+  if (is_passing(error)) {
     plan_retry(now, random, retry_after);
     trouble_ = std::move(error);
     return handle(Event::again_later, now);
@@ -233,8 +233,9 @@ TaskMachine::Command TaskMachine::time_passed(Time now) {
       fail_with(std::move(error));
     } else {
       fail_with({.code = ErrorCode::timeout,
-                 .message =
-                     "Task " + task_id_ + " was not finished within " + limit + "." + resume_hint(),
+                 .message = "Task " + task_id_ + " was not finished within " + limit + "." +
+                            (trouble_ ? " When it was last asked for: " + trouble_->message : "") +
+                            resume_hint(),
                  .charged = Charged::unknown});
     }
     return handle(Event::expired, now);

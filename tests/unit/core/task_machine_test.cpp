@@ -38,7 +38,9 @@ Result<TaskReport> report(TaskStatus status) {
   }
   return it;
 }
-Result<TaskReport> trouble(ErrorCode code) { return fail({.code = code}); }
+Result<TaskReport> trouble(ErrorCode code) {
+  return fail({.code = code, .message = "the last trouble"});
+}
 
 TaskMachine::Settings plain() {
   return {.retries = 2, .poll_interval = 1000ms, .generation_timeout = 100s};
@@ -165,17 +167,39 @@ TEST(TaskMachine, APassingTroubleOfAQueryIsRepeatedAndForgottenAfterSuccess) {
   EXPECT_EQ(machine.retries(), 6U);
 }
 
-TEST(TaskMachine, GivesUpAfterRetriesNamingTheTask) {
-  auto machine = querying();
-  auto now = t0 + 1s;
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    now = machine.queried(trouble(ErrorCode::network), {}, now, 0.5).until;
-    (void)machine.time_passed(now);
+// An accepted task is paid: an outage of any length does not end it before its time, whatever
+// `retries` says.
+class PassingTrouble : public testing::TestWithParam<ErrorCode> {};
+TEST_P(PassingTrouble, IsRepeatedUntilTheGenerationTimeout) {
+  for (const int retries : {0, 2, -1}) {
+    auto settings = plain();
+    settings.retries = retries;
+    settings.generation_timeout = 2h;
+    auto machine = querying(settings);
+    auto now = t0 + 1s;
+    unsigned queries = 0;
+    for (TaskMachine::Command command{Kind::send_query, {}}; command.kind != Kind::finish;) {
+      if (command.kind == Kind::send_query) {
+        ++queries;
+        command = machine.queried(trouble(GetParam()), {}, now, 0.5);
+      } else {
+        now = command.until;
+        command = machine.time_passed(now);
+      }
+      ASSERT_TRUE(machine.trouble() || command.kind == Kind::finish);
+    }
+    EXPECT_EQ(now, t0 + 2h) << retries;
+    EXPECT_GT(queries, 100U) << "it went on asking";
+    EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
+    EXPECT_EQ(machine.error()->task_id, "T");
+    EXPECT_EQ(machine.error()->charged, Charged::unknown);
+    EXPECT_NE(machine.error()->message.find("the last trouble"), std::string::npos);
   }
-  EXPECT_EQ(machine.queried(trouble(ErrorCode::network), {}, now, 0.5).kind, Kind::finish);
-  EXPECT_EQ(machine.error()->task_id, "T");
-  EXPECT_EQ(machine.error()->charged, Charged::unknown);
 }
+INSTANTIATE_TEST_SUITE_P(All, PassingTrouble,
+                         testing::Values(ErrorCode::network, ErrorCode::timeout,
+                                         ErrorCode::rate_limit_exceeded, ErrorCode::internal_error,
+                                         ErrorCode::upstream_error, ErrorCode::bad_response));
 
 class FinalTrouble : public testing::TestWithParam<ErrorCode> {};
 TEST_P(FinalTrouble, EndsAtOnce) {

@@ -3,6 +3,7 @@
 // A task as the service reports it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,5 +30,10 @@ struct TaskReport {
   std::optional<std::string> upstream_task_id;  ///< preferred over `id` for an extension
   std::optional<Error> failure;  ///< set iff failed: code task_failed, charged refunded
 };
+
+/// How long the service took, by its own clock; nullopt: it does not say, or says what cannot be:
+/// the times are its word, and may be any numbers.
+std::optional<std::chrono::milliseconds> generation_time(const TaskReport& report,
+                                                         std::chrono::seconds at_most);
 
 }  // namespace veo

@@ -15,14 +15,16 @@
 //                   ▼                       ▼               │ │
 //               waiting ──── expired ───► failed ◄──────────┘ │
 //                │   ▲                      ▲                 │
-//            due │   │ in progress,         │ gave up,        │
-//                ▼   │ or no usable answer  │ expired         │
+//            due │   │ in progress,         │ definite end,   │
+//                ▼   │ or a passing trouble │ expired         │
 //               querying ───────────────────┘ ◄───────────────┘
 //                   │
 //                   └─► completed ◄─── conclude (a task that is known to be completed)
 //
 // There is no way from `waiting` or `querying` back to `submitting`: a task that was accepted is
-// never submitted again.
+// never submitted again. Nor do failed queries end it, however many: it is paid, and is asked for
+// until the generation timeout, with growing delays. `retries` counts submissions that were surely
+// not sent.
 //
 // A hint (a callback) has no state of its own: it brings the next query forward. Anybody may have
 // sent it, any number of times, so what hints cost is bounded here: see woken().
@@ -45,7 +47,7 @@ class TaskMachine {
   using Time = std::chrono::steady_clock::time_point;
 
   struct Settings {
-    int retries = 5;  ///< of what is safe to send again, in a row; -1: no end
+    int retries = 5;  ///< of submissions that were surely not sent; -1: no end
     std::chrono::milliseconds poll_interval{0};  ///< 0: adaptive
     std::optional<GenerationTimes> learned;      ///< for adaptive polls; nothing known: unset
     bool is_called_back = false;                 ///< hints are to be expected: polls are sparser
