@@ -20,6 +20,7 @@
 #include "veo/core/error_table.h"
 #include "veo/core/task_id.h"
 #include "veo/system/private_directory.h"
+#include "veo/system/store_thread.h"
 
 namespace veo {
 
@@ -375,7 +376,11 @@ Result<std::shared_ptr<Cache::Part>> Cache::begin(const ClipIdentity& identity) 
     return fail(problem("No file can be made in the cache directory " + p_->path + ": " +
                         std::strerror(errno) + "."));
   }
-  std::shared_ptr<Part> part(new Part);
+  // Its last reference may go on the I/O thread, which does not wait for the disk to remove it.
+  const auto end = [thread = StoreThread::acquire(StoreThread::Store::clips)](Part* gone) {
+    thread->post([owned = std::shared_ptr<Part>(gone)] {});
+  };
+  std::shared_ptr<Part> part(new Part, end);
   part->p_ = std::make_unique<Part::Private>();
   part->p_->cache = p_;
   part->p_->identity = identity;

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <iterator>
 #include <set>
 #include <string>
@@ -23,6 +24,7 @@
 #include "process.h"
 #include "veo/core/digest.h"
 #include "veo/core/task_id.h"
+#include "veo/system/store_thread.h"
 
 namespace veo {
 namespace {
@@ -46,6 +48,13 @@ std::optional<CachedClip> found_in(Cache& cache, const std::string& api_url,
   return found ? *found : std::nullopt;
 }
 
+/// What went with its last reference so far is removed now.
+void settle() {
+  std::promise<void> done;
+  StoreThread::acquire(StoreThread::Store::clips)->post([&] { done.set_value(); });
+  done.get_future().wait();
+}
+
 class CacheTest : public testing::Test {
  protected:
   Cache& cache() {
@@ -59,6 +68,7 @@ class CacheTest : public testing::Test {
   }
   static std::shared_ptr<Cache::Part> begin(Cache& in, const ClipIdentity& identity,
                                             const std::string& bytes) {
+    settle();
     auto part = in.begin(identity);
     EXPECT_TRUE(part) << part.error().message;
     if (!part) return nullptr;
@@ -81,6 +91,7 @@ class CacheTest : public testing::Test {
     return bytes;
   }
   [[nodiscard]] std::set<std::string> names() const {
+    settle();
     std::set<std::string> found;
     for (const auto& entry : std::filesystem::directory_iterator(path_)) {
       found.insert(entry.path().filename());
@@ -415,7 +426,10 @@ TEST_F(CacheTest, AClipThatCannotBeKeptCanStillBeRead) {
 class Interrupted : public FileSystem {
  public:
   Interrupted() { FileSystem::set(this); }
-  ~Interrupted() override { FileSystem::set(nullptr); }
+  ~Interrupted() override {
+    settle();
+    FileSystem::set(nullptr);
+  }
 
   int fsync(int fd) override {
     if (auto act = std::exchange(at_fsync_, nullptr)) act();

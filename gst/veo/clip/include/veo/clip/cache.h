@@ -30,7 +30,8 @@ Result<std::optional<std::uint64_t>> parse_cache_size(const std::optional<std::s
 /// Any thread. Blocks for as long as the disk takes.
 class Cache {
  public:
-  /// A file that is being written. Removed with its last reference, if it was not kept.
+  /// A file that is being written. If it was not kept, it is removed with its last reference, on
+  /// the thread for clips: whoever drops that does not wait.
   class Part;
 
   /// `limit`: beyond so many bytes, the clips that were not played for the longest time go. Nothing
