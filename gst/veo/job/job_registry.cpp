@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "job_registry.h"
 
+#include <algorithm>
+#include <deque>
 #include <map>
-#include <mutex>
+#include <utility>
+
+#include "veo/system/guarded.h"
 
 namespace veo {
 
 namespace {
 
 struct Process {
-  std::mutex mutex;
-  std::map<std::string, std::weak_ptr<Job>> jobs;  // guarded by mutex
-  std::map<std::string, Error> failures;           // guarded by mutex
+  std::multimap<std::string, std::weak_ptr<Job>> jobs;
+  std::deque<std::pair<std::string, Error>> failures;  // the newest last
 };
 
 // Never destroyed: the I/O thread may outlive static destructors.
-Process& process() {
-  static auto* const instance = new Process;
+Guarded<Process>& process() {
+  static auto* const instance = new Guarded<Process>;
   return *instance;
 }
 
@@ -24,26 +27,34 @@ Process& process() {
 
 Job::Joined JobRegistry::join(const std::string& name, const std::function<bool(const Job&)>& fits,
                               const std::function<std::shared_ptr<Job>()>& make) {
-  auto& [mutex, jobs, _] = process();
-  const std::lock_guard lock(mutex);
-  std::erase_if(jobs, [](const auto& entry) { return entry.second.expired(); });
-  auto& slot = jobs[name];
-  if (auto job = slot.lock(); job && fits(*job)) return {std::move(job), true};
+  // What they hold on to goes when nothing is locked.
+  std::vector<std::shared_ptr<Job>> seen;
+  auto own = process().lock();
+  std::erase_if(own->jobs, [](const auto& entry) { return entry.second.expired(); });
+  const auto [first, last] = own->jobs.equal_range(name);
+  for (auto at = first; at != last; ++at) {
+    auto job = at->second.lock();
+    if (!job) continue;
+    if (fits(*job)) return {std::move(job), true};
+    seen.push_back(std::move(job));
+  }
   auto job = make();
-  slot = job;
+  own->jobs.emplace(name, job);
   return {std::move(job), false};
 }
 
 void JobRegistry::remember_failure(const std::string& name, const Error& error) {
-  const std::lock_guard lock(process().mutex);
-  process().failures.insert_or_assign(name, error);
+  auto own = process().lock();
+  std::erase_if(own->failures, [&](const auto& entry) { return entry.first == name; });
+  own->failures.emplace_back(name, error);
+  if (own->failures.size() > most_failures) own->failures.pop_front();
 }
 
 std::optional<Error> JobRegistry::failure(const std::string& name) {
-  const std::lock_guard lock(process().mutex);
-  const auto& failures = process().failures;
-  const auto found = failures.find(name);
-  return found == failures.end() ? std::nullopt : std::optional(found->second);
+  const auto own = process().lock();
+  const auto found =
+      std::ranges::find(own->failures, name, [](const auto& it) { return it.first; });
+  return found == own->failures.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace veo

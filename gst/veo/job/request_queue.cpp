@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/job/request_queue.h"
 
-#include <map>
-#include <mutex>
+#include <algorithm>
+#include <list>
 #include <random>
 #include <utility>
 
 #include "veo/core/url_policy.h"
+#include "veo/system/guarded.h"
 
 namespace veo {
 
@@ -20,8 +21,8 @@ constexpr unsigned at_once = 6;
 
 struct Process {
   const std::string salt = std::to_string(std::random_device{}());
-  std::mutex mutex;
-  std::map<std::string, std::shared_ptr<RequestQueue>> queues;  // guarded by mutex
+  // The last asked for first.
+  Guarded<std::list<std::pair<std::string, std::shared_ptr<RequestQueue>>>> queues;
 };
 
 // Never destroyed: the I/O thread may outlive static destructors.
@@ -45,9 +46,19 @@ std::shared_ptr<RequestQueue> RequestQueue::of(const std::string& api_url, const
       (origin ? origin->scheme + "://" + origin->host + ":" + std::to_string(origin->port)
               : api_url) +
       "\n" + key.mark(process().salt);
-  const std::lock_guard lock(process().mutex);
-  auto& queue = process().queues[name];
-  if (!queue) queue.reset(new RequestQueue);
+  auto queues = process().queues.lock();
+  const auto found = std::ranges::find(*queues, name, [](const auto& it) { return it.first; });
+  if (found != queues->end()) {
+    queues->splice(queues->begin(), *queues, found);
+  } else {
+    queues->emplace_front(name, std::shared_ptr<RequestQueue>(new RequestQueue));
+  }
+  // Under the lock nobody else can take hold of one that is held here alone.
+  auto queue = queues->front().second;
+  for (auto at = queues->end(); queues->size() > most_idle && at != queues->begin();) {
+    --at;
+    if (at->second.use_count() == 1) at = queues->erase(at);
+  }
   return queue;
 }
 

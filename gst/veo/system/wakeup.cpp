@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/system/wakeup.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace veo {
@@ -56,7 +57,18 @@ bool Wakeup::is_interrupted() const {
 
 void Subscribers::add(std::weak_ptr<Wakeup> wakeup) {
   const std::lock_guard lock(mutex_);
+  // Of those that came and went while there was nothing to tell; now and then, since a thousand may
+  // come at once.
+  if (list_.size() >= prune_at_) {
+    std::erase_if(list_, [](const auto& weak) { return weak.expired(); });
+    prune_at_ = std::max(fewest_to_prune, 2 * list_.size());
+  }
   list_.push_back(std::move(wakeup));
+}
+
+std::size_t Subscribers::size() const {
+  const std::lock_guard lock(mutex_);
+  return list_.size();
 }
 
 void Subscribers::notify() {

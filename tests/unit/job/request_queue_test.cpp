@@ -74,6 +74,21 @@ TEST_F(RequestQueueTest, IsOneForAnOriginAndKey) {
   EXPECT_NE(of("https://a.example/v1", "sk-1"), of("https://b.example/v1", "sk-1"));
 }
 
+// A process that goes through keys or services for months does not grow by it.
+TEST_F(RequestQueueTest, LetsGoOfThoseThatNobodyUses) {
+  const auto of = [](std::size_t number) {
+    return RequestQueue::of("https://" + std::to_string(number) + ".idle.example/v1",
+                            Secret("sk-1"));
+  };
+  const auto used = of(0);
+  const std::weak_ptr<RequestQueue> unused = of(1);
+  std::weak_ptr<RequestQueue> last;
+  for (std::size_t i = 2; i < 2 + RequestQueue::most_idle; ++i) last = of(i);
+  EXPECT_TRUE(unused.expired());
+  EXPECT_FALSE(last.expired()) << "what it has learned stays for a while";
+  EXPECT_EQ(of(0), used);
+}
+
 TEST_F(RequestQueueTest, LetsAFewGoAtOnceInTheirOrder) {
   run([&] {
     for (int i = 0; i < 10; ++i) enter(i);

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <thread>
+#include <vector>
 
 namespace veo {
 namespace {
@@ -72,6 +74,22 @@ TEST(Subscribers, NotifyThoseThatAreLeft) {
   const auto ticket = stays->ticket();
   subscribers.notify();
   EXPECT_NE(stays->ticket(), ticket);
+}
+
+// While nothing is told, those that come and go must not pile up.
+TEST(Subscribers, ForgetThoseThatAreGoneWithoutANotification) {
+  Subscribers subscribers;
+  std::vector<std::shared_ptr<Wakeup>> stay;
+  for (int i = 0; i < 10'000; ++i) {
+    const auto wakeup = std::make_shared<Wakeup>();
+    subscribers.add(wakeup);
+    if (i % 100 == 0) stay.push_back(wakeup);
+  }
+  EXPECT_LE(subscribers.size(), 2 * stay.size());
+  std::vector<Wakeup::Ticket> tickets;
+  for (const auto& wakeup : stay) tickets.push_back(wakeup->ticket());
+  subscribers.notify();
+  for (std::size_t i = 0; i < stay.size(); ++i) EXPECT_NE(stay[i]->ticket(), tickets[i]);
 }
 
 TEST(Wakeup, APauseEndsWithTimeOrInterruption) {

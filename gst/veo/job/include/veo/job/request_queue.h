@@ -5,6 +5,7 @@
 // all. I/O thread only, but for of().
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -20,8 +21,11 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   struct Place;
 
  public:
-  /// The one queue of this process for that API, by its origin, and key. It stays, and so does what
-  /// it has learned. Any thread.
+  static constexpr std::size_t most_idle = 64;
+
+  /// The one queue of this process for that API, by its origin, and key. It stays when its last
+  /// user goes, and so does what it has learned, until `most_idle` others were asked for since.
+  /// Any thread.
   static std::shared_ptr<RequestQueue> of(const std::string& api_url, const Secret& key);
 
   /// A place in the queue and then, from `go` on, a request under way: until it is destroyed.

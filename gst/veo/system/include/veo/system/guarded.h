@@ -29,6 +29,11 @@ class Guarded {
     void wait(std::condition_variable& changed, Condition is_so) {
       changed.wait(lock_, [&] { return is_so(std::as_const(value_)); });
     }
+    /// The same for `time` at most; whether it is so then.
+    template <class Time, class Condition>
+    bool wait_for(std::condition_variable& changed, Time time, Condition is_so) {
+      return changed.wait_for(lock_, time, [&] { return is_so(std::as_const(value_)); });
+    }
 
    private:
     Value& value_;

@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -59,10 +60,15 @@ class Subscribers {
  public:
   void add(std::weak_ptr<Wakeup> wakeup);
   void notify();
+  /// Those that are gone count until they are noticed: at most as many as the others, or a few.
+  [[nodiscard]] std::size_t size() const;
 
  private:
-  std::mutex mutex_;
+  static constexpr std::size_t fewest_to_prune = 16;
+
+  mutable std::mutex mutex_;
   std::vector<std::weak_ptr<Wakeup>> list_;  // guarded by mutex_
+  std::size_t prune_at_ = fewest_to_prune;   // guarded by mutex_
 };
 
 }  // namespace veo
