@@ -6,7 +6,8 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
-#include <mutex>
+
+#include "veo/system/guarded.h"
 
 namespace veo {
 
@@ -17,28 +18,33 @@ using namespace std::chrono_literals;
 constexpr auto exit_waits = 5s;  // MONEY.md
 
 struct Count {
-  std::mutex mutex;
+  unsigned open = 0;
+  bool is_exit_watched = false;
+  bool has_exit_begun = false;
+};
+
+struct Process {
+  Guarded<Count> count;
   std::condition_variable changed;
-  unsigned open = 0;           // guarded by mutex
-  bool waits_at_exit = false;  // guarded by mutex
 };
 
 // Never destroyed: the I/O thread may outlive static destructors.
-Count& count() {
-  static auto* const instance = new Count;
+Process& process() {
+  static auto* const instance = new Process;
   return *instance;
 }
 
 void wait_at_exit() {
-  auto& [mutex, changed, open, _] = count();
-  std::unique_lock lock(mutex);
-  const auto done = [&open = open] { return open == 0; };
+  auto& changed = process().changed;
+  auto count = process().count.lock();
+  count->has_exit_begun = true;
+  const auto done = [](const Count& now) { return now.open == 0; };
   // Most answers are here within a moment: only a wait that can be felt is worth a word.
-  if (changed.wait_for(lock, 200ms, done)) return;
+  if (count.wait_for(changed, 200ms, done)) return;
   g_printerr(
       "gst-veo: waiting up to 5 s for the service's answer to a submission that has been "
       "sent, since it may be paid.\n");
-  if (!changed.wait_for(lock, exit_waits, done)) {
+  if (!count.wait_for(changed, exit_waits, done)) {
     g_printerr(
         "gst-veo: no answer. Whether the submission was accepted is unknown: compare the "
         "balance before you submit it again.\n");
@@ -47,18 +53,18 @@ void wait_at_exit() {
 
 }  // namespace
 
-BegunSubmissions::Guard::Guard() {
-  const std::lock_guard lock(count().mutex);
-  ++count().open;
-  if (!count().waits_at_exit) count().waits_at_exit = std::atexit(wait_at_exit) == 0;
-}
+BegunSubmissions::Guard::Guard() { ++process().count.lock()->open; }
 
 BegunSubmissions::Guard::~Guard() {
-  {
-    const std::lock_guard lock(count().mutex);
-    --count().open;
-  }
-  count().changed.notify_all();
+  --process().count.lock()->open;
+  process().changed.notify_all();
 }
+
+void BegunSubmissions::watch_exit() {
+  auto count = process().count.lock();
+  if (!count->is_exit_watched) count->is_exit_watched = std::atexit(wait_at_exit) == 0;
+}
+
+bool BegunSubmissions::has_exit_begun() { return process().count.lock()->has_exit_begun; }
 
 }  // namespace veo

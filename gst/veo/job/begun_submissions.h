@@ -17,6 +17,11 @@ class BegunSubmissions {
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
   };
+
+  /// From here on has_exit_begun() knows it, and exit waits. Any thread, any number of times.
+  static void watch_exit();
+  /// The process ends normally: nothing new may be sent. Any thread.
+  static bool has_exit_begun();
 };
 
 }  // namespace veo

@@ -28,6 +28,12 @@ bool looks_like(const Job::Snapshot& before, const Job::Snapshot& after) {
 
 }  // namespace
 
+void Job::Private::Shared::open_clip() {
+  clip = Clip::open(*clip_settings);
+  std::erase_if(of_this_url, [](const auto& weak) { return weak.expired(); });
+  of_this_url.push_back(clip);
+}
+
 std::string Job::Private::name_of(const Settings& settings) {
   const auto& wanted = settings.claim.record;
   const auto what = settings.task_id.empty()
@@ -36,15 +42,14 @@ std::string Job::Private::name_of(const Settings& settings) {
   return settings.ledger + "\n" + what;
 }
 
-Job::Snapshot Job::Private::look() const {
-  const std::lock_guard lock(mutex);
-  return snapshot;
-}
-
 void Job::Private::publish() {
+  const auto& own = io();
+  const auto& machine = own.machine;
+  const bool completed = machine.state() == TaskMachine::State::completed;
   bool changed = false;
   {
-    const std::lock_guard lock(mutex);
+    auto seen = shared.lock();
+    auto& snapshot = seen->snapshot;
     const auto before = snapshot;
     snapshot.phase = phase();
     snapshot.status = machine.status();
@@ -53,18 +58,16 @@ void Job::Private::publish() {
     snapshot.percent = machine.report() ? percent(machine.report()->progress) : std::nullopt;
     snapshot.error = machine.error();
     snapshot.trouble = machine.trouble();
-    if (service) snapshot.requests = service->requests();
-    snapshot.polls = polls;
+    if (own.service) snapshot.requests = own.service->requests();
+    snapshot.polls = own.polls;
     snapshot.retries = machine.retries();
-    if (accepted_at) {
-      snapshot.submit_time = duration_cast<milliseconds>(*accepted_at - started);
-      if (machine.state() == TaskMachine::State::completed) {
-        snapshot.generate_time = duration_cast<milliseconds>(now() - *accepted_at);
+    if (own.accepted_at) {
+      snapshot.submit_time = duration_cast<milliseconds>(*own.accepted_at - own.started);
+      if (completed) {
+        snapshot.generate_time = duration_cast<milliseconds>(now() - *own.accepted_at);
       }
     }
-    if (machine.state() == TaskMachine::State::completed) {
-      clip_settings = std::make_unique<const Clip::Settings>(describe_clip());
-    }
+    if (completed) seen->clip_settings = std::make_unique<const Clip::Settings>(describe_clip());
     changed = !looks_like(before, snapshot);
   }
   // Nobody is woken to see that one more poll was made.
@@ -73,8 +76,8 @@ void Job::Private::publish() {
 
 void Job::Private::add_notice(const std::string& text) {
   {
-    const std::lock_guard lock(mutex);
-    auto& notices = snapshot.notices;
+    auto seen = shared.lock();
+    auto& notices = seen->snapshot.notices;
     if (std::ranges::find(notices, text) != notices.end()) return;
     notices.push_back(text);
   }
@@ -82,26 +85,30 @@ void Job::Private::add_notice(const std::string& text) {
 }
 
 Clip::Settings Job::Private::describe_clip() const {
-  const auto& row = record->record();
-  const auto& urls = machine.report()->urls;
+  const auto& own = io();
+  const auto& row = own.record.row;
+  const auto& urls = own.machine.report()->urls;
   const auto origin = origin_of(settings.api_url);
+  const auto record_it = [record = record, store = ledger_thread, io = thread](
+                             const CachedClip& cached, std::function<void(Status)> recorded) {
+    http::call_store(
+        *store, io, [record, cached] { return record->kept(cached); }, std::move(recorded));
+  };
   return {.url = urls.empty() ? "" : urls.front(),
           .api_is_loopback = origin && is_loopback_host(origin->host),
           .network = settings.network,
           .api_url = settings.api_url,
-          .task_id = machine.task_id(),
+          .task_id = own.machine.task_id(),
           .intent = row.intent,
-          .cache = record->cache(),
+          .cache = own.cache,
           .keep = settings.cache_limit != 0U,
           .sha256 = row.clip_sha256,
           .size = row.clip_size,
-          .kept = [record = record](const CachedClip& cached, const auto& recorded) {
-            recorded(record->kept(cached));
-          }};
+          .kept = record_it};
 }
 
 Job::Phase Job::Private::phase() const {
-  switch (machine.state()) {
+  switch (io().machine.state()) {
     case TaskMachine::State::idle:
       return Phase::looking_up;
     case TaskMachine::State::submitting:
@@ -122,19 +129,11 @@ Job::Job() = default;
 
 Job::Joined Job::join(Settings settings) {
   const auto fits = [&settings](const Job& job) {
-    const auto& other = job.p_->settings;
-    return other.network == settings.network && other.poll_interval == settings.poll_interval &&
-           other.generation_timeout == settings.generation_timeout &&
-           other.cache_directory == settings.cache_directory &&
-           job.snapshot().phase != Phase::failed;
+    return job.p_->settings == settings && job.snapshot().phase != Phase::failed;
   };
   const auto make = [&settings] {
     std::shared_ptr<Job> job(new Job);
     job->p_ = std::make_shared<Private>(std::move(settings));
-    {
-      const std::lock_guard lock(job->p_->mutex);
-      job->p_->snapshot.task_id = job->p_->settings.task_id;
-    }
     job->p_->thread->post([p = job->p_] { p->begin(); });
     return job;
   };
@@ -152,32 +151,40 @@ Job::Snapshot Job::snapshot() const { return p_->look(); }
 void Job::subscribe(std::weak_ptr<Wakeup> wakeup) { p_->subscribers.add(std::move(wakeup)); }
 
 std::shared_ptr<Clip> Job::clip() {
-  const std::lock_guard lock(p_->mutex);
+  auto seen = p_->shared.lock();
+  auto& clip = seen->clip;
+  const auto* const settings = seen->clip_settings.get();
   // One that failed is not handed to the next who asks.
-  if (p_->clip && p_->clip->failure() && !p_->clip->is_refused()) p_->clip.reset();
+  if (clip && clip->failure() && !clip->is_refused()) clip.reset();
   // Nor is one that is not kept: it has one reader.
-  const bool is_shared = p_->clip && p_->clip_settings && p_->clip_settings->keep;
-  if (!is_shared && p_->clip_settings) p_->clip = Clip::open(*p_->clip_settings);
-  return p_->clip;
+  const bool is_shared = clip && settings != nullptr && settings->keep;
+  if (!is_shared && settings != nullptr) seen->open_clip();
+  return clip;
 }
 
 void Job::fetch() {
-  const std::lock_guard lock(p_->mutex);
-  const bool is_kept = p_->clip_settings && p_->clip_settings->keep;
-  if (is_kept && !p_->clip) p_->clip = Clip::open(*p_->clip_settings);
+  auto seen = p_->shared.lock();
+  const bool is_kept = seen->clip_settings && seen->clip_settings->keep;
+  if (is_kept && !seen->clip) seen->open_clip();
 }
 
 bool Job::renew(const std::shared_ptr<Clip>& refused) {
   {
-    const std::lock_guard lock(p_->mutex);
-    // Another reader may have asked already.
-    if (p_->clip != refused) return true;
-    if (std::exchange(p_->renewed, true)) return false;
-    p_->snapshot.phase = Phase::generating;
-    p_->clip_settings.reset();
-    p_->clip.reset();
+    auto seen = p_->shared.lock();
+    const bool is_of_this_url = std::ranges::any_of(
+        seen->of_this_url, [&](const auto& weak) { return weak.lock() == refused; });
+    if (is_of_this_url) {
+      if (std::exchange(seen->renewed, true)) return false;
+      seen->snapshot.phase = Phase::generating;
+      seen->clip_settings.reset();
+      seen->clip.reset();
+      seen->of_this_url.clear();
+      p_->thread->post([p = p_] { p->ask_again(); });
+      return true;
+    }
   }
-  p_->thread->post([p = p_] { p->ask_again(); });
+  // Another reader asked already, and what came of it may be here: this one has to look again.
+  p_->subscribers.notify();
   return true;
 }
 

@@ -6,76 +6,37 @@
 
 #include "job_private.h"
 #include "job_registry.h"
-#include "veo/core/retry.h"
 
 namespace veo {
 
 using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
-namespace {
-
-/// How often to look again, while somebody else is at it.
-constexpr Backoff look_again{.base = 20ms, .cap = 250ms};
-/// How often to try again to write something down.
-constexpr Backoff write_again{.base = 20ms, .cap = 1000ms};
-constexpr unsigned looks_before_a_word = 8;  // a second
-
-}  // namespace
+Job::Private::Private(Settings from)
+    : settings(std::move(from)),
+      thread(http::IoThread::acquire()),
+      ledger_thread(StoreThread::acquire(StoreThread::Store::ledger)),
+      clips_thread(StoreThread::acquire(StoreThread::Store::clips)),
+      record(TaskRecord::make(ledger_thread)) {
+  BegunSubmissions::watch_exit();
+  shared.lock()->snapshot.task_id = settings.task_id;
+}
 
 TaskMachine::Settings Job::Private::machine_settings() const {
   return {.retries = settings.network.retries,
           .poll_interval = settings.poll_interval,
-          .learned = learned,
-          .is_called_back = webhook.has_value(),
+          .learned = io().learned,
+          .is_called_back = io().webhook.has_value(),
           .generation_timeout = settings.generation_timeout};
 }
 
 void Job::Private::begin() {
-  started = now();
+  auto& own = io();
+  own.started = own.clock = now();
   auto opened = Service::open(thread, settings.api_url, settings.key, settings.network);
-  if (!opened) return give_up(std::move(opened.error()));
-  service = std::move(*opened);
-  look_up();
-}
-
-void Job::Private::look_up() {
-  if (abandoned) return release();
-  auto claim = settings.claim;
-  if (auto failure = JobRegistry::failure(name_of(settings))) {
-    failure->message += " Within this process it is not submitted again.";
-    claim.refusal = std::move(failure);
-  }
-  const auto standing = record->look_up({.ledger = settings.ledger,
-                                         .cache_directory = settings.cache_directory,
-                                         .cache_limit = settings.cache_limit,
-                                         .claim = std::move(claim),
-                                         .task_id = settings.task_id,
-                                         .key = settings.key ? &*settings.key : nullptr});
-  for (const auto& notice : record->notices()) add_notice(notice);
-  if (!standing) return give_up(standing.error());
-  switch (*standing) {
-    case TaskRecord::Standing::undecided:
-      if (now() >= started + settings.generation_timeout) {
-        return give_up({.code = ErrorCode::timeout,
-                        .message = "The same request has been submitted by somebody else for " +
-                                   std::to_string(settings.generation_timeout.count()) +
-                                   " s without an end, or the ledger is busy all the time. "
-                                   "This one has sent nothing."});
-      }
-      if (looks == looks_before_a_word) tell_waiting();
-      after(look_again.delay(looks++, random()), [this] { look_up(); });
-      break;
-    case TaskRecord::Standing::ours:
-      if (auto listening = listen(); !listening) return give_up(std::move(listening.error()));
-      learn();
-      obey(machine.submit(started));
-      break;
-    case TaskRecord::Standing::known:
-      learn();
-      join_task();
-      break;
-  }
+  if (!opened) return give_up(opened.error());
+  own.service = std::move(*opened);
+  open_cache();
 }
 
 Status Job::Private::listen() {
@@ -90,83 +51,76 @@ Status Job::Private::listen() {
     if (const auto self = weak.lock()) self->called_back();
   });
   if (!opened) return fail(std::move(opened.error()));
-  webhook = std::move(*opened);
+  io().webhook = std::move(*opened);
   return {};
 }
 
 void Job::Private::learn() {
-  learned = GenerationTimes::learn(record->generation_times(),
-                                   expected_time(settings.request, *settings.catalog));
-  machine = TaskMachine(machine_settings());
-  const std::lock_guard lock(mutex);
-  if (learned) snapshot.expected_time = learned->median();
+  auto& own = io();
+  own.learned = GenerationTimes::learn(std::exchange(own.record.generation_times, {}),
+                                       expected_time(settings.request, *settings.catalog));
+  own.machine = TaskMachine(machine_settings());
+  if (own.learned) shared.lock()->snapshot.expected_time = own.learned->median();
 }
 
-std::optional<milliseconds> Job::Private::generation_time() const {
-  const auto& report = *machine.report();
-  if (!report.created_at || !report.completed_at) return std::nullopt;
-  const auto took = std::chrono::seconds(*report.completed_at - *report.created_at);
-  return took >= 0s && took < settings.generation_timeout ? std::optional<milliseconds>(took)
-                                                          : std::nullopt;
-}
-
-void Job::Private::tell_waiting() {
+void Job::Private::tell_waiting(std::string text) {
   {
-    const std::lock_guard lock(mutex);
-    snapshot.phase = Phase::submitting;
-    snapshot.trouble =
-        Error{.code = ErrorCode::ledger,
-              .message =
-                  "The same request is being submitted by somebody else, who is waited "
-                  "for."};
+    auto seen = shared.lock();
+    auto& snapshot = seen->snapshot;
+    // Whoever shows it has to have begun with something.
+    if (snapshot.phase == Phase::looking_up) {
+      snapshot.phase = settings.task_id.empty() ? Phase::submitting : Phase::generating;
+      snapshot.reused = !settings.task_id.empty();
+    }
+    snapshot.trouble = Error{.code = ErrorCode::ledger, .message = std::move(text)};
   }
   subscribers.notify();
 }
 
 void Job::Private::join_task() {
-  const auto& row = record->record();
-  {
-    const std::lock_guard lock(mutex);
-    snapshot.reused = true;
-  }
+  auto& own = io();
+  const auto& row = own.record.row;
+  shared.lock()->snapshot.reused = true;
   if (settings.task_id.empty() && row.state == RecordState::accepted &&
       (settings.request.callback_url || settings.callback_listen)) {
     add_notice("Task " + row.task_id +
                " was submitted before, and keeps the callback URL that it was submitted with" +
                (settings.callback_listen ? ": it is polled." : "."));
   }
-  accepted_at = started;
+  own.accepted_at = own.started;
   // What is in the cache needs no URL, and what is not can be asked for.
   if (row.state == RecordState::completed && (!row.url.empty() || !row.clip_sha256.empty())) {
     TaskReport report{.id = row.task_id, .status = TaskStatus::completed};
     if (!row.url.empty()) report.urls.push_back(row.url);
-    return obey(machine.conclude(std::move(report), now()));
+    return obey(own.machine.conclude(std::move(report), now()));
   }
   if (!settings.key) return give_up(settings.key.error());
   const auto submitted = submitted_at(row);
-  {
-    const std::lock_guard lock(mutex);
-    snapshot.accepted_at = submitted;
-  }
-  obey(machine.adopt(row.task_id, now(), submitted));
+  shared.lock()->snapshot.accepted_at = submitted;
+  own.clock = now();
+  obey(own.machine.adopt(row.task_id, own.clock, submitted));
 }
 
-std::optional<TaskMachine::Time> Job::Private::submitted_at(const Record& row) const {
+std::optional<TaskMachine::Time> Job::Private::submitted_at(const Record& row) {
   if (!row.sending_at || !row.accepted_at) return std::nullopt;
-  return now() - std::max<UnixTime::duration>(0ms, unix_now() - *row.accepted_at);
+  // The row's times are of another clock, or of other hands: what is over a day is as good as a
+  // day.
+  const auto today = unix_now();
+  const auto accepted = std::clamp(*row.accepted_at, today - 24h, today);
+  return now() - (today - accepted);
 }
 
 void Job::Private::obey(const TaskMachine::Command& command) {
   using Kind = TaskMachine::Command::Kind;
+  auto& own = io();
+  own.timer.cancel();
+  if (own.ended) return wind_up();
   // Who is told of the end may end the process: what is to be written down comes first.
-  if (command.kind == Kind::finish && machine.error()) give_back(machine.error());
-  publish();
-  timer.cancel();
-  if (abandoned) {
-    give_back(std::nullopt);
-    release();
-    return;
+  if (command.kind == Kind::finish && own.machine.error()) {
+    own.webhook.reset();
+    return give_back(own.machine.error(), [this] { finish(); });
   }
+  publish();
   switch (command.kind) {
     case Kind::none:
       break;
@@ -181,60 +135,82 @@ void Job::Private::obey(const TaskMachine::Command& command) {
       arm(command.until);
       break;
     case Kind::finish:
-      webhook.reset();
-      if (settings.task_id.empty() && machine.error() &&
-          machine.error()->code == ErrorCode::task_failed) {
-        JobRegistry::remember_failure(name_of(settings), *machine.error());
-      }
       // A clip's URL may have to be asked for once more.
-      if (machine.state() == TaskMachine::State::completed) break;
-      release();
+      own.webhook.reset();
       break;
   }
 }
 
+void Job::Private::finish() {
+  const auto& error = *io().machine.error();
+  if (settings.task_id.empty() && error.code == ErrorCode::task_failed) {
+    JobRegistry::remember_failure(name_of(settings), error);
+  }
+  if (!io().ended) publish();
+  io().ended = true;
+  release();
+}
+
 void Job::Private::called_back() {
-  const auto command = machine.woken(now());
-  if (command.kind != TaskMachine::Command::Kind::none) obey(command);
+  auto& own = io();
+  const auto command = own.machine.woken(now());
+  if (command.kind == TaskMachine::Command::Kind::none) return;
+  // What is being written is written first.
+  if (own.waiting) {
+    own.next = command;
+  } else {
+    obey(command);
+  }
 }
 
 void Job::Private::send_query() {
-  ++polls;
-  service->query(machine.task_id(), [self = shared_from_this()](Result<TaskReport> report,
-                                                                Service::RetryAfter retry_after) {
-    self->queried(std::move(report), retry_after);
-  });
+  ++io().polls;
+  io().service->query(
+      io().machine.task_id(),
+      [self = shared_from_this()](Result<TaskReport> report, Service::RetryAfter retry_after) {
+        self->queried(std::move(report), retry_after);
+      });
 }
 
 void Job::Private::queried(Result<TaskReport> report, Service::RetryAfter retry_after) {
+  auto& own = io();
   const bool good = report.has_value();
   if (!good) report = fail(with_history(std::move(report.error())));
-  const auto command = machine.queried(std::move(report), retry_after, now(), random());
-  const auto write = [this, good] {
-    if (good && !settings.task_id.empty() && !is_confirmed) {
-      if (auto written = record->confirmed(settings.claim.record.intent); !written) return written;
-      is_confirmed = true;
-    }
-    if (machine.state() == TaskMachine::State::completed) {
-      return record->completed(machine.report()->urls.front(), generation_time());
-    }
-    const bool failed = machine.error() && machine.error()->code == ErrorCode::task_failed;
-    return failed ? record->failed(*machine.error()) : Status();
-  };
-  insist(write, enough_tries, [this, command](const Status& written) {
-    // What the service says of a task can be asked for again: nothing is lost without it.
-    if (!written) add_notice(written.error().message);
-    obey(command);
-  });
+  own.next = own.machine.queried(std::move(report), retry_after, now(), random());
+  const bool confirms = good && !settings.task_id.empty() && !own.is_confirmed;
+  const bool completed = own.machine.state() == TaskMachine::State::completed;
+  const bool failed = own.machine.error() && own.machine.error()->code == ErrorCode::task_failed;
+  if (!confirms && !completed && !failed) return obey(own.next);
+
+  const auto write =
+      [intent = confirms ? std::optional(settings.claim.record.intent) : std::nullopt,
+       url = completed ? own.machine.report()->urls.front() : std::string(),
+       took = completed ? generation_time(*own.machine.report(), settings.generation_timeout)
+                        : std::nullopt,
+       completed, failure = failed ? own.machine.error() : std::nullopt,
+       at = unix_now()](TaskRecord& it) {
+        if (intent) {
+          if (auto written = it.confirmed(*intent, at); !written) return written;
+        }
+        if (completed) return it.completed(url, took, at);
+        return failure ? it.failed(*failure, at) : Status();
+      };
+  insist({.write = write, .then = [this, confirms](const Status& written) {
+            if (confirms && written) io().is_confirmed = true;
+            // What the service says of a task can be asked for again: nothing is lost without it.
+            if (!written) add_notice(written.error().message);
+            obey(io().next);
+          }});
+  if (failed) own.waiting->otherwise = own.machine.error();
 }
 
 Error Job::Private::with_history(Error error) const {
-  const auto& row = record->record();
+  const auto& row = io().record.row;
   const bool refused = error.code == ErrorCode::invalid_api_key ||
                        error.code == ErrorCode::ip_not_allowed ||
                        error.code == ErrorCode::task_not_found;
   if (!refused || row.reserved_at == UnixTime{}) return error;
-  if (!row.key_mark.empty() && settings.key && record->mark_of(*settings.key) != row.key_mark) {
+  if (!row.key_mark.empty() && settings.key && io().record.key_mark != row.key_mark) {
     error.message += " It was submitted with another key.";
   }
   if (error.code == ErrorCode::task_not_found && row.sending_at) {
@@ -247,58 +223,55 @@ Error Job::Private::with_history(Error error) const {
 }
 
 void Job::Private::ask_again() {
-  if (abandoned) return;
+  auto& own = io();
+  if (own.ended) return;
   if (!settings.key) return give_up(settings.key.error());
-  machine = TaskMachine(machine_settings());
-  obey(machine.adopt(record->record().task_id, now()));
+  own.machine = TaskMachine(machine_settings());
+  own.clock = now();
+  obey(own.machine.adopt(own.record.row.task_id, own.clock));
 }
 
 void Job::Private::after(milliseconds delay, std::function<void()> task) {
-  timer = thread->after(delay, [self = shared_from_this(), task = std::move(task)] { task(); });
+  io().timer =
+      thread->after(delay, [self = shared_from_this(), task = std::move(task)] { task(); });
 }
 
 void Job::Private::arm(TaskMachine::Time until) {
   const auto delay = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - now()));
-  after(delay, [this] { obey(machine.time_passed(now())); });
+  after(delay, [this] { obey(io().machine.time_passed(now())); });
 }
 
-void Job::Private::insist(std::function<Status()> write, unsigned tries,
-                          std::function<void(const Status&)> then, unsigned tried) {
-  const auto written = write();
-  if (written || tried + 1 >= tries) return then(written);
-  after(write_again.delay(tried, random()),
-        [this, write = std::move(write), tries, then = std::move(then), tried]() mutable {
-          insist(std::move(write), tries, std::move(then), tried + 1);
-        });
-}
-
-void Job::Private::give_up(Error error) {
-  give_back(error);
-  {
-    const std::lock_guard lock(mutex);
-    snapshot.phase = Phase::failed;
-    snapshot.error = std::move(error);
-  }
-  release();
-  subscribers.notify();
+void Job::Private::give_up(const Error& error) {
+  give_back(error, [this, error] {
+    if (!io().ended) publish_failure(error);
+    release();
+  });
 }
 
 void Job::Private::abandon() {
-  abandoned = true;
-  webhook.reset();
-  // A paid task's only name may be on its way, or on its way to the disk.
-  if ((service && service->may_be_sent()) || is_recording_answer) return;
-  if (is_posting) may_be_sent = false;  // it never began, and now never will
-  give_back(std::nullopt);
-  release();
+  auto& own = io();
+  own.ended = true;
+  own.webhook.reset();
+  // A paid task's only name may be on its way, or on its way to the disk. What is out to a store
+  // comes back, and winds up then.
+  if ((own.service && own.service->may_be_sent()) || own.waiting) return;
+  if (own.is_posting) own.may_be_sent = false;  // it never began, and now never will
+  wind_up();
+}
+
+void Job::Private::wind_up() {
+  give_back(io().machine.error(), [this] { release(); });
 }
 
 void Job::Private::release() {
-  timer.cancel();
-  webhook.reset();
-  submission.reset();
-  service.reset();
-  record->let_go();
+  auto& own = io();
+  own.timer.cancel();
+  own.patience.cancel();
+  own.webhook.reset();
+  own.submission.reset();
+  own.service.reset();
+  own.record.is_claimed = false;
+  ledger_thread->post([record = record] { record->let_go(); });
 }
 
 TaskMachine::Time Job::Private::now() { return std::chrono::steady_clock::now(); }

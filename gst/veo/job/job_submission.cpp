@@ -2,6 +2,7 @@
 #include <glib.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "job_private.h"
@@ -19,10 +20,10 @@ namespace {
 constexpr unsigned tries_for_an_answer = 16;  // some seconds
 constexpr unsigned tries_before_a_word = 3;   // other processes may just be writing
 
-Error unrecorded(const std::string& task_id, const Status& written) {
+Error unrecorded(const std::string& task_id, const std::string& why) {
   return {.code = ErrorCode::ledger,
           .message = "Task " + task_id + " is accepted and paid, but could not be recorded: " +
-                     written.error().message + " Keep its id: " + task_property(task_id) +
+                     why + " Keep its id: " + task_property(task_id) +
                      " plays it at no further cost. Nothing else is submitted.",
           .task_id = task_id,
           .charged = Charged::unknown};
@@ -33,7 +34,7 @@ Error unrecorded(const std::string& task_id, const Status& written) {
 Request Job::Private::outgoing() const {
   auto request = settings.request;
   if (!settings.parent_upstream_id.empty()) request.extend_task_id = settings.parent_upstream_id;
-  if (webhook) {
+  if (const auto& webhook = io().webhook) {
     request.callback_url = request.callback_url
                                ? callback_url_with(*request.callback_url, webhook->token())
                                : webhook->url();
@@ -42,18 +43,19 @@ Request Job::Private::outgoing() const {
 }
 
 void Job::Private::queue_submission(TaskMachine::Time until) {
-  service->when_it_may_submit([self = shared_from_this()] {
-    self->timer.cancel();
+  io().service->when_it_may_submit([self = shared_from_this()] {
     // From here on the row says that it may have been sent: an exit lets us say what came of it.
-    self->submission.emplace();
-    self->insist([self] { return self->record->sending(); }, enough_tries,
-                 [self](const Status& written) {
-                   if (!written) return self->give_up(written.error());
-                   self->send_submission();
-                 });
+    self->io().submission.emplace();
+    self->insist({.write = [at = unix_now()](TaskRecord& it) { return it.sending(at); },
+                  .then =
+                      [p = self.get()](const Status& written) {
+                        if (p->io().ended) return p->wind_up();
+                        if (!written) return p->give_up(written.error());
+                        p->send_submission();
+                      }});
   });
   after(std::max(0ms, std::chrono::ceil<milliseconds>(until - now())), [this] {
-    if (!service->is_queued()) return;
+    if (!io().service->is_queued()) return;
     give_up({.code = ErrorCode::timeout,
              .message = "The request could not be submitted within " +
                         std::to_string(settings.generation_timeout.count()) +
@@ -63,81 +65,93 @@ void Job::Private::queue_submission(TaskMachine::Time until) {
 }
 
 void Job::Private::send_submission() {
-  if (abandoned) return obey({});
-  is_posting = true;
-  may_be_sent = true;
-  service->submit(
+  // Nothing new is sent once exit has begun.
+  if (BegunSubmissions::has_exit_begun()) return wind_up();
+  io().is_posting = true;
+  io().may_be_sent = true;
+  io().service->submit(
       outgoing(), *settings.catalog,
       [self = shared_from_this()](const Submitted& outcome) { self->submitted(outcome); });
 }
 
 void Job::Private::submitted(const Submitted& outcome) {
-  is_posting = false;
+  auto& own = io();
+  own.is_posting = false;
   switch (outcome.kind) {
     case Submitted::Kind::accepted:
-      accepted_at = now();
-      {
-        const std::lock_guard lock(mutex);
-        snapshot.accepted_at = accepted_at;
-      }
-      break;
+      own.accepted_at = own.clock = now();
+      shared.lock()->snapshot.accepted_at = own.accepted_at;
+      return write_accepted(outcome);
     case Submitted::Kind::unknown:
-      break;
+      return write_unknown(outcome);
     case Submitted::Kind::not_sent:
     case Submitted::Kind::rate_limited:
     case Submitted::Kind::refused:
-      may_be_sent = false;
       break;
   }
-  write_answer(outcome);
+  own.may_be_sent = false;
+  // Should it be sent once more, it is claimed still; should it not, that is given up below.
+  insist({.write = [at = unix_now()](TaskRecord& it) { return it.held(at); },
+          .is_answer = true,
+          .then =
+              [this, outcome](const Status& /*unused*/) {
+                io().submission.reset();
+                conclude_submission(outcome);
+              }});
+  if (outcome.kind == Submitted::Kind::refused) own.waiting->otherwise = outcome.error;
 }
 
-void Job::Private::write_answer(const Submitted& outcome) {
-  const bool accepted = outcome.kind == Submitted::Kind::accepted;
-  const bool unknown = outcome.kind == Submitted::Kind::unknown;
-  const auto write = [this, outcome, accepted, unknown] {
-    if (accepted) return write_accepted(outcome.task_id);
-    if (unknown) return record->unknown(outcome.error, std::nullopt);
-    // Should it be sent once more, it is claimed still; should it not, that is given up below.
-    return record->held();
-  };
-  is_recording_answer = true;
-  insist(write, accepted ? tries_for_an_answer : enough_tries,
-         [this, outcome, accepted, unknown](const Status& written) {
-           is_recording_answer = false;
-           submission.reset();
-           if (accepted && !written) return give_up(unrecorded(outcome.task_id, written));
-           if (unknown && abandoned) return learn_balance(outcome, std::nullopt);
-           // A hint to whether it was paid.
-           if (unknown) {
-             return service->ask_balance(
-                 [self = shared_from_this(), outcome](std::optional<double> balance) {
-                   self->learn_balance(outcome, balance);
-                 });
-           }
-           if (accepted && abandoned && written) {
-             g_printerr(
-                 "gst-veo: the submission was accepted as task %s after its pipeline had "
-                 "stopped. It is paid and recorded: the same line plays it.\n",
-                 outcome.task_id.c_str());
-           }
-           conclude_submission(outcome);
-         });
+void Job::Private::write_accepted(const Submitted& outcome) {
+  const auto& id = outcome.task_id;
+  insist({.write = [id, at = unix_now()](TaskRecord& it) { return it.accepted(id, at); },
+          // The task is paid, and this may be the only place where its name ever stands.
+          .tries = std::numeric_limits<unsigned>::max(),
+          .is_answer = true,
+          .then =
+              [this, outcome](const Status& /*written*/) {
+                io().submission.reset();
+                if (io().ended) {
+                  g_printerr(
+                      "gst-veo: the submission was accepted as task %s after its pipeline had "
+                      "stopped. It is paid and recorded: the same line plays it.\n",
+                      outcome.task_id.c_str());
+                }
+                conclude_submission(outcome);
+              },
+          .on_failed_try =
+              [this, id](const Status& written, unsigned tried) {
+                const auto error = unrecorded(id, written.error().message);
+                if (tried == tries_before_a_word) {
+                  g_printerr("gst-veo: %s\n", error.message.c_str());
+                  add_notice(error.message);
+                }
+                if (tried != tries_for_an_answer) return;
+                // It goes on being tried, for as long as the process lives.
+                io().submission.reset();
+                if (!io().ended) publish_failure(error);
+              }});
+  io().waiting->otherwise = unrecorded(id, "the ledger " + settings.ledger + " does not answer.");
 }
 
-Status Job::Private::write_accepted(const std::string& task_id) {
-  auto written = record->accepted(task_id);
-  // The task is paid, and this may be the only place where its name ever stands.
-  if (!written && ++unwritten == tries_before_a_word) {
-    const auto text = unrecorded(task_id, written).message;
-    g_printerr("gst-veo: %s\n", text.c_str());
-    add_notice(text);
-  }
-  return written;
+void Job::Private::write_unknown(const Submitted& outcome) {
+  insist({.write = [why = outcome.error,
+                    at = unix_now()](TaskRecord& it) { return it.unknown(why, std::nullopt, at); },
+          .is_answer = true,
+          .then =
+              [this, outcome](const Status& /*unused*/) {
+                io().submission.reset();
+                if (io().ended) return conclude_unknown(outcome, std::nullopt);
+                // A hint to whether it was paid.
+                io().service->ask_balance(
+                    [self = shared_from_this(), outcome](std::optional<double> balance) {
+                      self->learn_balance(outcome, balance);
+                    });
+              }});
+  io().waiting->otherwise = explain_unknown(outcome.error, std::nullopt);
 }
 
 Error Job::Private::explain_unknown(const Error& seen, std::optional<double> balance) const {
-  auto row = record->record();
+  auto row = io().record.row;
   row.error_message = seen.message;
   row.task_id = seen.task_id;
   row.balance = balance;
@@ -150,20 +164,36 @@ Error Job::Private::explain_unknown(const Error& seen, std::optional<double> bal
 }
 
 void Job::Private::learn_balance(Submitted outcome, std::optional<double> balance) {
-  if (balance) (void)record->unknown(outcome.error, balance).has_value();
+  if (!balance) return conclude_unknown(std::move(outcome), balance);
+  insist({.write = [why = outcome.error, balance,
+                    at = unix_now()](TaskRecord& it) { return it.unknown(why, balance, at); },
+          .tries = 1,  // it is only a hint
+          .then = [this, outcome,
+                   balance](const Status& /*unused*/) { conclude_unknown(outcome, balance); }});
+  io().waiting->otherwise = explain_unknown(outcome.error, balance);
+}
+
+void Job::Private::conclude_unknown(Submitted outcome, std::optional<double> balance) {
   outcome.error = explain_unknown(outcome.error, balance);
   conclude_submission(std::move(outcome));
 }
 
 void Job::Private::conclude_submission(Submitted outcome) {
-  const auto command = machine.submitted(std::move(outcome), now(), random());
-  obey(command);
+  obey(io().machine.submitted(std::move(outcome), now(), random()));
 }
 
-void Job::Private::give_back(const std::optional<Error>& why) {
-  if (service) service->cancel();
-  is_posting = false;
-  if (record->is_claimed() && !may_be_sent) (void)record->released(why).has_value();
+void Job::Private::give_back(const std::optional<Error>& why, std::function<void()> then) {
+  auto& own = io();
+  if (own.service) own.service->cancel();
+  own.is_posting = false;
+  if (!own.record.is_claimed || own.may_be_sent) {
+    own.timer.cancel();
+    return then();
+  }
+  insist({.write = [why, at = unix_now()](TaskRecord& it) { return it.released(why, at); },
+          .is_answer = true,
+          .then = [then = std::move(then)](const Status& /*unused*/) { then(); }});
+  own.waiting->otherwise = why;
 }
 
 }  // namespace veo

@@ -10,32 +10,44 @@ UnixTime unix_now() {
   return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
 }
 
+std::shared_ptr<TaskRecord> TaskRecord::make(std::shared_ptr<StoreThread> thread) {
+  return {new TaskRecord, [thread = std::move(thread)](TaskRecord* record) {
+            thread->post([owned = std::shared_ptr<TaskRecord>(record)] {});
+          }};
+}
+
 Result<TaskRecord::Standing> TaskRecord::look_up(const Settings& settings) {
-  if (!cache_) {
-    auto cache = Cache::open(settings.cache_directory, settings.cache_limit);
-    if (!cache) return fail(std::move(cache.error()));
-    cache_ = std::move(*cache);
-  }
   auto ledger = Ledger::open(settings.ledger);
   if (!ledger) {
     if (settings.task_id.empty()) return fail(std::move(ledger.error()));
     // Nothing is paid by playing what is there.
-    notices_.push_back(ledger.error().message + " Task " + settings.task_id +
-                       " is played without a record.");
-    record_ = settings.claim.record;
-    record_.task_id = settings.task_id;
-    record_.state = RecordState::accepted;
+    view_.notices.push_back(ledger.error().message + " Task " + settings.task_id +
+                            " is played without a record.");
+    view_.row = settings.claim.record;
+    view_.row.task_id = settings.task_id;
+    view_.row.state = RecordState::accepted;
     return Standing::known;
   }
   if (!*ledger) return Standing::undecided;
   ledger_ = std::move(*ledger);
+  if (settings.key) view_.key_mark = settings.key->mark(ledger_->salt());
   if (!settings.task_id.empty()) return look_up_task(settings);
 
+  // An element with reuse=false asks for another clip than the one that may be in the cache.
+  const auto& wanted = settings.claim.record;
+  if (wanted.instance.empty()) {
+    auto known = ledger_->knows(wanted.intent);
+    if (!known) return fail(std::move(known.error()));
+    if (!*known) return Standing::unheard_of;
+  }
+  return claim(settings, std::nullopt);
+}
+
+Result<TaskRecord::Standing> TaskRecord::claim(const Settings& settings,
+                                               const std::optional<CachedClip>& lost) {
   auto claim = settings.claim;
-  if (settings.key != nullptr) claim.record.key_mark = settings.key->mark(ledger_->salt());
-  auto lost = find_lost(claim.record);
-  if (!lost) return fail(std::move(lost.error()));
-  if (*lost) {
+  claim.record.key_mark = view_.key_mark;
+  if (lost) {
     // What is here is not submitted: nothing can refuse it.
     claim.refusal.reset();
     claim.daily_budget.reset();
@@ -45,15 +57,16 @@ Result<TaskRecord::Standing> TaskRecord::look_up(const Settings& settings) {
   if (!found) return fail(std::move(found.error()));
   if (std::holds_alternative<Later>(*found)) return Standing::undecided;
   if (auto* record = std::get_if<Record>(&*found)) {
-    record_ = std::move(*record);
-    return know_clip();
+    view_.row = std::move(*record);
+    return know(Standing::known);
   }
   reservation_ = std::move(std::get<Reservation>(*found));
-  record_ = std::move(claim.record);
-  record_.id = reservation_->row();
-  record_.reserved_at = unix_now();
-  if (!*lost) return Standing::ours;
-  return restore(settings, **lost);
+  view_.is_claimed = true;
+  view_.row = std::move(claim.record);
+  view_.row.id = reservation_->row();
+  view_.row.reserved_at = unix_now();
+  if (!lost) return know(Standing::ours);
+  return restore(settings, *lost);
 }
 
 Result<TaskRecord::Standing> TaskRecord::look_up_task(const Settings& settings) {
@@ -62,117 +75,98 @@ Result<TaskRecord::Standing> TaskRecord::look_up_task(const Settings& settings) 
   auto found = ledger_->adopt(wanted, unix_now());
   if (found) {
     if (!*found) return Standing::undecided;
-    record_ = std::move(**found);
-    return know_clip();
+    view_.row = std::move(**found);
+    return know(Standing::known);
   }
-  notices_.push_back(found.error().message + " Task " + settings.task_id +
-                     " is played without a record.");
+  view_.notices.push_back(found.error().message + " Task " + settings.task_id +
+                          " is played without a record.");
   ledger_.reset();
-  record_ = std::move(wanted);
-  record_.state = RecordState::accepted;
+  view_.row = std::move(wanted);
+  view_.row.state = RecordState::accepted;
   return Standing::known;
-}
-
-/// A process may have ended between the clip's coming to the cache and the record of it.
-Result<TaskRecord::Standing> TaskRecord::know_clip() {
-  if (record_.state != RecordState::completed || !record_.clip_sha256.empty()) {
-    return Standing::known;
-  }
-  // Where the cache cannot be read, there is a URL.
-  if (auto clip = cache_->find_task(record_.api_url, record_.task_id); clip && *clip) {
-    record_.clip_sha256 = (*clip)->sha256;
-    record_.clip_size = (*clip)->size;
-  }
-  return Standing::known;
-}
-
-/// The clip of an intent that the ledger does not know (any more). An element with reuse=false asks
-/// for another one.
-Result<std::optional<CachedClip>> TaskRecord::find_lost(const Record& wanted) {
-  const auto nothing = std::optional<CachedClip>();
-  if (!wanted.instance.empty()) return nothing;
-  auto known = ledger_->knows(wanted.intent);
-  if (!known) return fail(std::move(known.error()));
-  if (*known) return nothing;
-  return cache_->find_intent(wanted.api_url, wanted.intent);
 }
 
 Result<TaskRecord::Standing> TaskRecord::restore(const Settings& settings, const CachedClip& clip) {
   auto restored = ledger_->restore(*reservation_, clip, unix_now());
   auto record = restored ? ledger_->get(reservation_->row()) : fail(std::move(restored.error()));
-  reservation_.reset();
+  let_go();
   if (!record) return fail(std::move(record.error()));
-  notices_.push_back("The ledger " + settings.ledger +
-                     " does not know this request, but the cache has the clip of its task " +
-                     clip.identity.task_id +
-                     ", which is played. If the ledger was lost, so is the record of what else was "
-                     "paid. Set take for another one.");
-  record_ = std::move(*record);
+  view_.notices.push_back(
+      "The ledger " + settings.ledger +
+      " does not know this request, but the cache has the clip of its task " +
+      clip.identity.task_id +
+      ", which is played. If the ledger was lost, so is the record of what else was "
+      "paid. Set take for another one.");
+  view_.row = std::move(*record);
   return Standing::known;
 }
 
-Status TaskRecord::confirmed(const std::string& intent) {
+Result<TaskRecord::Standing> TaskRecord::know(Standing standing) {
+  // Without them, polls are placed by a guess.
+  if (auto times = ledger_->generation_times(view_.row)) view_.generation_times = std::move(*times);
+  return standing;
+}
+
+Status TaskRecord::confirmed(const std::string& intent, UnixTime at) {
   if (!ledger_) return {};
-  auto answered = ledger_->answer(intent, record_, unix_now());
+  auto answered = ledger_->answer(intent, view_.row, at);
   if (!answered) return fail(std::move(answered.error()));
-  if (*answered) record_ = std::move(**answered);
+  if (*answered) view_.row = std::move(**answered);
   return {};
 }
 
-std::vector<std::chrono::milliseconds> TaskRecord::generation_times() const {
+Status TaskRecord::move(RecordState to, const Change& change) {
   if (!ledger_) return {};
-  return ledger_->generation_times(record_).value_or(std::vector<std::chrono::milliseconds>());
-}
-
-std::string TaskRecord::mark_of(const Secret& key) const {
-  return ledger_ ? key.mark(ledger_->salt()) : "";
-}
-
-Status TaskRecord::move(RecordState to, Change change) {
-  if (!ledger_) return {};
-  change.at = unix_now();
-  auto moved = ledger_->move(record_.id, to, change);
+  auto moved = ledger_->move(view_.row.id, to, change);
   if (!moved) return moved;
-  record_.state = to;
+  view_.row.state = to;
   const bool is_open = to == RecordState::reserved || to == RecordState::sending;
-  if (!is_open) reservation_.reset();
+  if (!is_open) let_go();
   return {};
 }
 
-Status TaskRecord::sending() {
-  record_.sending_at = unix_now();
-  return move(RecordState::sending, {});
+Status TaskRecord::sending(UnixTime at) {
+  view_.row.sending_at = at;
+  return move(RecordState::sending, {.at = at});
 }
 
-Status TaskRecord::held() { return move(RecordState::reserved, {}); }
+Status TaskRecord::held(UnixTime at) { return move(RecordState::reserved, {.at = at}); }
 
-Status TaskRecord::released(const std::optional<Error>& why) {
-  return move(RecordState::released, {.error = why});
+Status TaskRecord::released(const std::optional<Error>& why, UnixTime at) {
+  return move(RecordState::released, {.at = at, .error = why});
 }
 
-Status TaskRecord::unknown(const Error& why, std::optional<double> balance) {
-  record_.balance = balance;
-  record_.error_message = why.message;
-  return move(RecordState::unknown, {.task_id = why.task_id, .error = why, .balance = balance});
+Status TaskRecord::unknown(const Error& why, std::optional<double> balance, UnixTime at) {
+  view_.row.balance = balance;
+  view_.row.error_message = why.message;
+  return move(RecordState::unknown,
+              {.at = at, .task_id = why.task_id, .error = why, .balance = balance});
 }
 
-Status TaskRecord::accepted(const std::string& task_id) {
-  record_.task_id = task_id;
-  record_.accepted_at = unix_now();
-  return move(RecordState::accepted, {.task_id = task_id});
+Status TaskRecord::accepted(const std::string& task_id, UnixTime at) {
+  view_.row.task_id = task_id;
+  view_.row.accepted_at = at;
+  return move(RecordState::accepted, {.at = at, .task_id = task_id});
 }
 
-Status TaskRecord::completed(const std::string& url,
-                             std::optional<std::chrono::milliseconds> took) {
+Status TaskRecord::completed(const std::string& url, std::optional<std::chrono::milliseconds> took,
+                             UnixTime at) {
   // A clip that is asked for again has a fresh URL; the row is where it was.
-  return move(RecordState::completed, {.url = url, .generation_time = took});
+  return move(RecordState::completed, {.at = at, .url = url, .generation_time = took});
 }
 
-Status TaskRecord::failed(const Error& why) { return move(RecordState::failed, {.error = why}); }
+Status TaskRecord::failed(const Error& why, UnixTime at) {
+  return move(RecordState::failed, {.at = at, .error = why});
+}
 
 Status TaskRecord::kept(const CachedClip& clip) {
   if (!ledger_) return {};
-  return ledger_->keep(record_.id, clip);
+  return ledger_->keep(view_.row.id, clip);
+}
+
+void TaskRecord::let_go() {
+  reservation_.reset();
+  view_.is_claimed = false;
 }
 
 }  // namespace veo

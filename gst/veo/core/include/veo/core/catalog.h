@@ -27,6 +27,7 @@ struct Condition {
   std::vector<std::string> values;
   std::optional<std::int64_t> min;
   std::optional<std::int64_t> max;
+  bool operator==(const Condition&) const = default;
 };
 
 /// Where every condition of `when` holds, every one of `require` must.
@@ -35,6 +36,7 @@ struct Rule {
   std::string message;  ///< for people
   std::vector<Condition> when;
   std::vector<Condition> require;
+  bool operator==(const Rule&) const = default;
 };
 
 struct Model {
@@ -47,6 +49,7 @@ struct Model {
   /// About how long a video takes, by mode. A guess of ours, to begin with: what a user's own tasks
   /// took counts for more, as soon as there are some.
   std::map<std::string, std::uint32_t> seconds;
+  bool operator==(const Model&) const = default;
 };
 
 struct Catalog {
@@ -54,6 +57,7 @@ struct Catalog {
   Model extension;
   std::optional<std::uint32_t> extend_credits;  ///< absent as delivered; the user's to set
   std::optional<std::uint32_t> extend_seconds;  ///< as Model::seconds
+  bool operator==(const Catalog&) const = default;
 };
 
 /// Checks everything that can be known before sending. The error is `invalid_request`, its message

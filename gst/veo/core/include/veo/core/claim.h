@@ -21,6 +21,7 @@ struct Claim {
   std::optional<Error> refusal;  ///< why nothing may be submitted, whatever is recorded
   std::optional<Credits> daily_budget;
   std::optional<Credits> uri_budget;  ///< looked at where record.by_uri
+  bool operator==(const Claim&) const = default;
 };
 
 }  // namespace veo

@@ -79,6 +79,7 @@ struct Record {
   std::optional<UnixTime> sending_at;
   std::optional<UnixTime> accepted_at;
   std::optional<UnixTime> finished_at;
+  bool operator==(const Record&) const = default;
 };
 
 }  // namespace veo

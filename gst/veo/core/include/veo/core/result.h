@@ -16,6 +16,13 @@ template <class T>
 class [[nodiscard]] Result : public tl::expected<T, Error> {
  public:
   using tl::expected<T, Error>::expected;
+
+  /// Where T has one. (C++20 finds those of the base ambiguous.)
+  friend bool operator==(const Result& one, const Result& other) {
+    const tl::expected<T, Error>& left = one;
+    const tl::expected<T, Error>& right = other;
+    return left == right;
+  }
 };
 
 /// Success without a value.

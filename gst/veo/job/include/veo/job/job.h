@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "veo/clip/clip.h"
@@ -24,16 +25,27 @@
 
 namespace veo {
 
+/// Two are equal where what they point to is: each source reads a catalog of its own.
+class SharedCatalog : public std::shared_ptr<const Catalog> {
+ public:
+  using std::shared_ptr<const Catalog>::shared_ptr;
+  SharedCatalog(std::shared_ptr<const Catalog> catalog)  // NOLINT(google-explicit-constructor)
+      : std::shared_ptr<const Catalog>(std::move(catalog)) {}
+  bool operator==(const SharedCatalog& other) const {
+    return get() == other.get() || (*this && other && **this == *other);
+  }
+};
+
 class Job {
  public:
   struct Settings {
     std::string api_url;  ///< checked by check_api_url()
     Result<Secret> key;   ///< or why there is none: it is not always needed
     NetworkSettings network;
-    std::shared_ptr<const Catalog> catalog;  ///< not null
-    Request request;                         ///< validated, or claim.refusal says why not
-    std::string parent_upstream_id;          ///< see Source::Settings
-    std::string task_id;                     ///< set: join that task, submit nothing
+    SharedCatalog catalog;           ///< not null
+    Request request;                 ///< validated, or claim.refusal says why not
+    std::string parent_upstream_id;  ///< see Source::Settings
+    std::string task_id;             ///< set: join that task, submit nothing
     Claim claim;
     /// Where to listen for the callback of a task that is submitted; its URL is then the request's,
     /// with a token behind it, or else the listener's own.
@@ -43,6 +55,7 @@ class Job {
     std::optional<std::uint64_t> cache_limit;
     std::chrono::milliseconds poll_interval{0};  ///< 0: adaptive
     std::chrono::seconds generation_timeout{1800};
+    bool operator==(const Settings&) const = default;
   };
 
   enum class Phase {
@@ -79,9 +92,11 @@ class Job {
     std::shared_ptr<Job> job;
     bool was_there = false;  ///< somebody else in this process had started it
   };
-  /// The process's job for this intent or task; a new one where there is none, or where that one
-  /// reaches the network otherwise or has failed. Any thread; at once. Nothing has been sent when
-  /// it returns.
+  /// The process's job for this intent or task, if its settings are the very same and it has not
+  /// failed; else a new one. So whoever comes with another key, catalog or limit gets what he asked
+  /// for: a job of his own, which finds the other's row in the ledger, waits for it, and follows
+  /// the same task with the settings that are its own. Any thread; at once. Nothing has been sent
+  /// when it returns.
   static Joined join(Settings settings);
   /// Nobody is interested any more: stops asking, at once. A submission that has begun is left to
   /// be answered, and what came of it is recorded.

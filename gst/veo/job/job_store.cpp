@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <algorithm>
+#include <utility>
+
+#include "job_private.h"
+#include "job_registry.h"
+#include "veo/core/retry.h"
+
+namespace veo {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// How often to look again, while somebody else is at it.
+constexpr Backoff look_again{.base = 20ms, .cap = 250ms};
+/// How often to try again to write something down.
+constexpr Backoff write_again{.base = 20ms, .cap = 1000ms};
+constexpr unsigned looks_before_a_word = 8;  // a second
+/// How long a store may take before the user hears of it.
+constexpr auto before_a_word = 1s;
+
+}  // namespace
+
+TaskRecord::Settings Job::Private::record_settings() const {
+  auto claim = settings.claim;
+  if (auto failure = JobRegistry::failure(name_of(settings))) {
+    failure->message += " Within this process it is not submitted again.";
+    claim.refusal = std::move(failure);
+  }
+  return {.ledger = settings.ledger,
+          .claim = std::move(claim),
+          .task_id = settings.task_id,
+          .key = settings.key ? std::optional(*settings.key) : std::nullopt};
+}
+
+void Job::Private::open_cache() {
+  ask_cache([directory = settings.cache_directory,
+             limit = settings.cache_limit] { return Cache::open(directory, limit); },
+            [this](Result<std::shared_ptr<Cache>> cache) {
+              if (io().ended) return wind_up();
+              if (!cache) return give_up(cache.error());
+              io().cache = std::move(*cache);
+              look_up();
+            });
+}
+
+void Job::Private::look_up() {
+  if (io().ended) return wind_up();
+  ask_record([wish = record_settings()](TaskRecord& it) { return it.look_up(wish); },
+             [this](Result<TaskRecord::Standing> standing) { found(std::move(standing)); });
+}
+
+/// Nothing is paid for a clip that is here, though the ledger was lost.
+void Job::Private::claim_unless_cached() {
+  const auto& wanted = settings.claim.record;
+  ask_cache([cache = io().cache, url = wanted.api_url,
+             intent = wanted.intent] { return cache->find_intent(url, intent); },
+            [this](Result<std::optional<CachedClip>> clip) {
+              if (io().ended) return wind_up();
+              if (!clip) return give_up(clip.error());
+              ask_record(
+                  [wish = record_settings(), lost = std::move(*clip)](TaskRecord& it) {
+                    return it.claim(wish, lost);
+                  },
+                  [this](Result<TaskRecord::Standing> standing) { found(std::move(standing)); });
+            });
+}
+
+/// A process may have ended between the clip's coming to the cache and the record of it.
+void Job::Private::find_clip() {
+  const auto& row = io().record.row;
+  ask_cache([cache = io().cache, url = row.api_url,
+             id = row.task_id] { return cache->find_task(url, id); },
+            [this](const Result<std::optional<CachedClip>>& clip) {
+              if (io().ended) return wind_up();
+              // Where the cache cannot be read, there is a URL.
+              if (clip && *clip) {
+                io().record.row.clip_sha256 = (*clip)->sha256;
+                io().record.row.clip_size = (*clip)->size;
+              }
+              join_task();
+            });
+}
+
+void Job::Private::found(Result<TaskRecord::Standing> standing) {
+  auto& own = io();
+  // A claim that comes to one whom nobody waits for is released.
+  if (own.ended) return wind_up();
+  for (const auto& notice : own.record.notices) add_notice(notice);
+  if (!standing) return give_up(standing.error());
+  switch (*standing) {
+    case TaskRecord::Standing::undecided:
+      if (now() >= own.started + settings.generation_timeout) {
+        return give_up({.code = ErrorCode::timeout,
+                        .message = "The same request has been submitted by somebody else for " +
+                                   std::to_string(settings.generation_timeout.count()) +
+                                   " s without an end, or the ledger " + settings.ledger +
+                                   " is busy all the time. This one has sent nothing."});
+      }
+      if (own.looks == looks_before_a_word) {
+        tell_waiting(
+            "The same request is being submitted by somebody else, who is waited for, or the "
+            "ledger " +
+            settings.ledger + " is busy. Nothing was sent, and nothing is lost.");
+      }
+      after(look_again.delay(own.looks++, random()), [this] { look_up(); });
+      break;
+    case TaskRecord::Standing::unheard_of:
+      claim_unless_cached();
+      break;
+    case TaskRecord::Standing::ours:
+      if (auto listening = listen(); !listening) return give_up(listening.error());
+      learn();
+      obey(own.machine.submit(own.started));
+      break;
+    case TaskRecord::Standing::known:
+      learn();
+      if (own.record.row.state == RecordState::completed && own.record.row.clip_sha256.empty()) {
+        return find_clip();
+      }
+      join_task();
+      break;
+  }
+}
+
+void Job::Private::insist(Writing writing) {
+  begin_waiting("ledger " + settings.ledger);
+  try_to_write(std::make_shared<Writing>(std::move(writing)));
+}
+
+void Job::Private::try_to_write(const std::shared_ptr<Writing>& writing) {
+  http::call_store(
+      *ledger_thread, thread,
+      [record = record, writing] {
+        auto written = writing->write(*record);
+        return std::make_pair(std::move(written), record->view());
+      },
+      [self = shared_from_this(), writing](std::pair<Status, TaskRecord::View> answer) {
+        auto& own = self->io();
+        own.record = std::move(answer.second);
+        const auto& written = answer.first;
+        ++writing->tried;
+        if (written || writing->tried >= writing->tries || (own.ended && !writing->is_answer)) {
+          self->end_waiting();
+          return writing->then(written);
+        }
+        if (writing->on_failed_try) writing->on_failed_try(written, writing->tried);
+        self->after(write_again.delay(writing->tried - 1, random()),
+                    [self, writing] { self->try_to_write(writing); });
+      });
+}
+
+void Job::Private::begin_waiting(std::string file) {
+  auto& own = io();
+  assert(!own.waiting);
+  own.timer.cancel();
+  own.waiting.emplace(Waiting{.file = std::move(file), .is_told = false, .otherwise = {}});
+  own.patience = thread->after(before_a_word, [self = shared_from_this()] { self->tell_slow(); });
+}
+
+void Job::Private::end_waiting() {
+  auto& own = io();
+  own.patience.cancel();
+  const bool was_told = own.waiting->is_told;
+  own.waiting.reset();
+  if (!was_told || own.ended) return;
+  shared.lock()->snapshot.trouble = own.machine.trouble();
+  subscribers.notify();
+}
+
+void Job::Private::tell_slow() {
+  auto& own = io();
+  if (own.ended) return;
+  own.waiting->is_told = true;
+  tell_waiting("The " + own.waiting->file +
+               " has not answered for a second: its disk is slow or frozen, or another program "
+               "keeps it. It is waited for, and nothing is lost.");
+  const auto& otherwise = own.waiting->otherwise;
+  if (otherwise && !otherwise->task_id.empty()) add_notice(otherwise->message);
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(own.clock + settings.generation_timeout - now());
+  own.patience =
+      thread->after(std::max(0ms, left), [self = shared_from_this()] { self->stop_waiting(); });
+}
+
+void Job::Private::stop_waiting() {
+  auto& own = io();
+  if (own.ended) return;
+  if (own.waiting->otherwise) return publish_failure(*own.waiting->otherwise);
+  const auto& id = own.machine.task_id().empty() ? settings.task_id : own.machine.task_id();
+  publish_failure(
+      {.code = ErrorCode::timeout,
+       .message = "The " + own.waiting->file + " has not answered within " +
+                  std::to_string(settings.generation_timeout.count()) + " s. " +
+                  (id.empty() ? std::string("Nothing was sent, and nothing is paid: try again when "
+                                            "its disk answers.")
+                              : "Task " + id +
+                                    " goes on at the service, and stays paid: play it "
+                                    "later with task-id=" +
+                                    id + "."),
+       .task_id = id,
+       .charged = id.empty() ? Charged::no : Charged::unknown});
+}
+
+void Job::Private::publish_failure(const Error& error) {
+  io().ended = true;
+  {
+    auto seen = shared.lock();
+    seen->snapshot.phase = Phase::failed;
+    seen->snapshot.error = error;
+    seen->snapshot.trouble.reset();
+  }
+  subscribers.notify();
+}
+
+}  // namespace veo

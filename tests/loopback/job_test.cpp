@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Jobs and their readers against the simulator, where it matters who comes when.
+#include "veo/job/job.h"
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "command.h"
+#include "simulator.h"
+#include "veo/http/io_thread.h"
+#include "veo/source/source.h"
+#include "veo/system/store_thread.h"
+
+namespace veo::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+/// Longer than anything here takes: to wait in vain is a failure.
+constexpr auto patience = 20s;
+
+Source::Settings settings_for(const Simulator& simulator) {
+  Source::Settings settings;
+  settings.request.prompt = "a dog";
+  settings.access.api_url = simulator.api_url();
+  settings.access.api_key = Secret(simulator.key());
+  settings.ledger = simulator.ledger();
+  settings.cache_directory = simulator.cache();
+  settings.poll_interval = 20ms;
+  return settings;
+}
+
+/// One reader of a source, with a thread's wakeup of its own.
+class Reader {
+ public:
+  explicit Reader(const Source::Settings& settings) {
+    auto opened = Source::open(settings, wakeup_);
+    if (!opened || !*opened) throw std::runtime_error("it cannot be opened");
+    source_ = std::move(**opened);
+    source_->start();
+  }
+
+  /// Waits as readers do, until `is_so` of what is there at the start; false: in vain.
+  template <class Condition>
+  bool wait(Condition is_so) {
+    for (const auto end = Clock::now() + patience; Clock::now() < end;) {
+      const auto ticket = wakeup_->ticket();
+      if (is_so(source_->at(0))) return true;
+      if (!wakeup_->wait(ticket, end)) return false;
+    }
+    return false;
+  }
+
+  [[nodiscard]] Source& source() const { return *source_; }
+
+ private:
+  const std::shared_ptr<Wakeup> wakeup_ = std::make_shared<Wakeup>();
+  std::unique_ptr<Source> source_;
+};
+
+bool is_ready(const Clip::Availability& there) {
+  return std::holds_alternative<Clip::Ready>(there);
+}
+
+void execute(const std::string& path, const std::string& sql) {
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
+}
+
+std::string state_of_the_row(const std::string& path) {
+  sqlite3* database = nullptr;
+  std::string state;
+  if (sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK) {
+    sqlite3_exec(
+        database, "SELECT state FROM submission",
+        [](void* into, int, char** values, char**) {
+          *static_cast<std::string*>(into) = values[0];
+          return 0;
+        },
+        &state, nullptr);
+  }
+  sqlite3_close(database);
+  return state;
+}
+
+class Renew : public testing::TestWithParam<const char*> {};
+
+// The URL's time has run out. Two read; the second learns of the refusal when the first has renewed
+// it, and reads already.
+TEST_P(Renew, OfAReaderThatComesAfterAnother) {
+  const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
+  auto settings = settings_for(simulator);
+  {
+    Reader first(settings);
+    ASSERT_TRUE(first.wait(is_ready));
+  }
+  std::filesystem::remove_all(simulator.cache());
+  execute(simulator.ledger(),
+          "UPDATE submission SET url = url || '.gone', clip_sha256 = '', state = 'completed'");
+  ::setenv("VEO_CACHE_SIZE", GetParam(), 1);
+  Reader one(settings);
+  Reader other(settings);
+  // Both have the clip of the refused URL, which the other does not look at again.
+  const auto has_clip = [](const Reader& reader) { return reader.source().snapshot().downloading; };
+  ASSERT_TRUE(other.wait([&](const auto&) { return has_clip(other); }));
+  ASSERT_TRUE(one.wait(is_ready));
+  EXPECT_TRUE(other.wait(is_ready)) << "nobody asks again on its behalf";
+  ::unsetenv("VEO_CACHE_SIZE");
+  EXPECT_EQ(simulator.state().at("charges"), 1);
+}
+INSTANTIATE_TEST_SUITE_P(Keeping, Renew, testing::Values("100M", "0"),
+                         [](const auto& row) { return std::string(row.param) + "_of_cache"; });
+
+/// A job that goes on asking for a task at an address where nobody is.
+Job::Settings endless(const TemporaryDirectory& directory) {
+  const auto catalog = std::make_shared<Catalog>(Catalog{.extend_credits = 40});
+  return {.api_url = "http://127.0.0.1:1/v1",
+          .key = Secret("sk-one"),
+          .catalog = std::shared_ptr<const Catalog>(catalog),
+          .task_id = "a-task",
+          .claim = {.record = {.api_url = "http://127.0.0.1:1/v1"}},
+          .ledger = directory.file("state/ledger.db"),
+          .cache_directory = directory.file("cache")};
+}
+
+// What differs is not dropped: each gets a job with the settings that it asked for.
+TEST(JobJoin, SharesAJobOfTheVerySameSettingsAlone) {
+  const TemporaryDirectory directory;
+  const auto first = Job::join(endless(directory));
+  EXPECT_FALSE(first.was_there);
+  const std::vector<std::pair<const char*, std::function<void(Job::Settings&)>>> differences{
+      {"key", [](auto& it) { it.key = Secret("sk-other"); }},
+      {"no key", [](auto& it) { it.key = fail({.code = ErrorCode::missing_api_key}); }},
+      {"catalog",
+       [](auto& it) {
+         it.catalog = std::shared_ptr<const Catalog>(
+             std::make_shared<Catalog>(Catalog{.extend_credits = 41}));
+       }},
+      {"request", [](auto& it) { it.request.callback_url = "https://me.example/"; }},
+      {"parent", [](auto& it) { it.parent_upstream_id = "parent"; }},
+      {"claim", [](auto& it) { it.claim.resubmit = true; }},
+      {"budget", [](auto& it) { it.claim.daily_budget = 7; }},
+      {"callback-listen",
+       [](auto& it) { it.callback_listen = ListenAddress{.address = "127.0.0.1"}; }},
+      {"cache-dir", [](auto& it) { it.cache_directory += "-other"; }},
+      {"cache limit", [](auto& it) { it.cache_limit = 0; }},
+      {"network", [](auto& it) { it.network.retries = 6; }},
+      {"poll-interval", [](auto& it) { it.poll_interval = 1s; }},
+      {"generation-timeout", [](auto& it) { it.generation_timeout = 1799s; }},
+  };
+  for (const auto& [name, change] : differences) {
+    auto settings = endless(directory);
+    change(settings);
+    auto same = settings;
+    const auto joined = Job::join(std::move(settings));
+    EXPECT_FALSE(joined.was_there) << name;
+    EXPECT_NE(joined.job, first.job) << name;
+    const auto again = Job::join(std::move(same));
+    if (joined.job->snapshot().phase != Job::Phase::failed) {
+      EXPECT_EQ(again.job, joined.job) << name;
+    }
+    EXPECT_EQ(Job::join(endless(directory)).job, first.job) << "it can still be found: " << name;
+  }
+}
+
+/// Behind all that the I/O thread and the ledger's thread have been given so far.
+void settle() {
+  std::promise<void> done;
+  http::IoThread::acquire()->post(
+      [&] { StoreThread::acquire(StoreThread::Store::ledger)->post([&] { done.set_value(); }); });
+  ASSERT_EQ(done.get_future().wait_for(patience), std::future_status::ready);
+}
+
+// Nobody waits any more while another program has the ledger: what was claimed and not sent is
+// given back when it lets go.
+TEST(Job, AReleaseIsInsistedOn) {
+  const auto simulator = Simulator::start(
+      {"--fault", "submit:error=rate_limit_exceeded,retry-after=600", "--frames", "2"});
+  sqlite3* other = nullptr;
+  {
+    Reader reader(settings_for(simulator));
+    ASSERT_TRUE(reader.wait(
+        [&](const auto&) { return reader.source().snapshot().job.trouble.has_value(); }));
+    ASSERT_EQ(state_of_the_row(simulator.ledger()), "reserved");
+    ASSERT_EQ(sqlite3_open(simulator.ledger().c_str(), &other), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  }
+  settle();
+  EXPECT_EQ(sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(other);
+  const auto end = Clock::now() + patience;
+  while (state_of_the_row(simulator.ledger()) != "released" && Clock::now() < end) settle();
+  EXPECT_EQ(state_of_the_row(simulator.ledger()), "released");
+  EXPECT_EQ(simulator.state().at("charges"), 0);
+}
+
+}  // namespace
+}  // namespace veo::test
