@@ -253,8 +253,9 @@ Status Extension::run_generation() {
       element_, settings.source,
       look().join == Join::append ? Reporter::Setting::background : Reporter::Setting::playback);
   auto opened = Source::open(settings.source, wakeup_);
-  if (!opened) return fail(std::move(opened.error()));
-  const std::shared_ptr<Source> source = std::move(*opened);
+  if (!opened) return interrupted();
+  if (!*opened) return fail(std::move(opened->error()));
+  const std::shared_ptr<Source> source = std::move(**opened);
   change([&source](Run& run) {
     run.source = source;
     run.phase = Phase::running;

@@ -8,7 +8,7 @@
 namespace veo::plugin {
 
 Prepared::Prepared(GstElement* element, const Source::Settings& settings)
-    : reporter_(element, settings, Reporter::Setting::background) {
+    : reporting_(Reporting(Reporter(element, settings, Reporter::Setting::background))) {
   g_weak_ref_init(&element_, element);
 }
 
@@ -19,12 +19,17 @@ Result<std::shared_ptr<Prepared>> Prepared::begin(GstElement* element, Source::S
   prepared->wakeup_ = std::make_shared<Wakeup>([weak = prepared->weak_from_this()] {
     if (const auto self = weak.lock()) self->wake();
   });
-  auto source = Source::open(std::move(settings), prepared->wakeup_);
-  if (!source) return fail(std::move(source.error()));
-  prepared->source_ = std::move(*source);
-  prepared->source_->start();
-  prepared->wake();
+  // What comes of it is seen by report(), which waits for this.
+  auto reporting = prepared->reporting_.lock();
+  auto opening = Source::begin(std::move(settings), prepared->wakeup_);
+  if (!opening) return fail(std::move(opening.error()));
+  reporting->opening = std::move(*opening);
   return prepared;
+}
+
+Source::Snapshot Prepared::snapshot() const {
+  const auto source = *source_.lock();
+  return source ? source->snapshot() : Source::Snapshot{};
 }
 
 // Any thread, the I/O thread among them, which must not run an application's handlers.
@@ -43,18 +48,31 @@ void Prepared::wake() {
 }
 
 void Prepared::report() {
-  const std::lock_guard lock(mutex_);
+  auto own = reporting_.lock();
   // What comes from now on is seen by the next.
   is_reporting_ = false;
   auto* element = static_cast<GstElement*>(g_weak_ref_get(&element_));
   if (element == nullptr) return;
-  const auto seen = source_->snapshot();
-  if (!finished_) reporter_.update(seen);
-  if (std::exchange(task_id_, seen.job.task_id) != seen.job.task_id) {
-    g_object_notify(G_OBJECT(element), "task-id");
+  if (auto opened = own->opening ? own->opening->take() : std::nullopt) {
+    own->opening.reset();
+    if (*opened) {
+      *source_.lock() = std::move(**opened);
+      (*source_.lock())->start();
+    } else if (!std::exchange(own->finished, true)) {
+      post_warning(element, opened->error());
+    }
   }
-  if (seen.job.error && !std::exchange(finished_, true)) post_warning(element, *seen.job.error);
-  if (seen.job.phase == Job::Phase::completed) source_->fetch();
+  if (const auto source = *source_.lock()) {
+    const auto seen = source->snapshot();
+    if (!own->finished) own->reporter.update(seen);
+    if (std::exchange(own->task_id, seen.job.task_id) != seen.job.task_id) {
+      g_object_notify(G_OBJECT(element), "task-id");
+    }
+    if (seen.job.error && !std::exchange(own->finished, true)) {
+      post_warning(element, *seen.job.error);
+    }
+    if (seen.job.phase == Job::Phase::completed) source->fetch();
+  }
   gst_object_unref(element);
 }
 

@@ -54,6 +54,14 @@ void Reporter::update(const Source::Snapshot& seen) {
   }
 }
 
+void Reporter::opening(const Error& trouble) {
+  if (step_ == Step::none) {
+    step_ = Step::submit;
+    post_progress(GST_PROGRESS_TYPE_START, "Opening; nothing is sent yet", 0);
+  }
+  post_trouble(trouble);
+}
+
 void Reporter::warn(const Source::Snapshot& seen) {
   for (; warned_ < seen.notices.size(); ++warned_) {
     GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS, ("%s", seen.notices[warned_].c_str()),
@@ -144,7 +152,10 @@ void Reporter::post_trouble(const std::optional<Error>& trouble) {
   if (std::string text = trouble ? trouble->message : ""; text != trouble_) {
     trouble_ = std::move(text);
     if (trouble_.empty() || step_ == Step::done) return;
-    post_progress(GST_PROGRESS_TYPE_CONTINUE, "Trying again: " + trouble_, percent_);
+    // A disk is waited for; the service is asked again.
+    const bool is_store = trouble->code == ErrorCode::ledger || trouble->code == ErrorCode::cache;
+    post_progress(GST_PROGRESS_TYPE_CONTINUE,
+                  (is_store ? "Waiting: " : "Trying again: ") + trouble_, percent_);
   }
 }
 

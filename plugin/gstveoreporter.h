@@ -29,6 +29,8 @@ class Reporter {
            Setting setting = Setting::playback);
 
   void update(const Source::Snapshot& seen);
+  /// Before there is anything to see: a file is waited for.
+  void opening(const Error& trouble);
   /// The stream's first byte is about to go downstream.
   void streaming(const Source::Snapshot& seen);
   /// Posts the notices that are new, as warnings.

@@ -118,23 +118,29 @@ class VeoSrc {
     return true;
   }
 
-  /// Likewise.
+  /// Likewise. What plays comes to EOS, in whatever phase it is, that of opening among them.
   void abandon() {
     set_prepared(nullptr);
-    if (!current()) return;
-    abandoned_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!running_) return;
+      abandoned_ = true;
+    }
     wakeup_->notify();
   }
 
   GstFlowReturn create(guint64 offset, guint size, GstBuffer** out) {
-    if (!current() && !abandoned_) {
-      opened_at_ = std::chrono::steady_clock::now();
-      if (auto opened = open(); !opened) return fail_with(opened.error());
-    }
-    const auto source = current();
     for (;;) {
       const auto ticket = wakeup_->ticket();
       if (abandoned_) return give_up();
+      const auto source = current();
+      if (!source) {
+        if (auto opened = open(); !opened) return fail_with(opened.error());
+        if (!current() && !wakeup_->wait(ticket, opening_->next_change())) {
+          return GST_FLOW_FLUSHING;
+        }
+        continue;
+      }
       if (!streaming_) report(source->snapshot());
       auto there = source->at(offset);
       if (const auto* ready = std::get_if<Clip::Ready>(&there)) {
@@ -153,13 +159,21 @@ class VeoSrc {
   void unlock() { wakeup_->interrupt(); }
   void unlock_stop() { wakeup_->resume(); }
 
+  void start() {
+    const std::lock_guard lock(mutex_);
+    running_ = true;
+  }
+
   /// The element goes back to READY: the job is abandoned, and what is in flight ends by itself.
   void stop() {
     if (reporter_) reporter_->canceled();
     reporter_.reset();
+    opening_.reset();
     streaming_ = false;
-    abandoned_ = false;
     set_source(nullptr);
+    const std::lock_guard lock(mutex_);
+    running_ = false;
+    abandoned_ = false;
   }
 
  private:
@@ -187,18 +201,31 @@ class VeoSrc {
     return settings;
   }
 
+  /// Goes on with opening it, as far as that is possible now.
   Status open() {
-    auto settings = source_settings();
-    if (!settings) return fail(std::move(settings.error()));
-    description_ = prompt_tag() ? settings->request.prompt : "";
-    reporter_.emplace(GST_ELEMENT(element_), *settings);
-    auto opened = Source::open(std::move(*settings), wakeup_);
-    if (!opened) return fail(std::move(opened.error()));
-    set_source(std::move(*opened));
+    if (!opening_) {
+      opened_at_ = std::chrono::steady_clock::now();
+      auto settings = source_settings();
+      if (!settings) return fail(std::move(settings.error()));
+      description_ = prompt_tag() ? settings->request.prompt : "";
+      reporter_.emplace(GST_ELEMENT(element_), *settings);
+      auto opening = Source::begin(std::move(*settings), wakeup_);
+      if (!opening) return fail(std::move(opening.error()));
+      opening_ = std::move(*opening);
+    }
+    auto opened = opening_->take();
+    if (!opened) {
+      if (const auto trouble = opening_->trouble()) reporter_->opening(*trouble);
+      return {};
+    }
+    opening_.reset();
+    if (!*opened) return fail(std::move(opened->error()));
+    const std::shared_ptr<Source> source = std::move(**opened);
     GST_INFO_OBJECT(element_, "opened");
     // The price is on the bus before anything is sent.
-    report(source_->snapshot());
-    source_->start();
+    report(source->snapshot());
+    source->start();
+    set_source(source);
     // Its job is the one that was joined just now, or not wanted any more.
     set_prepared(nullptr);
     return {};
@@ -211,6 +238,7 @@ class VeoSrc {
 
   GstFlowReturn give_up() {
     if (reporter_) reporter_->canceled();
+    opening_.reset();
     set_source(nullptr);
     return GST_FLOW_EOS;
   }
@@ -274,15 +302,17 @@ class VeoSrc {
 
   // The streaming thread's, and stop()'s, which does not run beside it.
   std::optional<Reporter> reporter_;
+  std::unique_ptr<Source::Opening> opening_;
   std::string notified_task_id_;
   std::string description_;
   bool streaming_ = false;
   std::chrono::steady_clock::time_point opened_at_;
 
-  std::atomic<bool> abandoned_ = false;  // while it plays, until stop()
+  std::atomic<bool> abandoned_ = false;  // set while running_, until stop()
 
   mutable std::mutex mutex_;
-  // Guarded by mutex_, all three.
+  // Guarded by mutex_, all four.
+  bool running_ = false;  // from start() to stop()
   ElementSettings settings_;
   std::shared_ptr<Source> source_;
   std::shared_ptr<Prepared> prepared_;  // until it plays
@@ -371,6 +401,11 @@ static gboolean gst_veo_src_unlock(GstBaseSrc* element) {
 
 static gboolean gst_veo_src_unlock_stop(GstBaseSrc* element) {
   impl(element).unlock_stop();
+  return TRUE;
+}
+
+static gboolean gst_veo_src_start(GstBaseSrc* element) {
+  impl(element).start();
   return TRUE;
 }
 
@@ -476,6 +511,7 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
   base_class->create = gst_veo_src_create;
   base_class->unlock = gst_veo_src_unlock;
   base_class->unlock_stop = gst_veo_src_unlock_stop;
+  base_class->start = gst_veo_src_start;
   base_class->stop = gst_veo_src_stop;
   base_class->get_size = gst_veo_src_get_size;
   base_class->is_seekable = gst_veo_src_is_seekable;

@@ -159,12 +159,14 @@ class Batch {
       auto settings = request.settings;
       settings.dry_run = true;
       auto priced = Source::open(std::move(settings), session_.wakeup);
-      if (!priced) {
-        if (priced.error().code != ErrorCode::invalid_request) return fail(priced.error());
-        mistakes.push_back(at_line(arguments_.file, request.line, priced.error().message));
+      if (!priced) return fail({.code = ErrorCode::network, .message = "It was interrupted."});
+      if (!*priced) {
+        const auto& error = priced->error();
+        if (error.code != ErrorCode::invalid_request) return fail(error);
+        mistakes.push_back(at_line(arguments_.file, request.line, error.message));
         continue;
       }
-      const auto seen = (*priced)->snapshot();
+      const auto seen = (**priced)->snapshot();
       const bool is_reused = seen.reused || !request.settings.task_id.empty() ||
                              (unknown.contains(request.id) && !request.settings.resubmit);
       wishes_.push_back(
@@ -285,12 +287,13 @@ class Batch {
         continue;
       }
       auto opened = Source::open(wish.request.settings, session_.wakeup);
-      if (!opened) {
-        fail_line(wish, std::move(opened.error()));
+      if (!opened) return;
+      if (!*opened) {
+        fail_line(wish, std::move(opened->error()));
         continue;
       }
-      (*opened)->start();
-      running_.push_back({.wish = &wish, .source = std::move(*opened)});
+      (**opened)->start();
+      running_.push_back({.wish = &wish, .source = std::move(**opened)});
     }
   }
 

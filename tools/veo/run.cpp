@@ -55,8 +55,9 @@ class Delivery {
 
   Outcome run() {
     auto opened = Source::open(settings_, session_.wakeup);
-    if (!opened) return fail_with(opened.error());
-    source_ = std::move(*opened);
+    if (!opened) return interrupted();
+    if (!*opened) return fail_with(opened->error());
+    source_ = std::move(**opened);
     display_.update(source_->snapshot());
     if (output_ && film_) return run_film();
     source_->start();
@@ -307,7 +308,7 @@ class Delivery {
   }
 
   Outcome interrupted() {
-    const auto seen = source_->snapshot();
+    const auto seen = source_ ? source_->snapshot() : Source::Snapshot{};
     outcome_.task_id = seen.job.task_id;
     outcome_.exit_code = exit_interrupted;
     std::string next;

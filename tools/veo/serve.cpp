@@ -169,8 +169,9 @@ class Player {
     if (const auto set = set_uri(settings, *uri); !set) return refuse(400, set.error().message);
     const auto wakeup = new_wakeup();
     auto opened = Source::open(std::move(settings), wakeup);
-    if (!opened) return refuse(http_status(opened.error().code), opened.error().message);
-    const std::shared_ptr<Source> source = std::move(*opened);
+    if (!opened) return refuse(503, "veo serve is ending.");
+    if (!*opened) return refuse(http_status(opened->error().code), opened->error().message);
+    const std::shared_ptr<Source> source = std::move(**opened);
     source->start();
     for (;;) {
       const auto ticket = wakeup->ticket();

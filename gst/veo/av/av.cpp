@@ -95,8 +95,12 @@ struct VeoStream : veo::media::ByteStream {
       return refuse({.code = ErrorCode::invalid_request, .message = "The stream is open."});
     }
     auto opened = Source::open(settings, wakeup);
-    if (!opened) return refuse(std::move(opened.error()));
-    source = std::move(*opened);
+    if (!opened) {
+      cancelled = true;
+      return refuse({.code = ErrorCode::network, .message = "It was cancelled."});
+    }
+    if (!*opened) return refuse(std::move(opened->error()));
+    source = std::move(**opened);
     source->start();
     avio = veo::media::AvioStream::make(
         *this, [this] { return source->snapshot().size; },

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <future>
 #include <mutex>
 #include <utility>
 
@@ -16,9 +15,10 @@
 #include "veo/core/intent.h"
 #include "veo/core/task_id.h"
 #include "veo/core/url_policy.h"
-#include "veo/http/io_thread.h"
 #include "veo/ledger/ledger.h"
 #include "veo/system/environment.h"
+#include "veo/system/guarded.h"
+#include "veo/system/store_thread.h"
 
 namespace veo {
 
@@ -319,19 +319,114 @@ bool would_reuse(const Job::Settings& plan) {
 
 }  // namespace
 
-Result<std::unique_ptr<Source>> Source::open(Settings settings, std::weak_ptr<Wakeup> wakeup) {
-  // On the I/O thread: what this takes of a stack and of the allocator for a moment would stay with
-  // the caller's thread for the minutes that it waits.
-  std::promise<Result<std::unique_ptr<Source>>> opened;
-  const auto thread = http::IoThread::acquire();
-  thread->post([&] { opened.set_value(make(std::move(settings), std::move(wakeup))); });
-  return opened.get_future().get();
+/// What is known of the settings without a file.
+struct Source::Checked {
+  static Result<Checked> check(Settings settings);
+  /// Reads the rest, on the thread for settings.
+  Result<std::unique_ptr<Source>> make(Opening::State& state) &&;
+
+  Settings settings;
+  std::string api_url;
+  std::chrono::milliseconds poll_interval{};
+  std::optional<std::uint64_t> cache_limit;
+};
+
+// Shared with the threads that open it, which may come to it after its Opening is gone.
+struct Source::Opening::State {
+  struct Shared {
+    std::optional<Result<std::unique_ptr<Source>>> opened;
+    std::string reads;  // what is read just now, for people
+  };
+
+  void reads(std::string what) { shared.lock()->reads = std::move(what); }
+  void set(Result<std::unique_ptr<Source>> opened) {
+    shared.lock()->opened = std::move(opened);
+    if (const auto waiting = wakeup.lock()) waiting->notify();
+  }
+
+  std::weak_ptr<Wakeup> wakeup;
+  Guarded<Shared> shared;
+};
+
+namespace {
+
+constexpr auto before_a_word = std::chrono::seconds(1);
+
+/// The file that find_key() would read, if any.
+std::string key_file(const AccessOptions& access) {
+  if (!access.api_key_file.empty()) return access.api_key_file;
+  if (auto path = environment::get("VEO_API_KEY_FILE")) return *path;
+  const auto directory = environment::get("CREDENTIALS_DIRECTORY");
+  return directory ? *directory + "/veo-api-key" : "";
 }
 
-Result<std::unique_ptr<Source>> Source::make(Settings settings, std::weak_ptr<Wakeup> wakeup) {
-  auto catalog = load_catalog();
-  if (!catalog) return fail(std::move(catalog.error()));
-  auto interval = poll_interval(settings.poll_interval);
+}  // namespace
+
+std::optional<Result<std::unique_ptr<Source>>> Source::Opening::take() {
+  auto opened = std::exchange(state_->shared.lock()->opened, std::nullopt);
+  if (opened || std::chrono::steady_clock::now() < since_ + timeout_) return opened;
+  return fail({.code = ErrorCode::timeout,
+               .message = "The " + state_->shared.lock()->reads + " could not be read within " +
+                          std::to_string(timeout_.count()) +
+                          " s: its disk does not answer. Nothing was sent, and nothing is paid: "
+                          "try again when it does."});
+}
+
+std::optional<Error> Source::Opening::trouble() const {
+  if (std::chrono::steady_clock::now() < since_ + before_a_word) return std::nullopt;
+  return Error{.code = ErrorCode::cache,
+               .message = "The " + state_->shared.lock()->reads +
+                          " could not be read within a second: its disk is slow or frozen. It is "
+                          "waited for; nothing was sent, and nothing is lost."};
+}
+
+Source::Opening::Time Source::Opening::next_change() const {
+  const auto word = since_ + before_a_word;
+  return std::chrono::steady_clock::now() < word ? word : since_ + timeout_;
+}
+
+Result<std::unique_ptr<Source::Opening>> Source::begin(Settings settings,
+                                                       std::weak_ptr<Wakeup> wakeup) {
+  auto checked = Checked::check(std::move(settings));
+  if (!checked) return fail(std::move(checked.error()));
+  auto opening = std::make_unique<Opening>();
+  opening->timeout_ = checked->settings.generation_timeout;
+  opening->since_ = std::chrono::steady_clock::now();
+  opening->state_ = std::make_shared<Opening::State>();
+  opening->state_->wakeup = std::move(wakeup);
+  const auto work = [state = opening->state_,
+                     known = std::make_shared<Checked>(std::move(*checked))] {
+    auto made = std::move(*known).make(*state);
+    if (!made || !(*made)->p_->dry_run) return state->set(std::move(made));
+    // A dry run says whether a run would pay: for that, the ledger is looked into.
+    state->reads("ledger " + (*made)->p_->plan->ledger);
+    const auto source = std::make_shared<std::unique_ptr<Source>>(std::move(*made));
+    StoreThread::acquire(StoreThread::Store::ledger)->post([state, source] {
+      auto& p = *(*source)->p_;
+      auto& refusal = p.plan->claim.refusal;
+      if (p.plan->task_id.empty()) p.reused = would_reuse(*p.plan);
+      const bool is_refused = p.plan->task_id.empty() && refusal && !p.reused;
+      state->set(is_refused ? Result<std::unique_ptr<Source>>(fail(std::move(*refusal)))
+                            : std::move(*source));
+    });
+  };
+  StoreThread::acquire(StoreThread::Store::settings)->post(work);
+  return opening;
+}
+
+std::optional<Result<std::unique_ptr<Source>>> Source::open(Settings settings,
+                                                            const std::shared_ptr<Wakeup>& wakeup) {
+  const auto opening = begin(std::move(settings), wakeup);
+  if (!opening) return fail(opening.error());
+  for (;;) {
+    const auto ticket = wakeup->ticket();
+    if (auto opened = (*opening)->take()) return opened;
+    if (!wakeup->wait(ticket, (*opening)->next_change())) return std::nullopt;
+  }
+}
+
+Result<Source::Checked> Source::Checked::check(Settings settings) {
+  auto interval = veo::poll_interval(settings.poll_interval);
   if (!interval) return fail(std::move(interval.error()));
   auto api_url = resolve_api_url(settings.access.api_url);
   if (!api_url) return fail(std::move(api_url.error()));
@@ -342,20 +437,31 @@ Result<std::unique_ptr<Source>> Source::make(Settings settings, std::weak_ptr<Wa
       return fail(std::move(named.error()));
     }
   }
+  return Checked{.settings = std::move(settings),
+                 .api_url = std::move(*api_url),
+                 .poll_interval = *interval,
+                 .cache_limit = *limit};
+}
+
+Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && {
+  state.reads("catalog " + environment::get("VEO_CATALOG").value_or("that is built in"));
+  auto catalog = load_catalog();
+  if (!catalog) return fail(std::move(catalog.error()));
 
   std::unique_ptr<Source> source(new Source);
   source->p_ = std::make_unique<Private>();
   auto& p = *source->p_;
-  p.wakeup = std::move(wakeup);
+  p.wakeup = state.wakeup;
 
+  state.reads("API key file " + key_file(settings.access));
   Result<Secret> key;
   if (auto access = resolve_access(settings.access)) {
     key = std::move(access->key);
   } else {
     key = fail(std::move(access.error()));
   }
-  auto claim = make_claim(settings, *api_url, **catalog);
-  const auto callback = callback_address(settings, *api_url);
+  auto claim = make_claim(settings, api_url, **catalog);
+  const auto callback = callback_address(settings, api_url);
   if (settings.task_id.empty()) {
     if (claim.price_is_known) p.credits = claim.record.credits;
     claim.refusal = find_refusal(settings, **catalog, key, callback, claim);
@@ -366,7 +472,7 @@ Result<std::unique_ptr<Source>> Source::make(Settings settings, std::weak_ptr<Wa
           "another request, and paid again. Set request-id to give the request a name of its own.");
     }
   }
-  Job::Settings plan{.api_url = std::move(*api_url),
+  Job::Settings plan{.api_url = std::move(api_url),
                      .key = std::move(key),
                      .network = settings.network,
                      .catalog = std::move(*catalog),
@@ -377,13 +483,9 @@ Result<std::unique_ptr<Source>> Source::make(Settings settings, std::weak_ptr<Wa
                      .callback_listen = callback.value_or(std::nullopt),
                      .ledger = ledger_path(settings.ledger),
                      .cache_directory = cache_directory(settings.cache_directory),
-                     .cache_limit = *limit,
-                     .poll_interval = *interval,
+                     .cache_limit = cache_limit,
+                     .poll_interval = poll_interval,
                      .generation_timeout = settings.generation_timeout};
-  if (settings.dry_run && settings.task_id.empty()) {
-    p.reused = would_reuse(plan);
-    if (plan.claim.refusal && !p.reused) return fail(std::move(*plan.claim.refusal));
-  }
   p.layout_mode = settings.layout;
   p.dry_run = settings.dry_run;
   p.plan = std::make_unique<Job::Settings>(std::move(plan));

@@ -26,9 +26,10 @@ Result<std::unique_ptr<media::ByteStream>> SourceStream::open_task(Source::Setti
   settings.layout = Source::LayoutMode::streamable;
   settings.callback_listen.clear();
   auto opened = Source::open(std::move(settings), wakeup);
-  if (!opened) return fail(std::move(opened.error()));
-  (*opened)->start();
-  return std::make_unique<SourceStream>(std::move(*opened), std::move(wakeup));
+  if (!opened) return interrupted();
+  if (!*opened) return fail(std::move(opened->error()));
+  (**opened)->start();
+  return std::make_unique<SourceStream>(std::move(**opened), std::move(wakeup));
 }
 
 Result<std::size_t> SourceStream::read(std::uint64_t offset, std::span<std::uint8_t> into) {

@@ -66,10 +66,35 @@ class Source {
     bool downloading = false;
   };
 
+  /// One that is being opened: its key and its catalog are read on the thread for settings, and for
+  /// a dry run the ledger is looked into, on the ledger's. Dropping it ends nothing but the wait.
+  class Opening {
+   public:
+    using Time = std::chrono::steady_clock::time_point;
+
+    /// What came of it, once; nullopt: not yet. Fails with timeout after the generation timeout.
+    std::optional<Result<std::unique_ptr<Source>>> take();
+    /// After a second: which file keeps it waiting, for people.
+    [[nodiscard]] std::optional<Error> trouble() const;
+    /// When take() or trouble() will have something else to say, though nobody notifies.
+    [[nodiscard]] Time next_change() const;
+
+   private:
+    friend class Source;
+    struct State;
+    std::shared_ptr<State> state_;
+    std::chrono::seconds timeout_{};
+    Time since_{};
+  };
+
   /// Prices it, and finds all that would refuse it without the network, which is told when it would
   /// be submitted: what is paid already is played whatever became of the rules. (Of a dry run, at
-  /// once.) Reads the key file. Fails where the request cannot even be looked up.
-  static Result<std::unique_ptr<Source>> open(Settings settings, std::weak_ptr<Wakeup> wakeup);
+  /// once.) At once: `wakeup` is notified when take() has something. Fails, as take() does, where
+  /// the request cannot even be looked up.
+  static Result<std::unique_ptr<Opening>> begin(Settings settings, std::weak_ptr<Wakeup> wakeup);
+  /// The same, waiting on `wakeup`; nullopt: that was interrupted, and nothing was sent.
+  static std::optional<Result<std::unique_ptr<Source>>> open(Settings settings,
+                                                             const std::shared_ptr<Wakeup>& wakeup);
   /// Joins the task of an equal request, else submits. Nothing was sent before. Once; at once.
   void start();
   /// Lets go of the job: see ~Job().
@@ -92,7 +117,7 @@ class Source {
 
  private:
   Source();
-  static Result<std::unique_ptr<Source>> make(Settings settings, std::weak_ptr<Wakeup> wakeup);
+  struct Checked;
   struct Private;
   std::unique_ptr<Private> p_;
 };
