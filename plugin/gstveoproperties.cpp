@@ -330,8 +330,8 @@ const Property table[] = {
      }},
     {[] {
        return g_param_spec_int("retries", "Retries",
-                               "How often, in a row, to repeat what is safe to repeat (-1 = no "
-                               "end). A submission that may have been accepted never is",
+                               "How often, in a row, to repeat a download, or a submission that "
+                               "was surely not sent (-1 = no end)",
                                -1, std::numeric_limits<gint>::max(), 5, read_write);
      },
      [](S& s, const GValue* v) { s.source.network.retries = g_value_get_int(v); },

@@ -174,6 +174,8 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// What the answer means is on the disk before anything else happens, whoever is still waiting.
   void write_answer(const Submitted& outcome);
   void write_accepted(const Submitted& outcome);
+  /// The task is paid, and this may be the only place where its name ever stands.
+  void name_unrecorded(const Error& error);
   void write_unknown(const Submitted& outcome);
   [[nodiscard]] Error explain_unknown(const Error& seen, std::optional<double> balance) const;
   void learn_balance(Submitted outcome, std::optional<double> balance);
@@ -203,6 +205,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   struct Waiting {
     std::string file;
     bool is_told = false;
+    bool is_named = false;  // see name_unrecorded()
     /// What the job fails with, should the store not answer in time; else a timeout.
     std::optional<Error> otherwise;
   };

@@ -177,7 +177,7 @@ void Job::Private::tell_slow() {
                " has not answered for a second: its disk is slow or frozen, or another program "
                "keeps it. It is waited for, and nothing is lost.");
   const auto& otherwise = own.waiting->otherwise;
-  if (otherwise && !otherwise->task_id.empty()) add_notice(otherwise->message);
+  if (otherwise && otherwise->code == ErrorCode::ledger) name_unrecorded(*otherwise);
   const auto left =
       std::chrono::ceil<std::chrono::milliseconds>(own.clock + settings.generation_timeout - now());
   own.patience =

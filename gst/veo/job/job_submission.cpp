@@ -121,16 +121,19 @@ void Job::Private::write_accepted(const Submitted& outcome) {
           .on_failed_try =
               [this, id](const Status& written, unsigned tried) {
                 const auto error = unrecorded(id, written.error().message);
-                if (tried == tries_before_a_word) {
-                  g_printerr("gst-veo: %s\n", error.message.c_str());
-                  add_notice(error.message);
-                }
+                if (tried == tries_before_a_word) name_unrecorded(error);
                 if (tried != tries_for_an_answer) return;
                 // It goes on being tried, for as long as the process lives.
                 io().submission.reset();
                 if (!io().ended) publish_failure(error);
               }});
   io().waiting->otherwise = unrecorded(id, "the ledger " + settings.ledger + " does not answer.");
+}
+
+void Job::Private::name_unrecorded(const Error& error) {
+  if (std::exchange(io().waiting->is_named, true)) return;
+  g_printerr("gst-veo: %s\n", error.message.c_str());
+  add_notice(error.message);
 }
 
 void Job::Private::write_unknown(const Submitted& outcome) {

@@ -216,8 +216,9 @@ constexpr Option table[] = {
        return good;
      }},
     {"retries", Group::waiting, "N",
-     "how often, in a row, to repeat what is safe to repeat (default 5; -1: no end)", false,
-     [](S& s, const std::string& text) { return set_number(s.network.retries, text, -1); }},
+     "how often, in a row, to repeat a download, or a submission that was surely not sent (default "
+     "5; -1: no end)",
+     false, [](S& s, const std::string& text) { return set_number(s.network.retries, text, -1); }},
     {"poll-interval", Group::waiting, "MS",
      "between two queries of the task (default 0: VEO_POLL_INTERVAL, else adaptive)", false,
      [](S& s, const std::string& text) {

@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Disks that do not answer, and ledgers that another program keeps: nobody waits for them without
+// being able to leave, nobody else is held up, and what was paid is recorded when they answer.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <future>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "command.h"
+#include "environment.h"
+#include "freezable.h"
+#include "test_pipeline.h"
+
+namespace veo::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+using testing::HasSubstr;
+
+/// Longer than anything here takes: to wait in vain is a failure.
+constexpr auto patience = 20s;
+/// The contract's bound; sanitizers are slow.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr auto at_once = 2500ms;
+#else
+constexpr auto at_once = 250ms;
+#endif
+
+constexpr const char* line = "veosrc name=src prompt=\"a dog\" ! fakesink name=sink sync=false";
+
+bool wait_until(const std::function<bool()>& is_so) {
+  for (const auto end = Clock::now() + patience; Clock::now() < end; std::this_thread::yield()) {
+    if (is_so()) return true;
+  }
+  return false;
+}
+
+long requests(const Simulator& simulator, const char* counter) {
+  return simulator.state().at(counter).get<long>();
+}
+
+/// The first column of the rows.
+std::vector<std::string> select(const std::string& path, const std::string& sql) {
+  sqlite3* database = nullptr;
+  std::vector<std::string> values;
+  if (sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK) {
+    sqlite3_exec(
+        database, sql.c_str(),
+        [](void* into, int, char** row, char**) {
+          static_cast<std::vector<std::string>*>(into)->emplace_back(row[0]);
+          return 0;
+        },
+        &values, nullptr);
+  }
+  sqlite3_close(database);
+  return values;
+}
+
+using Runs = std::vector<std::unique_ptr<TestPipeline>>;
+
+/// Elements that have their record and their clips in `directory`, each with a task of its own.
+Runs make_runs(const Simulator& simulator, const std::string& directory, int count) {
+  Runs runs;
+  for (int i = 0; i < count; ++i) {
+    auto& run = *runs.emplace_back(std::make_unique<TestPipeline>(line));
+    run.use(simulator);
+    g_object_set(run.element("src").get(), "take", i + 1, "ledger",
+                 (directory + "/state/ledger.db").c_str(), "cache-dir",
+                 (directory + "/cache").c_str(), nullptr);
+  }
+  return runs;
+}
+
+/// Until each of them has begun with that PROGRESS code.
+void await(Runs& runs, const std::string& code) {
+  for (auto& run : runs) {
+    while (run->progress().empty() || run->progress().back().code != code) {
+      ASSERT_TRUE(run->next(GST_MESSAGE_PROGRESS));
+      ASSERT_FALSE(run->failure()) << run->failure()->text;
+    }
+  }
+}
+
+void await_bytes(Runs& runs) {
+  for (auto& run : runs) {
+    const auto src = run->element("src");
+    ASSERT_TRUE(wait_until([&] {
+      GstStructure* stats = nullptr;
+      guint64 bytes = 0;
+      g_object_get(src.get(), "stats", &stats, nullptr);
+      gst_structure_get_uint64(stats, "bytes", &bytes);
+      gst_structure_free(stats);
+      return bytes > 0;
+    }));
+  }
+}
+
+/// What `work` took, or nothing: it has not ended in time. `rescue` then lets it end.
+std::optional<Clock::duration> time(const std::function<void()>& work,
+                                    const std::function<void()>& rescue) {
+  const auto begin = Clock::now();
+  auto done = std::async(std::launch::async, [&] {
+    work();
+    return Clock::now();
+  });
+  if (done.wait_for(patience) == std::future_status::ready) return done.get() - begin;
+  rescue();
+  return std::nullopt;
+}
+
+/// Each of them goes to NULL at once, from wherever it is.
+void expect_to_stop(Runs& runs, const std::function<void()>& rescue) {
+  Clock::duration longest{};
+  for (auto& run : runs) {
+    const auto took = time([&] { run->stop(); }, rescue);
+    ASSERT_TRUE(took) << "set_state(NULL) waits for the disk";
+    longest = std::max(longest, *took);
+  }
+  std::printf("  longest of %zu: %.1f ms\n", runs.size(),
+              std::chrono::duration<double, std::milli>(longest).count());
+  EXPECT_LT(longest, at_once);
+}
+
+/// An element with another ledger, whose task takes an hour.
+class Beside {
+ public:
+  Beside() {
+    runs_ = make_runs(simulator_, directory_.path(), 1);
+    runs_.front()->start(GST_STATE_PAUSED);
+    await(runs_, "generate");
+  }
+  /// It is polled for, as if nothing were.
+  void expect_to_go_on() const {
+    const auto before = requests(simulator_, "queries");
+    EXPECT_TRUE(wait_until([&] { return requests(simulator_, "queries") > before + 3; }))
+        << "an element with another ledger is held up";
+  }
+
+ private:
+  const Simulator simulator_ = Simulator::start({"--generation-time", "1h"});
+  const TemporaryDirectory directory_;
+  Runs runs_;
+};
+
+struct Phase {
+  const char* name;
+  std::vector<std::string> simulator;
+  std::vector<std::string> faults;
+  /// Brings them to where the disk freezes, and freezes it.
+  std::function<void(Runs&, const Simulator&, Freezable&)> reach;
+  bool holds_a_thread = true;
+  bool has_a_ledger = true;  ///< before
+};
+void PrintTo(const Phase& phase, std::ostream* out) { *out << phase.name; }
+
+void start(Runs& runs) {
+  for (auto& run : runs) run->start(GST_STATE_PAUSED);
+}
+
+const std::vector<Phase>& phases() {
+  static const std::vector<Phase> all{
+      {.name = "looking_up",
+       .reach =
+           [](Runs& runs, const Simulator&, Freezable& disk) {
+             disk.freeze();
+             start(runs);
+           },
+       .has_a_ledger = false},
+      {.name = "claiming",
+       .reach =
+           [](Runs& runs, const Simulator&, Freezable& disk) {
+             disk.freeze();
+             start(runs);
+           }},
+      // The row that waits for its turn is to be marked as about to be sent.
+      {.name = "sending",
+       .faults = {"submit:error=rate_limit_exceeded,retry-after=1*100"},
+       .reach =
+           [](Runs& runs, const Simulator& simulator, Freezable& disk) {
+             const auto before = requests(simulator, "submissions");
+             start(runs);
+             ASSERT_TRUE(wait_until([&] { return requests(simulator, "submissions") > before; }));
+             disk.freeze();
+           }},
+      // The service's answer, which names a task that is paid, is to be written.
+      {.name = "accepted",
+       .faults = {"submit:delay=300ms"},
+       .reach =
+           [](Runs& runs, const Simulator& simulator, Freezable& disk) {
+             const auto before = requests(simulator, "submissions");
+             start(runs);
+             ASSERT_TRUE(wait_until([&] { return requests(simulator, "submissions") > before; }));
+             disk.freeze();
+           }},
+      {.name = "waiting",
+       .simulator = {"--generation-time", "1h"},
+       .reach =
+           [](Runs& runs, const Simulator&, Freezable& disk) {
+             start(runs);
+             await(runs, "generate");
+             disk.freeze();
+           },
+       .holds_a_thread = false,
+       .has_a_ledger = false},
+      {.name = "completed",
+       .simulator = {"--generation-time", "1s"},
+       .reach =
+           [](Runs& runs, const Simulator&, Freezable& disk) {
+             start(runs);
+             await(runs, "generate");
+             disk.freeze();
+           },
+       .has_a_ledger = false},
+      {.name = "downloading",
+       .faults = {"file:stall=1000"},
+       .reach =
+           [](Runs& runs, const Simulator&, Freezable& disk) {
+             start(runs);
+             await_bytes(runs);
+             disk.freeze();
+           },
+       .holds_a_thread = false,
+       .has_a_ledger = false},
+      {.name = "keeping",
+       .faults = {"file:drip=30000"},
+       .reach =
+           [](Runs& runs, const Simulator&, Freezable& disk) {
+             start(runs);
+             await_bytes(runs);
+             disk.freeze();
+           },
+       .has_a_ledger = false},
+  };
+  return all;
+}
+
+using Row = std::tuple<Phase, int, bool>;
+
+class FrozenDisk : public testing::TestWithParam<Row> {};
+
+TEST_P(FrozenDisk, HoldsNobodyUpAndLosesNothing) {
+  const auto& [phase, count, is_real] = GetParam();
+  std::string why;
+  const auto disk = is_real ? mount_freezable_file_system(why) : make_freezable_directory();
+  if (!disk) GTEST_SKIP() << why;
+  std::vector<std::string> arguments{"--frames", "2", "--credits", "1000000"};
+  if (phase.simulator.empty()) arguments.insert(arguments.end(), {"--generation-time", "0s"});
+  arguments.insert(arguments.end(), phase.simulator.begin(), phase.simulator.end());
+  auto simulator = Simulator::start(arguments);
+  const auto home = disk->path() + "/home";
+  const auto ledger = home + "/state/ledger.db";
+  ::mkdir(home.c_str(), 0700);
+  const Beside beside;
+  if (phase.has_a_ledger) {
+    auto first = make_runs(simulator, home, 1);
+    g_object_set(first.front()->element("src").get(), "take", 1000, nullptr);
+    ASSERT_TRUE(first.front()->finish());
+    ASSERT_FALSE(first.front()->failure()) << first.front()->failure()->text;
+  }
+  simulator.set_faults(phase.faults);
+  auto runs = make_runs(simulator, home, count);
+  const auto thaw = [&disk = *disk] { disk.thaw(); };
+  ASSERT_NO_FATAL_FAILURE(phase.reach(runs, simulator, *disk));
+  if (phase.holds_a_thread) {
+    EXPECT_TRUE(wait_until([&] { return disk->holds_a_thread(); })) << "nothing was to be written";
+  }
+  beside.expect_to_go_on();
+  expect_to_stop(runs, thaw);
+  beside.expect_to_go_on();
+  runs.clear();
+  disk->thaw();
+  // Whoever is still there or not: each charge has its row, and no row is left in between.
+  const auto in_between = [&] {
+    return select(ledger, "SELECT id FROM submission WHERE state IN ('reserved', 'sending')");
+  };
+  EXPECT_TRUE(wait_until([&] {
+    return in_between().empty() &&
+           select(ledger, "SELECT id FROM submission WHERE task_id <> ''").size() ==
+               static_cast<std::size_t>(requests(simulator, "charges"));
+  })) << in_between().size()
+      << " of " << select(ledger, "SELECT id FROM submission").size() << " rows in between";
+  EXPECT_LE(requests(simulator, "charges"), count + (phase.has_a_ledger ? 1 : 0));
+}
+
+std::string name_of(const testing::TestParamInfo<Row>& row) {
+  const auto& [phase, count, is_real] = row.param;
+  return std::string(phase.name) + "_" + std::to_string(count);
+}
+INSTANTIATE_TEST_SUITE_P(Seam, FrozenDisk,
+                         testing::Combine(testing::ValuesIn(phases()), testing::Values(1, 50),
+                                          testing::Values(false)),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Kernel, FrozenDisk,
+                         testing::Combine(testing::ValuesIn(phases()), testing::Values(1, 50),
+                                          testing::Values(true)),
+                         name_of);
+
+/// A catalog that whoever reads it first waits for: a pipe, with a real one behind it.
+class HeldCatalog {
+ public:
+  HeldCatalog() { ::mkfifo(path_.c_str(), 0600); }
+  ~HeldCatalog() { let_go(); }
+  HeldCatalog(const HeldCatalog&) = delete;
+  HeldCatalog& operator=(const HeldCatalog&) = delete;
+
+  /// Somebody is reading it: he waits for what we write.
+  [[nodiscard]] bool is_read() {
+    if (writer_ < 0) writer_ = ::open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return writer_ >= 0;
+  }
+  /// He gets the real one, and so do those that come after him.
+  void let_go() {
+    if (writer_ < 0) return;
+    std::ifstream file(VEO_SOURCE_ROOT "/data/catalog.json");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const auto whole = directory_.file("whole.json");
+    std::ofstream(whole) << text;
+    std::filesystem::rename(whole, path_);
+    EXPECT_EQ(::write(writer_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    ::close(std::exchange(writer_, -1));
+  }
+
+ private:
+  const TemporaryDirectory directory_;
+  const std::string path_ = directory_.file("catalog.json");
+  const Environment environment_{"VEO_CATALOG", path_};
+  int writer_ = -1;
+};
+
+class Opening : public testing::TestWithParam<int> {};
+
+TEST_P(Opening, CanBeLeftAndGoneOnWith) {
+  const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "2"});
+  const TemporaryDirectory directory;
+  const Beside beside;
+  {
+    HeldCatalog catalog;
+    auto runs = make_runs(simulator, directory.path(), GetParam());
+    start(runs);
+    ASSERT_TRUE(wait_until([&] { return catalog.is_read(); }));
+    beside.expect_to_go_on();
+    expect_to_stop(runs, [&] { catalog.let_go(); });
+    // The same element again, which then goes on.
+    runs.front()->start(GST_STATE_PLAYING);
+    catalog.let_go();
+    EXPECT_TRUE(runs.front()->finish());
+    EXPECT_FALSE(runs.front()->failure()) << runs.front()->failure()->text;
+  }
+  EXPECT_EQ(requests(simulator, "charges"), 1);
+}
+INSTANTIATE_TEST_SUITE_P(Elements, Opening, testing::Values(1, 50));
+
+TEST(Abandon, WhileItIsOpenedSubmitsNothing) {
+  const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "2"});
+  const TemporaryDirectory directory;
+  auto runs = make_runs(simulator, directory.path(), 1);
+  HeldCatalog catalog;
+  runs.front()->start();
+  ASSERT_TRUE(wait_until([&] { return catalog.is_read(); }));
+  g_signal_emit_by_name(runs.front()->element("src").get(), "abandon");
+  catalog.let_go();
+  ASSERT_TRUE(runs.front()->next(GST_MESSAGE_EOS));
+  EXPECT_TRUE(runs.front()->eos());
+  runs.clear();
+  EXPECT_EQ(requests(simulator, "submissions"), 0);
+}
+
+/// Until a PROGRESS with such a text; empty: none came.
+std::string await_text(TestPipeline& run, const std::string& part) {
+  while (const auto message = run.next(GST_MESSAGE_PROGRESS)) {
+    if (GST_MESSAGE_TYPE(message.get()) != GST_MESSAGE_PROGRESS) break;
+    gchar* text = nullptr;
+    gst_message_parse_progress(message.get(), nullptr, nullptr, &text);
+    const std::string said = text;
+    g_free(text);
+    if (said.find(part) != std::string::npos) return said;
+  }
+  return "";
+}
+
+TEST(SlowStore, IsToldAndEndsWithTheGenerationTimeout) {
+  const auto disk = make_freezable_directory();
+  const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "2"});
+  auto runs = make_runs(simulator, disk->path(), 1);
+  auto& run = *runs.front();
+  g_object_set(run.element("src").get(), "generation-timeout", 3, nullptr);
+  disk->freeze();
+  run.start(GST_STATE_PAUSED);
+  EXPECT_THAT(await_text(run, "has not answered"),
+              testing::AllOf(HasSubstr(disk->path()), HasSubstr("nothing is lost")));
+  ASSERT_TRUE(run.next(GST_MESSAGE_ERROR));
+  ASSERT_TRUE(run.failure());
+  EXPECT_EQ(run.failure()->details.at("code"), "timeout");
+  EXPECT_EQ(run.failure()->details.at("charged"), "no");
+  EXPECT_THAT(run.failure()->text, testing::AllOf(HasSubstr(disk->path()), HasSubstr("not")));
+  disk->thaw();
+  EXPECT_EQ(requests(simulator, "submissions"), 0);
+}
+
+// The task is paid, and its name must come through though the ledger takes it later.
+TEST(SlowStore, ThePaidTaskIsNamedWhileItsRecordWaits) {
+  const auto disk = make_freezable_directory();
+  auto simulator = Simulator::start({"--generation-time", "1h"});
+  ::mkdir((disk->path() + "/state").c_str(), 0700);
+  simulator.set_faults({"submit:delay=500ms"});
+  auto runs = make_runs(simulator, disk->path(), 1);
+  auto& run = *runs.front();
+  g_object_set(run.element("src").get(), "generation-timeout", 3, nullptr);
+  run.start(GST_STATE_PAUSED);
+  ASSERT_TRUE(wait_until([&] { return requests(simulator, "submissions") == 1; }));
+  disk->freeze();
+  ASSERT_TRUE(run.next(GST_MESSAGE_ERROR));
+  const std::string id = simulator.state().at("tasks").at(0).at("id");
+  ASSERT_TRUE(run.failure());
+  EXPECT_EQ(run.failure()->details.at("code"), "ledger");
+  EXPECT_EQ(run.failure()->details.at("charged"), "unknown");
+  EXPECT_EQ(run.failure()->details.at("task-id"), id);
+  EXPECT_THAT(run.warnings(), testing::Contains(HasSubstr(id)));
+  EXPECT_EQ(requests(simulator, "queries"), 0) << "the name is on the disk before the first poll";
+  runs.clear();
+  disk->thaw();
+  const auto ledger = disk->path() + "/state/ledger.db";
+  EXPECT_TRUE(wait_until([&] {
+    return select(ledger, "SELECT task_id FROM submission WHERE state = 'accepted'") ==
+           std::vector<std::string>{id};
+  }));
+}
+
+/// Another program's transaction.
+class WriteLock {
+ public:
+  explicit WriteLock(const std::string& path) {
+    EXPECT_EQ(sqlite3_open(path.c_str(), &database_), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  }
+  ~WriteLock() {
+    sqlite3_exec(database_, "ROLLBACK", nullptr, nullptr, nullptr);
+    sqlite3_close(database_);
+  }
+  WriteLock(const WriteLock&) = delete;
+  WriteLock& operator=(const WriteLock&) = delete;
+
+ private:
+  sqlite3* database_ = nullptr;
+};
+
+TEST(LockedLedger, HoldsNobodyUp) {
+  constexpr int count = 50;
+  auto simulator =
+      Simulator::start({"--generation-time", "0s", "--frames", "24", "--credits", "1000000"});
+  const TemporaryDirectory directory;
+  auto first = make_runs(simulator, directory.path(), 1);
+  g_object_set(first.front()->element("src").get(), "take", 1000, nullptr);
+  ASSERT_TRUE(first.front()->finish());
+  simulator.set_faults({"file:drip=60000"});
+  const TemporaryDirectory elsewhere;
+  auto download = make_runs(simulator, elsewhere.path(), 1);
+  g_object_set(download.front()->element("src").get(), "take", 1001, nullptr);
+  start(download);
+  await_bytes(download);
+
+  auto runs = make_runs(simulator, directory.path(), count);
+  {
+    const WriteLock lock(directory.file("state/ledger.db"));
+    for (auto& run : runs) {
+      const auto took = time(
+          [&] {
+            gboolean accepted = FALSE;
+            g_signal_emit_by_name(run->element("src").get(), "prepare", &accepted);
+            EXPECT_TRUE(accepted);
+          },
+          [] {});
+      ASSERT_TRUE(took);
+      EXPECT_LT(*took, at_once);
+    }
+    start(runs);
+    expect_to_stop(runs, [] {});
+    // It ends before the lock does.
+    ASSERT_TRUE(download.front()->finish());
+    EXPECT_FALSE(download.front()->failure()) << download.front()->failure()->text;
+  }
+  runs.clear();
+  EXPECT_LE(requests(simulator, "charges"), 2);
+}
+
+}  // namespace
+}  // namespace veo::test
