@@ -75,6 +75,8 @@ constexpr auto read_error = GST_RESOURCE_ERROR_READ;
 // clang-format off
 
 const std::string x0 = "prompt=x retries=0";
+/// What passes is asked for again until that is over.
+const std::string x_short = "prompt=x retries=0 generation-timeout=2";
 const std::string x5 = "prompt=x retries=5";
 const char* const resource = "resource";
 
@@ -155,23 +157,23 @@ INSTANTIATE_TEST_SUITE_P(Unknown, Errors, testing::Values(
 
 // Answers to a query.
 INSTANTIATE_TEST_SUITE_P(Query, Errors, testing::Values(
-    Case{"html", {"--fault", "query:html"}, x0,
-         resource, read_error, "bad-response", "unknown", "", 1},
-    Case{"wrong_types", {"--fault", "query:wrong-types"}, x0,
-         resource, read_error, "bad-response", "unknown", "", 1},
-    Case{"deep_json", {"--fault", "query:deep-json"}, x0,
-         resource, read_error, "bad-response", "unknown", "", 1},
-    Case{"huge", {"--fault", "query:huge"}, x0,
-         resource, read_error, "bad-response", "unknown", "", 1},
-    Case{"no_urls", {"--fault", "query:no-urls"}, x0,
-         resource, read_error, "bad-response", "unknown", "url", 1},
-    Case{"unknown_status", {"--fault", "query:unknown-status"}, x0,
-         resource, read_error, "bad-response", "unknown", "status", 1},
-    Case{"internal_error", {"--fault", "query:error=internal_error"}, x0,
-         resource, read_error, "internal-error", "unknown", "", 1},
+    Case{"html", {"--fault", "query:html"}, x_short,
+         resource, read_error, "timeout", "unknown", "", 1},
+    Case{"wrong_types", {"--fault", "query:wrong-types"}, x_short,
+         resource, read_error, "timeout", "unknown", "", 1},
+    Case{"deep_json", {"--fault", "query:deep-json"}, x_short,
+         resource, read_error, "timeout", "unknown", "", 1},
+    Case{"huge", {"--fault", "query:huge"}, x_short,
+         resource, read_error, "timeout", "unknown", "", 1},
+    Case{"no_urls", {"--fault", "query:no-urls"}, x_short,
+         resource, read_error, "timeout", "unknown", "url", 1},
+    Case{"unknown_status", {"--fault", "query:unknown-status"}, x_short,
+         resource, read_error, "timeout", "unknown", "status", 1},
+    Case{"internal_error", {"--fault", "query:error=internal_error"}, x_short,
+         resource, read_error, "timeout", "unknown", "", 1},
     Case{"task_failed", {"--fault", "task:failed"}, x0,
          resource, failed, "task-failed", "refunded", "Video generation failed", 1},
-    Case{"stall", {"--fault", "query:stall"}, x0 + " timeout=1",
+    Case{"stall", {"--fault", "query:stall"}, x_short + " timeout=1",
          resource, read_error, "timeout", "unknown", "", 1},
     Case{"generation_timeout", {"--fault", "task:slow=1h"}, x0 + " generation-timeout=1",
          resource, read_error, "timeout", "unknown", "task-id", 1}),
