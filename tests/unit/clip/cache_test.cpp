@@ -50,8 +50,12 @@ std::optional<CachedClip> found_in(Cache& cache, const std::string& api_url,
 
 /// What went with its last reference so far is removed now.
 void settle() {
+  // Held, so that it is the one that the parts use. A forked writer has none.
+  static const auto thread = StoreThread::acquire(StoreThread::Store::clips);
+  static const auto owner = ::getpid();
+  if (::getpid() != owner) return;
   std::promise<void> done;
-  StoreThread::acquire(StoreThread::Store::clips)->post([&] { done.set_value(); });
+  thread->post([&] { done.set_value(); });
   done.get_future().wait();
 }
 
