@@ -42,6 +42,7 @@ class Guarded {
 
  public:
   Guarded() : value_() {}
+  explicit Guarded(T value) : value_(std::move(value)) {}
   template <class... Arguments>
   explicit Guarded(std::in_place_t /*unused*/, Arguments&&... arguments)
       : value_(std::forward<Arguments>(arguments)...) {}
