@@ -126,11 +126,12 @@ TEST(ServiceError, HasItsExitCode) {
       {"query:error=invalid_request", 2, "invalid-request", "unknown"},
       {"query:error=invalid_api_key", 3, "invalid-api-key", "unknown"},
       {"query:error=ip_not_allowed", 3, "ip-not-allowed", "unknown"},
-      {"query:error=rate_limit_exceeded", 6, "rate-limit-exceeded", "unknown"},
-      {"query:html", 9, "bad-response", "unknown"},
-      {"query:unknown-status", 9, "bad-response", "unknown"},
-      {"query:no-urls", 9, "bad-response", "unknown"},
-      {"query:error=internal_error", 9, "internal-error", "unknown"},
+      // A task that is paid is asked for until its time is over, whatever --retries says.
+      {"query:error=rate_limit_exceeded", 6, "timeout", "unknown"},
+      {"query:html", 6, "timeout", "unknown"},
+      {"query:unknown-status", 6, "timeout", "unknown"},
+      {"query:no-urls", 6, "timeout", "unknown"},
+      {"query:error=internal_error", 6, "timeout", "unknown"},
       {"file:not-mp4", 9, "bad-media", "unknown"},
       {"file:status=404", 9, "network", "unknown"},
       {"file:truncate=1000", 9, "network", "unknown"},
@@ -142,8 +143,8 @@ TEST(ServiceError, HasItsExitCode) {
     SCOPED_TRACE(refusal.fault);
     const auto simulator = start_simulator("0s", {"--fault", refusal.fault});
     const Shell shell(simulator);
-    const auto ended =
-        shell.veo({"generate", "a dog", "-o", "dog.mp4", "--retries=0", "--timeout=1", "--json"});
+    const auto ended = shell.veo({"generate", "a dog", "-o", "dog.mp4", "--retries=0",
+                                  "--timeout=1", "--generation-timeout=2", "--json"});
     EXPECT_EQ(ended.exit_code, refusal.exit_code) << ended;
     const auto error = last_event(ended.output, "error");
     ASSERT_TRUE(error.is_object()) << ended;

@@ -164,7 +164,7 @@ TEST(Prepare, WhatCannotBeUsedIsRefusedAndNothingIsSent) {
   TestPipeline pipeline(line);
   pipeline.use(simulator);
   const auto src = pipeline.element("src");
-  g_object_set(src.get(), "task-id", "a/b", nullptr);
+  g_object_set(src.get(), "task-id", "a\tb", nullptr);
   EXPECT_FALSE(prepare(src.get()));
   ASSERT_TRUE(pipeline.next(GST_MESSAGE_WARNING));
   EXPECT_THAT(pipeline.warnings(), Contains(HasSubstr("task-id")));

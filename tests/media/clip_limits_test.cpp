@@ -341,9 +341,9 @@ TEST_F(ClipLimits, WhoIsInterruptedReadsNoFurther) {
 }
 
 TEST(Limits, RatesAreFractionsOfSmallTerms) {
-  EXPECT_EQ(limits::make_rate({24000, 1001}), (FrameRate{24000, 1001}));
-  EXPECT_EQ(limits::make_rate({2'147'483'640, 89'478'485}), (FrameRate{24, 1}));
-  EXPECT_EQ(limits::make_rate({1000, 1}), (FrameRate{1000, 1}));
+  EXPECT_EQ(limits::make_rate({24000, 1001}).value(), (FrameRate{24000, 1001}));
+  EXPECT_EQ(limits::make_rate({2'147'483'640, 89'478'485}).value(), (FrameRate{24, 1}));
+  EXPECT_EQ(limits::make_rate({1000, 1}).value(), (FrameRate{1000, 1}));
   for (const AVRational rate :
        {AVRational{1001, 1}, {1, 2}, {0, 1}, {1, 0}, {-24, 1}, {2'147'483'647, 1}}) {
     EXPECT_FALSE(limits::make_rate(rate)) << rate.num << "/" << rate.den;

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <glib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -251,6 +252,7 @@ struct Cache::Private {
   /// The first sidecar that `is_it` names and `fits`.
   template <class IsIt, class Fits>
   [[nodiscard]] Result<std::optional<CachedClip>> find_sidecar(IsIt is_it, Fits fits) const {
+    if (!directory) return std::optional<CachedClip>();
     const auto found = list();
     if (!found) return fail(unreadable(""));
     for (const auto& name : *found) {
@@ -312,7 +314,7 @@ struct Cache::Private {
   }
 
   std::string path;
-  FileHandle directory;
+  FileHandle directory;  // none: there is none, and nothing is to be kept
   std::optional<std::uint64_t> limit;
   std::atomic_flag swept;
 };
@@ -345,7 +347,11 @@ Cache::~Cache() = default;
 
 Result<std::shared_ptr<Cache>> Cache::open(const std::string& directory,
                                            std::optional<std::uint64_t> limit) {
+  // Where nothing is to be kept, no directory is made; one that is there is looked into.
+  const bool is_needed = limit != 0U;
+  if (!is_needed && ::access(directory.c_str(), F_OK) != 0) return make(directory, {}, limit);
   auto opened = open_private_directory(directory, ErrorCode::cache, "The cache directory");
+  if (!opened && !is_needed) return make(directory, {}, limit);
   if (!opened) return fail(std::move(opened.error()));
   struct stat info {};
   if (::fstat(opened->get(), &info) != 0) {
@@ -357,12 +363,18 @@ Result<std::shared_ptr<Cache>> Cache::open(const std::string& directory,
   const std::lock_guard lock(process->mutex);
   auto& slot = process->caches[{info.st_dev, info.st_ino, limit}];
   if (auto cache = slot.lock()) return cache;
+  auto cache = make(directory, std::move(*opened), limit);
+  slot = cache;
+  return cache;
+}
+
+std::shared_ptr<Cache> Cache::make(const std::string& path, FileHandle directory,
+                                   std::optional<std::uint64_t> limit) {
   std::shared_ptr<Cache> cache(new Cache);
   cache->p_ = std::make_shared<Private>();
-  cache->p_->path = directory;
-  cache->p_->directory = std::move(*opened);
+  cache->p_->path = path;
+  cache->p_->directory = std::move(directory);
   cache->p_->limit = limit;
-  slot = cache;
   return cache;
 }
 

@@ -119,7 +119,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// Does `work` with the record on the ledger's thread, and goes on with `then`.
   template <class Work, class Then>
   void ask_record(Work work, Then then) {
-    begin_waiting("ledger " + settings.ledger);
+    begin_waiting("ledger " + settings.ledger, ledger_thread);
     http::call_store(
         *ledger_thread, thread,
         [record = record, work = std::move(work)] {
@@ -135,7 +135,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// The same with the cache, on the clips' thread.
   template <class Work, class Then>
   void ask_cache(Work work, Then then) {
-    begin_waiting("cache directory " + settings.cache_directory);
+    begin_waiting("cache directory " + settings.cache_directory, clips_thread);
     http::call_store(*clips_thread, thread, std::move(work),
                      [self = shared_from_this(), then = std::move(then)](auto answer) {
                        self->end_waiting();
@@ -156,7 +156,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   void insist(Writing writing);
   void try_to_write(const std::shared_ptr<Writing>& writing);
 
-  void begin_waiting(std::string file);
+  void begin_waiting(std::string file, std::shared_ptr<StoreThread> store);
   void end_waiting();
   void tell_slow();
   void stop_waiting();
@@ -204,6 +204,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// What is under way to a store.
   struct Waiting {
     std::string file;
+    std::shared_ptr<StoreThread> store;
     bool is_told = false;
     bool is_named = false;  // see name_unrecorded()
     /// What the job fails with, should the store not answer in time; else a timeout.

@@ -5,6 +5,7 @@
 #include "job_private.h"
 #include "job_registry.h"
 #include "veo/core/retry.h"
+#include "veo/core/task_id.h"
 
 namespace veo {
 
@@ -125,7 +126,7 @@ void Job::Private::found(Result<TaskRecord::Standing> standing) {
 }
 
 void Job::Private::insist(Writing writing) {
-  begin_waiting("ledger " + settings.ledger);
+  begin_waiting("ledger " + settings.ledger, ledger_thread);
   try_to_write(std::make_shared<Writing>(std::move(writing)));
 }
 
@@ -151,11 +152,12 @@ void Job::Private::try_to_write(const std::shared_ptr<Writing>& writing) {
       });
 }
 
-void Job::Private::begin_waiting(std::string file) {
+void Job::Private::begin_waiting(std::string file, std::shared_ptr<StoreThread> store) {
   auto& own = io();
   assert(!own.waiting);
   own.timer.cancel();
-  own.waiting.emplace(Waiting{.file = std::move(file), .is_told = false, .otherwise = {}});
+  own.waiting.emplace(Waiting{
+      .file = std::move(file), .store = std::move(store), .is_told = false, .otherwise = {}});
   own.patience = thread->after(before_a_word, [self = shared_from_this()] { self->tell_slow(); });
 }
 
@@ -172,14 +174,21 @@ void Job::Private::end_waiting() {
 void Job::Private::tell_slow() {
   auto& own = io();
   if (own.ended) return;
+  const auto deadline = own.clock + settings.generation_timeout;
+  // A thousand jobs have one ledger: who is behind others in its queue waits for no disk.
+  const auto busy = own.waiting->store->busy_for();
+  if (busy < before_a_word && now() < deadline) {
+    own.patience = thread->after(std::chrono::ceil<std::chrono::milliseconds>(before_a_word - busy),
+                                 [self = shared_from_this()] { self->tell_slow(); });
+    return;
+  }
   own.waiting->is_told = true;
   tell_waiting("The " + own.waiting->file +
                " has not answered for a second: its disk is slow or frozen, or another program "
                "keeps it. It is waited for, and nothing is lost.");
   const auto& otherwise = own.waiting->otherwise;
   if (otherwise && otherwise->code == ErrorCode::ledger) name_unrecorded(*otherwise);
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(own.clock + settings.generation_timeout - now());
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now());
   own.patience =
       thread->after(std::max(0ms, left), [self = shared_from_this()] { self->stop_waiting(); });
 }
@@ -197,8 +206,8 @@ void Job::Private::stop_waiting() {
                                             "its disk answers.")
                               : "Task " + id +
                                     " goes on at the service, and stays paid: play it "
-                                    "later with task-id=" +
-                                    id + "."),
+                                    "later with " +
+                                    task_property(id) + "."),
        .task_id = id,
        .charged = id.empty() ? Charged::no : Charged::unknown});
 }

@@ -31,15 +31,18 @@ struct StoreThread::Queue {
   struct State {
     std::deque<std::function<void()>> work;
     bool ended = false;
+    std::optional<std::chrono::steady_clock::time_point> busy_since;
   };
 
   /// nullopt: that was all.
   std::optional<std::function<void()>> next() {
     auto locked = state.lock();
+    locked->busy_since.reset();
     locked.wait(changed, [](const State& now) { return now.ended || !now.work.empty(); });
     if (locked->work.empty()) return std::nullopt;
     auto work = std::move(locked->work.front());
     locked->work.pop_front();
+    locked->busy_since = std::chrono::steady_clock::now();
     return work;
   }
 
@@ -69,6 +72,11 @@ std::shared_ptr<StoreThread> StoreThread::acquire(Store store) {
 StoreThread::~StoreThread() {
   queue_->state.lock()->ended = true;
   queue_->changed.notify_all();
+}
+
+std::chrono::steady_clock::duration StoreThread::busy_for() const {
+  const auto since = std::as_const(queue_->state).lock()->busy_since;
+  return since ? std::chrono::steady_clock::now() - *since : std::chrono::steady_clock::duration(0);
 }
 
 void StoreThread::post(std::function<void()> work) {

@@ -35,8 +35,9 @@ class Cache {
   class Part;
 
   /// `limit`: beyond so many bytes, the clips that were not played for the longest time go. Nothing
-  /// ever goes without a limit. The process's own where it is open already. Fails with cache where
-  /// the directory cannot be made or trusted.
+  /// ever goes without a limit. 0: nothing will be kept, and no directory is made or needed. The
+  /// process's own where it is open already. Fails with cache where the directory cannot be made or
+  /// trusted.
   static Result<std::shared_ptr<Cache>> open(const std::string& directory,
                                              std::optional<std::uint64_t> limit);
   ~Cache();
@@ -62,6 +63,8 @@ class Cache {
 
  private:
   Cache();
+  static std::shared_ptr<Cache> make(const std::string& path, FileHandle directory,
+                                     std::optional<std::uint64_t> limit);
   struct Private;
   std::shared_ptr<Private> p_;
 };

@@ -10,6 +10,7 @@
 //   a caller   ── post(work) ──► [settings] reads the key and the catalog
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -28,6 +29,9 @@ class StoreThread {
 
   /// Does `work`, one piece after the other in the order of their posting. Any thread; at once.
   void post(std::function<void()> work);
+  /// For how long the work that is being done has been under way; 0: none is. Tells a store that
+  /// does not answer from a long queue. Any thread; at once.
+  [[nodiscard]] std::chrono::steady_clock::duration busy_for() const;
 
  private:
   struct Queue;
