@@ -529,9 +529,25 @@ TEST_F(CacheTest, AClipInUseIsLeftAlone) {
   EXPECT_TRUE(limited->find(clip_of("B"), 100));
 }
 
+// Nothing is kept: what is there is found, so that it is not paid again, and nothing is made.
+TEST_F(CacheTest, WithoutRoomForAnythingNeedsNoFolder) {
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  const auto without = open(0);
+  ASSERT_TRUE(without);
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  EXPECT_EQ(without->find(clip_of("A"), 8), nullptr);
+  const auto none = without->find_task(clip_of("A").api_url, "A");
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(*none);
+  EXPECT_FALSE(without->begin(clip_of("A")));
+
+  keep(*open(std::nullopt), clip_of("A"), "the clip");
+  EXPECT_TRUE(open(0)->find(clip_of("A"), 8));
+}
+
 // Whoever fetched it lets others play it too, and may be gone before them.
 TEST_F(CacheTest, AClipInUseIsLeftAloneAfterItsWriterIsGone) {
-  const auto limited = open(0);
+  const auto limited = open(1);
   auto part = begin(*limited, clip_of("A"), "the clip");
   ASSERT_TRUE(limited->keep(*part, sha256_hex("the clip"), 8));
   const auto playing = open(std::nullopt)->find(clip_of("A"), 8);
@@ -540,8 +556,8 @@ TEST_F(CacheTest, AClipInUseIsLeftAloneAfterItsWriterIsGone) {
   EXPECT_TRUE(limited->find(clip_of("A"), 8));
 }
 
-TEST_F(CacheTest, ALimitOfNothingKeepsOnlyWhatIsInUse) {
-  const auto none = open(0);
+TEST_F(CacheTest, ALimitOfOneByteKeepsOnlyWhatIsInUse) {
+  const auto none = open(1);
   keep(*none, clip_of("A"), "bytes");
   keep(*none, clip_of("B"), "bytes");
   EXPECT_EQ(count(".mp4"), 1U);
@@ -549,7 +565,7 @@ TEST_F(CacheTest, ALimitOfNothingKeepsOnlyWhatIsInUse) {
 }
 
 TEST_F(CacheTest, PruningTouchesClipsAlone) {
-  const auto limited = open(0);
+  const auto limited = open(1);
   keep(*limited, clip_of("A"), "bytes");
   write("notes.txt", std::string(1000, 'n'));
   const auto writing = begin(*limited, clip_of("W"), std::string(1000, 'w'));
