@@ -188,6 +188,9 @@ TEST_F(Av, SaysWhatFailed) {
   EXPECT_THAT(veo_stream_error(stream.get())->message, HasSubstr("slow"));
   EXPECT_EQ(veo_stream_set(stream.get(), "colour", "red"), AVERROR(EINVAL));
   EXPECT_EQ(veo_stream_set(stream.get(), "uri", "veo:clip?api-key=x"), AVERROR(EINVAL));
+  const auto endless = "veo:clip?prompt=x&image-urls=" + std::string(28'000, 'a');
+  EXPECT_EQ(veo_stream_set(stream.get(), "uri", endless.c_str()), AVERROR(EINVAL));
+  EXPECT_THAT(veo_stream_error(stream.get())->message, HasSubstr("16384"));
 
   set(*stream, "max-credits", "1");
   EXPECT_EQ(veo_stream_open(stream.get(), &io), AVERROR(EDQUOT));

@@ -147,6 +147,14 @@ TEST_F(Serve, SpendsAsFarAsTheBudgetOfUrisGoes) {
   EXPECT_EQ(simulator_.state().at("charges"), 1);
 }
 
+TEST_F(Serve, RefusesAUriWithoutAnEnd) {
+  serve({{"VEO_URI_BUDGET", "40"}});
+  EXPECT_THAT(curl(url_ + "clip?prompt=x&image-urls=" + std::string(28'000, 'a')).output,
+              StartsWith("4"));
+  EXPECT_EQ(simulator_.state().at("charges"), 0);
+  EXPECT_EQ(end().exit_code, 0) << "it serves on until it is told to end";
+}
+
 TEST_F(Serve, SpendsNothingWithoutABudget) {
   serve();
   EXPECT_THAT(curl(url_ + "clip?prompt=a%20cat").output, StartsWith("402"));

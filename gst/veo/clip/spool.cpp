@@ -13,8 +13,6 @@ namespace {
 
 using Interval = boost::icl::interval<std::uint64_t>;
 
-std::uint64_t piece_of(std::uint64_t offset) { return offset - offset % ClipPlan::piece_size; }
-
 }  // namespace
 
 class Spool::Pool : public std::enable_shared_from_this<Spool::Pool> {
@@ -49,7 +47,7 @@ class Spool::Pool : public std::enable_shared_from_this<Spool::Pool> {
 Spool::Spool() : pool_(std::make_shared<Pool>()) {}
 
 Spool::Room Spool::open(std::uint64_t offset, std::uint64_t size) {
-  const auto piece = piece_of(offset);
+  const auto piece = ClipContents::piece_of(offset);
   auto& block = blocks_[piece];
   if (!block) block = pool_->take();
   return {.block = block, .bytes = std::span(*block).subspan(offset - piece, size)};
@@ -67,15 +65,15 @@ void Spool::added(std::uint64_t offset, std::uint64_t count) {
 
 void Spool::evict(std::uint64_t piece) {
   blocks_.erase(piece);
-  here_.subtract(Interval::right_open(piece, piece + ClipPlan::piece_size));
+  here_.subtract(Interval::right_open(piece, piece + ClipContents::piece_size));
 }
 
 std::optional<SharedBytes> Spool::find(std::uint64_t offset, std::uint64_t most) const {
   const auto run = here_.find(offset);
   if (run == here_.end()) return std::nullopt;
-  const auto piece = piece_of(offset);
+  const auto piece = ClipContents::piece_of(offset);
   const auto& block = blocks_.at(piece);
-  const auto end = std::min({run->upper(), piece + ClipPlan::piece_size, offset + most});
+  const auto end = std::min({run->upper(), piece + ClipContents::piece_size, offset + most});
   return SharedBytes{.owner = block,
                      .bytes = std::span(*block).subspan(offset - piece, end - offset)};
 }

@@ -15,7 +15,7 @@
 #include <span>
 
 #include "veo/clip/shared_bytes.h"
-#include "veo/core/clip_plan.h"
+#include "veo/core/clip_contents.h"
 
 namespace veo {
 
@@ -23,7 +23,7 @@ namespace veo {
 /// lock to be read.
 class Spool {
  public:
-  using Block = std::array<std::uint8_t, ClipPlan::piece_size>;
+  using Block = std::array<std::uint8_t, ClipContents::piece_size>;
 
   struct Room {
     std::shared_ptr<Block> block;

@@ -8,8 +8,6 @@ namespace veo {
 
 namespace {
 
-using Interval = boost::icl::interval<std::uint64_t>;
-
 /// Answers of a file host after which asking again can help.
 bool is_passing_status(unsigned status) { return status == 408 || status == 429 || status >= 500; }
 
@@ -30,13 +28,6 @@ Error cut_off(std::uint64_t size) {
 Error no_url() {
   return bad_response("its copy in the cache is gone or damaged, and no URL of it is recorded.");
 }
-
-template <class Ranges>
-void add(Ranges& ranges, std::uint64_t first, std::uint64_t end) {
-  if (first < end) ranges.add(Interval::right_open(first, end));
-}
-
-std::uint64_t piece_of(std::uint64_t offset) { return offset - offset % ClipPlan::piece_size; }
 
 }  // namespace
 
@@ -128,8 +119,7 @@ ClipPlan::Commands ClipPlan::begin_with_kept(std::uint64_t size) {
   contents_.size = size;
   contents_.is_size_told = true;
   contents_.is_known = true;
-  add(contents_.here, 0, size);
-  add(contents_.stored, 0, size);
+  contents_.bytes.add_stored(0, size);
   keeping_ = Keeping::kept;
   return take_commands();
 }
@@ -262,13 +252,13 @@ void ClipPlan::learn_file(const Head& head) {
 }
 
 void ClipPlan::begin_version() {
-  const bool has_nothing = contents_.here.empty() && !contents_.is_known;
+  const bool has_nothing = contents_.bytes.empty() && !contents_.is_known;
   if (has_nothing && !side_.is_active()) {
     contents_ = {};
     return;
   }
   drop(side_);
-  for (const auto piece : contents_.resident) command(Command::Kind::evict).first = piece;
+  for (const auto piece : contents_.bytes.resident()) command(Command::Kind::evict).first = piece;
   contents_ = {};
   keeping_ = Keeping::downloading;
   ++version_;
@@ -327,7 +317,7 @@ ClipPlan::Place ClipPlan::place(FetchId id) {
     return {Place::Kind::pause, at, 0};
   }
   fetch->state = FetchState::receiving;
-  const auto end = std::min(piece_of(at) + piece_size, next_here(at));
+  const auto end = std::min(ClipContents::piece_of(at) + piece_size, next_here(at));
   return {Place::Kind::put, at, end - at};
 }
 
@@ -357,16 +347,14 @@ ClipPlan::Commands ClipPlan::on_data(FetchId id, std::uint64_t count) {
     fetch->unflushed = fetch->position;
     return take_commands();
   }
-  add(now.here, first, fetch->position);
-  const auto piece = piece_of(first);
-  if (std::ranges::find(now.resident, piece) == now.resident.end()) now.resident.push_back(piece);
-  if (fetch->position == piece + piece_size) flush(*fetch);
-  if (fetch->position > furthest_ || now.here.size() > most_held_) {
+  now.bytes.add(first, fetch->position);
+  if (fetch->position % piece_size == 0) flush(*fetch);
+  if (fetch->position > furthest_ || now.bytes.held() > most_held_) {
     furthest_ = std::max(furthest_, fetch->position);
-    most_held_ = std::max<std::uint64_t>(most_held_, now.here.size());
+    most_held_ = std::max(most_held_, now.bytes.held());
     fetch->attempts = 0;
   }
-  if (!settings_.keep && now.here.size() - now.stored.size() > unread_limit) {
+  if (!settings_.keep && now.bytes.unstored() > unread_limit) {
     give_up({.code = ErrorCode::cache,
              .message = "it is too large to be held in memory, and nothing may be kept: allow "
                         "files with VEO_CACHE_SIZE."});
@@ -386,8 +374,7 @@ ClipPlan::Commands ClipPlan::on_end(FetchId id, std::optional<Error> failure, do
   if (fetch == nullptr) return {};
   const auto& now = contents_;
   // Where an answer ends is the size of a file that nobody has told; but not ahead of what is here.
-  const bool is_short = fetch->role == Role::main && !now.size && !now.here.empty() &&
-                        fetch->position < boost::icl::last(now.here) + 1;
+  const bool is_short = fetch->role == Role::main && !now.size && fetch->position < now.bytes.end();
   if (!failure && is_short) failure = cut_off(fetch->position);
   // Once every byte is here, it does not matter how the connection ends.
   if (!failure || is_whole()) {
@@ -410,7 +397,7 @@ ClipPlan::Commands ClipPlan::on_stored(unsigned version, std::uint64_t first, st
                                        const Status& stored) {
   if (version != version_ || !settings_.keep || error_) return {};
   if (stored) {
-    add(contents_.stored, first, end);
+    contents_.bytes.add_stored(first, end);
     shrink();
     resume_if_there_is_room();
     check_if_complete();
@@ -502,7 +489,7 @@ ClipPlan::Commands ClipPlan::on_wanted() {
 
 ClipPlan::Commands ClipPlan::on_taken(std::uint64_t first, std::uint64_t end) {
   if (settings_.keep) return {};
-  add(contents_.taken, first, end);
+  contents_.bytes.add_taken(first, end);
   shrink();
   resume_if_there_is_room();
   return take_commands();
@@ -528,24 +515,19 @@ std::optional<std::uint64_t> ClipPlan::size() const {
 }
 
 std::uint64_t ClipPlan::stored_at(std::uint64_t offset) const {
-  const auto run = contents_.stored.find(offset);
-  return run == contents_.stored.end() ? 0 : run->upper() - offset;
+  return contents_.bytes.stored_at(offset);
 }
 
 std::uint64_t ClipPlan::run_at(std::uint64_t offset) const {
-  const auto run = contents_.here.find(offset);
-  return run == contents_.here.end() ? 0 : run->upper() - offset;
+  return contents_.bytes.run_at(offset);
 }
 
 std::uint64_t ClipPlan::next_here(std::uint64_t offset) const {
-  const auto& here = contents_.here;
-  const auto next = here.lower_bound(Interval::right_open(offset, offset + 1));
-  if (next != here.end()) return next->lower();
-  return contents_.is_size_told ? *contents_.size : UINT64_MAX;
+  return contents_.bytes.next_after(offset, contents_.is_size_told ? *contents_.size : UINT64_MAX);
 }
 
 bool ClipPlan::is_whole() const {
-  return contents_.size && contents_.here.size() == *contents_.size;
+  return contents_.size && contents_.bytes.held() == *contents_.size;
 }
 
 bool ClipPlan::is_over() const {
@@ -621,7 +603,7 @@ void ClipPlan::advance() {
 void ClipPlan::check_if_complete() {
   if (error_ || keeping_ != Keeping::downloading || !is_whole()) return;
   const bool is_to_be_checked =
-      settings_.keep ? contents_.stored.size() == *contents_.size : !contents_.is_size_told;
+      settings_.keep ? contents_.bytes.unstored() == 0 : !contents_.is_size_told;
   if (!is_to_be_checked) return;
   keeping_ = Keeping::checking;
   command(Command::Kind::check);
@@ -642,7 +624,7 @@ void ClipPlan::serve_wanted() {
     const bool is_ahead = wanted_ >= main_.position && (!main_.end || wanted_ < *main_.end);
     if (is_ahead && (!now.has_ranges || now.is_side_useless)) return resume_if_there_is_room();
   }
-  if (!settings_.keep) contents_.taken = contents_.here;  // who jumps is through with all of it
+  if (!settings_.keep) contents_.bytes.take_all();  // who jumps is through with all of it
   start(main_, wanted_, end == UINT64_MAX ? std::nullopt : std::optional(end));
 }
 
@@ -664,12 +646,11 @@ void ClipPlan::flush(Fetch& fetch) {
 
 bool ClipPlan::is_too_early() const {
   const auto& now = contents_;
-  if (settings_.keep) return now.here.size() - now.stored.size() >= unwritten_limit;
+  if (settings_.keep) return now.bytes.unstored() >= unwritten_limit;
   // Nobody reads a file before its size is known.
   const bool is_waited_for = is_awaited_ && wanted_ >= main_.position;
   if (is_waited_for || !size()) return false;
-  const auto unread = now.here - now.stored - now.taken;
-  return unread.size() >= memory_window;
+  return now.bytes.unread() >= memory_window;
 }
 
 void ClipPlan::resume_if_there_is_room() {
@@ -678,33 +659,15 @@ void ClipPlan::resume_if_there_is_room() {
   command(Command::Kind::resume).fetch = main_.id;
 }
 
-bool ClipPlan::may_evict(std::uint64_t piece) const {
-  for (const auto* const fetch : {&main_, &side_}) {
-    const bool is_in_it = !fetch->is_tail && piece_of(fetch->position) == piece;
-    if (fetch->is_active() && is_in_it) return false;
-  }
-  auto held = contents_.here;
-  held.subtract(Interval::right_open(0, piece));
-  held.subtract(Interval::right_open(piece + piece_size, UINT64_MAX));
-  held -= contents_.stored;
-  if (!settings_.keep) held -= contents_.taken;
-  return held.empty();
-}
-
 void ClipPlan::shrink() {
-  auto& resident = contents_.resident;
-  while (resident.size() * piece_size > memory_window) {
-    const auto gone =
-        std::ranges::find_if(resident, [this](std::uint64_t piece) { return may_evict(piece); });
-    if (gone == resident.end()) return;
-    // What is not on the disk either is not here any more.
-    Ranges lost;
-    add(lost, *gone, *gone + piece_size);
-    lost -= contents_.stored;
-    contents_.here -= lost;
-    contents_.taken -= lost;
-    command(Command::Kind::evict).first = *gone;
-    resident.erase(gone);
+  // A read may be under way into the piece that a fetch stands in.
+  std::vector<std::uint64_t> in_use;
+  for (const auto* const fetch : {&main_, &side_}) {
+    const bool is_in_one = fetch->is_active() && !fetch->is_tail;
+    if (is_in_one) in_use.push_back(ClipContents::piece_of(fetch->position));
+  }
+  for (const auto piece : contents_.bytes.shrink(memory_window, settings_.keep, in_use)) {
+    command(Command::Kind::evict).first = piece;
   }
 }
 

@@ -477,7 +477,7 @@ TEST(ClipPlan, ABrokenKeptFileIsForgottenAndFetched) {
 
 // Without a length the connection broke just where the file ends: 416 says so.
 TEST(ClipPlan, WhatHasNothingLeftIsWhole) {
-  ClipPlan plan{{}};
+  ClipPlan plan{{.retries = 1}};
   const auto begun = plan.begin();
   const auto main = begun[1].fetch;
   (void)plan.on_head(main, {.status = 200}, 0);
@@ -683,6 +683,39 @@ TEST(ClipPlan, AReadersWishIsServedByTheNearestWay) {
   (void)beside.plan.on_head(piece[0].fetch, {.status = 403}, 0);
   EXPECT_TRUE(beside.want(size - 10'000).empty());
   EXPECT_FALSE(beside.plan.error());
+}
+
+// Without a disk, who goes back has the start fetched again, and it may be another file's by then.
+TEST(ClipPlan, ASecondLookAtTheStartMayFindAnotherFile) {
+  constexpr std::uint64_t size = 40U << 20U;
+  for (const bool is_committed : {false, true}) {
+    SCOPED_TRACE(is_committed);
+    ClipPlan plan{{.keep = false}};
+    const auto main = plan.begin()[0].fetch;
+    (void)plan.on_head(main, part_of(0, size, size), 0);
+    for (std::uint64_t at = 0; at < 20U << 20U; at += ClipPlan::piece_size) {
+      (void)plan.on_data(main, plan.place(main).size);
+      (void)plan.on_taken(at, at + ClipPlan::piece_size);
+    }
+    if (is_committed) {
+      EXPECT_TRUE(plan.commit(0));
+    }
+    EXPECT_EQ(plan.find(0).kind, Found::Kind::pending);
+    const auto again = plan.on_wanted();
+    ASSERT_EQ(again.back().kind, Kind::fetch);
+    EXPECT_EQ(again.back().first, 0U);
+    (void)plan.on_head(again.back().fetch, part_of(0, size + 1, size + 1), 0);
+    if (is_committed) {
+      ASSERT_TRUE(plan.error());
+      EXPECT_EQ(plan.error()->code, ErrorCode::bad_response);
+      EXPECT_EQ(plan.version(), 0U);
+    } else {
+      // The answer that is under way is the new version's: nothing has to be asked again.
+      EXPECT_TRUE(plan.is_live(again.back().fetch));
+      EXPECT_EQ(plan.version(), 1U);
+      EXPECT_EQ(plan.size(), size + 1);
+    }
+  }
 }
 
 TEST(ClipPlan, WhatTheSideFetchBringsIsNotAskedForTwice) {

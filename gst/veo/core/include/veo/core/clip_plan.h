@@ -42,14 +42,13 @@
 #pragma once
 
 #include <array>
-#include <boost/icl/interval_set.hpp>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "veo/core/clip_contents.h"
 #include "veo/core/result.h"
 #include "veo/core/retry.h"
 
@@ -59,7 +58,7 @@ namespace veo {
 class ClipPlan {
  public:
   /// Bytes of a piece, and of the memory window.
-  static constexpr std::uint64_t piece_size = 256U << 10U;
+  static constexpr std::uint64_t piece_size = ClipContents::piece_size;
   static constexpr std::uint64_t memory_window = 8U << 20U;
   /// Bytes that may wait for a disk that is slower than the network.
   static constexpr std::uint64_t unwritten_limit = 32U << 20U;
@@ -207,8 +206,6 @@ class ClipPlan {
   [[nodiscard]] unsigned retries() const { return total_retries_; }
 
  private:
-  using Ranges = boost::icl::interval_set<std::uint64_t>;
-
   enum class FetchState { idle, waiting, asked, receiving, paused };
   struct Fetch {
     Role role;
@@ -239,10 +236,7 @@ class ClipPlan {
     bool is_known = false;  // the main fetch has answered; before, it is the side's word
     bool has_ranges = false;
     bool is_side_useless = false;
-    Ranges here;
-    Ranges stored;
-    Ranges taken;
-    std::deque<std::uint64_t> resident;  // pieces in memory, in the order of their begin
+    ClipContents bytes;
   };
 
   [[nodiscard]] Event classify(const Fetch& fetch, const Head& head) const;
@@ -268,7 +262,6 @@ class ClipPlan {
   void stop_storing(const Error& reason);
   void serve_wanted();
   [[nodiscard]] bool is_over() const;
-  [[nodiscard]] bool may_evict(std::uint64_t piece) const;
   [[nodiscard]] bool is_too_early() const;
   [[nodiscard]] bool is_coming(std::uint64_t offset) const;
   [[nodiscard]] bool is_whole() const;

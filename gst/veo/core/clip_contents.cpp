@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/core/clip_contents.h"
+
+#include <algorithm>
+
+namespace veo {
+
+namespace {
+
+using Interval = boost::icl::interval<std::uint64_t>;
+
+template <class Ranges>
+std::uint64_t run_in(const Ranges& ranges, std::uint64_t offset) {
+  const auto run = ranges.find(offset);
+  return run == ranges.end() ? 0 : run->upper() - offset;
+}
+
+}  // namespace
+
+void ClipContents::add(std::uint64_t first, std::uint64_t end) {
+  here_.add(Interval::right_open(first, end));
+  const auto piece = piece_of(first);
+  if (std::ranges::find(resident_, piece) == resident_.end()) resident_.push_back(piece);
+}
+
+void ClipContents::add_stored(std::uint64_t first, std::uint64_t end) {
+  here_.add(Interval::right_open(first, end));
+  stored_.add(Interval::right_open(first, end));
+}
+
+void ClipContents::add_taken(std::uint64_t first, std::uint64_t end) {
+  taken_.add(Interval::right_open(first, end));
+}
+
+std::uint64_t ClipContents::unread() const { return (here_ - stored_ - taken_).size(); }
+
+std::uint64_t ClipContents::run_at(std::uint64_t offset) const { return run_in(here_, offset); }
+
+std::uint64_t ClipContents::stored_at(std::uint64_t offset) const {
+  return run_in(stored_, offset);
+}
+
+std::uint64_t ClipContents::next_after(std::uint64_t offset, std::uint64_t otherwise) const {
+  const auto next = here_.lower_bound(Interval::right_open(offset, offset + 1));
+  return next == here_.end() ? otherwise : next->lower();
+}
+
+std::uint64_t ClipContents::end() const { return here_.empty() ? 0 : boost::icl::last(here_) + 1; }
+
+bool ClipContents::may_leave(std::uint64_t piece, bool needs_disk) const {
+  auto held = here_;
+  held.subtract(Interval::right_open(0, piece));
+  held.subtract(Interval::right_open(piece + piece_size, UINT64_MAX));
+  held -= stored_;
+  if (!needs_disk) held -= taken_;
+  return held.empty();
+}
+
+std::vector<std::uint64_t> ClipContents::shrink(std::uint64_t window, bool needs_disk,
+                                                std::span<const std::uint64_t> in_use) {
+  std::vector<std::uint64_t> gone;
+  while (resident_.size() * piece_size > window) {
+    const auto oldest = std::ranges::find_if(resident_, [&](std::uint64_t piece) {
+      return std::ranges::find(in_use, piece) == in_use.end() && may_leave(piece, needs_disk);
+    });
+    if (oldest == resident_.end()) break;
+    Ranges lost;
+    lost.add(Interval::right_open(*oldest, *oldest + piece_size));
+    lost -= stored_;
+    here_ -= lost;
+    taken_ -= lost;
+    gone.push_back(*oldest);
+    resident_.erase(oldest);
+  }
+  return gone;
+}
+
+}  // namespace veo
