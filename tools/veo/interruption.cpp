@@ -31,12 +31,14 @@ constexpr std::string_view last_words =
 constexpr int child_may_take = 500;  // milliseconds
 constexpr int look_each = 10;        // likewise
 
-/// `process` and all that it has started, as far as that is still its own.
-void add_family(pid_t process, std::vector<pid_t>& family) {
+/// Stops `process` and all that it has started, as far as that is still its own. The kernel's list
+/// of children is sure only of a process that stands still (proc(5)).
+void stop_family(pid_t process, std::vector<pid_t>& family) {
+  ::kill(process, SIGSTOP);
   family.push_back(process);
   const auto id = std::to_string(process);
   std::ifstream children("/proc/" + id + "/task/" + id + "/children");
-  for (pid_t child = 0; children >> child;) add_family(child, family);
+  for (pid_t child = 0; children >> child;) stop_family(child, family);
 }
 
 /// It is not reaped here: the thread that started it may be waiting for it.
@@ -49,11 +51,16 @@ bool has_ended(pid_t child) {
 /// By the signal, and by SIGKILL if that does not do.
 void end_child(pid_t child, int signal) {
   std::vector<pid_t> family;
-  add_family(child, family);
-  for (const auto process : family) ::kill(process, signal);
+  stop_family(child, family);
+  for (const auto process : family) {
+    ::kill(process, signal);
+    ::kill(process, SIGCONT);
+  }
   for (int waited = 0; waited < child_may_take && !has_ended(child); waited += look_each) {
     ::poll(nullptr, 0, look_each);
   }
+  // It may have started others meanwhile.
+  if (!has_ended(child)) stop_family(child, family);
   for (const auto process : family) ::kill(process, SIGKILL);
 }
 
