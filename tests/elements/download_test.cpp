@@ -48,7 +48,7 @@ class Mishap : public Download, public testing::WithParamInterface<Row> {};
 // cannot use is not kept: the next one, of a host that behaves, plays the file.
 TEST_P(Mishap, GivesOneVersionOfTheFileOrAnError) {
   simulator_->set_faults(GetParam().faults);
-  TestPipeline run("veosrc name=src task-id=" + id_ +
+  TestPipeline run("veosrc name=src retries=3 task-id=" + id_ +
                    " layout=original ! fakesink name=sink sync=false");
   run.use(*simulator_, true);
   run.watch("sink");
@@ -121,7 +121,7 @@ TEST_F(Download, ACutFileIsAnErrorWhereverItsMoovIs) {
     SCOPED_TRACE(layout);
     auto simulator = Simulator::start({"--generation-time", "0s", "--layout", layout, "--no-ranges",
                                        "--fault", "file:chunked-cut-unterminated=300000"});
-    TestPipeline run("veosrc name=src prompt=x ! fakesink name=sink sync=false");
+    TestPipeline run("veosrc name=src prompt=x retries=1 ! fakesink name=sink sync=false");
     run.use(simulator, true);
     run.watch("sink");
     ASSERT_TRUE(run.finish());

@@ -18,28 +18,38 @@ namespace {
 
 constexpr std::array<const char*, 3> names = {"veo-settings", "veo-ledger", "veo-clips"};
 
-/// The process's current threads. Never destroyed: they may outlive static destructors.
-Guarded<std::array<std::weak_ptr<StoreThread>, names.size()>>& current() {
-  static auto* const instance = new Guarded<std::array<std::weak_ptr<StoreThread>, names.size()>>;
-  return *instance;
-}
-
 }  // namespace
 
-// Shared with the thread, which may outlive its StoreThread.
+// Shared with the thread, which may outlive every StoreThread: it ends when nobody holds one and
+// all work is done. Until then it is the one thread of its store, also for whoever comes meanwhile.
 struct StoreThread::Queue {
   struct State {
     std::deque<std::function<void()>> work;
-    bool ended = false;
+    unsigned holders = 0;
+    bool has_ended = false;
     std::optional<std::chrono::steady_clock::time_point> busy_since;
   };
+
+  /// One more holds it. False: its thread has ended.
+  bool hold() {
+    auto locked = state.lock();
+    if (locked->has_ended) return false;
+    ++locked->holders;
+    return true;
+  }
+
+  void let_go() {
+    --state.lock()->holders;
+    changed.notify_all();
+  }
 
   /// nullopt: that was all.
   std::optional<std::function<void()>> next() {
     auto locked = state.lock();
     locked->busy_since.reset();
-    locked.wait(changed, [](const State& now) { return now.ended || !now.work.empty(); });
-    if (locked->work.empty()) return std::nullopt;
+    locked.wait(changed, [](const State& now) { return now.holders == 0 || !now.work.empty(); });
+    locked->has_ended = locked->work.empty();
+    if (locked->has_ended) return std::nullopt;
     auto work = std::move(locked->work.front());
     locked->work.pop_front();
     locked->busy_since = std::chrono::steady_clock::now();
@@ -51,28 +61,32 @@ struct StoreThread::Queue {
     while (auto work = next()) (*work)();
   }
 
+  /// The process's queues, by store. Never destroyed: they may outlive static destructors.
+  using Table = std::array<std::shared_ptr<Queue>, names.size()>;
+  static Guarded<Table>& table() {
+    static auto* const instance = new Guarded<Table>;
+    return *instance;
+  }
+
   Guarded<State> state;
   std::condition_variable changed;
 };
 
-StoreThread::StoreThread(Store store) : queue_(std::make_shared<Queue>()) {
-  const auto* const name = names.at(static_cast<std::size_t>(store));
-  std::thread([queue = queue_, name] { queue->run(name); }).detach();
-}
+StoreThread::StoreThread(std::shared_ptr<Queue> queue) : queue_(std::move(queue)) {}
 
 std::shared_ptr<StoreThread> StoreThread::acquire(Store store) {
-  auto threads = current().lock();
-  auto& slot = threads->at(static_cast<std::size_t>(store));
-  if (auto running = slot.lock()) return running;
-  std::shared_ptr<StoreThread> started(new StoreThread(store));
-  slot = started;
-  return started;
+  const auto index = static_cast<std::size_t>(store);
+  auto table = Queue::table().lock();
+  auto& queue = table->at(index);
+  if (!queue || !queue->hold()) {
+    queue = std::make_shared<Queue>();
+    queue->hold();
+    std::thread([queue, name = names.at(index)] { queue->run(name); }).detach();
+  }
+  return std::shared_ptr<StoreThread>(new StoreThread(queue));
 }
 
-StoreThread::~StoreThread() {
-  queue_->state.lock()->ended = true;
-  queue_->changed.notify_all();
-}
+StoreThread::~StoreThread() { queue_->let_go(); }
 
 std::chrono::steady_clock::duration StoreThread::busy_for() const {
   const auto since = std::as_const(queue_->state).lock()->busy_since;

@@ -9,7 +9,7 @@
 namespace veo {
 namespace {
 
-constexpr auto piece_size = ClipPlan::piece_size;
+constexpr auto piece_size = ClipContents::piece_size;
 
 void write(Spool& spool, std::uint64_t offset, const std::vector<std::uint8_t>& bytes) {
   const auto room = spool.open(offset, bytes.size());

@@ -196,6 +196,7 @@ enum class Told {
   whole,        ///< 200, with another size and no validator
   other_size,   ///< 206 of a file of another size
   other_tag,    ///< 206 with another validator
+  other_small,  ///< 206 of a file so small that its tail is all of it
   no_range,     ///< 416
   wrong_range,  ///< 206, a byte later than asked for
   no_total,     ///< 206 without the file's size
@@ -208,7 +209,7 @@ enum class Told {
 constexpr Told all_told[] = {Told::part,      Told::same_whole, Told::whole,    Told::other_size,
                              Told::other_tag, Told::no_range,   Told::no_total, Told::wrong_range,
                              Told::forbidden, Told::not_found,  Told::busy,     Told::broken,
-                             Told::refused};
+                             Told::refused,   Told::other_small};
 
 /// What becomes of the clip.
 enum class Outcome { plays, fails };
@@ -243,6 +244,9 @@ class Pair {
         break;
       case Told::other_tag:
         head.validator = "\"b\"";
+        break;
+      case Told::other_small:
+        head = {.status = 206, .part = {{0, 999}}, .total = 1000, .validator = "\"c\""};
         break;
       case Told::no_range:
         head = {.status = 416, .total = file_size};
@@ -399,6 +403,7 @@ TEST_P(Resumed, GoesOnWithTheSameFileOrBeginsAnew) {
     case Told::no_range:
       fails = is_committed;
       break;
+    case Told::other_small:  // from the start, though the rest was asked for
     case Told::wrong_range:
     case Told::no_total:
     case Told::forbidden:

@@ -20,7 +20,8 @@ class StoreThread {
  public:
   enum class Store { settings, ledger, clips };
 
-  /// The process's thread for `store`, started if there is none. Any thread.
+  /// The process's thread for `store`, started if there is none. There is never a second one, also
+  /// while the first still does what was posted by others who have left. Any thread.
   static std::shared_ptr<StoreThread> acquire(Store store);
   /// Does not wait: what was posted is still done.
   ~StoreThread();
@@ -35,7 +36,7 @@ class StoreThread {
 
  private:
   struct Queue;
-  explicit StoreThread(Store store);
+  explicit StoreThread(std::shared_ptr<Queue> queue);
   std::shared_ptr<Queue> queue_;
 };
 

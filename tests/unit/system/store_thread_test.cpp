@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/system/store_thread.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace veo {
+namespace {
+
+using Store = StoreThread::Store;
+
+constexpr auto patience = std::chrono::seconds(20);
+
+unsigned threads_named(const std::string& name) {
+  unsigned count = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream file(task.path() / "comm");
+    std::string comm;
+    if (std::getline(file, comm) && comm == name) ++count;
+  }
+  return count;
+}
+
+/// A store that does not answer until it is let go.
+class HeldUp {
+ public:
+  explicit HeldUp(StoreThread& thread) {
+    thread.post([this] {
+      begun_.set_value();
+      released_.get_future().wait();
+    });
+    EXPECT_EQ(begun_.get_future().wait_for(patience), std::future_status::ready);
+  }
+  void release() { released_.set_value(); }
+
+ private:
+  std::promise<void> begun_;
+  std::promise<void> released_;
+};
+
+void wait_for_all_before(StoreThread& thread) {
+  std::promise<void> done;
+  thread.post([&] { done.set_value(); });
+  ASSERT_EQ(done.get_future().wait_for(patience), std::future_status::ready);
+}
+
+TEST(StoreThread, DoesOneWorkAfterTheOther) {
+  const auto thread = StoreThread::acquire(Store::ledger);
+  std::vector<int> done;
+  for (int i = 0; i < 100; ++i) thread->post([&done, i] { done.push_back(i); });
+  wait_for_all_before(*thread);
+  ASSERT_EQ(done.size(), 100U);
+  EXPECT_TRUE(std::ranges::is_sorted(done));
+}
+
+TEST(StoreThread, OfOneStoreDoesNotWaitForAnother) {
+  const auto ledger = StoreThread::acquire(Store::ledger);
+  const auto clips = StoreThread::acquire(Store::clips);
+  HeldUp held(*ledger);
+  wait_for_all_before(*clips);
+  held.release();
+}
+
+TEST(StoreThread, TellsHowLongItsWorkIsUnderWay) {
+  const auto thread = StoreThread::acquire(Store::settings);
+  HeldUp held(*thread);
+  const auto before = thread->busy_for();
+  EXPECT_GT(thread->busy_for(), before);
+  held.release();
+  wait_for_all_before(*thread);
+}
+
+// Two at once would be two readers of one pipe, and writers that overtake each other.
+TEST(StoreThread, ThereIsNoSecondOneWhileTheFirstIsHeldUp) {
+  auto first = StoreThread::acquire(Store::settings);
+  HeldUp held(*first);
+  first.reset();
+  const auto second = StoreThread::acquire(Store::settings);
+  EXPECT_EQ(threads_named("veo-settings"), 1U);
+  bool is_done = false;
+  second->post([&] { is_done = true; });
+  EXPECT_FALSE(is_done);
+  held.release();
+  wait_for_all_before(*second);
+  EXPECT_TRUE(is_done);
+}
+
+TEST(StoreThread, EndsWithItsLastHolderAndItsWork) {
+  bool is_done = false;
+  {
+    const auto thread = StoreThread::acquire(Store::clips);
+    HeldUp held(*thread);
+    thread->post([&] { is_done = true; });
+    held.release();
+  }
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (threads_named("veo-clips") > 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(threads_named("veo-clips"), 0U);
+  EXPECT_TRUE(is_done);
+}
+
+}  // namespace
+}  // namespace veo
