@@ -81,12 +81,7 @@ Result<SharedBytes> ClipDriver::take(std::uint64_t offset, std::size_t most, boo
           static_cast<std::size_t>(std::min<std::uint64_t>(most, shared->plan.stored_at(offset)));
     }
     const auto size = found ? found->bytes.size() : most;
-    // Commands of the plan are the I/O thread's.
-    if (is_through && !shared->plan.is_stored()) {
-      thread_->post([self = shared_from_this(), offset, size] {
-        self->put_in([&](Shared& now) { return now.plan.on_taken(offset, offset + size); });
-      });
-    }
+    if (is_through && !shared->plan.is_stored()) tell_taken(*shared, offset, offset + size);
     if (found) return *found;
   }
   if (!from || most == 0) {
@@ -99,6 +94,20 @@ Result<SharedBytes> ClipDriver::take(std::uint64_t offset, std::size_t most, boo
     return fail(explain(std::move(done.error())));
   }
   return SharedBytes{.owner = bytes, .bytes = {bytes.get(), most}};
+}
+
+void ClipDriver::tell_taken(Shared& shared, std::uint64_t first, std::uint64_t end) {
+  auto commands = shared.plan.on_taken(first, end);
+  // Pieces leave here and now; what is for the network is the I/O thread's.
+  std::erase_if(commands, [&shared](const ClipPlan::Command& command) {
+    const bool is_evict = command.kind == ClipPlan::Command::Kind::evict;
+    if (is_evict) shared.spool.evict(command.first);
+    return is_evict;
+  });
+  if (commands.empty()) return;
+  thread_->post([self = shared_from_this(), commands = std::move(commands)] {
+    self->put_in([&](Shared& /*unused*/) { return commands; });
+  });
 }
 
 void ClipDriver::report_broken(unsigned version, Error fault) {

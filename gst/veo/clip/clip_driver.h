@@ -74,6 +74,8 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
     http::IoThread::Timer timer;
   };
 
+  /// A reader is through with bytes that are in memory alone. Any thread.
+  void tell_taken(Shared& shared, std::uint64_t first, std::uint64_t end);
   /// Gives the plan an input, and does what it commands.
   template <class Input>
   void put_in(Input input);

@@ -29,10 +29,16 @@ void ClipContents::add_stored(std::uint64_t first, std::uint64_t end) {
 }
 
 void ClipContents::add_taken(std::uint64_t first, std::uint64_t end) {
-  taken_.add(Interval::right_open(first, end));
+  // A piece may have left since it was promised to its reader.
+  const auto here = std::min(end, first + run_at(first));
+  if (first < here) taken_.add(Interval::right_open(first, here));
 }
 
-std::uint64_t ClipContents::unread() const { return (here_ - stored_ - taken_).size(); }
+std::uint64_t ClipContents::unread() const {
+  // What was taken is here. (This is asked before each read from a socket.)
+  if (stored_.empty()) return here_.size() - taken_.size();
+  return (here_ - stored_ - taken_).size();
+}
 
 std::uint64_t ClipContents::run_at(std::uint64_t offset) const { return run_in(here_, offset); }
 

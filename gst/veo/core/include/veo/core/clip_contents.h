@@ -25,7 +25,7 @@ class ClipContents {
   void add(std::uint64_t first, std::uint64_t end);
   /// [first, end) is on the disk, too.
   void add_stored(std::uint64_t first, std::uint64_t end);
-  /// A reader is through with [first, end).
+  /// A reader is through with [first, end), as far as it is here.
   void add_taken(std::uint64_t first, std::uint64_t end);
   /// Readers are through with all that is here.
   void take_all() { taken_ = here_; }
