@@ -38,7 +38,7 @@ enum class ClipPlan::Event {
   whole,             ///< 200: a whole file, and nobody can say which
   other_from_start,  ///< 206: another file, from its start
   other_file,        ///< another file: its size or its validator is different, or it is shorter
-  nothing_left,      ///< 416: the file ends where the fetch stands
+  nothing_left,      ///< 416: the file ends where the main fetch stands
   nonsense,          ///< 206: not what was asked for
   refused,
   passing,  ///< a status after which asking again can help
@@ -90,7 +90,6 @@ const ClipPlan::Transition ClipPlan::transitions[] = {
     {Role::side, Event::whole, Transition::Stage::any, Action::leave},
     {Role::side, Event::other_from_start, Transition::Stage::any, Action::leave},
     {Role::side, Event::other_file, Transition::Stage::any, Action::leave},
-    {Role::side, Event::nothing_left, Transition::Stage::any, Action::leave},
     {Role::side, Event::nonsense, Transition::Stage::any, Action::leave},
     {Role::side, Event::refused, Transition::Stage::any, Action::leave},
     {Role::side, Event::passing, Transition::Stage::any, Action::retry},
@@ -159,7 +158,7 @@ ClipPlan::Event ClipPlan::classify(const Fetch& fetch, const Head& head) const {
   }
   if (head.status == 416 && fetch.position > 0) {
     const bool is_end = head.total == fetch.position && !now.is_size_told;
-    return is_end && !fetch.is_tail ? Event::nothing_left : Event::other_file;
+    return is_end && fetch.role == Role::main ? Event::nothing_left : Event::other_file;
   }
   return is_passing_status(head.status) ? Event::passing : Event::refused;
 }

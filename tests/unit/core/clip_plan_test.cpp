@@ -690,6 +690,134 @@ TEST(ClipPlan, AReadersWishIsServedByTheNearestWay) {
   EXPECT_FALSE(beside.plan.error());
 }
 
+// Whatever becomes of a piece beside, the main fetch brings it in its time.
+TEST(ClipPlan, ASideFetchThatFailsIsStoppedAndNotTriedAgain) {
+  constexpr std::uint64_t size = 100U << 20U;
+  const ClipPlan::Head answers[] = {
+      {.status = 200, .length = size, .validator = "\"a\""},
+      {.status = 200, .length = size + 1},
+      part_of(size - 10'000, size + 1, size + 1),
+      {.status = 206, .part = {{0, size - 1}}, .total = size},
+      {.status = 416, .total = size},
+      {.status = 403},
+  };
+  for (const auto& answer : answers) {
+    SCOPED_TRACE(answer.status);
+    Begun begun(true);
+    const auto piece = begun.want(size - 10'000);
+    ASSERT_EQ(kinds_of(piece), std::vector{Kind::fetch});
+    const auto left = begun.plan.on_head(piece[0].fetch, answer, 0);
+    EXPECT_EQ(kinds_of(left), std::vector{Kind::stop});
+    EXPECT_EQ(left[0].fetch, piece[0].fetch);
+    EXPECT_TRUE(begun.want(size - 10'000).empty()) << "it is tried again";
+    EXPECT_TRUE(begun.plan.is_live(begun.main));
+    EXPECT_FALSE(begun.plan.error());
+  }
+  // What passes is waited for.
+  Begun busy(true);
+  const auto piece = busy.want(size - 10'000);
+  EXPECT_EQ(kinds_of(busy.plan.on_head(piece[0].fetch, {.status = 503}, 0)),
+            std::vector{Kind::wait});
+  Begun broken(true);
+  const auto other = broken.want(size - 10'000);
+  EXPECT_EQ(kinds_of(broken.plan.on_end(other[0].fetch, Error{.code = ErrorCode::network}, 0)),
+            std::vector{Kind::wait});
+  // What cannot pass is not.
+  Begun refused(true);
+  const auto third = refused.want(size - 10'000);
+  EXPECT_EQ(kinds_of(refused.plan.on_end(third[0].fetch, Error{.code = ErrorCode::tls}, 0)),
+            std::vector{Kind::stop});
+  EXPECT_TRUE(refused.want(size - 10'000).empty());
+}
+
+TEST(ClipPlan, ANewVersionLeavesNothingOfTheOldOne) {
+  Begun begun(true);
+  const auto broken = begun.plan.on_end(begun.main, Error{.code = ErrorCode::network}, 0);
+  const auto again = begun.plan.on_timer(broken.back().fetch);
+  const auto changed = begun.plan.on_head(again.back().fetch, part_of(1000, 5000, 5000), 0);
+  EXPECT_EQ(kinds_of(changed),
+            (std::vector{Kind::stop, Kind::evict, Kind::open_file, Kind::fetch}));
+  EXPECT_EQ(changed[2].version, 1U);
+  EXPECT_EQ(begun.plan.find(0).kind, Found::Kind::pending);
+}
+
+TEST(ClipPlan, TheLastByteIsStoredThoughItsAnswerDoesNotEnd) {
+  ClipPlan plan{{}};
+  const auto main = plan.begin()[1].fetch;
+  (void)plan.on_head(main, part_of(0, 1000, 1000), 0);
+  const auto last = plan.on_data(main, 1000);
+  ASSERT_EQ(kinds_of(last), std::vector{Kind::store});
+  EXPECT_EQ(last[0].end, 1000U);
+  // There is room for the answer's end.
+  EXPECT_EQ(plan.place(main).kind, ClipPlan::Place::Kind::ignore);
+  EXPECT_EQ(kinds_of(plan.on_stored(0, 0, 1000, {})), std::vector{Kind::check});
+  // However it ends.
+  EXPECT_TRUE(plan.on_end(main, Error{.code = ErrorCode::network}, 0).empty());
+  // The end of the clip is told when it is safe.
+  EXPECT_EQ(plan.find(1000).kind, Found::Kind::pending);
+  EXPECT_EQ(kinds_of(plan.on_verdict(0, {}, 0)).back(), Kind::keep);
+  EXPECT_EQ(plan.find(1000).kind, Found::Kind::pending);
+  (void)plan.on_kept(0, {});
+  EXPECT_EQ(plan.find(1000).kind, Found::Kind::end);
+}
+
+// A host without ranges and lengths sends the file from its start again, and ends ahead of what
+// came before: that is no end.
+TEST(ClipPlan, AnEndAheadOfWhatIsHereIsNone) {
+  ClipPlan plan{{}};
+  const auto main = plan.begin()[1].fetch;
+  (void)plan.on_head(main, {.status = 200, .validator = "\"a\""}, 0);
+  (void)plan.on_data(main, 1000);
+  const auto broken = plan.on_end(main, Error{.code = ErrorCode::network}, 0);
+  const auto again = plan.on_timer(broken.back().fetch).back().fetch;
+  (void)plan.on_head(again, {.status = 200, .validator = "\"a\""}, 0);
+  EXPECT_EQ(plan.place(again).kind, ClipPlan::Place::Kind::ignore);
+  EXPECT_EQ(plan.next_put(again), std::nullopt);
+  (void)plan.on_data(again, 500);
+  EXPECT_EQ(kinds_of(plan.on_end(again, {}, 0)), std::vector{Kind::wait});
+}
+
+TEST(ClipPlan, APieceThatIsReadIntoStays) {
+  constexpr std::uint64_t size = 100U << 20U;
+  ClipPlan plan{{.keep = false}};
+  const auto main = plan.begin()[0].fetch;
+  (void)plan.on_head(main, {.status = 200, .length = size, .validator = "\"a\""}, 0);
+  // Somebody waits for what comes late: nothing pauses, and nothing was read.
+  EXPECT_EQ(plan.find(size - 1).kind, Found::Kind::pending);
+  constexpr auto pieces = ClipPlan::memory_window / ClipPlan::piece_size + 8;
+  for (std::uint64_t i = 0; i < pieces; ++i) (void)plan.on_data(main, ClipPlan::piece_size);
+  const auto at = pieces * ClipPlan::piece_size;
+  (void)plan.on_data(main, 1000);
+  EXPECT_TRUE(plan.on_taken(at, at + 1000).empty()) << "the only one that could leave";
+  EXPECT_EQ(kinds_of(plan.on_taken(0, ClipPlan::piece_size)), std::vector{Kind::evict});
+}
+
+TEST(ClipPlan, WhoJumpsIsThroughWithWhatIsInMemory) {
+  constexpr std::uint64_t size = 100U << 20U;
+  ClipPlan plan{{.keep = false}};
+  const auto begun = plan.begin();
+  (void)plan.on_head(begun[0].fetch, part_of(0, size, size), 0);
+  (void)plan.on_head(begun[1].fetch, {.status = 404}, 0);
+  while (plan.place(begun[0].fetch).kind == ClipPlan::Place::Kind::put) {
+    (void)plan.on_data(begun[0].fetch, ClipPlan::piece_size);
+  }
+  EXPECT_EQ(plan.find(50U << 20U).kind, Found::Kind::pending);
+  const auto moved = plan.on_wanted().back().fetch;
+  (void)plan.on_head(moved, part_of(50U << 20U, size, size), 0);
+  const auto next = plan.on_data(moved, ClipPlan::piece_size);
+  EXPECT_EQ(kinds_of(next), std::vector{Kind::evict});
+  EXPECT_EQ(plan.place(moved).kind, ClipPlan::Place::Kind::put) << "the memory is not full";
+}
+
+TEST(ClipPlan, ATailThatNobodyNeedsIsLeft) {
+  ClipPlan plan{{}};
+  const auto begun = plan.begin();
+  (void)plan.on_head(begun[1].fetch, part_of(0, 20'000, 20'000), 0);
+  const auto needless = plan.on_head(begun[2].fetch, part_of(3616, 20'000, 20'000), 0);
+  EXPECT_EQ(kinds_of(needless), std::vector{Kind::stop});
+  EXPECT_EQ(needless[0].fetch, begun[2].fetch);
+}
+
 // Without a disk, who goes back has the start fetched again, and it may be another file's by then.
 TEST(ClipPlan, ASecondLookAtTheStartMayFindAnotherFile) {
   constexpr std::uint64_t size = 40U << 20U;
