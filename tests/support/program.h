@@ -37,6 +37,7 @@ class Program {
 
   [[nodiscard]] pid_t pid() const { return pid_; }
   void kill(int signal) const;
+  [[nodiscard]] bool has_ended() const;
   /// SIGSTOP, and waits until nothing of it runs any more.
   void stop() const;
   /// What it has written to stdout so far, unless that was given another place; to stderr.
@@ -50,7 +51,6 @@ class Program {
   Ended wait(std::chrono::seconds within = std::chrono::seconds(60));
 
  private:
-  [[nodiscard]] bool has_ended() const;
   /// Looks again and again.
   template <class Condition>
   [[nodiscard]] bool wait_until(Condition is_so) const;

@@ -103,7 +103,7 @@ constexpr Row rows[] = {
     {Kind::ignore_range, "ignore-range", files, Value::none, Work::done, "200 with the whole file, though Accept-Ranges is announced"},
     {Kind::wrong_range, "wrong-range", files, Value::none, Work::done, "206 that starts one byte later than asked for"},
     {Kind::wrong_total, "wrong-total", files, Value::none, Work::done, "206 whose Content-Range has a total one too great"},
-    {Kind::changed, "changed", files, Value::none, Work::done, "another version: same length, first and last bytes and validators differ"},
+    {Kind::changed, "changed", files, Value::none, Work::done, "another version: same length; byte 15, the last byte and the validators differ"},
     {Kind::failed, "failed", bit(Phase::task), Value::none, Work::done, "fails with upstream_error when its time is over"},
     {Kind::failed_code, "failed-code", bit(Phase::task), Value::text, Work::done, "fails with this code"},
     {Kind::slow, "slow", bit(Phase::task), Value::duration, Work::done, "takes so much longer"},

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <fstream>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -28,6 +30,7 @@ constexpr std::string_view last_words =
     "paid: `veo history` shows it, and the same line again goes on with it, or says what is not "
     "known of it. Nothing is submitted twice by itself.\n";
 
+constexpr auto one_request = std::chrono::milliseconds(300);
 constexpr int child_may_take = 500;  // milliseconds
 constexpr int look_each = 10;        // likewise
 
@@ -52,7 +55,8 @@ bool has_ended(pid_t child) {
 void end_child(pid_t child, int signal) {
   std::vector<pid_t> family;
   stop_family(child, family);
-  for (const auto process : family) {
+  // The player itself comes last: when it has ended, the main thread ends us.
+  for (const auto process : family | std::views::reverse) {
     ::kill(process, signal);
     ::kill(process, SIGCONT);
   }
@@ -60,8 +64,11 @@ void end_child(pid_t child, int signal) {
     ::poll(nullptr, 0, look_each);
   }
   // It may have started others meanwhile.
-  if (!has_ended(child)) stop_family(child, family);
-  for (const auto process : family) ::kill(process, SIGKILL);
+  if (!has_ended(child)) {
+    family.clear();
+    stop_family(child, family);
+  }
+  for (const auto process : family | std::views::reverse) ::kill(process, SIGKILL);
 }
 
 }  // namespace
@@ -82,7 +89,10 @@ struct Interruption::State {
     const std::uint64_t one = 1;
     static_cast<void>(!::write(happened, &one, sizeof one));
     wakeup->interrupt();
-    const int second = wait();
+    // timeout(1) and terminals send one signal to a process and to its group: that is one request.
+    const auto first = std::chrono::steady_clock::now();
+    int second = wait();
+    while (std::chrono::steady_clock::now() - first < one_request) second = wait();
     // No lock of others and no destructor: any other thread may stand anywhere.
     const bool follows_a_moving_line = ::isatty(STDERR_FILENO) != 0;
     if (follows_a_moving_line) static_cast<void>(!::write(STDERR_FILENO, "\n", 1));

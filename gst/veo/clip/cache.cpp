@@ -20,6 +20,7 @@
 #include "veo/core/digest.h"
 #include "veo/core/error_table.h"
 #include "veo/core/task_id.h"
+#include "veo/system/exit_hold.h"
 #include "veo/system/private_directory.h"
 #include "veo/system/store_thread.h"
 
@@ -390,7 +391,7 @@ Result<std::shared_ptr<Cache::Part>> Cache::begin(const ClipIdentity& identity) 
   }
   // Its last reference may go on the I/O thread, which does not wait for the disk to remove it.
   const auto end = [thread = StoreThread::acquire(StoreThread::Store::clips)](Part* gone) {
-    thread->post([owned = std::shared_ptr<Part>(gone)] {});
+    thread->post([owned = std::shared_ptr<Part>(gone), hold = hold_exit()] {});
   };
   std::shared_ptr<Part> part(new Part, end);
   part->p_ = std::make_unique<Part::Private>();
@@ -419,7 +420,8 @@ Result<CachedClip> Cache::keep(Part& part, const std::string& sha256, std::uint6
 
 std::shared_ptr<const FileHandle> Cache::find(const ClipIdentity& identity, std::uint64_t size) {
   for (const auto& stem : stems_of(identity)) {
-    auto file = p_->open(stem + std::string(clip_suffix), O_RDWR);
+    // On a read-only disk, too.
+    auto file = p_->open(stem + std::string(clip_suffix), O_RDONLY);
     struct stat info {};
     if (!file || FileSystem::get().fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
         static_cast<std::uint64_t>(info.st_size) != size) {

@@ -10,6 +10,7 @@
 #include "veo/core/mp4_layout.h"
 #include "veo/core/task_id.h"
 #include "veo/http/transport_network.h"
+#include "veo/system/exit_hold.h"
 
 namespace veo {
 
@@ -133,8 +134,11 @@ std::optional<Error> ClipDriver::failure() const {
 
 std::string ClipDriver::notice() const {
   const auto shared = shared_.lock();
-  const auto* const reason =
-      shared->unrecorded ? &*shared->unrecorded : shared->plan.unkept_reason();
+  if (shared->unrecorded) {
+    return "The clip is in the cache, but the ledger could not be told: " +
+           shared->unrecorded->message + " It plays from there all the same.";
+  }
+  const auto* const reason = shared->plan.unkept_reason();
   return reason != nullptr ? "The clip plays, but is not kept: " + reason->message : "";
 }
 
@@ -144,9 +148,8 @@ Error ClipDriver::explain(Error failure) const {
       "The video of task " + settings_.task_id +
       (failure.code == ErrorCode::bad_media
            ? " is not usable: " + failure.message +
-                 " The task is complete and paid: look at what the service delivered with "
-                 "layout=original " +
-                 id + "."
+                 " The task is complete and paid. The next run asks the file host again: " + id +
+                 "."
            : " could not be downloaded: " + failure.message +
                  " The task is complete and paid, and is not lost: play it again with " + id + ".");
   failure.task_id = settings_.task_id;
@@ -168,12 +171,14 @@ void ClipDriver::put_in(Input input) {
   {
     auto shared = shared_.lock();
     // What is whole is kept, whoever has left.
-    if (is_released_ && shared->plan.keeping() == ClipPlan::Keeping::downloading) return;
+    if (is_released_ && !shared->plan.is_whole()) return;
     commands = input(*shared);
+    if (shared->plan.keeping() >= ClipPlan::Keeping::kept) exit_hold_.reset();
   }
   for (const auto& command : commands) {
     using Kind = ClipPlan::Command::Kind;
-    const bool is_needed = command.kind == Kind::keep || command.kind == Kind::forget_kept;
+    const bool is_needed = command.kind == Kind::store || command.kind == Kind::check ||
+                           command.kind == Kind::keep || command.kind == Kind::forget_kept;
     if (!is_released_ || is_needed) obey(command);
   }
 }
@@ -202,9 +207,16 @@ void ClipDriver::download() {
 }
 
 void ClipDriver::release() {
-  thread_->post([self = shared_from_this()] {
+  thread_->post([self = shared_from_this(), hold = hold_exit()] {
     self->is_released_ = true;
-    if (self->shared_.lock()->plan.keeping() == ClipPlan::Keeping::downloading) self->file_.stop();
+    const auto [is_whole, keeping] = [&] {
+      const auto shared = self->shared_.lock();
+      return std::pair(shared->plan.is_whole(), shared->plan.keeping());
+    }();
+    if (!is_whole) self->file_.stop();
+    // The process does not end while a whole clip is on its way into the cache.
+    const bool is_being_kept = is_whole && keeping < ClipPlan::Keeping::kept;
+    if (is_being_kept) self->exit_hold_ = hold;
     for (auto& slot : self->slots_) slot = {};
     self->transport_.reset();
   });
@@ -215,7 +227,11 @@ void ClipDriver::obey(const ClipPlan::Command& command) {
   switch (command.kind) {
     case Kind::open_file:
       shared_.lock()->file.reset();
-      return file_.open();
+      return file_.open(
+          [self = shared_from_this(), version = command.version](const Status& opened) {
+            if (opened) return;
+            self->put_in([&](Shared& now) { return now.plan.on_stored(version, 0, 0, opened); });
+          });
     case Kind::fetch:
       return fetch(command);
     case Kind::stop:
@@ -243,6 +259,12 @@ ClipDriver::Slot* ClipDriver::find_slot(ClipPlan::FetchId fetch) {
   return slot == slots_.end() ? nullptr : &*slot;
 }
 
+ClipDriver::Slot& ClipDriver::free_slot() {
+  auto* const slot = find_slot(0);
+  assert(slot != nullptr);  // the plan has two fetches, and stops one before it begins another
+  return *slot;
+}
+
 void ClipDriver::fetch(const ClipPlan::Command& command) {
   if (!transport_) {
     auto opened = http::Transport::open(thread_, transport_network(settings_.network));
@@ -263,9 +285,8 @@ void ClipDriver::fetch(const ClipPlan::Command& command) {
   }
   if (!command.if_range.empty()) request.if_range = command.if_range;
   ++shared_.lock()->stats.requests;
-  auto& slot = slots_.at(command.role == ClipPlan::Role::main ? 0 : 1);
+  auto& slot = free_slot();
   const auto id = command.fetch;
-  slot.timer.cancel();
   slot.fetch = id;
   // The exchange is ours: its handlers keep us alive until it has ended or is dropped.
   slot.exchange = transport_->fetch(
@@ -290,10 +311,11 @@ void ClipDriver::stop(ClipPlan::FetchId fetch) {
 }
 
 void ClipDriver::wait(const ClipPlan::Command& command) {
-  auto& slot = slots_.at(command.role == ClipPlan::Role::main ? 0 : 1);
-  stop(slot.fetch);
+  auto& slot = free_slot();
   slot.fetch = command.fetch;
   slot.timer = thread_->after(command.delay, [self = shared_from_this(), id = command.fetch] {
+    // The plan asks under another id.
+    self->stop(id);
     self->put_in([&](Shared& now) { return now.plan.on_timer(id); });
   });
 }
@@ -382,7 +404,6 @@ http::Room ClipDriver::make_room(ClipPlan::FetchId fetch) {
       return {.owner = std::move(room.block), .bytes = room.bytes};
     }
   }
-  stop(fetch);
   on_end(fetch, std::nullopt);
   return {};
 }
@@ -397,6 +418,7 @@ void ClipDriver::on_data(ClipPlan::FetchId fetch, std::size_t count) {
 }
 
 void ClipDriver::on_end(ClipPlan::FetchId fetch, std::optional<Error> failure) {
+  stop(fetch);
   put_in(
       [&](Shared& now) { return now.plan.on_end(fetch, std::move(failure), g_random_double()); });
   subscribers_.notify();

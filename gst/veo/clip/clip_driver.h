@@ -67,7 +67,7 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
     std::uint64_t promised_at = 0;
   };
 
-  /// A fetch of the plan's, or the wait for its next try. I/O thread.
+  /// A fetch of the plan's, or the wait for its next try; 0: free. I/O thread.
   struct Slot {
     ClipPlan::FetchId fetch = 0;
     http::Transport::Exchange exchange;
@@ -91,6 +91,7 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
   void download();
   void ask_for_wanted();
   [[nodiscard]] Slot* find_slot(ClipPlan::FetchId fetch);
+  [[nodiscard]] Slot& free_slot();
   Status read(std::uint64_t offset, std::span<std::uint8_t> into);
 
   bool on_head(ClipPlan::FetchId fetch, const http::FileHead& head);
@@ -107,8 +108,9 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
   // I/O thread.
   std::shared_ptr<http::Transport> transport_;
   ClipFile file_;
-  std::array<Slot, 2> slots_;  // by Role
+  std::array<Slot, 2> slots_;
   bool is_released_ = false;
+  std::shared_ptr<const void> exit_hold_;  // until what is whole is kept
 
   Subscribers subscribers_;
   Guarded<Shared> shared_;

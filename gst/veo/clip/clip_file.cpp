@@ -106,19 +106,20 @@ void ClipFile::forget_kept() {
       [](bool) {});
 }
 
-void ClipFile::open() {
+void ClipFile::open(std::function<void(Status)> then) {
   version_ = std::make_shared<Version>();
   http::call_store(
       thread(), io_,
-      [version = version_, cache = cache_, identity = identity_] {
+      [version = version_, cache = cache_, identity = identity_]() -> Status {
         auto part = cache->begin(identity);
-        if (part)
+        if (part) {
           version->part = std::move(*part);
-        else
-          version->failure = std::move(part.error());
-        return true;
+          return {};
+        }
+        version->failure = part.error();
+        return fail(std::move(part.error()));
       },
-      [](bool) {});
+      std::move(then));
 }
 
 void ClipFile::store(std::uint64_t offset, SharedBytes bytes,

@@ -36,8 +36,8 @@ class ClipFile {
   /// The kept file is damaged.
   void forget_kept();
 
-  /// A new file to store bytes in, in place of the one before.
-  void open();
+  /// A new file to store bytes in, in place of the one before. Fails with cache.
+  void open(std::function<void(Status)> then);
   /// Fails with cache, also where the file could not be made; then always. The file is null then.
   void store(std::uint64_t offset, SharedBytes bytes, std::function<void(Status, File)> then);
   /// Whether the boxes of the stored file say that it is whole: see mp4::check_structure().

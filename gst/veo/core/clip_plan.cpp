@@ -237,6 +237,13 @@ void ClipPlan::accept(Fetch& fetch, const Head& head) {
   }
   fetch.unflushed = fetch.position;
   fetch.state = FetchState::receiving;
+  if (std::exchange(fetch.is_move, false)) {
+    // Who jumps is through with all that is in memory alone.
+    if (!settings_.keep) contents_.bytes.take_all();
+    drop(main_);
+    main_ = std::exchange(side_, {.role = Role::side});
+    main_.role = Role::main;
+  }
 }
 
 void ClipPlan::learn_file(const Head& head) {
@@ -291,6 +298,7 @@ void ClipPlan::retry(Fetch& fetch, const Error& failure,
   }
   ++total_retries_;
   // Under a new id: nothing that the old exchange still tells is of this wait.
+  command(Command::Kind::stop).fetch = fetch.id;
   fetch.id = ++last_id_;
   fetch.state = FetchState::waiting;
   fetch.passes_over = false;
@@ -616,15 +624,18 @@ void ClipPlan::serve_wanted() {
   }
   if (now.size && wanted_ >= *now.size) return;
   const auto end = next_here(wanted_);
-  if (main_.is_active()) {
-    const bool is_small = end - wanted_ <= small_hole;
-    if (now.has_ranges && is_small && !now.is_side_useless) return start(side_, wanted_, end);
-    // Where there is one way to get any byte, it is to wait for the main fetch.
-    const bool is_ahead = wanted_ >= main_.position && (!main_.end || wanted_ < *main_.end);
-    if (is_ahead && (!now.has_ranges || now.is_side_useless)) return resume_if_there_is_room();
+  const auto stop = end == UINT64_MAX ? std::nullopt : std::optional(end);
+  // Where there is one way to get any byte, it is to wait for the main fetch.
+  const bool is_ahead = wanted_ >= main_.position && (!main_.end || wanted_ < *main_.end);
+  const bool may_ask_beside = now.has_ranges && !now.is_side_useless;
+  if (main_.is_active() && may_ask_beside) {
+    start(side_, wanted_, stop);
+    side_.is_move = end - wanted_ > small_hole;
+    return;
   }
-  if (!settings_.keep) contents_.bytes.take_all();  // who jumps is through with all of it
-  start(main_, wanted_, end == UINT64_MAX ? std::nullopt : std::optional(end));
+  if (main_.is_active() && is_ahead) return resume_if_there_is_room();
+  if (!settings_.keep) contents_.bytes.take_all();
+  start(main_, wanted_, stop);
 }
 
 bool ClipPlan::is_coming(std::uint64_t offset) const {

@@ -7,6 +7,7 @@
 #include "job_private.h"
 #include "job_registry.h"
 #include "veo/core/url_policy.h"
+#include "veo/system/exit_hold.h"
 
 namespace veo {
 
@@ -143,7 +144,7 @@ Job::Joined Job::join(Settings settings) {
 // The last word is said on the I/O thread, which then also drops the last reference.
 Job::~Job() {
   const auto thread = p_->thread;
-  thread->post([p = std::move(p_)] { p->abandon(); });
+  thread->post([p = std::move(p_), hold = hold_exit()] { p->abandon(); });
 }
 
 Job::Snapshot Job::snapshot() const { return p_->look(); }

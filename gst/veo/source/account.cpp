@@ -126,13 +126,19 @@ std::optional<Result<std::vector<Record>>> read_history(const std::string& ledge
     // Here, and not there: others have something to ask of that thread meanwhile.
     if (!wakeup->pause(steady_clock::now() + pause)) return std::nullopt;
   } while (steady_clock::now() < until);
-  return fail({.code = ErrorCode::ledger,
-               .message = "The ledger " + location + " is busy all the time. Try again."});
+  return fail(
+      {.code = ErrorCode::ledger,
+       .message = "Another program has kept the ledger " + location +
+                  " locked for 5 s (busy all the time). Nothing was changed. Try again when "
+                  "it is done."});
 }
 
 std::optional<Result<std::vector<std::string>>> read_chain(const std::string& ledger,
                                                            std::string task_id,
                                                            const std::shared_ptr<Wakeup>& wakeup) {
+  if (auto named = check_task_id("extend-task-id", task_id); !named) {
+    return fail(std::move(named.error()));
+  }
   std::vector<std::string> chain;
   // Nothing says that a record tells the truth: none is taken twice.
   while (!task_id.empty() && std::ranges::find(chain, task_id) == chain.end()) {

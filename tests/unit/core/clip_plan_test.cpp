@@ -679,9 +679,21 @@ TEST(ClipPlan, AReadersWishIsServedByTheNearestWay) {
   // For a large one the main fetch moves.
   Begun moved(true);
   const auto move = moved.want(50U << 20U);
-  ASSERT_EQ(kinds_of(move), (std::vector{Kind::store, Kind::stop, Kind::fetch}));
-  EXPECT_EQ(move[2].role, ClipPlan::Role::main);
-  EXPECT_EQ(move[2].first, 50U << 20U);
+  ASSERT_EQ(kinds_of(move), std::vector{Kind::fetch});
+  EXPECT_EQ(move[0].first, 50U << 20U);
+  EXPECT_TRUE(moved.plan.is_live(moved.main)) << "until the host has answered";
+  const auto answered = moved.plan.on_head(move[0].fetch, part_of(50U << 20U, size, size), 0);
+  EXPECT_EQ(kinds_of(answered), (std::vector{Kind::store, Kind::stop}));
+  EXPECT_FALSE(moved.plan.is_live(moved.main));
+  EXPECT_TRUE(moved.plan.is_live(move[0].fetch));
+  // A host that cannot serve it loses nobody's download.
+  Begun kept(true);
+  EXPECT_TRUE(kept.plan.commit(0));
+  const auto vain = kept.want(50U << 20U);
+  (void)kept.plan.on_head(vain[0].fetch, {.status = 200, .length = size, .validator = "\"b\""}, 0);
+  EXPECT_FALSE(kept.plan.error());
+  EXPECT_TRUE(kept.plan.is_live(kept.main));
+  EXPECT_TRUE(kept.want(50U << 20U).empty()) << "the main fetch brings it in its time";
   // Without ranges there is one way to get any byte.
   EXPECT_TRUE(Begun(false).want(size - 10'000).empty());
   // Nor is a side fetch tried again that the host has refused.
@@ -717,11 +729,11 @@ TEST(ClipPlan, ASideFetchThatFailsIsStoppedAndNotTriedAgain) {
   Begun busy(true);
   const auto piece = busy.want(size - 10'000);
   EXPECT_EQ(kinds_of(busy.plan.on_head(piece[0].fetch, {.status = 503}, 0)),
-            std::vector{Kind::wait});
+            (std::vector{Kind::stop, Kind::wait}));
   Begun broken(true);
   const auto other = broken.want(size - 10'000);
   EXPECT_EQ(kinds_of(broken.plan.on_end(other[0].fetch, Error{.code = ErrorCode::network}, 0)),
-            std::vector{Kind::wait});
+            (std::vector{Kind::stop, Kind::wait}));
   // What cannot pass is not.
   Begun refused(true);
   const auto third = refused.want(size - 10'000);
@@ -774,7 +786,7 @@ TEST(ClipPlan, AnEndAheadOfWhatIsHereIsNone) {
   EXPECT_EQ(plan.place(again).kind, ClipPlan::Place::Kind::ignore);
   EXPECT_EQ(plan.next_put(again), std::nullopt);
   (void)plan.on_data(again, 500);
-  EXPECT_EQ(kinds_of(plan.on_end(again, {}, 0)), std::vector{Kind::wait});
+  EXPECT_EQ(kinds_of(plan.on_end(again, {}, 0)).back(), Kind::wait);
 }
 
 TEST(ClipPlan, APieceThatIsReadIntoStays) {
@@ -833,10 +845,17 @@ TEST(ClipPlan, ASecondLookAtTheStartMayFindAnotherFile) {
     if (is_committed) {
       EXPECT_TRUE(plan.commit(0));
     }
+    // It is asked for beside the main fetch, which is ahead, and then by that one itself.
+    EXPECT_EQ(plan.find(0).kind, Found::Kind::pending);
+    const auto beside = plan.on_wanted();
+    ASSERT_EQ(beside.back().kind, Kind::fetch);
+    EXPECT_EQ(beside.back().first, 0U);
+    (void)plan.on_head(beside.back().fetch, part_of(0, size + 1, size + 1), 0);
+    EXPECT_FALSE(plan.error());
     EXPECT_EQ(plan.find(0).kind, Found::Kind::pending);
     const auto again = plan.on_wanted();
     ASSERT_EQ(again.back().kind, Kind::fetch);
-    EXPECT_EQ(again.back().first, 0U);
+    EXPECT_EQ(again.back().role, ClipPlan::Role::main);
     (void)plan.on_head(again.back().fetch, part_of(0, size + 1, size + 1), 0);
     if (is_committed) {
       ASSERT_TRUE(plan.error());

@@ -16,6 +16,10 @@
 //   main    ─────────────────►
 //   side                                                      ────►
 //
+// A reader who wants what is far away has the main fetch moved there: a side fetch asks for it, and
+// takes the main one's place when the host has answered well. So a host that cannot serve parts
+// loses nobody's download.
+//
 // The main fetch decides, the side one only adds. The main one says which file it is, and its final
 // failure ends the clip. What the side one says of the file holds until the main one has answered;
 // its failure costs nothing but itself, since the main one brings every byte in its time.
@@ -105,7 +109,7 @@ class ClipPlan {
       fetch,        ///< [first, end) of the URL, or its last `first` bytes (is_suffix)
       stop,         ///< the fetch: nothing of it is wanted any more
       resume,       ///< the fetch: there is a place for its bytes again
-      wait,         ///< for `delay`, then call on_timer(fetch)
+      wait,         ///< for `delay`, then call on_timer(fetch); the fetch before it was stopped
       store,        ///< [first, end) of `version` in the file, then call on_stored()
       evict,        ///< the piece that begins at `first` leaves the memory
       check,        ///< the box structure of `version`, whole, then call on_verdict()
@@ -114,7 +118,7 @@ class ClipPlan {
     };
     Kind kind = Kind::stop;
     FetchId fetch = 0;
-    Role role = Role::main;  ///< of the fetch
+    Role role = Role::main;  ///< of the fetch, when it begins
     unsigned version = 0;
     std::uint64_t first = 0;
     std::optional<std::uint64_t> end = {};  ///< unset: to the file's end
@@ -187,6 +191,8 @@ class ClipPlan {
 
   /// Counts the files that were found at the URL.
   [[nodiscard]] unsigned version() const { return version_; }
+  /// Whether every byte is here. What is whole is worth keeping, whoever has left.
+  [[nodiscard]] bool is_whole() const;
   /// Whether anything of that fetch is still wanted.
   [[nodiscard]] bool is_live(FetchId fetch) const;
   /// In bytes. nullopt: not known, or known by the end of a connection alone and not yet checked.
@@ -214,9 +220,10 @@ class ClipPlan {
     std::uint64_t position = 0;             // of the next byte to come
     std::optional<std::uint64_t> end = {};  // one past the last byte wanted; unset: to the end
     bool is_tail = false;                   // the position is not known until the head is here
-    bool passes_over = false;               // what is here already, rather than to stop there
-    unsigned attempts = 0;                  // failures in a row
-    std::uint64_t unflushed = 0;            // where the run begins that no `store` has told yet
+    bool is_move = false;      // of the main fetch: it takes its place when the host has answered
+    bool passes_over = false;  // what is here already, rather than to stop there
+    unsigned attempts = 0;     // failures in a row
+    std::uint64_t unflushed = 0;  // where the run begins that no `store` has told yet
 
     [[nodiscard]] bool is_active() const { return state != FetchState::idle; }
     [[nodiscard]] bool will_soon_bring(std::uint64_t offset) const;
@@ -264,7 +271,6 @@ class ClipPlan {
   [[nodiscard]] bool is_over() const;
   [[nodiscard]] bool is_too_early() const;
   [[nodiscard]] bool is_coming(std::uint64_t offset) const;
-  [[nodiscard]] bool is_whole() const;
   [[nodiscard]] std::uint64_t run_at(std::uint64_t offset) const;
   [[nodiscard]] std::uint64_t next_here(std::uint64_t offset) const;
   [[nodiscard]] Fetch* find_fetch(FetchId id);
