@@ -5,8 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "environment.h"
 #include "sha256.h"
@@ -138,6 +141,30 @@ TEST_F(Download, ACutFileIsAnErrorWhereverItsMoovIs) {
     EXPECT_GT(again.bytes("sink").size(), 300'000U);
     EXPECT_EQ(simulator.state().at("charges"), 1);
   }
+}
+
+// A demuxer that has seen its last sample ends the stream, which may be before the disk has all of
+// it.
+TEST_F(Download, IsKeptThoughItsReaderLeavesAtTheLastByte) {
+  const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
+  for (int runs = 0; runs < 2; ++runs) {
+    TestPipeline run(
+        "veosrc name=src prompt=x ! qtdemux name=d  d. ! fakesink name=sink sync=false async=false "
+        " d. ! fakesink sync=false async=false");
+    run.use(simulator, true);
+    ASSERT_TRUE(run.finish());
+    EXPECT_FALSE(run.failure()) << run.failure()->text;
+    run.stop();
+    const auto is_kept = [&] {
+      return std::ranges::any_of(
+          std::filesystem::directory_iterator(simulator.cache() + "/shared"),
+          [](const auto& entry) { return entry.path().extension() == ".mp4"; });
+    };
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!is_kept() && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    EXPECT_TRUE(is_kept());
+  }
+  EXPECT_EQ(simulator.state().at("charges"), 1);
 }
 
 // What was kept by a version that did not look, or was damaged since together with its record.
