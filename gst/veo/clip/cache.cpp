@@ -420,8 +420,8 @@ Result<CachedClip> Cache::keep(Part& part, const std::string& sha256, std::uint6
 
 std::shared_ptr<const FileHandle> Cache::find(const ClipIdentity& identity, std::uint64_t size) {
   for (const auto& stem : stems_of(identity)) {
-    // On a read-only disk, too.
-    auto file = p_->open(stem + std::string(clip_suffix), O_RDONLY);
+    // On a read-only disk, too. A FIFO in its place is not waited for.
+    auto file = p_->open(stem + std::string(clip_suffix), O_RDONLY | O_NONBLOCK);
     struct stat info {};
     if (!file || FileSystem::get().fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
         static_cast<std::uint64_t>(info.st_size) != size) {
