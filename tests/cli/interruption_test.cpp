@@ -64,8 +64,7 @@ TEST_P(SecondSignal, EndsAWaitForALockedLedger) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
-  // It asks for it again and again, and looks for no signal meanwhile.
-  const auto settings = shell.settings({"history"});
+  const auto settings = shell.settings({"generate", "another dog", "-o", "other.mp4"});
   sqlite3* raw = nullptr;
   ASSERT_EQ(sqlite3_open(settings.env.at("VEO_LEDGER").c_str(), &raw), SQLITE_OK);
   const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> database(raw, &sqlite3_close);
