@@ -7,11 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <fstream>
-#include <ranges>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -56,10 +56,10 @@ void end_child(pid_t child, int signal) {
   std::vector<pid_t> family;
   stop_family(child, family);
   // The player itself comes last: when it has ended, the main thread ends us.
-  for (const auto process : family | std::views::reverse) {
+  std::for_each(family.rbegin(), family.rend(), [signal](pid_t process) {
     ::kill(process, signal);
     ::kill(process, SIGCONT);
-  }
+  });
   for (int waited = 0; waited < child_may_take && !has_ended(child); waited += look_each) {
     ::poll(nullptr, 0, look_each);
   }
@@ -68,7 +68,7 @@ void end_child(pid_t child, int signal) {
     family.clear();
     stop_family(child, family);
   }
-  for (const auto process : family | std::views::reverse) ::kill(process, SIGKILL);
+  std::for_each(family.rbegin(), family.rend(), [](pid_t process) { ::kill(process, SIGKILL); });
 }
 
 }  // namespace
