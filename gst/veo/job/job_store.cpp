@@ -149,7 +149,8 @@ void Job::Private::try_to_write(const std::shared_ptr<Writing>& writing) {
         if (writing->on_failed_try) writing->on_failed_try(written, writing->tried);
         self->after(write_again.delay(writing->tried - 1, random()),
                     [self, writing] { self->try_to_write(writing); });
-      });
+      },
+      writing->is_answer);
 }
 
 void Job::Private::begin_waiting(std::string file, std::shared_ptr<StoreThread> store) {

@@ -98,4 +98,9 @@ void StoreThread::post(std::function<void()> work) {
   queue_->changed.notify_one();
 }
 
+void StoreThread::post_ahead(std::function<void()> work) {
+  queue_->state.lock()->work.push_front(std::move(work));
+  queue_->changed.notify_one();
+}
+
 }  // namespace veo

@@ -61,6 +61,17 @@ TEST(StoreThread, DoesOneWorkAfterTheOther) {
   EXPECT_TRUE(std::ranges::is_sorted(done));
 }
 
+TEST(StoreThread, AnAnswerGoesAheadOfWhatWaits) {
+  const auto thread = StoreThread::acquire(Store::ledger);
+  HeldUp held(*thread);
+  std::vector<int> done;
+  thread->post([&] { done.push_back(2); });
+  thread->post_ahead([&] { done.push_back(1); });
+  held.release();
+  wait_for_all_before(*thread);
+  EXPECT_EQ(done, (std::vector{1, 2}));
+}
+
 TEST(StoreThread, OfOneStoreDoesNotWaitForAnother) {
   const auto ledger = StoreThread::acquire(Store::ledger);
   const auto clips = StoreThread::acquire(Store::clips);

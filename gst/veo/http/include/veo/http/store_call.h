@@ -10,9 +10,11 @@
 namespace veo::http {
 
 /// Does `work` on the store's thread, and then calls `then` with its result on the I/O thread,
-/// where all that both hold is dropped, too. Any thread; at once.
+/// where all that both hold is dropped, too. `goes_ahead`: of all that waits for the store. Any
+/// thread; at once.
 template <class Work, class Then>
-void call_store(StoreThread& store, std::shared_ptr<IoThread> io, Work work, Then then) {
+void call_store(StoreThread& store, std::shared_ptr<IoThread> io, Work work, Then then,
+                bool goes_ahead = false) {
   using Result = decltype(work());
   struct Call {
     Work work;
@@ -20,11 +22,13 @@ void call_store(StoreThread& store, std::shared_ptr<IoThread> io, Work work, The
     std::unique_ptr<Result> result;
   };
   auto call = std::make_shared<Call>(Call{std::move(work), std::move(then), nullptr});
-  store.post([call = std::move(call), io = std::move(io)]() mutable {
+  auto task = [call = std::move(call), io = std::move(io)]() mutable {
     call->result = std::make_unique<Result>(call->work());
     // The I/O thread has the only reference then.
     io->post([call = std::move(call)]() mutable { call->then(std::move(*call->result)); });
-  });
+  };
+  if (goes_ahead) return store.post_ahead(std::move(task));
+  store.post(std::move(task));
 }
 
 }  // namespace veo::http

@@ -30,6 +30,9 @@ class StoreThread {
 
   /// Does `work`, one piece after the other in the order of their posting. Any thread; at once.
   void post(std::function<void()> work);
+  /// The same, ahead of all that waits: an answer that has arrived is on the disk before anything
+  /// new is begun.
+  void post_ahead(std::function<void()> work);
   /// For how long the work that is being done has been under way; 0: none is. Tells a store that
   /// does not answer from a long queue. Any thread; at once.
   [[nodiscard]] std::chrono::steady_clock::duration busy_for() const;
