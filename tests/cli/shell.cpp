@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <system_error>
 
 #include "http_client.h"
 
@@ -53,8 +54,15 @@ std::string Shell::contents(const std::string& name) const {
 }
 
 int Shell::recorded(const std::string& state) const {
+  // A copy, without the index of the WAL: a commit that is on the disk counts, as it does for
+  // whoever comes after a kill, also if its writer was stopped before it could say so.
+  const TemporaryDirectory directory;
+  const auto copy = directory.file("ledger.db");
+  std::error_code none;
+  std::filesystem::copy_file(ledger(), copy, none);
+  std::filesystem::copy_file(ledger() + "-wal", copy + "-wal", none);
   sqlite3* raw = nullptr;
-  const int opened = sqlite3_open_v2(ledger().c_str(), &raw, SQLITE_OPEN_READWRITE, nullptr);
+  const int opened = sqlite3_open_v2(copy.c_str(), &raw, SQLITE_OPEN_READWRITE, nullptr);
   const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> database(raw, &sqlite3_close);
   int count = -1;
   const auto read = [](void* data, int, char** values, char**) {
