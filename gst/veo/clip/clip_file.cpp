@@ -145,7 +145,11 @@ void ClipFile::store(std::uint64_t offset, SharedBytes bytes,
 void ClipFile::check(std::uint64_t size, std::function<void(Status)> then) {
   http::call_store(
       thread(), io_,
-      [version = version_, size]() -> Status { return check_boxes(*version->part->file(), size); },
+      [version = version_, size]() -> Status {
+        // An empty clip has no bytes whose storing would have told that there is no file.
+        if (version->failure) return fail(*version->failure);
+        return check_boxes(*version->part->file(), size);
+      },
       std::move(then));
 }
 
