@@ -65,9 +65,9 @@ GType gst_veo_generation_type_get_type() {
 
 GType gst_veo_layout_get_type() {
   static const GEnumValue values[] = {
-      {number(veo::Source::LayoutMode::streamable),
+      {number(veo::LayoutMode::streamable),
        "moov first, whatever was delivered: plays while it downloads", "streamable"},
-      {number(veo::Source::LayoutMode::original), "Bit for bit as delivered", "original"},
+      {number(veo::LayoutMode::original), "Bit for bit as delivered", "original"},
       {0, nullptr, nullptr}};
   static const GType type = register_enum("GstVeoLayout", values);
   return type;

@@ -270,7 +270,7 @@ Status Extension::run_generation() {
   return plan(settings.source, source);
 }
 
-Status Extension::find_parent(Source::Settings& settings) {
+Status Extension::find_parent(Options& settings) {
   auto& parent = settings.request.extend_task_id;
   if (settings.dry_run) {
     // Its price does not depend on it.
@@ -325,7 +325,7 @@ Status Extension::await_completion(const Source& source) {
   }
 }
 
-Status Extension::plan(const Source::Settings& settings, const std::shared_ptr<Source>& source) {
+Status Extension::plan(const Options& settings, const std::shared_ptr<Source>& source) {
   const auto open = [this, &settings](const std::string& id) {
     return SourceStream::open_task(settings, id, wakeup_);
   };
@@ -350,8 +350,7 @@ Status Extension::plan(const Source::Settings& settings, const std::shared_ptr<S
   return {};
 }
 
-Result<FilmSteps> Extension::steps_of_parent(const Source::Settings& settings,
-                                             const OpenTask& open) {
+Result<FilmSteps> Extension::steps_of_parent(const Options& settings, const OpenTask& open) {
   const bool here = wait_for([](const Run& run) {
     return !run.upstream || run.upstream->step == 1 || !run.upstream->steps.empty() ||
            run.has_failed_parent();

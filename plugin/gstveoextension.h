@@ -143,15 +143,15 @@ class Extension {
   Status run_generation();
 
   /// Waits until it is known which task to continue, and that it can be.
-  Status find_parent(Source::Settings& settings);
+  Status find_parent(Options& settings);
 
   Status await_completion(const Source& source);
 
   /// Finds out what the task's file contains, and what the film is made of.
-  Status plan(const Source::Settings& settings, const std::shared_ptr<Source>& source);
+  Status plan(const Options& settings, const std::shared_ptr<Source>& source);
 
   /// The steps of the film that comes in, with their frames as far as they can be known.
-  Result<FilmSteps> steps_of_parent(const Source::Settings& settings, const OpenTask& open);
+  Result<FilmSteps> steps_of_parent(const Options& settings, const OpenTask& open);
 
   void tell_join(Join decided, const FilmSteps& steps);
 

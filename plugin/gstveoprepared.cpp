@@ -7,14 +7,14 @@
 
 namespace veo::plugin {
 
-Prepared::Prepared(GstElement* element, const Source::Settings& settings)
+Prepared::Prepared(GstElement* element, const Options& settings)
     : reporting_(Reporting(Reporter(element, settings, Reporter::Setting::background))) {
   g_weak_ref_init(&element_, element);
 }
 
 Prepared::~Prepared() { g_weak_ref_clear(&element_); }
 
-Result<std::shared_ptr<Prepared>> Prepared::begin(GstElement* element, Source::Settings settings) {
+Result<std::shared_ptr<Prepared>> Prepared::begin(GstElement* element, Options settings) {
   std::shared_ptr<Prepared> prepared(new Prepared(element, settings));
   prepared->wakeup_ = std::make_shared<Wakeup>([weak = prepared->weak_from_this()] {
     if (const auto self = weak.lock()) self->wake();

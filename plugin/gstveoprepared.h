@@ -26,7 +26,7 @@ class Prepared : public std::enable_shared_from_this<Prepared> {
  public:
   /// Submits, unless the task is there, and reports to `element`, which need not stay. Returns at
   /// once, whatever its disks do. Fails where the settings cannot be used at all.
-  static Result<std::shared_ptr<Prepared>> begin(GstElement* element, Source::Settings settings);
+  static Result<std::shared_ptr<Prepared>> begin(GstElement* element, Options settings);
   /// Lets go of the job: see ~Job().
   ~Prepared();
   Prepared(const Prepared&) = delete;
@@ -35,7 +35,7 @@ class Prepared : public std::enable_shared_from_this<Prepared> {
   [[nodiscard]] Source::Snapshot snapshot() const;
 
  private:
-  Prepared(GstElement* element, const Source::Settings& settings);
+  Prepared(GstElement* element, const Options& settings);
   void wake();
   void report();
 

@@ -355,7 +355,7 @@ const Property table[] = {
                         "Order of the file's parts. original keeps the C2PA signature valid",
                         GST_TYPE_VEO_LAYOUT);
      },
-     [](S& s, const GValue* v) { s.source.layout = enum_of<Source::LayoutMode>(v); },
+     [](S& s, const GValue* v) { s.source.layout = enum_of<LayoutMode>(v); },
      [](const S& s, GValue* v) { g_value_set_enum(v, static_cast<int>(s.source.layout)); }},
     {[] {
        return g_param_spec_boolean("prompt-tag", "Prompt tag",

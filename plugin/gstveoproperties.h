@@ -14,7 +14,7 @@
 namespace veo::plugin {
 
 struct ElementSettings {
-  Source::Settings source;
+  Options source;
   bool prompt_tag = false;
   bool reuse = true;
   std::string uri;                 ///< as it was set; empty: none

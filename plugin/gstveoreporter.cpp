@@ -19,7 +19,7 @@ std::string text_of(std::string_view text) { return std::string(text); }
 
 }  // namespace
 
-Reporter::Reporter(GstElement* element, const Source::Settings& settings, Setting setting)
+Reporter::Reporter(GstElement* element, const Options& settings, Setting setting)
     : element_(element),
       mode_(settings.request.mode.value_or(Mode::fast)),
       resolution_(settings.request.resolution.value_or(Resolution::p720)),

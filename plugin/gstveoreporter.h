@@ -25,8 +25,7 @@ class Reporter {
   enum class Setting { playback, background };
 
   /// `element` outlives each call. `settings` say what the messages are about.
-  Reporter(GstElement* element, const Source::Settings& settings,
-           Setting setting = Setting::playback);
+  Reporter(GstElement* element, const Options& settings, Setting setting = Setting::playback);
 
   void update(const Source::Snapshot& seen);
   /// Before there is anything to see: a file is waited for.

@@ -193,7 +193,7 @@ class VeoSrc {
   }
 
   /// What the properties ask for now.
-  [[nodiscard]] Result<Source::Settings> source_settings() const {
+  [[nodiscard]] Result<Options> source_settings() const {
     const std::lock_guard lock(mutex_);
     if (settings_.uri_error) return fail(*settings_.uri_error);
     auto settings = settings_.source;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gstveouri.h"
 
-#include "veo/source/uri.h"
+#include "veo/options/uri.h"
 
 namespace veo::plugin {
 

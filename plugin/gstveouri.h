@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The URIs of veosrc: see veo/source/uri.h.
+// The URIs of veosrc: see veo/options/uri.h.
 #pragma once
 
 #include <string>

@@ -4,9 +4,11 @@
 #include <gst/gst.h>
 
 #include "gstveoextend.h"
+#include "gstveolog.h"
 #include "gstveosrc.h"
 
 static gboolean plugin_init(GstPlugin* plugin) {
+  veo::plugin::log_to_gstreamer();
   const gboolean has_source = GST_ELEMENT_REGISTER(veosrc, plugin);
   const gboolean has_extension = GST_ELEMENT_REGISTER(veoextend, plugin);
   return has_source != FALSE && has_extension != FALSE;

@@ -8,13 +8,13 @@
 
 #include "veo/core/escape.h"
 #include "veo/core/task_id.h"
-#include "veo/source/uri.h"
+#include "veo/options/uri.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
   for (const auto* const begin : {"", "veo:", "veo:clip?prompt=x&image-urls="}) {
     const auto uri = veo::parse_uri(begin + text);
-    veo::Source::Settings settings;
+    veo::Options settings;
     if (!uri || !veo::set_uri(settings, *uri)) continue;
     if (settings.task_id != uri->task_id || settings.by_uri != uri->task_id.empty()) std::abort();
   }

@@ -30,8 +30,8 @@ using Clock = std::chrono::steady_clock;
 /// Longer than anything here takes: to wait in vain is a failure.
 constexpr auto patience = 20s;
 
-Source::Settings settings_for(const Simulator& simulator) {
-  Source::Settings settings;
+Options settings_for(const Simulator& simulator) {
+  Options settings;
   settings.request.prompt = "a dog";
   settings.access.api_url = simulator.api_url();
   settings.access.api_key = Secret(simulator.key());
@@ -44,7 +44,7 @@ Source::Settings settings_for(const Simulator& simulator) {
 /// One reader of a source, with a thread's wakeup of its own.
 class Reader {
  public:
-  explicit Reader(const Source::Settings& settings) {
+  explicit Reader(const Options& settings) {
     auto opened = Source::open(settings, wakeup_);
     if (!opened || !*opened) throw std::runtime_error("it cannot be opened");
     source_ = std::move(**opened);

@@ -93,7 +93,7 @@ class Batch {
     if (!common) return refuse(common.error());
     limit_ = std::exchange(common->max_credits, 0);
     const bool is_dry = std::exchange(common->dry_run, false);
-    if (!arguments_.has("layout")) common->layout = Source::LayoutMode::original;
+    if (!arguments_.has("layout")) common->layout = LayoutMode::original;
     auto requests = read_batch(arguments_.file, *common);
     if (!requests) return refuse(requests.error());
     if (!is_dry) {
@@ -141,7 +141,7 @@ class Batch {
   // --- before anything is sent ---
 
   /// What is there, what is paid, and what the rest costs. Fails with all that would be refused.
-  Status sort_out(std::vector<BatchRequest> requests, const Source::Settings& common) {
+  Status sort_out(std::vector<BatchRequest> requests, const Options& common) {
     lines_ = requests.size();
     const auto records =
         read_history(common.ledger, {.states = {RecordState::unknown}}, session_.wakeup);
@@ -213,7 +213,7 @@ class Batch {
   }
 
   /// Of all that the run would spend.
-  Status check_permission(const Source::Settings& common) const {
+  Status check_permission(const Options& common) const {
     if (to_submit_ == 0) return {};
     const bool is_over = !price_ || *price_ > limit_;
     if (limit_ > 0 && is_over) {

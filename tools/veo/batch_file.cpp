@@ -12,7 +12,8 @@
 #include <utility>
 
 #include "veo/core/intent.h"
-#include "veo/source/options.h"
+#include "veo/options/option_table.h"
+#include "veo/source/access.h"
 #include "veo/system/environment.h"
 
 namespace veo::cli {
@@ -28,8 +29,8 @@ constexpr std::size_t most_mistakes = 20;
 constexpr std::string_view members_of_money[] = {"take", "request-id", "task-id", "on-unknown"};
 
 const Option* find_member(std::string_view name) {
-  const auto* const found = std::ranges::find(options(), name, &Option::name).base();
-  if (found == options().data() + options().size()) return nullptr;
+  const auto* const found = std::ranges::find(option_table(), name, &Option::name).base();
+  if (found == option_table().data() + option_table().size()) return nullptr;
   const bool is_taken = found->group == Option::Group::request ||
                         std::ranges::find(members_of_money, name) != std::end(members_of_money);
   return is_taken ? found : nullptr;
@@ -54,7 +55,7 @@ std::string type_of(const Option& option) {
 }
 
 /// What is wrong with it; empty: it is set.
-std::string set_member(Source::Settings& settings, const std::string& name, const json& value) {
+std::string set_member(Options& settings, const std::string& name, const json& value) {
   const auto* const option = find_member(name);
   if (option == nullptr) return "there is no member \"" + name + "\"";
   const auto wrong = name + " takes " + type_of(*option);
@@ -82,7 +83,7 @@ json parse_object(const std::string& text, std::string& twice) {
 }
 
 /// What is wrong with the line; empty: it is read.
-std::string read_line(const std::string& text, Source::Settings& settings, bool& names_its_take) {
+std::string read_line(const std::string& text, Options& settings, bool& names_its_take) {
   if (text.size() > longest_line) return "it is longer than 1 MiB";
   json object;
   std::string twice;
@@ -104,8 +105,7 @@ std::string read_line(const std::string& text, Source::Settings& settings, bool&
 
 class Reader {
  public:
-  Reader(std::string path, const Source::Settings& common)
-      : path_(std::move(path)), common_(common) {}
+  Reader(std::string path, const Options& common) : path_(std::move(path)), common_(common) {}
 
   Result<std::vector<BatchRequest>> read() {
     auto api_url = resolve_api_url(common_.access.api_url);
@@ -168,7 +168,7 @@ class Reader {
   }
 
   const std::string path_;
-  const Source::Settings& common_;
+  const Options& common_;
   std::vector<BatchRequest> requests_;
   std::vector<bool> has_take_;                            // by the lines of requests_
   std::map<std::string, std::set<std::uint32_t>> takes_;  // that lines have named, by request
@@ -177,8 +177,7 @@ class Reader {
 
 }  // namespace
 
-Result<std::vector<BatchRequest>> read_batch(const std::string& path,
-                                             const Source::Settings& common) {
+Result<std::vector<BatchRequest>> read_batch(const std::string& path, const Options& common) {
   return Reader(path, common).read();
 }
 

@@ -17,7 +17,7 @@ namespace veo::cli {
 
 struct BatchRequest {
   std::size_t line = 0;  ///< in the file, from 1
-  Source::Settings settings;
+  Options settings;
   /// Its name in ledger and manifest: the intent's, or `task/ID`.
   std::string id;
 };
@@ -26,8 +26,7 @@ struct BatchRequest {
 /// that many takes of it: those that no line has named, from 1 on. So what a line stands for does
 /// not depend on where it is. Fails with invalid_request, in a message of a line for each mistake,
 /// or cache (the file cannot be read).
-Result<std::vector<BatchRequest>> read_batch(const std::string& path,
-                                             const Source::Settings& common);
+Result<std::vector<BatchRequest>> read_batch(const std::string& path, const Options& common);
 
 /// `what` of that line of that file.
 std::string at_line(const std::string& path, std::size_t line, const std::string& what);

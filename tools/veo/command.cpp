@@ -36,8 +36,8 @@ bool Arguments::has(const std::string& option) const {
   return std::ranges::any_of(options, [&](const auto& set) { return set.first == option; });
 }
 
-Result<Source::Settings> Arguments::settings() const {
-  Source::Settings settings;
+Result<Options> Arguments::settings() const {
+  Options settings;
   settings.offers_launch_line = false;
   for (const auto& [name, text] : options) {
     if (auto set = set_option(settings, name, text); !set) return fail(std::move(set.error()));
@@ -54,7 +54,7 @@ void add_arguments(CLI::App& command, Arguments& arguments,
                    std::initializer_list<std::string_view> without) {
   command.add_flag("--json", arguments.json, "for machines: one JSON object a line");
   command.add_flag("-q,--quiet", arguments.quiet, "only errors");
-  for (const auto& option : options()) {
+  for (const auto& option : option_table()) {
     if (std::ranges::find(groups, option.group) == groups.end()) continue;
     if (std::ranges::find(without, option.name) != without.end()) continue;
     const auto name = std::string(option.name);

@@ -17,7 +17,7 @@
 
 #include "display.h"
 #include "interruption.h"
-#include "veo/source/options.h"
+#include "veo/options/option_table.h"
 #include "veo/source/source.h"
 
 namespace veo::cli {
@@ -34,7 +34,7 @@ using Run = std::function<int(Session&)>;
 /// The flags that several commands share.
 struct Arguments {
   std::vector<std::pair<std::string, std::string>>
-      options;                               ///< by the names of veo/source/options.h
+      options;                               ///< by the names of veo/options/option_table.h
   std::map<std::string, std::string> flags;  ///< likewise; empty: not given
   bool json = false;
   bool quiet = false;
@@ -42,7 +42,7 @@ struct Arguments {
   [[nodiscard]] Display::Kind kind() const;
   [[nodiscard]] bool has(const std::string& option) const;
   /// Of `options`. Fails with invalid_request.
-  [[nodiscard]] Result<Source::Settings> settings() const;
+  [[nodiscard]] Result<Options> settings() const;
 };
 
 /// Adds --json and --quiet, and those of the shared options that are in `groups`, but for

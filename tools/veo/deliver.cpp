@@ -48,7 +48,7 @@ int deliver(Session& session, const Deliver& arguments, std::optional<Join> film
   };
   auto settings = arguments.settings();
   if (!settings) return refuse(settings.error());
-  if (!is_piped && !arguments.has("layout")) settings->layout = Source::LayoutMode::original;
+  if (!is_piped && !arguments.has("layout")) settings->layout = LayoutMode::original;
   std::optional<Output> output;
   // Whether it can be written is known before anything is paid.
   if (!settings->dry_run) {

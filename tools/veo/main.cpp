@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "exit_code.h"
+#include "veo/system/log_to_stderr.h"
 
 namespace veo::cli {
 
@@ -53,6 +54,7 @@ int with_stdout(int code) {
 
 int run(int argc, char** argv) {
   occupy_standard_streams();
+  log_to_stderr();
   Run chosen;
   CLI::App app("Generated video, for the shell. Each generation costs credits, once.", "veo");
   app.set_version_flag("--version", "veo " VEO_VERSION);

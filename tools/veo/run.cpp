@@ -45,7 +45,7 @@ class ShownStream : public media::ByteStream {
 
 class Delivery {
  public:
-  Delivery(Session& session, Source::Settings settings, std::optional<Output> output,
+  Delivery(Session& session, Options settings, std::optional<Output> output,
            std::optional<Join> film, Display& display)
       : session_(session),
         settings_(std::move(settings)),
@@ -325,7 +325,7 @@ class Delivery {
   }
 
   Session& session_;
-  const Source::Settings settings_;
+  const Options settings_;
   std::optional<Output> output_;
   const std::optional<Join> film_;
   Display& display_;
@@ -337,8 +337,8 @@ class Delivery {
 
 }  // namespace
 
-Outcome run(Session& session, Source::Settings settings, std::optional<Output> output,
-            Display& display, std::optional<Join> film) {
+Outcome run(Session& session, Options settings, std::optional<Output> output, Display& display,
+            std::optional<Join> film) {
   return Delivery(session, std::move(settings), std::move(output), film, display).run();
 }
 

@@ -28,7 +28,7 @@ struct Outcome {
 ///
 /// `film`: what is written is the film of the video's chain, of all tasks before it that the record
 /// knows, joined in that way.
-Outcome run(Session& session, Source::Settings settings, std::optional<Output> output,
-            Display& display, std::optional<Join> film = std::nullopt);
+Outcome run(Session& session, Options settings, std::optional<Output> output, Display& display,
+            std::optional<Join> film = std::nullopt);
 
 }  // namespace veo::cli

@@ -21,8 +21,8 @@
 #include "http_server.h"
 #include "veo/core/task_id.h"
 #include "veo/core/url_policy.h"
+#include "veo/options/uri.h"
 #include "veo/source/streams.h"
-#include "veo/source/uri.h"
 
 namespace veo::cli {
 
@@ -120,7 +120,7 @@ std::optional<Range> parse_range(std::string_view text, std::uint64_t size) {
 
 class Player {
  public:
-  Player(Display& display, Source::Settings settings, std::string token)
+  Player(Display& display, Options settings, std::string token)
       : settings_(std::move(settings)), token_(std::move(token)), display_(display) {}
 
   /// Once, before the first request can come.
@@ -232,7 +232,7 @@ class Player {
     display_.say(text);
   }
 
-  const Source::Settings settings_;
+  const Options settings_;
   const std::string token_;
 
   std::mutex mutex_;

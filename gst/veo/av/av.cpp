@@ -10,15 +10,16 @@
 #include <variant>
 
 #include "veo/media/avio_stream.h"
-#include "veo/source/options.h"
+#include "veo/options/option_table.h"
+#include "veo/options/uri.h"
 #include "veo/source/source.h"
-#include "veo/source/uri.h"
 #include "veo/system/wakeup.h"
 
 using veo::Clip;
 using veo::Error;
 using veo::ErrorCode;
 using veo::Job;
+using veo::Options;
 using veo::Result;
 using veo::Source;
 
@@ -114,7 +115,7 @@ struct VeoStream : veo::media::ByteStream {
     return 0;
   }
 
-  Source::Settings settings;
+  Options settings;
   std::shared_ptr<veo::Wakeup> wakeup = std::make_shared<veo::Wakeup>();
   std::unique_ptr<Source> source;
   std::unique_ptr<veo::media::AvioStream> avio;

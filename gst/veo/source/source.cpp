@@ -16,8 +16,10 @@
 #include "veo/core/task_id.h"
 #include "veo/core/url_policy.h"
 #include "veo/ledger/ledger.h"
+#include "veo/source/access.h"
 #include "veo/system/environment.h"
 #include "veo/system/guarded.h"
+#include "veo/system/log_to_stderr.h"
 #include "veo/system/store_thread.h"
 
 namespace veo {
@@ -53,8 +55,7 @@ std::string details_of(const Request& request) {
 }
 
 /// What would be recorded of the submission, and on which terms.
-Claim make_claim(const Source::Settings& settings, const std::string& api_url,
-                 const Catalog& catalog) {
+Claim make_claim(const Options& settings, const std::string& api_url, const Catalog& catalog) {
   const auto& request = settings.request;
   const auto credits = price(request, catalog);
   const auto account = environment::get("VEO_ACCOUNT").value_or("");
@@ -275,7 +276,7 @@ Source::~Source() = default;
 namespace {
 
 /// Where to listen for callbacks, if anywhere.
-Result<std::optional<ListenAddress>> callback_address(const Source::Settings& settings,
+Result<std::optional<ListenAddress>> callback_address(const Options& settings,
                                                       const std::string& api_url) {
   if (settings.callback_listen.empty()) return std::nullopt;
   auto address = parse_listen_address(settings.callback_listen);
@@ -288,7 +289,7 @@ Result<std::optional<ListenAddress>> callback_address(const Source::Settings& se
 }
 
 /// The first reason for which this may not be submitted, as far as it can be known here.
-std::optional<Error> find_refusal(const Source::Settings& settings, const Catalog& catalog,
+std::optional<Error> find_refusal(const Options& settings, const Catalog& catalog,
                                   const Result<Secret>& key,
                                   const Result<std::optional<ListenAddress>>& callback,
                                   Claim& claim) {
@@ -321,11 +322,11 @@ bool would_reuse(const Job::Settings& plan) {
 
 /// What is known of the settings without a file.
 struct Source::Checked {
-  static Result<Checked> check(Settings settings);
+  static Result<Checked> check(Options settings);
   /// Reads the rest, on the thread for settings.
   Result<std::unique_ptr<Source>> make(Opening::State& state) &&;
 
-  Settings settings;
+  Options settings;
   std::string api_url;
   std::chrono::milliseconds poll_interval{};
   std::optional<std::uint64_t> cache_limit;
@@ -385,8 +386,9 @@ Source::Opening::Time Source::Opening::next_change() const {
   return std::chrono::steady_clock::now() < word ? word : since_ + timeout_;
 }
 
-Result<std::unique_ptr<Source::Opening>> Source::begin(Settings settings,
+Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
                                                        std::weak_ptr<Wakeup> wakeup) {
+  log_to_stderr();
   auto checked = Checked::check(std::move(settings));
   if (!checked) return fail(std::move(checked.error()));
   auto opening = std::make_unique<Opening>();
@@ -414,7 +416,7 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Settings settings,
   return opening;
 }
 
-std::optional<Result<std::unique_ptr<Source>>> Source::open(Settings settings,
+std::optional<Result<std::unique_ptr<Source>>> Source::open(Options settings,
                                                             const std::shared_ptr<Wakeup>& wakeup) {
   const auto opening = begin(std::move(settings), wakeup);
   if (!opening) return fail(opening.error());
@@ -425,7 +427,7 @@ std::optional<Result<std::unique_ptr<Source>>> Source::open(Settings settings,
   }
 }
 
-Result<Source::Checked> Source::Checked::check(Settings settings) {
+Result<Source::Checked> Source::Checked::check(Options settings) {
   auto interval = veo::poll_interval(settings.poll_interval);
   if (!interval) return fail(std::move(interval.error()));
   auto api_url = resolve_api_url(settings.access.api_url);

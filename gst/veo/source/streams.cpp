@@ -18,12 +18,12 @@ tl::unexpected<Error> interrupted() {
 SourceStream::SourceStream(std::shared_ptr<Source> source, std::shared_ptr<Wakeup> wakeup)
     : source_(std::move(source)), wakeup_(std::move(wakeup)) {}
 
-Result<std::unique_ptr<media::ByteStream>> SourceStream::open_task(Source::Settings settings,
+Result<std::unique_ptr<media::ByteStream>> SourceStream::open_task(Options settings,
                                                                    const std::string& task_id,
                                                                    std::shared_ptr<Wakeup> wakeup) {
   settings.request = {};
   settings.task_id = task_id;
-  settings.layout = Source::LayoutMode::streamable;
+  settings.layout = LayoutMode::streamable;
   settings.callback_listen.clear();
   auto opened = Source::open(std::move(settings), wakeup);
   if (!opened) return interrupted();

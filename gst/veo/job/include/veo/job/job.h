@@ -44,7 +44,7 @@ class Job {
     NetworkSettings network;
     SharedCatalog catalog;           ///< not null
     Request request;                 ///< validated, or claim.refusal says why not
-    std::string parent_upstream_id;  ///< see Source::Settings
+    std::string parent_upstream_id;  ///< see Options
     std::string task_id;             ///< set: join that task, submit nothing
     Claim claim;
     /// Where to listen for the callback of a task that is submitted; its URL is then the request's,

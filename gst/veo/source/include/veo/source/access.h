@@ -10,17 +10,11 @@
 #include "veo/core/catalog.h"
 #include "veo/core/result.h"
 #include "veo/core/secret.h"
+#include "veo/options/options.h"
 
 namespace veo {
 
 inline constexpr const char* default_api_url = "https://api.aivideoapi.ai/v1";
-
-struct AccessOptions {
-  std::string api_url;       ///< empty: VEO_API_URL, else the service
-  Secret api_key;            ///< empty: the key file, else …
-  std::string api_key_file;  ///< empty: VEO_API_KEY_FILE, else $CREDENTIALS_DIRECTORY/veo-api-key,
-                             ///< else VEO_API_KEY
-};
 
 struct Access {
   std::string api_url;  ///< checked by check_api_url()

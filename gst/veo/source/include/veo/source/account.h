@@ -32,7 +32,7 @@ std::optional<Result<std::optional<double>>> query_credits(const AccessOptions& 
                                                            const NetworkSettings& network,
                                                            const std::shared_ptr<Wakeup>& wakeup);
 
-// What is recorded. `ledger`: its location, or empty, as in Source::Settings. Blocks, while the
+// What is recorded. `ledger`: its location, or empty, as in Options. Blocks, while the
 // ledger's store thread looks; nullopt: `wakeup` was interrupted. Where other processes are at the
 // ledger, it is tried again for 5 s. Fails with ledger.
 

@@ -18,41 +18,14 @@
 #include "veo/clip/clip.h"
 #include "veo/core/catalog.h"
 #include "veo/core/mp4_layout.h"
-#include "veo/core/request.h"
 #include "veo/job/job.h"
-#include "veo/source/access.h"
+#include "veo/options/options.h"
 #include "veo/system/wakeup.h"
 
 namespace veo {
 
 class Source {
  public:
-  enum class LayoutMode { streamable, original };
-
-  struct Settings {
-    Request request;
-    std::string parent_upstream_id;  ///< of an extension: what the service calls its parent, if
-                                     ///< that is another id; the intent goes by the task's own
-    std::string task_id;             ///< set: play that task; the request is not even looked at
-    std::uint32_t take = 1;          ///< another take of the same request is another task
-    std::string request_id;          ///< the caller's own name for the intent; empty: none
-    std::string instance;         ///< empty: an equal intent is joined, else it is this one's own
-    std::string callback_listen;  ///< ADDRESS:PORT for callbacks to come in; empty: none
-    bool by_uri = false;          ///< counts against VEO_URI_BUDGET, and needs it
-    bool resubmit = false;        ///< an unknown submission of it is submitted anew
-    std::string ledger;           ///< empty: VEO_LEDGER, else $XDG_STATE_HOME/veo/ledger.db
-    std::string cache_directory;  ///< empty: VEO_CACHE_DIR, else $XDG_CACHE_HOME/veo
-    AccessOptions access;
-    NetworkSettings network;
-    std::chrono::milliseconds poll_interval{0};  ///< 0: VEO_POLL_INTERVAL, else adaptive
-    std::chrono::seconds generation_timeout{1800};
-    std::uint32_t max_credits = 0;  ///< 0: no limit
-    bool dry_run = false;           ///< checks and prices; reads as an empty stream
-    LayoutMode layout = LayoutMode::streamable;
-    /// What is to be done about an unknown submission may be offered as a gst-launch-1.0 line.
-    bool offers_launch_line = true;
-  };
-
   struct Snapshot {
     Job::Snapshot job;
     std::optional<std::uint32_t> credits;  ///< the estimate; nullopt: unknown
@@ -91,9 +64,9 @@ class Source {
   /// be submitted: what is paid already is played whatever became of the rules. (Of a dry run, at
   /// once.) At once: `wakeup` is notified when take() has something. Fails, as take() does, where
   /// the request cannot even be looked up.
-  static Result<std::unique_ptr<Opening>> begin(Settings settings, std::weak_ptr<Wakeup> wakeup);
+  static Result<std::unique_ptr<Opening>> begin(Options settings, std::weak_ptr<Wakeup> wakeup);
   /// The same, waiting on `wakeup`; nullopt: that was interrupted, and nothing was sent.
-  static std::optional<Result<std::unique_ptr<Source>>> open(Settings settings,
+  static std::optional<Result<std::unique_ptr<Source>>> open(Options settings,
                                                              const std::shared_ptr<Wakeup>& wakeup);
   /// Joins the task of an equal request, else submits. Nothing was sent before. Once; at once.
   void start();

@@ -23,7 +23,7 @@ class SourceStream : public media::ByteStream {
  public:
   SourceStream(std::shared_ptr<Source> source, std::shared_ptr<Wakeup> wakeup);
   /// Another task's file, by settings that are otherwise those. Never costs anything.
-  static Result<std::unique_ptr<media::ByteStream>> open_task(Source::Settings settings,
+  static Result<std::unique_ptr<media::ByteStream>> open_task(Options settings,
                                                               const std::string& task_id,
                                                               std::shared_ptr<Wakeup> wakeup);
   Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) override;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "veo/source/uri.h"
+#include "veo/options/uri.h"
 
 #include <glib.h>
 
@@ -11,7 +11,7 @@
 
 #include "veo/core/escape.h"
 #include "veo/core/task_id.h"
-#include "veo/source/options.h"
+#include "veo/options/option_table.h"
 
 namespace veo {
 
@@ -212,7 +212,7 @@ Result<Uri> parse_uri(std::string_view text) {
   return fail(refusal("it is neither veo:task/ID nor veo:clip?prompt=…."));
 }
 
-Status set_uri(Source::Settings& settings, const Uri& uri) {
+Status set_uri(Options& settings, const Uri& uri) {
   settings.request = {};
   settings.take = 1;
   settings.task_id = uri.task_id;

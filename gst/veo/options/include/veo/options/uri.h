@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "veo/core/result.h"
-#include "veo/source/source.h"
+#include "veo/options/options.h"
 
 namespace veo {
 
@@ -35,6 +35,6 @@ Result<Uri> parse_uri(std::string_view text);
 
 /// Takes the URI's request in place of the one in `settings`, and leaves the rest as it is. Fails
 /// with invalid_request.
-Status set_uri(Source::Settings& settings, const Uri& uri);
+Status set_uri(Options& settings, const Uri& uri);
 
 }  // namespace veo

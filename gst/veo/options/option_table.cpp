@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "veo/source/options.h"
+#include "veo/options/option_table.h"
 
 #include <glib.h>
 
@@ -19,7 +19,7 @@ namespace veo {
 
 namespace {
 
-using S = Source::Settings;
+using S = Options;
 using Group = Option::Group;
 
 template <class Number>
@@ -229,7 +229,7 @@ constexpr Option table[] = {
      "moov first, or bit for bit as delivered (default original for a file, streamable for -)",
      false,
      [](S& s, const std::string& text) {
-       using Layout = Source::LayoutMode;
+       using Layout = LayoutMode;
        return choose(s.layout, text,
                      std::initializer_list<Choice<Layout>>{{"streamable", Layout::streamable},
                                                            {"original", Layout::original}});
@@ -245,9 +245,9 @@ Error refuse(std::string message) {
 
 }  // namespace
 
-std::span<const Option> options() { return table; }
+std::span<const Option> option_table() { return table; }
 
-Status set_option(Source::Settings& settings, std::string_view name, const std::string& text) {
+Status set_option(Options& settings, std::string_view name, const std::string& text) {
   const auto* const found = std::ranges::find(table, name, &Option::name);
   if (found == std::end(table)) {
     return fail(refuse("There is no option \"" + std::string(name) + "\"."));

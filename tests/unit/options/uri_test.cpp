@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "veo/source/uri.h"
+#include "veo/options/uri.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ using testing::IsEmpty;
 using testing::Optional;
 
 TEST(Uri, NamesATask) {
-  Source::Settings settings;
+  Options settings;
   settings.request.prompt = "before";
   settings.by_uri = true;
   const auto uri = parse_uri("VEO:task/cbf6b69d-4f03");
@@ -32,7 +32,7 @@ TEST(Uri, NamesATask) {
 }
 
 TEST(Uri, IsARequestThatTheBudgetOfUrisPays) {
-  Source::Settings settings;
+  Options settings;
   settings.take = 7;
   const auto uri = parse_uri(
       "veo:clip?prompt=a%20dog%26cat&mode=quality&seed=12345&take=2&image-urls=%3C"
@@ -58,7 +58,7 @@ TEST(Uri, SaysNothingElse) {
     ASSERT_FALSE(uri) << text;
     EXPECT_EQ(uri.error().code, ErrorCode::invalid_request);
   }
-  Source::Settings settings;
+  Options settings;
   EXPECT_FALSE(set_uri(settings, *parse_uri("veo:clip?prompt=x&mode=slow")));
 }
 
@@ -97,7 +97,7 @@ TEST(Uri, NamesATaskOfAnyId) {
 
 /// The image-urls that a URI with that value sets; nullopt: it is refused.
 std::optional<std::vector<std::string>> image_urls_of(const std::string& value) {
-  Source::Settings settings;
+  Options settings;
   const auto uri = parse_uri("veo:clip?image-urls=" + percent_encoded(value));
   if (!uri || !set_uri(settings, *uri)) return std::nullopt;
   return settings.request.image_urls;
@@ -140,7 +140,7 @@ TEST(Uri, HasALimit) {
   const auto of_size = [&](std::size_t size) {
     return begin + std::string(size - begin.size() - end.size(), 'a') + end;
   };
-  Source::Settings settings;
+  Options settings;
   const auto longest = parse_uri(of_size(longest_uri));
   ASSERT_TRUE(longest);
   ASSERT_TRUE(set_uri(settings, *longest));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "veo/source/options.h"
+#include "veo/options/option_table.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,17 +12,18 @@ namespace {
 using testing::HasSubstr;
 
 bool takes(std::string_view name, const std::string& text) {
-  Source::Settings settings;
+  Options settings;
   return set_option(settings, name, text).has_value();
 }
 
 TEST(Options, HaveOneNameEach) {
   std::set<std::string_view> names;
-  for (const auto& option : options()) EXPECT_TRUE(names.insert(option.name).second) << option.name;
+  for (const auto& option : option_table())
+    EXPECT_TRUE(names.insert(option.name).second) << option.name;
 }
 
 TEST(Options, SetWhatTheySay) {
-  Source::Settings settings;
+  Options settings;
   const std::pair<const char*, const char*> lines[] = {{"prompt", "a dog"},
                                                        {"mode", "lite"},
                                                        {"resolution", "4k"},
@@ -55,12 +56,12 @@ TEST(Options, SetWhatTheySay) {
   EXPECT_EQ(settings.network.timeout, std::chrono::seconds(7));
   EXPECT_EQ(settings.network.retries, -1);
   EXPECT_EQ(settings.poll_interval, std::chrono::milliseconds(250));
-  EXPECT_EQ(settings.layout, Source::LayoutMode::original);
+  EXPECT_EQ(settings.layout, LayoutMode::original);
 }
 
 TEST(Options, AskForATaskOfTheirOwn) {
-  Source::Settings one;
-  Source::Settings other;
+  Options one;
+  Options other;
   EXPECT_TRUE(set_option(one, "reuse", "false"));
   EXPECT_TRUE(set_option(other, "reuse", "false"));
   EXPECT_NE(one.instance, "");
@@ -80,7 +81,7 @@ TEST(Options, RefuseWhatIsNotOfTheirForm) {
   EXPECT_FALSE(takes("timeout", "0"));
   EXPECT_FALSE(takes("dry-run", "perhaps"));
   EXPECT_FALSE(takes("tls-database", "x"));
-  Source::Settings settings;
+  Options settings;
   const auto refused = set_option(settings, "mode", "slow");
   EXPECT_EQ(refused.error().code, ErrorCode::invalid_request);
   EXPECT_THAT(refused.error().message, HasSubstr("fast|quality|lite"));

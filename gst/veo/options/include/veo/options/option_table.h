@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "veo/core/result.h"
-#include "veo/source/source.h"
+#include "veo/options/options.h"
 
 namespace veo {
 
@@ -30,14 +30,14 @@ struct Option {
   bool is_list = false;  ///< each setting adds one
 
   /// False: `text` is not of that form.
-  bool (*set)(Source::Settings& settings, const std::string& text);
+  bool (*set)(Options& settings, const std::string& text);
 };
 
 /// In the order of veosrc's properties. Of those, `tls-database` (an object) and `prompt-tag` (of
 /// GStreamer's tags) are missing.
-std::span<const Option> options();
+std::span<const Option> option_table();
 
 /// Fails with invalid_request: there is no such option, or the value is not of its form.
-Status set_option(Source::Settings& settings, std::string_view name, const std::string& text);
+Status set_option(Options& settings, std::string_view name, const std::string& text);
 
 }  // namespace veo

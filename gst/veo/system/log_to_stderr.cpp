@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "veo/system/log_to_stderr.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "veo/core/escape.h"
+#include "veo/core/log.h"
+#include "veo/system/environment.h"
+
+namespace veo {
+
+namespace {
+
+/// UTC, as RFC 3339 writes it, with milliseconds.
+std::string format_now() {
+  using namespace std::chrono;
+  const auto now = system_clock::now();
+  const auto seconds = system_clock::to_time_t(now);
+  const auto part = duration_cast<milliseconds>(now.time_since_epoch()).count() % 1000;
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900,
+                utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                static_cast<int>(part));
+  return text;
+}
+
+/// One write() a line, so that the lines of several threads and processes stay whole.
+void write_line(std::string line) {
+  line += '\n';
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+class StderrSink final : public log::Sink {
+ public:
+  explicit StderrSink(log::Level most) : most_(most) {}
+
+  [[nodiscard]] bool is_enabled(log::Category /*category*/, log::Level level) const override {
+    return level <= most_;
+  }
+
+  void write(const log::At& at, log::Level level, const std::string& line) override {
+    std::string text = format_now();
+    text.append(" ").append(nick(level)).append(" ").append(nick(at.category));
+    write_line(text.append(": ").append(line));
+  }
+
+ private:
+  const log::Level most_;
+};
+
+std::optional<log::Level> find_level(const std::string& text) {
+  using enum log::Level;
+  for (const auto level : {error, warning, info, debug, trace}) {
+    if (text == nick(level)) return level;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+void log_to_stderr() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    const auto set = environment::get("VEO_LOG");
+    if (!set) return;
+    const auto level = find_level(*set);
+    if (!level) {
+      return write_line("VEO_LOG=" + escaped(*set, 80) +
+                        " is not a level: set error, warning, info, debug or trace.");
+    }
+    // Never destroyed: threads may log until the process has ended.
+    auto* const sink = new StderrSink(*level);
+    log::set_sink_if_none(*sink);
+  });
+}
+
+}  // namespace veo

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+namespace veo::plugin {
+
+/// Gives the library's log to GStreamer's debug categories veo-job, veo-clip, veo-http, veo-ledger
+/// and veo-film. Once, when the plugin is loaded.
+void log_to_gstreamer();
+
+}  // namespace veo::plugin
