@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Shared by the scripts, which source it in the root of the source tree. Each function returns a
-# status, also where `set -e` is off, as it is in conditions.
+# Functions for the other scripts, which source this file in the root of the source tree. A function
+# returns a status, because `set -e` has no effect inside a condition.
 # shellcheck shell=bash
 
-# veo_setup DIR [OPTION…]: configures DIR with Meson OPTIONs, by CXX (default g++), unless that is
-# done. Warnings are errors in DIR from then on, whoever configured it.
+# veo_setup DIR [OPTION…]: configures DIR with Meson OPTIONs for the compiler CXX (default g++). If
+# DIR is configured already, makes warnings errors in DIR and changes nothing else.
 veo_setup() {
   local dir=$1 log status=0
   shift
@@ -23,8 +23,8 @@ veo_setup() {
   return "$status"
 }
 
-# veo_build DIR [TARGET…]: configures DIR if need be, and compiles TARGETs, or all. Where no one
-# watches, only what fails is printed.
+# veo_build DIR [TARGET…]: configures DIR if necessary, and compiles the TARGETs, or all targets. If
+# standard output is not a terminal, prints only errors.
 veo_build() {
   local dir=$1
   veo_setup "$dir" || return
@@ -38,10 +38,10 @@ veo_build() {
   fi
 }
 
-# veo_relative: a filter that makes the paths of this tree relative to it.
+# veo_relative: a filter that makes paths of this source tree relative to its root.
 veo_relative() { sed -u "s|$PWD/||g; s|$PWD|.|g"; }
 
-# veo_sources: the C and C++ files of the tree, one on each line.
+# veo_sources: lists the C and C++ files of the source tree, one file on each line.
 veo_sources() {
   find gst plugin tools tests examples -name '*.c' -print -o -name '*.cpp' -print -o -name '*.h' -print |
     sort
