@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The service calls back, or somebody else does: what that wakes, and what it costs.
+// Tests of callbacks: which calls bring a task's next query forward, and how many queries they
+// cause.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -27,7 +28,7 @@ using testing::Not;
 
 constexpr auto patience = 20s;
 
-/// `callback_url` of the submission with that prompt.
+/// Returns the `callback_url` of the submission with this prompt.
 std::string callback_url(const Simulator& simulator, const std::string& prompt) {
   for (const auto& request : simulator.log()) {
     if (request.at("method") != "POST") continue;
@@ -37,7 +38,7 @@ std::string callback_url(const Simulator& simulator, const std::string& prompt) 
   return "";
 }
 
-/// The status of the answer; 0: nobody listens.
+/// Posts a forged callback. Returns the status of the answer, or 0 if nobody listens.
 unsigned call(const std::string& url) {
   try {
     return http_request("POST", url, {}, R"({"id": "forged", "status": "completed"})").status;
@@ -66,7 +67,7 @@ bool reaches(const Simulator& simulator, std::uint64_t expected) {
   return queries(simulator) == expected;
 }
 
-/// Of a source that asks by itself in an hour only.
+/// A pipeline whose source polls only once an hour: any earlier query comes from a callback.
 class Waiting : public TestPipeline {
  public:
   Waiting(const Simulator& simulator, const std::string& properties)
@@ -74,7 +75,7 @@ class Waiting : public TestPipeline {
     use(simulator);
     g_object_set(element("src").get(), "poll-interval", 3'600'000, nullptr);
   }
-  /// Until the task is accepted.
+  /// Waits until the service has accepted the task. Returns false on an error or after 60 s.
   [[nodiscard]] bool submit() {
     start(GST_STATE_PAUSED);
     while (tasks().empty() || tasks().back().starts_with("none")) {
@@ -95,8 +96,8 @@ TEST(Callback, TellsTheEndInOneQuery) {
   EXPECT_TRUE(run.warnings().empty());
 }
 
-// At once, so that the service may call back before its answer to the submission has been read.
-TEST(Callback, MayComeBeforeTheTasksName) {
+// The service answers the submission late, so the callback arrives before the task id is known.
+TEST(Callback, MayComeBeforeTheTaskIdIsKnown) {
   const auto simulator = Simulator::start(
       {"--generation-time", "0s", "--frames", "24", "--fault", "submit:delay=1500ms"});
   Waiting run(simulator, "prompt=x callback-listen=127.0.0.1:0");
@@ -114,19 +115,19 @@ TEST(Callback, AFailedTaskIsToldToo) {
   EXPECT_EQ(queries(simulator), 1U);
 }
 
-TEST(Callback, ALostOneCostsALittleTime) {
+TEST(Callback, ALostCallbackCostsALittleTime) {
   const auto simulator = Simulator::start(
       {"--generation-time", "300ms", "--frames", "24", "--fault", "callback:lost-answer"});
   Waiting run(simulator, "prompt=x callback-listen=127.0.0.1:0");
   g_object_set(run.element("src").get(), "poll-interval", 0, nullptr);
   ASSERT_TRUE(run.finish());
   ASSERT_FALSE(run.failure()) << run.failure()->text;
-  EXPECT_EQ(queries(simulator), 1U) << "after 3 s, where it would be 1 s without callbacks";
+  EXPECT_EQ(queries(simulator), 1U) << "the first poll is after 3 s; without callbacks, after 1 s";
 }
 
 TEST(Callback, ComesThroughTheUsersProxy) {
   const auto simulator = Simulator::start({"--generation-time", "1h"});
-  // Both listen on one socket; the first one's URL tells its port.
+  // Both sources share one listening socket; the callback URL of the first one tells its port.
   Waiting direct(simulator, "prompt=direct callback-listen=127.0.0.1:0");
   Waiting behind(simulator,
                  "prompt=behind callback-listen=127.0.0.1:0 "
@@ -137,16 +138,16 @@ TEST(Callback, ComesThroughTheUsersProxy) {
   const auto sent = callback_url(simulator, "behind");
   EXPECT_THAT(sent, MatchesRegex("https://me.example/veo/[0-9a-f]+\\?who=me"));
   const auto listener = own.substr(0, own.rfind('/'));
-  // A proxy may pass its prefix on, or not.
+  // A proxy may keep or remove its path prefix when it forwards the call. Both forms are accepted.
   const auto target = sent.substr(sent.find("/veo"));
   EXPECT_EQ(call(listener + target), 204U);
   EXPECT_TRUE(reaches(simulator, 1));
   EXPECT_EQ(call(listener + target.substr(4)), 204U);
   EXPECT_EQ(call(own), 204U);
-  EXPECT_TRUE(reaches(simulator, 2)) << "each wakes its own";
+  EXPECT_TRUE(reaches(simulator, 2)) << "each path wakes only its own task";
 }
 
-TEST(Callback, AnyNumberOfThemCostsAQueryInFiveSeconds) {
+TEST(Callback, AnyNumberOfCallsCausesOneQueryInFiveSeconds) {
   const auto simulator = Simulator::start({"--generation-time", "1h"});
   Waiting run(simulator, "prompt=x callback-listen=127.0.0.1:0");
   ASSERT_TRUE(run.submit());
@@ -162,7 +163,7 @@ TEST(Callback, AnyNumberOfThemCostsAQueryInFiveSeconds) {
     asked = queries(simulator);
     EXPECT_LE(asked, 1U + static_cast<std::uint64_t>((Clock::now() - start) / 5s));
   }
-  EXPECT_EQ(asked, 2U) << "the last of them is followed by a query";
+  EXPECT_EQ(asked, 2U) << "a query follows the last call";
   EXPECT_GE(Clock::now() - start, 5s);
   std::printf("  %u callbacks, as many to other paths, %u queries\n", calls,
               static_cast<unsigned>(asked));
@@ -181,7 +182,7 @@ TEST(Callback, APathIsForgottenWithItsTask) {
   ASSERT_TRUE(done.finish());
   ASSERT_FALSE(done.failure()) << done.failure()->text;
   ASSERT_EQ(queries(simulator), 1U);
-  // Late ones, while the element is there still.
+  // The task is over, but its element still exists when the late calls come.
   EXPECT_EQ(call(callback_url(simulator, "done")), 404U);
   EXPECT_EQ(call(callback_url(simulator, "goes-on")), 204U);
   EXPECT_TRUE(reaches(simulator, 2));
@@ -216,7 +217,7 @@ TEST_P(BadListen, IsRefusedByNameBeforeAnythingIsSent) {
   EXPECT_THAT(run.failure()->text, HasSubstr("callback-listen=" + value));
   EXPECT_EQ(simulator.state().at("submissions"), 0);
   EXPECT_EQ(simulator.state().at("charges"), 0);
-  // The request is not spoilt by it.
+  // A refused address does not spoil the request: it can be submitted afterwards.
   run.stop();
   Waiting good(simulator, "prompt=x callback-listen=127.0.0.1:0");
   ASSERT_TRUE(good.finish());
@@ -229,7 +230,8 @@ INSTANTIATE_TEST_SUITE_P(All, BadListen,
 
 TEST(CallbackListen, WarnsOfAnAddressThatOthersReach) {
   const auto simulator = Simulator::start({});
-  // Of a network for documentation, which no machine has: what it says, it says before.
+  // No machine has this address, which is reserved for documentation (RFC 5737). The warning comes
+  // before the attempt to listen fails.
   Waiting run(simulator, "prompt=x callback-listen=192.0.2.1:0");
   ASSERT_TRUE(run.finish());
   EXPECT_THAT(run.warnings(), Contains(HasSubstr("callback-listen=192.0.2.1:0")));
@@ -253,7 +255,7 @@ TEST(CallbackListen, OnLoopbackNeedsAUrlWhereTheServiceIsElsewhere) {
   EXPECT_FALSE(both.failure()) << both.failure()->text;
 }
 
-TEST(CallbackListen, DoesNotMatterToATaskThatIsThere) {
+TEST(CallbackListen, IsNotUsedForAKnownTask) {
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
   TestPipeline first("veosrc name=src prompt=x ! fakesink");
   first.use(simulator);
@@ -293,7 +295,7 @@ TEST(CallbackListen, ThePathIsInNoLog) {
       " gst-launch-1.0 -v -m veosrc prompt=x callback-listen=127.0.0.1:0 ! fakesink 2>&1");
   const auto url = callback_url(simulator, "x");
   ASSERT_NE(url, "");
-  EXPECT_GT(log.size(), 100'000U) << "it is the whole log";
+  EXPECT_GT(log.size(), 100'000U) << "the log is complete";
   EXPECT_THAT(log, HasSubstr("127.0.0.1:0"));
   EXPECT_THAT(log, Not(HasSubstr(url.substr(url.rfind('/') + 1))));
   EXPECT_EQ(simulator.state().at("callbacks_delivered"), 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The way to NULL is short from everywhere, and leaves nothing behind.
+// Tests that an element returns to NULL at once from every state, and leaves no object and no
+// thread behind.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,12 +19,12 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-/// The contract's bound: not a benchmark, but what a user calls "at once".
+/// The contract's limit for "at once". The limit is no benchmark.
 constexpr auto at_once = 250ms;
 constexpr int times = 50;
 
-/// The names of the process's threads, but for those that GLib keeps for itself once it has them:
-/// its worker, and the idle ones of its pool.
+/// Returns the names of the process's threads, without those that GLib never ends: its worker and
+/// the idle threads of its pool.
 std::vector<std::string> threads() {
   std::vector<std::string> names;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
@@ -36,19 +37,21 @@ std::vector<std::string> threads() {
   return names;
 }
 
-/// The threads that are left when what ends by itself has ended, or a bound has passed.
+/// Waits until only one thread is left, at most 10 s. Returns the names of the threads that are
+/// left.
 std::vector<std::string> threads_left() {
   const auto deadline = Clock::now() + 10s;
   auto left = threads();
   while (left.size() > 1 && Clock::now() < deadline) {
-    // GStreamer's streaming threads come from the pool too, and keep their names.
+    // GStreamer's streaming threads come from GLib's pool too, and keep their names when they are
+    // idle.
     g_thread_pool_stop_unused_threads();
     left = threads();
   }
   return left;
 }
 
-/// Counts the objects of a pipeline that are still alive.
+/// Counts those of the watched objects that are still alive.
 class Alive {
  public:
   void watch(GstElement* element) {
@@ -67,8 +70,8 @@ struct Moment {
   const char* name;
   std::vector<std::string> simulator;
   std::vector<std::string> faults;
-  const char* reached;  ///< the PROGRESS code whose START says that we are there; "": prerolled
-  bool known_task;      ///< play a task that is completed, instead of submitting one each time
+  const char* reached;  ///< the PROGRESS code whose START marks the moment; "": the preroll
+  bool known_task;      ///< play one completed task, instead of submitting a task each time
 };
 void PrintTo(const Moment& moment, std::ostream* out) { *out << moment.name; }
 
@@ -89,7 +92,8 @@ TEST_P(Cancel, IsAtOnceAndLeavesNothing) {
   Clock::duration longest{};
   Alive alive;
   for (int i = 0; i < times; ++i) {
-    // Each its own task: a submission is not repeated because its element went away.
+    // Each run has its own take, and so a task of its own: a second run with the same take would
+    // join the first run's task instead of submitting one.
     TestPipeline run(line);
     run.use(simulator);
     g_object_set(run.element("src").get(), "take", i + 1, nullptr);
@@ -103,7 +107,8 @@ TEST_P(Cancel, IsAtOnceAndLeavesNothing) {
       ASSERT_FALSE(run.failure()) << run.failure()->text;
       if (*moment.reached == '\0' || run.progress().back().code == moment.reached) break;
     }
-    // A submission is under way when its bytes have arrived, not when we say that it begins.
+    // A submission is under way when the simulator has received it; the START message comes
+    // earlier.
     while (moment.reached == std::string("submit") && simulator.state().at("submissions") <= i) {
       std::this_thread::yield();
     }
@@ -125,7 +130,8 @@ TEST_P(Cancel, IsAtOnceAndLeavesNothing) {
 INSTANTIATE_TEST_SUITE_P(
     Moments, Cancel,
     testing::Values(
-        // Answers only after a while, so that the POST ends by itself, and its thread with it.
+        // The answer comes after 300 ms, so that the POST ends by itself and the I/O thread ends
+        // with it.
         Moment{"submit", {"--frames", "24"}, {"submit:delay=300ms"}, "submit", false},
         Moment{"wait", {"--generation-time", "1h"}, {}, "generate", false},
         Moment{"download",
@@ -167,7 +173,7 @@ TEST(Cancel, ABegunSubmissionIsAnsweredAfterTheElementIsGone) {
     run.use(simulator);
     run.start(GST_STATE_PAUSED);
     ASSERT_TRUE(run.next(GST_MESSAGE_PROGRESS));
-    // On the wire: only then is it a submission that nothing may cancel.
+    // Wait until the simulator has received the submission: from then on nothing may cancel it.
     while (simulator.state().at("submissions") == 0) std::this_thread::yield();
   }
   EXPECT_EQ(threads_left(), std::vector<std::string>{"element-tests"});

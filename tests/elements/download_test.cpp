@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A file that changes, ends early or is refused in mid-download: its bytes, or a clear error, never
-// two versions in one.
+// Downloads in which the file changes, ends early or is refused. A run gives the bytes of one
+// version of the file or a clear error, and never a mixture of two versions.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,13 +21,13 @@ namespace {
 struct Row {
   const char* name;
   std::vector<std::string> faults;
-  const char* error = nullptr;  ///< null: it plays
+  const char* error = nullptr;  ///< the expected error; null if the clip plays
 };
 void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
 
 class Download : public testing::Test {
  protected:
-  // One task for all, since a clip takes its time to be encoded.
+  // All tests share one task, because the simulator needs some time to encode a clip.
   static void SetUpTestSuite() {
     simulator_.emplace(Simulator::start({"--generation-time", "0s", "--bandwidth", "2M"}));
     TestPipeline clean("veosrc name=src prompt=x layout=original ! fakesink name=sink sync=false");
@@ -47,8 +47,8 @@ class Download : public testing::Test {
 
 class Mishap : public Download, public testing::WithParamInterface<Row> {};
 
-// The first two requests are those for the file and for its tail, in either order. What a run
-// cannot use is not kept: the next one, of a host that behaves, plays the file.
+// The first two requests are for the file and for its tail, in either order. A run must not keep a
+// file that it could not use: the second run, with a host that behaves, has to play the file.
 TEST_P(Mishap, GivesOneVersionOfTheFileOrAnError) {
   simulator_->set_faults(GetParam().faults);
   TestPipeline run("veosrc name=src retries=3 task-id=" + id_ +
@@ -65,7 +65,7 @@ TEST_P(Mishap, GivesOneVersionOfTheFileOrAnError) {
     EXPECT_EQ(run.failure()->details.at("code"), GetParam().error);
     EXPECT_EQ(run.failure()->details.at("task-id"), id_);
     EXPECT_LT(bytes.size(), whole_.size());
-    EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), whole_.begin())) << "nothing of the other";
+    EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), whole_.begin())) << "mixed versions";
   }
   run.stop();
 
@@ -97,7 +97,7 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"refused_in_the_middle", {"file:reset=100000*2", "file:status=403@3"}, "network"},
         Row{"ranges_are_ignored", {"file:ignore-range"}}, Row{"without_a_length", {"file:chunked"}},
         Row{"broken_again_and_again", {"file:reset=60000*8"}},
-        // What is no video, or not all of one, is not kept, and asked for once more.
+        // A file that is no video or is incomplete is not kept, and is requested a second time.
         Row{"a_page_once", {"file:not-mp4*2"}}, Row{"a_page_always", {"file:not-mp4"}, "bad-media"},
         Row{"cut_once", {"file:no-ranges,chunked-cut-unterminated=100000*2"}},
         Row{"cut_properly_once", {"file:no-ranges,chunked-cut=100000*2"}},
@@ -105,8 +105,9 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"cut_within_the_last_box", {"file:no-ranges,chunked-cut=40000*2"}}),
     [](const auto& row) { return row.param.name; });
 
-// The tail's bytes are all here, but its answer does not end, when the main download meets them.
-TEST_F(Download, IsKeptThoughTheTailsAnswerDoesNotEnd) {
+// The host sends all bytes of the tail, but does not end that answer. The main download then
+// reaches the tail.
+TEST_F(Download, IsCompleteThoughTheTailsAnswerDoesNotEnd) {
   simulator_->set_faults({"file-tail:chunked,stall=16384"});
   TestPipeline run("veosrc name=src task-id=" + id_ +
                    " layout=original ! fakesink name=sink sync=false");
@@ -118,7 +119,8 @@ TEST_F(Download, IsKeptThoughTheTailsAnswerDoesNotEnd) {
   EXPECT_THAT(run.warnings(), testing::IsEmpty());
 }
 
-// A cut file whose boxes come first plays at first sight: 46 of its 192 frames, and then an end.
+// A cut file with its moov first seems to play well: 46 of its 192 frames, and then the end of the
+// stream. The source must report an error instead.
 TEST_F(Download, ACutFileIsAnErrorWhereverItsMoovIs) {
   for (const char* const layout : {"moov-first", "moov-last", "fragmented"}) {
     SCOPED_TRACE(layout);
@@ -143,8 +145,8 @@ TEST_F(Download, ACutFileIsAnErrorWhereverItsMoovIs) {
   }
 }
 
-// A demuxer that has seen its last sample ends the stream, which may be before the disk has all of
-// it.
+// A demuxer ends the stream after its last sample, perhaps before the disk has all bytes of the
+// file. The file must be kept nevertheless, and the second run must not pay.
 TEST_F(Download, IsKeptThoughItsReaderLeavesAtTheLastByte) {
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
   for (int runs = 0; runs < 2; ++runs) {
@@ -167,7 +169,8 @@ TEST_F(Download, IsKeptThoughItsReaderLeavesAtTheLastByte) {
   EXPECT_EQ(simulator.state().at("charges"), 1);
 }
 
-// What was kept by a version that did not look, or was damaged since together with its record.
+// An older version did not check the files that it kept, and a disk can damage a file and its
+// record together. Here the kept file is no video, though its hash agrees with the record.
 TEST_F(Download, AKeptFileThatIsNoVideoIsForgottenAndFetchedAgain) {
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
   TestPipeline run("veosrc name=src prompt=x layout=original ! fakesink name=sink sync=false");
@@ -176,7 +179,7 @@ TEST_F(Download, AKeptFileThatIsNoVideoIsForgottenAndFetchedAgain) {
   ASSERT_TRUE(run.finish());
   const auto whole = run.bytes("sink");
   run.stop();
-  // The page that once was kept: its hash is in the record.
+  // Replace the kept file by other bytes, and record the hash of these bytes.
   const std::string page(whole.size(), 'x');
   for (const auto& entry : std::filesystem::directory_iterator(simulator.cache() + "/shared")) {
     if (entry.path().extension() != ".mp4") continue;
@@ -193,7 +196,7 @@ TEST_F(Download, AKeptFileThatIsNoVideoIsForgottenAndFetchedAgain) {
   EXPECT_EQ(simulator.state().at("charges"), 1);
 }
 
-TEST_F(Download, NothingIsKeptWhereNothingMayThoughTheHostHasNoRanges) {
+TEST_F(Download, NothingIsKeptWithACacheSizeOfZeroAndAHostWithoutRanges) {
   const Environment size("VEO_CACHE_SIZE", "0");
   const auto simulator =
       Simulator::start({"--generation-time", "0s", "--frames", "24", "--no-ranges"});
@@ -206,7 +209,7 @@ TEST_F(Download, NothingIsKeptWhereNothingMayThoughTheHostHasNoRanges) {
   EXPECT_FALSE(std::filesystem::exists(simulator.cache() + "/shared"));
 }
 
-TEST_F(Download, NothingIsKeptWhereNothingMay) {
+TEST_F(Download, NothingIsKeptWithACacheSizeOfZero) {
   const Environment size("VEO_CACHE_SIZE", "0");
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
   TestPipeline run("veosrc name=src prompt=x layout=original ! fakesink name=sink sync=false");
@@ -221,7 +224,7 @@ TEST_F(Download, NothingIsKeptWhereNothingMay) {
        std::filesystem::directory_iterator(simulator.cache() + "/shared", none)) {
     ADD_FAILURE() << file.path();
   }
-  // Played again, it is downloaded again, and not paid again.
+  // A second run downloads the clip again, but pays nothing.
   run.stop();
   TestPipeline again("veosrc name=src prompt=x layout=original ! fakesink name=sink sync=false");
   again.use(simulator, true);

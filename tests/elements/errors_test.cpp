@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Bad input of every kind: a clear error on the bus with its details; never a hang, a crash, a
-// critical or a silent EOS.
+// Bad input of every kind must give a clear error on the bus, with its details. Bad input must
+// never give a hang, a crash, a critical warning or a silent EOS.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -26,8 +26,8 @@ struct Case {
   int gst_code;
   std::string code;
   std::string charged;
-  std::string text;      ///< part of the message
-  unsigned charges = 0;  ///< at the service
+  std::string text;      ///< a part of the expected message
+  unsigned charges = 0;  ///< the simulator's count of charges
   unsigned submissions = 1;
 };
 void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
@@ -55,7 +55,7 @@ TEST_P(Errors, AreClearAndOnTheBus) {
   const auto state = simulator.state();
   EXPECT_EQ(state.at("charges").get<unsigned>(), expected.charges);
   EXPECT_EQ(state.at("submissions").get<unsigned>(), expected.submissions);
-  // Every START is balanced.
+  // Each START is followed by COMPLETE, ERROR or CANCELED.
   int open = 0;
   for (const auto& one : run.progress()) {
     if (one.type == "start") ++open;
@@ -71,16 +71,17 @@ constexpr auto not_found = GST_RESOURCE_ERROR_NOT_FOUND;
 constexpr auto failed = GST_RESOURCE_ERROR_FAILED;
 constexpr auto read_error = GST_RESOURCE_ERROR_READ;
 
-// Tables are read by their columns.
+// clang-format would break the columns of these tables.
 // clang-format off
 
 const std::string x0 = "prompt=x retries=0";
-/// What passes is asked for again until that is over.
+/// With a passing trouble the source asks again until this time is over.
 const std::string x_short = "prompt=x retries=0 generation-timeout=2";
 const std::string x5 = "prompt=x retries=5";
 const char* const resource = "resource";
 
-// API.md's error table, on the submission: a definite answer is final, and sent once.
+// API.md's error table, as answers to the submission. A definite answer is final: the submission is
+// sent once.
 INSTANTIATE_TEST_SUITE_P(ErrorTable, Errors, testing::Values(
     Case{"invalid_request", {"--fault", "submit:error=invalid_request"}, x5,
          resource, settings, "invalid-request", "no", ""},
@@ -104,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(ErrorTable, Errors, testing::Values(
          resource, not_found, "task-not-found", "unknown", "11111111", 0, 0}),
     [](const auto& row) { return row.param.name; });
 
-// Rules: named, and refused before anything is sent.
+// The source checks the catalog's rules itself: it names the broken rule and sends nothing.
 INSTANTIATE_TEST_SUITE_P(Rules, Errors, testing::Values(
     Case{"no_prompt", {}, "",
          resource, settings, "invalid-request", "no", "prompt-not-empty", 0, 0},
@@ -137,7 +138,8 @@ INSTANTIATE_TEST_SUITE_P(Rules, Errors, testing::Values(
          resource, not_authorized, "budget-exceeded", "no", "extend_credits", 0, 0}),
     [](const auto& row) { return row.param.name; });
 
-// Answers to the submission that say nothing for sure: never repeated.
+// Answers that leave open whether the service accepted the submission. Such a submission is never
+// sent again.
 INSTANTIATE_TEST_SUITE_P(Unknown, Errors, testing::Values(
     Case{"lost_answer", {"--fault", "submit:lost-answer"}, x5,
          resource, failed, "submit-unknown", "unknown", "", 1},
@@ -155,7 +157,7 @@ INSTANTIATE_TEST_SUITE_P(Unknown, Errors, testing::Values(
          resource, failed, "submit-unknown", "unknown", ""}),
     [](const auto& row) { return row.param.name; });
 
-// Answers to a query.
+// Bad answers to a query of the task.
 INSTANTIATE_TEST_SUITE_P(Query, Errors, testing::Values(
     Case{"html", {"--fault", "query:html"}, x_short,
          resource, read_error, "timeout", "unknown", "", 1},
@@ -179,7 +181,7 @@ INSTANTIATE_TEST_SUITE_P(Query, Errors, testing::Values(
          resource, read_error, "timeout", "unknown", "task-id", 1}),
     [](const auto& row) { return row.param.name; });
 
-// The file.
+// Bad URLs, and bad answers from the file host.
 INSTANTIATE_TEST_SUITE_P(File, Errors, testing::Values(
     Case{"ftp", {"--fault", "query:url=ftp://127.0.0.1/v.mp4"}, x0,
          resource, read_error, "bad-response", "unknown", "ftp", 1},

@@ -39,7 +39,7 @@ TEST(ExampleEmbed, TellsWhatFailed) {
   EXPECT_THAT(said, HasSubstr("code: task-failed, charged: refunded"));
 }
 
-// All are paid for, and being generated, before the first is downloaded.
+// The example submits all tasks, and pays for them, before it downloads the first clip.
 TEST(ExampleAhead, HasAllMadeAtOnce) {
   const auto simulator = Simulator::start({"--generation-time", "500ms", "--frames", "24"});
   const TemporaryDirectory directory;
@@ -64,7 +64,7 @@ TEST(ExampleAhead, HasAllMadeAtOnce) {
   }
 }
 
-/// Three shots of a clip that costs nothing to make.
+/// Makes a film of three shots at the simulator. Returns what the program printed.
 std::string film(const Simulator& simulator, const std::string& destination) {
   return output_of("VEO_API_URL=" + simulator.api_url() + " VEO_API_KEY=" + simulator.key() +
                    " VEO_LEDGER=" + simulator.ledger() + " VEO_CACHE_DIR=" + simulator.cache() +

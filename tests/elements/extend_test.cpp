@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A film is what its clips are, one after the other: each frame once, at its time.
+// A film shows its clips one after the other: each frame once, and at its time.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -39,13 +39,14 @@ std::vector<int> count_to(int count) {
   return numbers;
 }
 
-/// Of tasks that are over at once, with clips of 64 frames, the shortest of whole AAC frames.
+/// Starts a simulator whose tasks complete at once, with clips of 64 frames. 64 is the smallest
+/// number of frames that fills AAC frames exactly.
 Simulator quick(std::vector<std::string> more = {}) {
   more.insert(more.end(), {"--generation-time", "0s", "--frames", "64"});
   return Simulator::start(more);
 }
 
-/// Until it is so; false: not within a time that is a hang.
+/// Waits until the condition holds. Returns false after 30 s, which counts as a hang.
 bool comes(const std::function<bool()>& so) {
   const auto deadline = std::chrono::steady_clock::now() + 30s;
   while (!so()) {
@@ -56,7 +57,7 @@ bool comes(const std::function<bool()>& so) {
 
 class Extend : public testing::Test {
  protected:
-  /// Runs a line into film().
+  /// Runs this line into the file film().
   std::unique_ptr<TestPipeline> make(const Simulator& simulator, const std::string& line) {
     auto run = std::make_unique<TestPipeline>(line + " ! filesink location=" + film());
     run->use(simulator, shares_cache);
@@ -72,7 +73,7 @@ class Extend : public testing::Test {
         "csv=p=0 " +
         film() + " | awk '{s+=$1} END {print s}'");
   }
-  /// A clip of that many frames, from that frame of testsrc2 on.
+  /// Makes a clip of this many frames of testsrc2, from the frame `first` on.
   std::string clip(const std::string& name, int first, int frames, const std::string& how = "",
                    const std::string& size = "320x180") {
     const auto seconds = [](int count) { return std::to_string(count / 24.0); };
@@ -84,7 +85,7 @@ class Extend : public testing::Test {
               " -c:a aac -ac 2 " + directory_.file(name) + " 2>&1");
     return directory_.file(name);
   }
-  /// The checksums of the pictures.
+  /// Returns the checksums of the file's pictures.
   static std::string pictures(const std::string& file) {
     return output_of("ffmpeg -v error -i " + file +
                      " -map 0:v:0 -f framemd5 - | grep -v '^#' | awk -F, '{print $6}'");
@@ -98,7 +99,7 @@ struct Decoded {
   std::vector<Seen> audio;
 };
 
-/// What a decoder makes of a line.
+/// Decodes the output of this line, and returns what the sinks saw.
 Decoded decode(const Simulator* simulator, const std::string& line) {
   TestPipeline run(line +
                    " d. ! video/x-raw ! queue max-size-bytes=0 max-size-time=0 ! fakesink "
@@ -113,7 +114,8 @@ Decoded decode(const Simulator* simulator, const std::string& line) {
   return {run.seen("video"), run.seen("audio")};
 }
 
-/// Steps of exactly one frame, and sound without a break, from 0 to the end.
+/// Expects that each video buffer lasts exactly one frame, and that the sound has no gap from 0 to
+/// the end.
 void expect_seamless(const Decoded& seen, std::size_t frames) {
   ASSERT_EQ(seen.video.size(), frames);
   for (std::size_t i = 0; i < frames; ++i) {
@@ -135,12 +137,13 @@ void expect_seamless(const Decoded& seen, std::size_t frames) {
 TEST_F(Extend, RealClipsMakeAFilmExactToTheFrameAndTheSample) {
   const auto a = clip_path("veo31-dialogue.mp4");
   const auto b = clip_path("veo30-dialogue.mp4");
-  if (!a || !b) GTEST_SKIP() << "veo31-dialogue.mp4 and veo30-dialogue.mp4 are not here";
+  if (!a || !b) GTEST_SKIP() << "veo31-dialogue.mp4 and veo30-dialogue.mp4 are missing";
   const auto simulator =
       Simulator::start({"--generation-time", "0s", "--clip", *a, "--clip", *b, "--clip", *b});
   const auto run = make(simulator, three);
   ASSERT_FALSE(run->failure()) << run->failure()->text;
-  // The last two are one clip: it is not longer than its parent, and does not contain it.
+  // The last two clips are the same file. A clip that is no longer than its parent cannot contain
+  // the parent, so it is appended.
   EXPECT_THAT(run->joins(), ElementsAre("append 0", "append 0"));
   EXPECT_EQ(pictures(film()), pictures(*a) + pictures(*b) + pictures(*b));
   EXPECT_EQ(samples(), "1152000\n");
@@ -175,7 +178,8 @@ struct Delivery {
 };
 class ExtendDelivery : public Extend, public testing::WithParamInterface<Delivery> {};
 
-// Encoded anew: the pictures are the same, and no byte is.
+// The simulator encodes the delivered film anew: it shows the same pictures, but no byte is the
+// same.
 TEST_P(ExtendDelivery, GivesTheFilmOnce) {
   const auto simulator = quick({"--extend", GetParam().extend});
   const auto run = make(simulator, three);
@@ -211,8 +215,8 @@ TEST_F(Extend, ADeliveryOfTheSameBytesGivesTheFilmOnce) {
 
 struct Ambiguous {
   const char* name;
-  int first;   // frame of the continuation
-  int frames;  // of it; the parent has 48, from 0 on
+  int first;   // the continuation's first frame in testsrc2
+  int frames;  // the continuation's length; the parent has the frames 0 to 47
 };
 class ExtendAmbiguous : public Extend, public testing::WithParamInterface<Ambiguous> {};
 
@@ -259,9 +263,10 @@ TEST_F(Extend, AppendShowsTheParentWhileItsContinuationIsGenerated) {
   EXPECT_NE(simulator.state().at("tasks").at(1).at("status"), "completed");
   const auto began = std::chrono::steady_clock::now();
   run.stop();
-  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s) << "a wait that is not cancelled";
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s) << "stopping waited for the task";
   EXPECT_FALSE(run.seen("video").empty());
-  // What goes on beside playback is told by `veo-task` alone.
+  // The generation goes on beside playback, so it is reported by `veo-task` messages, not by
+  // PROGRESS.
   for (const auto& one : run.progress()) EXPECT_NE(one.type, "canceled");
 }
 
@@ -272,7 +277,7 @@ TEST_F(Extend, RequestsLeaveWhileTheParentIsHeldUp) {
       "veoextend prompt=C join=append ! identity ! fakesink");
   run.use(simulator);
   run.start(GST_STATE_PAUSED);
-  // The sink holds the first buffer, and with it all that comes after.
+  // The sink is paused: it blocks on the first buffer, and holds up all data behind it.
   EXPECT_TRUE(comes([&] {
     const auto tasks = simulator.state().at("tasks");
     return tasks.size() == 3 && tasks.at(2).at("status") == "completed";
@@ -318,10 +323,10 @@ TEST_F(Extend, AStreamWithoutATaskIsAnErrorAndCostsNothing) {
   EXPECT_EQ(simulator.state().at("submissions"), 0);
 }
 
-TEST_F(Extend, AContinuationThatDoesNotFitLeavesTheParentWhole) {
+TEST_F(Extend, AContinuationThatDoesNotFitLeavesTheParentComplete) {
   const auto parent = clip("a.mp4", 0, 48);
   const auto other = clip("b.mp4", 0, 24, "", "640x360");
-  // The step after it has been submitted by then, and is not waited for.
+  // The third step has been submitted by the time of the error. The film does not wait for it.
   const auto simulator = Simulator::start(
       {"--generation-time", "0s", "--clip", parent, "--clip", other, "--fault", "task:slow=1h@3"});
   const auto run = make(simulator, "veosrc prompt=A ! veoextend prompt=B ! veoextend prompt=C");
@@ -334,8 +339,9 @@ TEST_F(Extend, AContinuationThatDoesNotFitLeavesTheParentWhole) {
   EXPECT_EQ(pictures(film()), pictures(parent));
 }
 
-// The end of a step can be told by one thread while another tells what its film consists of.
-TEST_F(Extend, AFailedParentIsFailedWhateverElseWasTold) {
+// One thread can report the end of a step while another thread reports the steps of the film. Here
+// `completed` follows `failed` for the same parent.
+TEST_F(Extend, AFailedParentStaysFailed) {
   const auto simulator = quick({"--fault", "task:slow=1h@2"});
   ASSERT_FALSE(make(simulator, "veosrc prompt=A")->failure());
   const auto parent = directory_.file("parent.mp4");
@@ -364,7 +370,7 @@ TEST_F(Extend, AFailedParentIsFailedWhateverElseWasTold) {
   const std::string bytes(std::istreambuf_iterator<char>(file), {});
   ASSERT_EQ(gst_pad_push(source.get(), gst_buffer_new_memdup(bytes.data(), bytes.size())),
             GST_FLOW_OK);
-  // It has begun with the parent by then.
+  // When the second task exists, the film has begun with the parent.
   ASSERT_TRUE(comes([&] { return simulator.state().at("tasks").size() == 2; }));
   tell("failed", "of", "a film that could not be made");
   tell("completed", "steps", id + ":0:64");
@@ -375,7 +381,7 @@ TEST_F(Extend, AFailedParentIsFailedWhateverElseWasTold) {
   EXPECT_EQ(numbers(), count_to(64));
 }
 
-/// Stands in for what is upstream of veoextend: a task's file, pushed by a thread of its own.
+/// Stands in for the elements upstream of veoextend: pushes a task's file from a thread of its own.
 class Upstream {
  public:
   Upstream(GstElement* extend, const std::string& file)
@@ -402,7 +408,8 @@ class Upstream {
   }
   bool push(GstEvent* event) { return gst_pad_push_event(pad_.get(), event) != FALSE; }
 
-  /// Pushes the file from there to its end, and EOS; ends early where a push is not OK.
+  /// Pushes the file from the offset `from` to its end, and then EOS. Stops early if a push does
+  /// not return OK.
   void start(std::size_t from, bool has_offsets) {
     join();
     pushed_ = 0;
@@ -425,7 +432,7 @@ class Upstream {
       is_over_ = true;
     });
   }
-  /// What the last push came back with.
+  /// Waits for the thread. Returns the result of the last push.
   GstFlowReturn join() {
     if (thread_.joinable()) thread_.join();
     return flow_;
@@ -443,15 +450,16 @@ class Upstream {
   std::atomic<bool> is_over_ = false;
 };
 
-/// Downstream takes nothing until let_go(), so that the parent's bytes wait in veoextend.
+/// Downstream takes no data until let_go(), so that the parent's bytes wait in veoextend.
 class ExtendFlush : public Extend {
  protected:
-  static constexpr std::size_t window = 1U << 20U;  // what is held of them at least
+  static constexpr std::size_t window = 1U << 20U;  // veoextend holds at least this many bytes
 
   void SetUp() override {
     parent_ = clip("a.mp4", 0, 96, "-qp 1 -g 1 -movflags faststart", "640x360");
     more_ = clip("b.mp4", 96, 24, "", "640x360");
-    // The film's first fragment, and what is held: the rest waits.
+    // Downstream holds the film's first fragment, and veoextend holds a window. The parent is
+    // larger than both, so upstream has to wait.
     ASSERT_GT(std::filesystem::file_size(parent_), 2 * window);
     simulator_.emplace(
         Simulator::start({"--generation-time", "0s", "--clip", parent_, "--clip", more_}));
@@ -484,7 +492,7 @@ class ExtendFlush : public Extend {
   }
   void flush() {
     EXPECT_TRUE(upstream_->push(gst_event_new_flush_start()));
-    ASSERT_TRUE(comes([&] { return upstream_->is_over(); })) << "upstream's thread is held";
+    ASSERT_TRUE(comes([&] { return upstream_->is_over(); })) << "upstream's thread is stuck";
     EXPECT_EQ(upstream_->join(), GST_FLOW_FLUSHING);
     EXPECT_TRUE(upstream_->push(gst_event_new_flush_stop(TRUE)));
   }
@@ -514,8 +522,9 @@ class ExtendFlush : public Extend {
   std::unique_ptr<Upstream> upstream_;
 };
 
-// A seek by another branch of a tee, for instance, and some more.
-TEST_F(ExtendFlush, EachByteIsTakenOnceWhereverItBeginsAgain) {
+// A seek on another branch of a tee makes upstream begin anew, for example. Here upstream begins at
+// several offsets, with and without offsets in its buffers.
+TEST_F(ExtendFlush, EachByteIsUsedOnceWhereverUpstreamBeginsAgain) {
   ASSERT_NO_FATAL_FAILURE(flush());
   for (const std::size_t from : {0UL, 500'001UL, 1'000'000UL}) {
     for (const bool has_offsets : {true, false}) {
@@ -555,7 +564,7 @@ TEST_F(ExtendFlush, ASeekOfAnotherBranchIsNotHeldUp) {
                                    GST_SEEK_FLAG_FLUSH, 0);
   });
   const bool has_returned = seek.wait_for(30s) == std::future_status::ready;
-  EXPECT_TRUE(has_returned) << "it waits for the film";
+  EXPECT_TRUE(has_returned) << "the seek waits for the film";
   gst_pad_remove_probe(src.get(), probe);
   EXPECT_TRUE(seek.get());
   ASSERT_TRUE(run.next(GST_MESSAGE_EOS));
@@ -586,10 +595,11 @@ TEST_F(ExtendFlush, ASeekOfTheFilmIsRefusedAndChangesNothing) {
   expect_film();
 }
 
-TEST_F(Extend, ABrokenContinuationLeavesTheParentWholeAndEnds) {
+TEST_F(Extend, ABrokenContinuationLeavesTheParentCompleteAndEnds) {
   const auto parent = clip("a.mp4", 0, 48);
   const auto more = clip("b.mp4", 48, 48);
-  // The last picture, by its offset (ISO/IEC 14496-12, 8.6.1.3), is shown two days later.
+  // Damage the composition offset (ISO/IEC 14496-12, 8.6.1.3) of the last picture, so that the
+  // picture is shown two days later.
   std::fstream file(more, std::ios::in | std::ios::out | std::ios::binary);
   std::string bytes(std::istreambuf_iterator<char>(file), {});
   const auto table = bytes.find("ctts");
@@ -608,7 +618,7 @@ TEST_F(Extend, ABrokenContinuationLeavesTheParentWholeAndEnds) {
   EXPECT_EQ(run->failure()->details.at("task-id"),
             simulator.state().at("tasks").at(1).at("id").get<std::string>());
   EXPECT_THAT(run->failure()->text, HasSubstr("timestamps are damaged"));
-  // All pictures of both but the last one of the second.
+  // The film begins with all pictures of the parent, and is not much larger than the two clips.
   const auto whole = pictures(parent);
   EXPECT_EQ(pictures(film()).substr(0, whole.size()), whole);
   EXPECT_LT(std::filesystem::file_size(film()),
@@ -629,7 +639,7 @@ TEST_F(Extend, ARunThatCannotBeginLeavesNothing) {
       EXPECT_EQ(gst_element_set_state(extend.get(), GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
       gst_pad_set_activatemode_function(pad.get(), activate);
     }
-    // It begins once that is over.
+    // After the failed state change the element can start normally. Half of the runs do so.
     if (i % 2 == 0) {
       EXPECT_NE(gst_element_set_state(extend.get(), GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
     }
@@ -654,7 +664,7 @@ TEST_F(Extend, AWaitIsEndedAHundredTimes) {
 
 class ExtendFailure : public Extend, public testing::WithParamInterface<std::string> {};
 
-TEST_P(ExtendFailure, LeavesTheStepsBeforeItWholeAndGoesOnAnotherTime) {
+TEST_P(ExtendFailure, LeavesTheStepsBeforeItCompleteAndCanBeContinuedLater) {
   const auto simulator = quick({"--fault", "task:failed*1@3"});
   const auto join = " join=" + GetParam();
   const auto line = "veosrc prompt=A ! veoextend prompt=B" + join +
@@ -667,7 +677,7 @@ TEST_P(ExtendFailure, LeavesTheStepsBeforeItWholeAndGoesOnAnotherTime) {
   EXPECT_THAT(run->failure()->text, HasSubstr("Step 3 of the film failed"));
   EXPECT_EQ(numbers(), count_to(128));
 
-  // In another process: within this one, the failure stays.
+  // The second run is another process, because within one process a failed task stays failed.
   const auto again =
       output_of("VEO_API_URL=" + simulator.api_url() + " VEO_API_KEY=" + simulator.key() +
                 " VEO_LEDGER=" + simulator.ledger() + " VEO_CACHE_DIR=" + simulator.cache() +
@@ -702,7 +712,7 @@ TEST_F(Extend, ADryRunSendsNothing) {
   EXPECT_TRUE(simulator.log().empty());
 }
 
-TEST_F(Extend, TheUpstreamTasksIdIsSentAndTheTasksOwnIsPaidFor) {
+TEST_F(Extend, TheUpstreamIdIsSentAndTheRequestStaysTheSame) {
   auto simulator = quick({"--fault", "query:upstream-id"});
   ASSERT_FALSE(make(simulator, "veosrc prompt=A ! veoextend prompt=B")->failure());
   const std::string id = simulator.state().at("tasks").at(0).at("id");
@@ -712,7 +722,7 @@ TEST_F(Extend, TheUpstreamTasksIdIsSentAndTheTasksOwnIsPaidFor) {
         sent || entry.at("body").get<std::string>().find("\"upstream-" + id) != std::string::npos;
   }
   EXPECT_TRUE(sent);
-  // Nobody is asked for that id in another run, and the request is the same.
+  // The second run sends no query for that id, but its request must be equal to the first one.
   ASSERT_FALSE(make(simulator, "veosrc prompt=A ! veoextend prompt=B")->failure());
   EXPECT_EQ(simulator.state().at("charges"), 2);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// One intent, one charge: by the simulator's own count, whatever is done to the elements.
+// One intent costs one charge, whatever is done to the elements. The simulator counts the charges.
 #include <gmock/gmock.h>
 #include <gst/pbutils/pbutils.h>
 #include <gtest/gtest.h>
@@ -40,7 +40,7 @@ struct Outcome {
   [[nodiscard]] std::string code() const { return failure ? failure->details.at("code") : ""; }
 };
 
-/// Runs `veosrc PROPERTIES` to its end, in a pipeline of its own.
+/// Runs `veosrc PROPERTIES` to its end in a pipeline of its own.
 Outcome play(const Simulator& simulator, const std::string& properties) {
   TestPipeline run("veosrc name=src " + properties + " ! fakesink name=sink sync=false");
   run.use(simulator, shares_cache);
@@ -61,7 +61,7 @@ std::string clip_of(const Simulator& simulator) {
   return "";
 }
 
-TEST(Money, TheSameLineAgainPlaysTheClipThatIsHere) {
+TEST(Money, TheSameLineAgainPlaysTheKeptClip) {
   const auto simulator = quick();
   const auto first = play(simulator, "prompt=x");
   ASSERT_FALSE(first.failure) << first.failure->text;
@@ -72,20 +72,21 @@ TEST(Money, TheSameLineAgainPlaysTheClipThatIsHere) {
   ASSERT_FALSE(again.failure) << again.failure->text;
   EXPECT_EQ(again.bytes, first.bytes);
   EXPECT_EQ(simulator.state().at("charges"), 1);
-  EXPECT_EQ(simulator.state().at("queries"), state.at("queries")) << "nobody had to be asked";
+  EXPECT_EQ(simulator.state().at("queries"), state.at("queries")) << "a query was sent";
   EXPECT_EQ(simulator.state().at("file_requests"), state.at("file_requests"));
 
-  // What is in the cache is the original.
+  // The cache holds the original file.
   const std::string sha256 = state.at("tasks").at(0).at("sha256");
   EXPECT_EQ(sha256_of_file(clip_of(simulator)), sha256);
 }
 
-TEST(Money, WhatIsHereIsPlayedWithoutAServiceAKeyOrARule) {
+TEST(Money, AKeptClipIsPlayedWithoutAServiceAKeyOrARule) {
   auto simulator = quick();
   const auto first = play(simulator, "prompt=x");
   ASSERT_FALSE(first.failure);
   simulator.stop();
-  // Too dear now, and no key: neither matters for what is paid.
+  // The service is down, the price exceeds the limit, and no key is set. A paid clip plays all the
+  // same.
   TestPipeline run("veosrc name=src prompt=x max-credits=1 ! fakesink name=sink sync=false");
   run.use(simulator, shares_cache);
   g_object_set(run.element("src").get(), "api-key", nullptr, nullptr);
@@ -142,7 +143,7 @@ TEST(Money, ASignedImageUrlIsWarnedOf) {
   ASSERT_FALSE(run.failure) << run.failure->text;
   ASSERT_EQ(run.warnings.size(), 1U);
   EXPECT_THAT(run.warnings[0], HasSubstr("request-id"));
-  // The ledger keeps no signature.
+  // The ledger does not contain the URL's signature.
   EXPECT_EQ(output_of("grep -c secret " + simulator.ledger() + " " + simulator.ledger() + "-wal"),
             simulator.ledger() + ":0\n" + simulator.ledger() + "-wal:0\n");
 }
@@ -175,7 +176,7 @@ TEST(Money, TheTaskOfAnUnknownSubmissionCanBeNamed) {
   EXPECT_EQ(play(simulator, "prompt=x").code(), "submit-unknown");
   const std::string id = simulator.state().at("tasks").at(0).at("id");
   EXPECT_FALSE(play(simulator, "prompt=x task-id=" + id).failure);
-  // From then on the line alone finds it.
+  // After that the same line without `task-id` finds the task.
   EXPECT_FALSE(play(simulator, "prompt=x").failure);
   EXPECT_EQ(charges(simulator), 1);
   EXPECT_EQ(submissions(simulator), 1);
@@ -221,7 +222,7 @@ TEST(Money, ADamagedClipIsFetchedAgainAndNotGeneratedAgain) {
   std::filesystem::remove(path);
   EXPECT_EQ(play(simulator, "prompt=x").bytes, first.bytes);
   EXPECT_EQ(charges(simulator), 1);
-  EXPECT_EQ(simulator.state().at("queries"), queries) << "the recorded URL is still good";
+  EXPECT_EQ(simulator.state().at("queries"), queries) << "the recorded URL is still valid";
 }
 
 TEST(Money, AUrlThatIsRefusedIsAskedForAnew) {
@@ -229,7 +230,7 @@ TEST(Money, AUrlThatIsRefusedIsAskedForAnew) {
   const auto first = play(simulator, "prompt=x");
   std::filesystem::remove(clip_of(simulator));
   const int queries = simulator.state().at("queries");
-  // A URL whose time has run out, as any request for it shows.
+  // The host refuses the URL, as hosts do after a URL has expired.
   execute(simulator.ledger(), "UPDATE submission SET url = url || '.gone'");
   const auto again = play(simulator, "prompt=x");
   ASSERT_FALSE(again.failure) << again.failure->text;
@@ -268,7 +269,7 @@ TEST(Money, ATaskThatTheServiceForgotIsNotSubmittedAgain) {
     }
   }
   simulator.set_faults({"query:error=task_not_found"});
-  // Long enough ago for the service to know it.
+  // The task is old enough that the service must know the task.
   execute(simulator.ledger(), "UPDATE submission SET accepted_at = accepted_at - 61000");
   const auto gone = play(simulator, "prompt=x");
   EXPECT_EQ(gone.code(), "task-not-found");
@@ -282,20 +283,20 @@ TEST(Money, ADryRunSaysWhetherItWouldReuse) {
   const auto before = play(simulator, "prompt=x dry-run=true");
   ASSERT_FALSE(before.failure);
   EXPECT_EQ(before.tasks, std::vector<std::string>{"none 40"});
-  EXPECT_FALSE(std::filesystem::exists(simulator.ledger())) << "a dry run leaves no row";
+  EXPECT_FALSE(std::filesystem::exists(simulator.ledger())) << "the dry run made a ledger";
   EXPECT_FALSE(play(simulator, "prompt=x").failure);
   const auto after = play(simulator, "prompt=x dry-run=true");
   EXPECT_EQ(after.tasks, std::vector<std::string>{"none 40 reused"});
 }
 
-TEST(Money, BudgetsAreOfRollingDays) {
+TEST(Money, ADailyBudgetLimitsTheSpending) {
   const auto simulator = quick();
   const Environment budget("VEO_DAILY_BUDGET", "60");
   EXPECT_FALSE(play(simulator, "prompt=x").failure);
   const auto over = play(simulator, "prompt=y");
   EXPECT_EQ(over.code(), "budget-exceeded");
   EXPECT_THAT(over.failure->text, HasSubstr("40 are spent"));
-  EXPECT_FALSE(play(simulator, "prompt=x").failure) << "what is paid can be played";
+  EXPECT_FALSE(play(simulator, "prompt=x").failure) << "a paid clip can be played";
   EXPECT_FALSE(play(simulator, "prompt=y mode=lite").failure);
   EXPECT_EQ(charges(simulator), 2);
   const Environment unreadable("VEO_DAILY_BUDGET", "1e3");
@@ -303,7 +304,7 @@ TEST(Money, BudgetsAreOfRollingDays) {
   EXPECT_EQ(submissions(simulator), 2);
 }
 
-// --- One charge, whatever is done ---
+// --- Each intent is charged once, whatever is done ---
 
 TEST(OneCharge, ThroughAThousandCyclesFromReadyToPaused) {
   const auto simulator = Simulator::start({"--generation-time", "1s", "--frames", "24"});
@@ -365,11 +366,12 @@ TEST(OneCharge, OfManyElementsAtOnce) {
     EXPECT_EQ(run->bytes("sink"), runs.front()->bytes("sink"));
   }
   EXPECT_EQ(submissions(simulator), 1);
-  // One job polls and one download runs, for all.
+  // All elements share one job, which polls, and one download.
   EXPECT_LT(simulator.state().at("file_requests"), 4);
 }
 
-/// Players that make their own sources, and some of them several in a row.
+/// Players that make their sources themselves. Some of them make several sources one after the
+/// other.
 class Shape : public testing::TestWithParam<const char*> {
  protected:
   Shape()
@@ -399,7 +401,8 @@ TEST_P(Shape, PaysOnce) {
   EXPECT_EQ(charges(simulator_), 1);
 }
 
-// Without the flag soft-volume: playsink leaks the element that it makes for it, whatever it plays.
+// The lines leave out the flag soft-volume, because playsink always leaks the element that it makes
+// for this flag.
 INSTANTIATE_TEST_SUITE_P(
     Players, Shape,
     testing::Values(
@@ -437,7 +440,7 @@ TEST_F(Uris, NothingIsSpentWithoutABudgetOfTheirOwn) {
 
 TEST_F(Uris, TheirBudgetCountsWhatUrisSpent) {
   const Environment budget("VEO_URI_BUDGET", "60");
-  EXPECT_FALSE(play(simulator_, "prompt=other").failure) << "not by URI: does not count";
+  EXPECT_FALSE(play(simulator_, "prompt=other").failure) << "it counts only URIs";
   for (const char* line : {"uridecodebin uri=veo:clip?prompt=x ! fakesink",
                            "uridecodebin uri=veo:clip?prompt=y ! fakesink"}) {
     TestPipeline run(line);
@@ -480,7 +483,7 @@ TEST_F(Uris, TheRequestIsWhatTheUriSays) {
                             {"watermark", "w"}}));
 }
 
-TEST_F(Uris, WhatIsNotForThemIsRefused) {
+TEST_F(Uris, AnInvalidUriOrParameterIsRefused) {
   const Environment budget("VEO_URI_BUDGET", "1000");
   for (const char* uri : {"veo:clip?prompt=x&api-url=http://127.0.0.1:1/v1",
                           "veo:clip?prompt=x&api-key=sk-x",

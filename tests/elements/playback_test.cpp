@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What comes out is what filesrc gives on the same file: frame for frame, buffer for buffer, byte
-// for byte.
+// Compares veosrc with filesrc on the same file: frame by frame, buffer by buffer, byte by byte.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -41,10 +40,10 @@ std::vector<std::string> box_types(const Bytes& file) {
 
 const char* const source_line = "veosrc name=src prompt=\"a dog in a park\"";
 
-/// A clip to play: one of the real files, or the simulator's own in some layout.
+/// A clip to play: a real file, or the simulator's own clip in one of its layouts.
 struct Clip {
   std::string name;
-  std::vector<std::string> simulator;  ///< arguments that serve it
+  std::vector<std::string> simulator;  ///< arguments that make the simulator serve the clip
 };
 void PrintTo(const Clip& clip, std::ostream* out) { *out << clip.name; }
 
@@ -56,14 +55,14 @@ class Playback : public testing::TestWithParam<Clip> {
       if (argument != "CLIP") continue;
       const auto path = clip_path(GetParam().name + ".mp4");
       if (!path)
-        GTEST_SKIP() << GetParam().name << ".mp4 is not here (VEO_TEST_CLIPS names its folder)";
+        GTEST_SKIP() << GetParam().name << ".mp4 is missing (VEO_TEST_CLIPS names its folder)";
       argument = *path;
     }
     arguments.insert(arguments.end(), {"--generation-time", "100ms"});
     simulator_ = std::make_unique<Simulator>(Simulator::start(arguments));
   }
 
-  /// The delivered file, as the service has it.
+  /// Downloads the file as the service delivers it, and returns its path.
   std::string original() {
     TestPipeline run(std::string(source_line) +
                      " layout=original ! filesink name=sink location=" + path_);
@@ -129,16 +128,17 @@ TEST_P(Playback, StreamableHasMoovFirstAndOriginalIsBitExact) {
   auto delivered_types = box_types(delivered);
   if (std::find(delivered_types.begin(), delivered_types.end(), "moov") <
       std::find(delivered_types.begin(), delivered_types.end(), "mdat")) {
-    EXPECT_EQ(streamed, delivered) << "nothing to change: passed through";
+    EXPECT_EQ(streamed, delivered) << "a file that needs no change was changed";
   }
   if (const auto real = clip_path(GetParam().name + ".mp4")) {
-    EXPECT_EQ(delivered, read_file(*real)) << "layout=original is the file itself";
+    EXPECT_EQ(delivered, read_file(*real)) << "layout=original changed the file";
   }
 }
 
 TEST_P(Playback, FfmpegDecodesAllOfItFromAPipe) {
   const auto file = original();
-  // Frames and samples that FFmpeg decodes from stdin, against those it decodes from the file.
+  // Compare the frames and samples that FFmpeg decodes from stdin with those that FFmpeg decodes
+  // from the file.
   const std::string launch = "gst-launch-1.0 -q veosrc task-id=" + task_id_ +
                              " api-url=" + simulator_->api_url() + " api-key=" + simulator_->key() +
                              " ! fdsink fd=1";
@@ -151,7 +151,7 @@ TEST_P(Playback, FfmpegDecodesAllOfItFromAPipe) {
   unsigned frames = 0;
   std::uint64_t samples = 0;
   for (std::string line; std::getline(lines, line);) {
-    // stream, dts, pts, duration, size, hash
+    // The fields are: stream, dts, pts, duration, size, hash.
     std::istringstream fields(line);
     std::string stream, dts, pts, duration;
     std::getline(fields, stream, ',');
@@ -185,7 +185,7 @@ TEST(Playback, TellsItsProgressAndItsTask) {
   run.use(simulator);
   run.watch("video");
   run.start();
-  // The application can see the task before it has ended.
+  // The application can read the task from the properties before the clip has ended.
   ASSERT_TRUE(run.next(GST_MESSAGE_ASYNC_DONE));
   ASSERT_FALSE(run.failure()) << run.failure()->text;
   const auto src = run.element("src");
@@ -194,7 +194,7 @@ TEST(Playback, TellsItsProgressAndItsTask) {
   GstStructure* stats = nullptr;
   g_object_get(src.get(), "task-id", &id, "status", &status, "stats", &stats, nullptr);
   EXPECT_EQ(id, simulator.state().at("tasks").at(0).at("id").get<std::string>());
-  EXPECT_EQ(status, 3);  // completed
+  EXPECT_EQ(status, 3);  // the value of `completed`
   guint credits = 0;
   guint polls = 0;
   EXPECT_TRUE(gst_structure_get_uint(stats, "credits", &credits));
@@ -218,7 +218,7 @@ TEST(Playback, TellsItsProgressAndItsTask) {
   EXPECT_EQ(simulator.state().at("charges"), 1);
 }
 
-TEST(Playback, TheTaskGoesAheadOfTheFirstBufferAsAStickyEventAndAsATag) {
+TEST(Playback, AStickyEventAndATagNameTheTaskBeforeTheFirstBuffer) {
   const auto simulator = Simulator::start({"--generation-time", "50ms", "--frames", "24"});
   TestPipeline run(std::string(source_line) +
                    " prompt-tag=true ! queue ! identity ! fakesink name=sink");
@@ -274,7 +274,7 @@ TEST(Playback, IsKeptAndDecodedAtOnce) {
                    " t. ! queue ! decodebin ! video/x-raw ! fakesink name=video sync=false");
   run.use(simulator);
   run.watch("video");
-  ASSERT_TRUE(run.finish()) << "the two branches wait for each other";
+  ASSERT_TRUE(run.finish()) << "the two branches block each other";
   ASSERT_FALSE(run.failure()) << run.failure()->text;
   EXPECT_EQ(run.seen("video").size(), 24U);
   EXPECT_EQ(box_types(read_file(directory.file("clip.mp4"))).back(), "mdat");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The action signals `prepare` and `abandon`: paid once, whatever becomes of the element.
+// Tests of the action signals `prepare` and `abandon`: a prepared task is paid once, whatever
+// happens to the element.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -28,7 +29,7 @@ bool prepare(GstElement* src) {
 
 void abandon(GstElement* src) { g_signal_emit_by_name(src, "abandon"); }
 
-/// Until `veo-task` tells this status; false: an error, or 60 s.
+/// Waits until a `veo-task` message tells this status. Returns false on an error or after 60 s.
 bool wait_for(TestPipeline& pipeline, const std::string& status) {
   while (const auto message = pipeline.next(GST_MESSAGE_ELEMENT)) {
     if (GST_MESSAGE_TYPE(message.get()) != GST_MESSAGE_ELEMENT) return false;
@@ -38,7 +39,7 @@ bool wait_for(TestPipeline& pipeline, const std::string& status) {
   return false;
 }
 
-/// Clips in the cache; waits until there are so many, within 10 s.
+/// Waits until the cache holds this many clips. Returns false after 10 s.
 bool are_kept(const Simulator& simulator, long count) {
   for (const auto end = std::chrono::steady_clock::now() + 10s;
        std::chrono::steady_clock::now() < end; std::this_thread::yield()) {
@@ -74,7 +75,7 @@ TEST(Prepare, SubmitsAndFetchesAndIsPlayedFromTheCache) {
   g_object_get(src.get(), "task-id", &id, nullptr);
   EXPECT_EQ(simulator.state().at("tasks").at(0).at("id"), id);
   g_free(id);
-  EXPECT_THAT(pipeline.progress(), IsEmpty()) << "an open PROGRESS holds playback up";
+  EXPECT_THAT(pipeline.progress(), IsEmpty()) << "an open PROGRESS would hold up playback";
   EXPECT_THAT(pipeline.tasks(), Contains(HasSubstr("40")).Times(testing::Ge(2)));
 
   const auto before = requests(simulator, "files", "GET");
@@ -112,7 +113,7 @@ TEST_P(PreparedIsPaidOnce, ThroughStatesAndRepetition) {
 }
 INSTANTIATE_TEST_SUITE_P(Reuse, PreparedIsPaidOnce, testing::Bool());
 
-// What was prepared and dropped is not lost: another element joins it.
+// A prepared task whose element is gone is not lost: an element with the same request joins it.
 TEST(Prepare, ManyThatAreDroppedArePaidOnceEach) {
   constexpr int count = 20;
   const auto simulator =
@@ -127,7 +128,8 @@ TEST(Prepare, ManyThatAreDroppedArePaidOnceEach) {
   for (int i = 0; i < count; ++i) {
     const auto pipeline = make(i);
     ASSERT_TRUE(prepare(pipeline->element("src").get()));
-    // Half are dropped wherever they are.
+    // Every second element waits until its task is accepted. The other elements go away in any
+    // state of the submission.
     if (i % 2 == 0) {
       ASSERT_TRUE(wait_for(*pipeline, "pending"));
     }
@@ -159,7 +161,7 @@ TEST(Prepare, AWarningTellsWhatFailed) {
   EXPECT_FALSE(pipeline.failure());
 }
 
-TEST(Prepare, WhatCannotBeUsedIsRefusedAndNothingIsSent) {
+TEST(Prepare, InvalidSettingsGiveAWarningAndNothingIsSent) {
   const auto simulator = Simulator::start({});
   TestPipeline pipeline(line);
   pipeline.use(simulator);
@@ -171,7 +173,7 @@ TEST(Prepare, WhatCannotBeUsedIsRefusedAndNothingIsSent) {
 
   g_object_set(src.get(), "task-id", nullptr, nullptr);
   gst_util_set_object_arg(G_OBJECT(src.get()), "generation-type", "reference");
-  ASSERT_TRUE(prepare(src.get())) << "it may have been paid under other rules";
+  ASSERT_TRUE(prepare(src.get())) << "the task may have been paid for under other rules";
   ASSERT_TRUE(pipeline.next(GST_MESSAGE_WARNING));
   EXPECT_THAT(pipeline.warnings(), Contains(HasSubstr("reference-needs-images")));
   EXPECT_EQ(requests(simulator, "api", "POST"), 0);
@@ -203,7 +205,7 @@ TEST(Abandon, EndsTheWaitAtOnceAndTheTaskIsJoinedLater) {
   EXPECT_EQ(charges(simulator), 1);
 }
 
-TEST(Abandon, LetsGoOfWhatWasPrepared) {
+TEST(Abandon, LetsGoOfAPreparedTask) {
   const auto simulator = Simulator::start({"--generation-time", "300ms", "--frames", "24"});
   TestPipeline pipeline(line);
   pipeline.use(simulator);
@@ -212,7 +214,7 @@ TEST(Abandon, LetsGoOfWhatWasPrepared) {
   ASSERT_TRUE(wait_for(pipeline, "pending"));
   abandon(src.get());
   abandon(src.get());
-  // It can still be played, and then waits for its task as if it had never been prepared.
+  // The element can still be played: it joins its task like an element that was never prepared.
   pipeline.watch("sink");
   pipeline.start();
   ASSERT_TRUE(pipeline.finish());

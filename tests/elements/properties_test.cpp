@@ -24,11 +24,12 @@ std::string read(GstElement* element, const char* name) {
   return text ? text.get() : "NULL";
 }
 
-/// DESIGN §3's table: name, and the default as gst-inspect-1.0 reads it from an instance.
+/// The contract's table of properties (DESIGN §3): each name, and the default that gst-inspect-1.0
+/// reads from an instance.
 struct Row {
   const char* name;
   const char* initial;
-  const char* set;  ///< a value in gst-launch-1.0's spelling, which must read back
+  const char* set;  ///< a value in gst-launch-1.0's spelling; reading gives it back
 };
 const Row rows[] = {
     {"prompt", "NULL", "dog"},

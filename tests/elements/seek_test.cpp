@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Byte seeks, while the file downloads and after.
+// Byte seeks, during the download and after it.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace {
 
 struct Link {
   std::vector<std::string> arguments;
-  const char* cache_size = "";  ///< empty: as much as there is
+  const char* cache_size = "";  ///< VEO_CACHE_SIZE; empty for no limit
 };
 
 class Seek : public testing::TestWithParam<Link> {};
@@ -49,7 +49,7 @@ TEST_P(Seek, EveryPlaceReadsAsInOnePass) {
                                         static_cast<gint64>(offset)));
     ASSERT_TRUE(run.next(GST_MESSAGE_ASYNC_DONE));
     ASSERT_FALSE(run.failure()) << run.failure()->text;
-    // Prerolled again: the sink holds the first buffer from there.
+    // The pipeline has prerolled again: the sink holds the first buffer from the new position.
     const auto& bytes = run.bytes("sink");
     ASSERT_GT(bytes.size(), before);
     EXPECT_TRUE(std::equal(bytes.begin() + static_cast<std::ptrdiff_t>(before), bytes.end(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What goes over the wire, to whom, and what does not.
+// Tests what veosrc sends, to whom, and what it never sends or logs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,7 +19,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
 
-/// API.md's own bodies, and the properties that must give them.
+/// API.md's example bodies, and the properties that must produce them.
 struct Example {
   const char* name;
   const char* properties;
@@ -110,7 +110,7 @@ TEST(Submission, AnExtensionsBodyIsTheExamples) {
             {"input", {{"prompt", "继续这个场景,镜头缓慢拉远"}, {"extend_task_id", parent}}}}));
 }
 
-TEST(Submission, WhatIsNotSetIsNotSent) {
+TEST(Submission, APropertyThatIsNotSetIsNotSent) {
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
   TestPipeline run("veosrc name=src prompt=x ! fakesink");
   run.use(simulator);
@@ -180,8 +180,8 @@ TEST(Submission, TheKeyIsInNoLogAndNoDotFile) {
         simulator.api_url() + " ! fakesink 2>&1");
   };
   const auto log = run("VEO_API_URL=" + simulator.api_url() + " VEO_API_KEY=sk-very-secret-7f3a");
-  EXPECT_THAT(log, HasSubstr("veosrc")) << "the log is there";
-  EXPECT_GT(log.size(), 100'000U) << "and it is the whole log";
+  EXPECT_THAT(log, HasSubstr("veosrc")) << "the log exists";
+  EXPECT_GT(log.size(), 100'000U) << "the log is complete";
   EXPECT_THAT(log, Not(HasSubstr("very-secret")));
   unsigned dots = 0;
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {

@@ -38,8 +38,8 @@ std::string sha256_of(const GstMapInfo& map) {
 struct TestPipeline::Watch {
   std::mutex mutex;
   std::vector<Seen> seen;           // guarded by mutex
-  std::vector<std::uint8_t> bytes;  // guarded by mutex; of byte streams alone
-  GstSegment segment;               // the streaming thread's
+  std::vector<std::uint8_t> bytes;  // guarded by mutex; only for byte streams
+  GstSegment segment;               // used only by the streaming thread
 
   static GstPadProbeReturn probe(GstPad* pad, GstPadProbeInfo* info, gpointer self) {
     static_cast<Watch*>(self)->look(pad, info);
@@ -78,12 +78,12 @@ TestPipeline::TestPipeline(const std::string& line) {
   const std::unique_ptr<GError, decltype(&g_error_free)> owned(error, g_error_free);
   if (error != nullptr) ADD_FAILURE() << line << ": " << error->message;
   if (!GST_IS_PIPELINE(pipeline_.get())) {
-    // A lone element: a pipeline around it.
+    // The line was a single element: put it into a pipeline.
     auto* pipeline = gst_pipeline_new(nullptr);
     gst_bin_add(GST_BIN(pipeline), pipeline_.release());
     pipeline_.reset(pipeline);
   }
-  // What is posted on the way to NULL is kept too.
+  // Keep the messages that elements post on the way to NULL.
   gst_pipeline_set_auto_flush_bus(GST_PIPELINE(pipeline_.get()), FALSE);
   bus_.reset(gst_pipeline_get_bus(GST_PIPELINE(pipeline_.get())));
 }
@@ -207,7 +207,7 @@ MessagePtr TestPipeline::next(GstMessageType type) {
                         std::chrono::duration_cast<std::chrono::nanoseconds>(left).count())));
     if (!message) return nullptr;
     note(message.get());
-    // Not as a mask: the extended types are numbers that share its bits.
+    // Compare the type as a number, not as a mask: the extended types share bits with the others.
     const auto got = GST_MESSAGE_TYPE(message.get());
     if (got == type || got == GST_MESSAGE_ERROR || got == GST_MESSAGE_EOS) return message;
   }
@@ -251,13 +251,14 @@ void execute(const std::string& ledger, const char* sql) {
 
 namespace {
 
-/// When all is over, GStreamer's leaks tracer names the objects that are still alive.
+/// Checks at the end of the program, with GStreamer's leaks tracer, that no object is still alive.
 class NoLeaks : public testing::Environment {
  public:
   void TearDown() override {
     gst_debug_set_threshold_for_name("GST_TRACER", GST_LEVEL_TRACE);
     gst_debug_remove_log_function(nullptr);
-    // The function itself: its macro compares it with a pointer to data, which C++ does not allow.
+    // Call the function, not its macro: the macro compares a function pointer with a data pointer,
+    // which C++ forbids.
     (gst_debug_add_log_function)(&NoLeaks::log, this, nullptr);
     gst_debug_set_active(TRUE);
     gst_deinit();
@@ -276,7 +277,8 @@ class NoLeaks : public testing::Environment {
   std::string alive_;
 };
 
-/// Where elements that no test points elsewhere keep their record: not the user's own.
+/// Gives elements that no test points elsewhere a ledger of their own, so that they leave the
+/// user's ledger alone.
 class Home : public testing::Environment {
  public:
   Home() {
@@ -298,7 +300,7 @@ class Home : public testing::Environment {
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   gst_init(&argc, &argv);
-  testing::AddGlobalTestEnvironment(new Home);  // gtest deletes it, and the next
+  testing::AddGlobalTestEnvironment(new Home);  // gtest deletes both environments
   testing::AddGlobalTestEnvironment(new NoLeaks);
   return RUN_ALL_TESTS();
 }

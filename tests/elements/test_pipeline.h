@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Runs a pipeline to its end, and keeps what came out and what was said on the way.
+// Runs a pipeline to its end, and keeps its output and its messages.
 #pragma once
 
 #include <gst/gst.h>
@@ -29,12 +29,12 @@ struct MessageUnref {
 };
 using MessagePtr = std::unique_ptr<GstMessage, MessageUnref>;
 
-/// What a sink saw of one buffer.
+/// One buffer, as a sink saw it.
 struct Seen {
   GstClockTime running_time = GST_CLOCK_TIME_NONE;
   GstClockTime duration = GST_CLOCK_TIME_NONE;
   gsize size = 0;
-  bool discont = false;  ///< not counted on a stream's first buffer
+  bool discont = false;  ///< false for the first buffer of a stream
   std::string sha256;
   bool operator==(const Seen&) const = default;
 };
@@ -51,10 +51,11 @@ struct Failure {
   int code = 0;
   std::string text;
   std::string debug;
-  std::map<std::string, std::string> details;  ///< of the structure `veo-error`
+  std::map<std::string, std::string> details;  ///< the fields of the structure `veo-error`
 };
 
-/// A pipeline from a gst-launch line. Elements named in it can be reached by name.
+/// A pipeline that is made from a gst-launch line. The line's named elements can be reached by
+/// name.
 class TestPipeline {
  public:
   explicit TestPipeline(const std::string& line);
@@ -64,17 +65,17 @@ class TestPipeline {
 
   [[nodiscard]] GstElement* pipeline() const { return pipeline_.get(); }
   [[nodiscard]] GstPtr<GstElement> element(const char* name) const;
-  /// Points each veosrc and veoextend to the simulator, with the key and the record kept beside it,
-  /// and polls fast. Unless `shares_cache`, no other pipeline's clips are there: each byte has to
-  /// be fetched.
+  /// Points each veosrc and veoextend to the simulator, with its key, and with the ledger that lies
+  /// beside it, and makes them poll fast. Unless `shares_cache` is set, the pipeline has a cache of
+  /// its own and downloads each byte itself.
   void use(const Simulator& simulator, bool shares_cache = false);
-  /// Keeps what arrives at the sink of that name.
+  /// Keeps what arrives at the sink with this name.
   void watch(const char* sink);
 
   void start(GstState state = GST_STATE_PLAYING);
-  /// To EOS or ERROR, whichever comes; false: neither within 60 s, which is a hang.
+  /// Runs to EOS or ERROR. Returns false if neither comes within 60 s, which counts as a hang.
   [[nodiscard]] bool finish();
-  /// The next message of that type (or ERROR, or EOS); null after 60 s.
+  /// Returns the next message of this type, or ERROR, or EOS. Returns null after 60 s.
   [[nodiscard]] MessagePtr next(GstMessageType type);
   void stop();
 
@@ -82,9 +83,9 @@ class TestPipeline {
   [[nodiscard]] const std::vector<std::uint8_t>& bytes(const std::string& sink) const;
   [[nodiscard]] const std::vector<Progress>& progress() const { return progress_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
-  /// `veo-task` element messages, as text: status, credits, and `reused` where it is.
+  /// The `veo-task` element messages as text: status, credits, and `reused` if the message has it.
   [[nodiscard]] const std::vector<std::string>& tasks() const { return tasks_; }
-  /// `veo-join` element messages, as text: `join` and `contained-steps`.
+  /// The `veo-join` element messages as text: `join` and `contained-steps`.
   [[nodiscard]] const std::vector<std::string>& joins() const { return joins_; }
   [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
   [[nodiscard]] bool eos() const { return eos_; }
@@ -105,10 +106,10 @@ class TestPipeline {
   bool eos_ = false;
 };
 
-/// The line that decodes into the sinks `video` and `audio`.
+/// Returns a line that decodes the source into the sinks `video` and `audio`.
 std::string decode_line(const std::string& source);
 
-/// As by hand, while nobody uses the ledger.
+/// Executes SQL on the ledger, as a user could by hand while no program uses it.
 void execute(const std::string& ledger, const char* sql);
 
 }  // namespace veo::test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Many tasks that wait in one process: few connections, one speed.
+// Many waiting tasks in one process share few connections and one speed of requests.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-/// So many sources, each with a request of its own, in one pipeline.
+/// Makes a pipeline of `count` sources, each with a request of its own.
 std::unique_ptr<TestPipeline> many(unsigned count, const Simulator& simulator) {
   std::string line;
   for (unsigned i = 0; i < count; ++i) {
@@ -53,7 +53,7 @@ TEST(Waiting, ManyTasksShareAFewConnections) {
   EXPECT_TRUE(pipeline->eos());
   EXPECT_EQ(simulator.state().at("tasks").size(), 60U);
   const auto log = to_the_api(simulator);
-  // Each submission has a connection of its own; the polls share what there is.
+  // Each submission has a connection of its own. The polls share the open connections.
   EXPECT_EQ(connections(log, "POST"), 60U);
   EXPECT_LE(connections(log, "GET"), 12U);
 }
@@ -63,7 +63,7 @@ TEST(Waiting, A429ToOneHoldsAllForAsLongAsItSays) {
       Simulator::start({"--generation-time", "5s", "--frames", "2", "--credits", "100000"});
   const auto pipeline = many(10, simulator);
   pipeline->start();
-  // All are submitted, and are being asked about five times a second.
+  // All tasks are submitted, and the jobs poll about five times a second.
   while (connections(to_the_api(simulator), "GET") == 0) ASSERT_FALSE(pipeline->failure());
   simulator.set_faults({"query:error=rate_limit_exceeded,retry-after=2*1"});
   ASSERT_TRUE(pipeline->finish());
@@ -78,13 +78,14 @@ TEST(Waiting, A429ToOneHoldsAllForAsLongAsItSays) {
     }
   }
   ASSERT_TRUE(limited);
-  // What was under way at that moment, six at most, is answered at once; then there is silence.
+  // At most six requests are under way at the time of the 429. These are answered within 0.2 s.
+  // After that no request follows for two seconds.
   std::erase_if(after, [&](double time) { return time < *limited + 0.2; });
   ASSERT_FALSE(after.empty());
   EXPECT_GE(after.front(), *limited + 1.99);
 }
 
-TEST(Waiting, AServiceThatAllowsLittleIsAskedLittle) {
+TEST(Waiting, AServiceWithALowRateLimitGetsFewRequests) {
   const auto simulator = Simulator::start(
       {"--generation-time", "1s", "--frames", "2", "--credits", "100000", "--rate-limit", "20/s"});
   const auto pipeline = many(40, simulator);
