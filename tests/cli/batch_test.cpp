@@ -25,7 +25,7 @@ void write(const Shell& shell, const std::string& name, const std::string& text)
   std::ofstream(shell.file(name), std::ios::binary) << text;
 }
 
-/// The last entry of each request.
+/// Returns the last entry of each request in the manifest.
 std::map<std::string, json> manifest(const Shell& shell, const std::string& directory) {
   std::map<std::string, json> entries;
   for (auto& entry : json_lines(shell.contents(directory + "/manifest.jsonl"))) {
@@ -35,8 +35,8 @@ std::map<std::string, json> manifest(const Shell& shell, const std::string& dire
   return entries;
 }
 
-/// Each completed entry is a file with the bytes of a task of its own, with its prompt. Returns
-/// their number.
+/// Checks that each completed entry has a task of its own with the same prompt, and a file with
+/// that task's bytes. Returns the number of completed entries.
 std::size_t check_results(const Simulator& simulator, const Shell& shell,
                           const std::string& directory) {
   std::map<std::string, json> tasks;
@@ -55,7 +55,7 @@ std::size_t check_results(const Simulator& simulator, const Shell& shell,
   return seen.size();
 }
 
-TEST(Batch, MakesWhatItsLinesSay) {
+TEST(Batch, MakesAFileForEachLine) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   write(shell, "shots.jsonl",
@@ -121,7 +121,7 @@ TEST(Batch, TellsEachMistakeByItsLineBeforeAnythingIsSent) {
         "shots.jsonl:12: there is no member \"reuse\"", "shots.jsonl:13: it is no JSON"}) {
     EXPECT_THAT(ended.errors, HasSubstr(mistake));
   }
-  // What the rules refuse, where all can be read.
+  // Every line can be read, but the second one breaks a rule of the catalog.
   write(shell, "shots.jsonl", "{\"prompt\": \"a dog\"}\n{\"prompt\": \"a dog\", \"seed\": 5}\n");
   const auto refused = shell.veo({"batch", "shots.jsonl", "--yes"});
   EXPECT_EQ(refused.exit_code, 2) << refused;
@@ -148,7 +148,7 @@ TEST(Batch, AsksBeforeItPays) {
   EXPECT_EQ(simulator.state().at("connections").at("api").at("total"), 0);
 
   EXPECT_EQ(shell.veo({"batch", "shots.jsonl", "--yes", "--max-credits=80"}).exit_code, 0);
-  // Nothing is left to pay, and so to ask.
+  // Everything is paid, so the command does not ask.
   const auto again = shell.veo({"batch", "shots.jsonl", "-o", "other", "--json"});
   EXPECT_EQ(again.exit_code, 0) << again;
   EXPECT_EQ(last_event(again.output, "batch").at("credits"), 0);
@@ -156,14 +156,15 @@ TEST(Batch, AsksBeforeItPays) {
   EXPECT_EQ(simulator.state().at("charges"), 2);
 }
 
-TEST(Batch, MeansTheSameWhereverItsLinesAre) {
+TEST(Batch, ALineMeansTheSameAtAnyPlaceInTheFile) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   const std::string dog = "{\"prompt\": \"a dog\"}\n";
   write(shell, "shots.jsonl", dog + dog + dog);
   ASSERT_EQ(shell.veo({"batch", "shots.jsonl", "--yes"}).exit_code, 0);
   EXPECT_EQ(simulator.state().at("charges"), 3);
-  // Others before and between them, a default that is spelt out, and a take by its number.
+  // Put other lines before and between the paid ones, spell out a default, and name a take by its
+  // number.
   write(shell, "shots.jsonl",
         "{\"prompt\": \"a cat\"}\n" + dog +
             "{\"mode\": \"fast\", \"prompt\": \"a dog\"}\n{\"prompt\": \"a bird\"}\n"
@@ -172,7 +173,7 @@ TEST(Batch, MeansTheSameWhereverItsLinesAre) {
   EXPECT_EQ(again.exit_code, 0) << again;
   EXPECT_EQ(simulator.state().at("charges"), 5);
   EXPECT_EQ(check_results(simulator, shell, "shots"), 5U);
-  // As a single request, it is the first take.
+  // A single request is the same intent as the first take in the batch.
   ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
   EXPECT_EQ(simulator.state().at("charges"), 5);
 }
@@ -191,7 +192,7 @@ TEST(Batch, GoesOnWhereOneFails) {
   EXPECT_EQ(simulator.state().at("charges"), 3);
 }
 
-TEST(Batch, StopsWhereTheMoneyEnds) {
+TEST(Batch, StopsWhenTheCreditsAreUsedUp) {
   const auto simulator = start_simulator("0s", {"--credits", "100"});
   const Shell shell(simulator);
   std::string lines;
@@ -206,7 +207,7 @@ TEST(Batch, StopsWhereTheMoneyEnds) {
   EXPECT_EQ(simulator.state().at("submissions"), 3);
 }
 
-TEST(Batch, HasItsDirectoryForItselfAndMendsItsManifest) {
+TEST(Batch, LocksItsDirectoryAndRepairsItsManifest) {
   const auto simulator = start_simulator("400ms");
   const Shell shell(simulator);
   write(shell, "shots.jsonl", "{\"prompt\": \"a dog\"}\n{\"prompt\": \"a cat\"}\n");
@@ -228,7 +229,7 @@ TEST(Batch, HasItsDirectoryForItselfAndMendsItsManifest) {
   EXPECT_EQ(again.exit_code, 0) << again;
   EXPECT_EQ(last_event(again.output, "batch").at("here"), 1);
   EXPECT_EQ(check_results(simulator, shell, "shots"), 2U);
-  // And where a file has gone, it comes back.
+  // A file that is missing is written again.
   for (const auto& [id, entry] : manifest(shell, "shots")) {
     fs::remove(shell.file("shots/" + entry.at("file").get<std::string>()));
   }
@@ -237,7 +238,7 @@ TEST(Batch, HasItsDirectoryForItselfAndMendsItsManifest) {
   EXPECT_EQ(simulator.state().at("charges"), 2);
 }
 
-TEST(Batch, LeavesWhatIsUnknownToTheUser) {
+TEST(Batch, LeavesAnUnknownSubmissionToTheUser) {
   const auto simulator = start_simulator("0s", {"--fault", "submit:lost-answer*2"});
   const Shell shell(simulator);
   write(shell, "shots.jsonl", "{\"prompt\": \"a dog\"}\n{\"prompt\": \"a cat\"}\n");
@@ -248,7 +249,7 @@ TEST(Batch, LeavesWhatIsUnknownToTheUser) {
   EXPECT_EQ(again.exit_code, 8) << again;
   EXPECT_EQ(last_event(again.output, "batch").at("credits"), 0);
   EXPECT_EQ(simulator.state().at("submissions"), 2);
-  // The first one's task is taken over, the second one's is given up.
+  // The user adopts the task of the first line, and submits the second line again.
   const auto task = simulator.state().at("tasks").at(0).at("id").get<std::string>();
   write(shell, "shots.jsonl",
         "{\"prompt\": \"a dog\", \"task-id\": \"" + task +
@@ -259,9 +260,9 @@ TEST(Batch, LeavesWhatIsUnknownToTheUser) {
   EXPECT_EQ(simulator.state().at("submissions"), 3);
 }
 
-// --- two hundred ---
+// --- Batches of two hundred requests ---
 
-/// Each tenth request goes wrong, in turns.
+/// Returns a fault for each tenth request, with the effects in turn.
 std::vector<std::string> tenths(const std::string& phase, const std::vector<std::string>& effects,
                                 unsigned up_to) {
   std::vector<std::string> faults;
@@ -271,8 +272,8 @@ std::vector<std::string> tenths(const std::string& phase, const std::vector<std:
   return faults;
 }
 
-/// SIGKILL, while no submission is without its answer: to die then would make it unknown, rightly
-/// (tests/money/crash_test.cpp).
+/// Kills the program while no submission waits for its answer. A kill during that wait rightly
+/// makes the submission unknown (tests/money/crash_test.cpp).
 void kill_between_submissions(const Program& program, const Shell& shell) {
   for (;;) {
     program.stop();
@@ -292,7 +293,7 @@ void make_two_hundred(const std::vector<std::string>& more_faults, std::size_t u
   auto simulator = start_simulator("50ms", {"--credits", "1000000"});
   simulator.set_faults(faults);
   const Shell shell(simulator);
-  // A hundred requests, each of them twice.
+  // A hundred different requests, each of them twice.
   std::string lines;
   for (int i = 0; i < 200; ++i) lines += "{\"prompt\": \"dog " + std::to_string(i % 100) + "\"}\n";
   write(shell, "dogs.jsonl", lines);
@@ -318,7 +319,8 @@ void make_two_hundred(const std::vector<std::string>& more_faults, std::size_t u
   EXPECT_EQ(simulator.state().at("charges"), 200);
   EXPECT_EQ(simulator.state().at("refunds"), 0);
 
-  // Exactly those whose answer was lost are listed, and stay so.
+  // The manifest lists exactly the submissions whose answer was lost, and a second run changes
+  // nothing.
   std::multiset<std::string> listed;
   for (const auto& [id, entry] : manifest(shell, "dogs")) {
     if (entry.at("status") == "submit-unknown") listed.insert(entry.at("prompt"));

@@ -63,7 +63,7 @@ TEST(Generate, SendsWhatItsFlagsSay) {
   FAIL() << "nothing was submitted";
 }
 
-TEST(Generate, TellsMachinesWhatHappens) {
+TEST(Generate, PrintsEventsAsJson) {
   const auto simulator = start_simulator("100ms");
   const Shell shell(simulator);
   const auto made = shell.veo({"generate", "a dog", "-o", "dog.mp4", "--json"});
@@ -88,7 +88,7 @@ TEST(Generate, TellsMachinesWhatHappens) {
   EXPECT_THAT(phases, ElementsAre("submit", "generate", "download"));
 }
 
-TEST(Generate, PricesWithoutAWord) {
+TEST(Generate, PrintsThePriceInADryRun) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   const auto priced =
@@ -108,7 +108,7 @@ TEST(Generate, AnotherTakeIsAnotherTask) {
   EXPECT_EQ(simulator.state().at("charges"), 3);
 }
 
-TEST(Extend, GivesTheContinuationAlone) {
+TEST(Extend, WritesOnlyTheContinuationWithClipOnly) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "1.mp4"}).exit_code, 0);
@@ -156,7 +156,7 @@ TEST(Task, IsPlayedByAPlayer) {
   EXPECT_EQ(failed.exit_code, 9) << failed;
 }
 
-TEST(Credits, AreTheServicesWord) {
+TEST(Credits, AreTheServicesAnswer) {
   const auto simulator = start_simulator("0s", {"--credits", "1234"});
   const Shell shell(simulator);
   EXPECT_EQ(shell.veo({"credits"}).output, "1234\n");

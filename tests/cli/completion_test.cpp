@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What shells offer, asked of the shells; and the man page, read by mandoc.
+// Asks the shells which completions they offer, and checks the man page with mandoc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +24,8 @@ const std::vector<std::string> commands{"batch",    "completion", "credits", "do
 
 class Completion : public testing::Test {
  protected:
-  /// What `shell` offers for the last of these words; without what it says of them.
+  /// Returns the completions that `shell` offers for the last of these words, without their
+  /// descriptions.
   [[nodiscard]] std::vector<std::string> offered(const std::string& shell,
                                                  const std::vector<std::string>& words) const {
     std::string line;
@@ -49,7 +50,7 @@ class Completion : public testing::Test {
   [[nodiscard]] std::string help(const std::string& command) const {
     return shell_.veo({command, "--help"}).output;
   }
-  /// All that `text` has of the form `--flag`.
+  /// Returns all words of the form `--flag` in `text`.
   static std::set<std::string> flags_in(const std::string& text) {
     std::set<std::string> flags;
     for (auto at = text.find("--"); at != std::string::npos; at = text.find("--", at)) {
@@ -75,7 +76,7 @@ TEST_F(Completion, OffersEachCommandAndEachOfItsFlags) {
       const auto options = offered(shell, {"veo", command, "--"});
       std::set<std::string> names;
       for (const auto& option : options) names.insert(option.substr(0, option.find('=')));
-      // Examples name flags as well, and --help is everywhere.
+      // The examples name other commands' flags, so leave them out. Each command has --help.
       const auto text = help(command);
       for (const auto& flag : flags_in(text.substr(0, text.find("Example")))) {
         EXPECT_THAT(names, Contains(flag)) << shell << ": veo " << command;

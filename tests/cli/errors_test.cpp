@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What goes wrong: the exit code, one message with a next step, no half file, and what was paid.
+// Checks of each error: the exit code, one message with a next step, no incomplete file, and the
+// charges.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -127,7 +128,7 @@ TEST(ServiceError, HasItsExitCode) {
       {"query:error=invalid_request", 2, "invalid-request", "unknown"},
       {"query:error=invalid_api_key", 3, "invalid-api-key", "unknown"},
       {"query:error=ip_not_allowed", 3, "ip-not-allowed", "unknown"},
-      // A task that is paid is asked for until its time is over, whatever --retries says.
+      // A paid task is polled until generation-timeout, whatever --retries says.
       {"query:error=rate_limit_exceeded", 6, "timeout", "unknown"},
       {"query:html", 6, "timeout", "unknown"},
       {"query:unknown-status", 6, "timeout", "unknown"},
@@ -153,7 +154,7 @@ TEST(ServiceError, HasItsExitCode) {
     EXPECT_EQ(error.at("charged"), refusal.charged);
     EXPECT_EQ(error.at("exit-code"), refusal.exit_code);
     EXPECT_THAT(shell.files(), IsEmpty());
-    // What is paid, or may be, comes with the way to it.
+    // If a task is or may be paid, the error tells how to get its clip.
     const bool is_safe = error.at("charged") == "unknown";
     EXPECT_EQ(error.contains("next"), is_safe) << ended;
     if (is_safe) {
@@ -201,7 +202,7 @@ TEST(ServiceError, OfAQuestionHasItsExitCodeToo) {
   EXPECT_EQ(simulator.state().at("submissions"), 0);
 }
 
-TEST(ServiceError, OfATaskThatTakesTooLong) {
+TEST(ServiceError, IsATimeoutForATaskThatTakesTooLong) {
   const auto simulator = start_simulator("60s");
   const Shell shell(simulator);
   const auto ended =
@@ -213,7 +214,7 @@ TEST(ServiceError, OfATaskThatTakesTooLong) {
   EXPECT_THAT(shell.files(), IsEmpty());
 }
 
-TEST(ServiceError, OfATaskThatIsNotThere) {
+TEST(ServiceError, IsTaskNotFoundForAnUnknownTask) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   const auto ended = shell.veo({"status", "no-such-task"});
@@ -231,7 +232,8 @@ TEST(SubmitUnknown, IsNeverRepeatedByItself) {
     EXPECT_THAT(ended.errors, HasSubstr("--on-unknown=resubmit"));
   }
   EXPECT_EQ(simulator.state().at("charges"), 1);
-  // The dashboard shows the task: from then on the line alone finds it.
+  // The user finds the task in the dashboard and names it once. After that the same line without
+  // `--task-id` finds the task.
   const auto id = simulator.state().at("tasks").at(0).at("id").get<std::string>();
   EXPECT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4", "--task-id=" + id}).exit_code, 0);
   EXPECT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
@@ -283,7 +285,8 @@ TEST(Interrupted, AtEachPhaseSaysHowToGoOnAndLeavesNoFile) {
   }
 }
 
-/// Where a connection is never made: the queue of those that nobody accepts is full.
+/// An address where no connection is ever established, because the queue of connections that wait
+/// to be accepted is full.
 class FullQueue {
  public:
   FullQueue() {
@@ -310,8 +313,8 @@ class FullQueue {
   std::string url_;
 };
 
-// The row says that it may have been sent, and nothing has: it is given back before the end.
-TEST(Interrupted, BeforeItLeftIsNotInDoubt) {
+// The ledger says `sending`, but no byte has left. The command must release the row before it ends.
+TEST(Interrupted, BeforeTheSubmissionLeftIsNotUnknown) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   const FullQueue nowhere;
@@ -350,7 +353,7 @@ TEST(Interrupted, AQuestionEndsAtOnce) {
   }
 }
 
-TEST(StandardOutput, ThatIsFullIsTold) {
+TEST(StandardOutput, ThatIsFullIsAnError) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
@@ -363,14 +366,14 @@ TEST(StandardOutput, ThatIsFullIsTold) {
   }
 }
 
-TEST(StandardOutput, ThatIsClosedIsNoOtherFile) {
+TEST(StandardOutput, ThatIsClosedIsNotReplacedByAnotherFile) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   const auto piped = shell.sh("veo generate 'a dog' -o - >&-");
   EXPECT_EQ(piped.exit_code, 9) << piped;
   EXPECT_THAT(piped.errors, HasSubstr("standard output"));
   EXPECT_EQ(simulator.state().at("submissions"), 0);
-  // All three: what is written to them is in no file of ours.
+  // With all three standard streams closed, the messages must not end up in one of our files.
   const auto closed = shell.sh("veo generate 'a dog' -o dog.mp4 --json <&- >&- 2>&-");
   EXPECT_EQ(closed.exit_code, 9) << closed;
   EXPECT_EQ(sha256(shell.contents("dog.mp4")), simulator.state().at("tasks").at(0).at("sha256"));
@@ -393,7 +396,7 @@ TEST(StandardOutput, WhoseReaderHasLeftEndsQuietly) {
   EXPECT_EQ(sha256(shell.contents("dog.mp4")), simulator.state().at("tasks").at(0).at("sha256"));
 }
 
-TEST(FullDisk, IsToldAndKeepsThePaidClip) {
+TEST(FullDisk, IsAnErrorThatKeepsThePaidClip) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   const auto ended = shell.veo({"generate", "a dog", "-o", "/dev/full", "--json"});
@@ -411,17 +414,17 @@ TEST(FullDisk, LeavesTheFileThatWasThere) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   std::ofstream(shell.file("dog.mp4")) << "an older dog";
-  // 20 kB are not enough for the clip; the cache is not asked to keep it either.
+  // 20 kB are too few for the clip, in the file and in the cache.
   const auto ended = shell.sh("ulimit -f 20; veo generate 'a dog' -o dog.mp4");
   EXPECT_EQ(ended.exit_code, 9) << ended;
   EXPECT_EQ(shell.contents("dog.mp4"), "an older dog");
   EXPECT_EQ(shell.files().size(), 1U);
 }
 
-TEST(FullDisk, OfTheRecordSendsNothing) {
+TEST(FullDisk, WithoutSpaceForTheLedgerSendsNothing) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
-  // The limit is for files: what is said goes into a pipe.
+  // The limit applies to files only, so the messages go into a pipe.
   const auto ended =
       shell.sh("set -o pipefail; (ulimit -f 0; veo generate 'a dog' -o dog.mp4) 2>&1 | cat");
   EXPECT_EQ(ended.exit_code, 9) << ended;

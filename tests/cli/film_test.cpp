@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Films from the shell: by `extend`, of what the service made, and by `join`, of files.
+// Films on the command line: `extend` continues a task, `join` joins files.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,7 +19,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// Clips of 64 frames, the shortest of whole AAC frames.
+/// Starts a simulator with clips of 64 frames. 64 is the smallest number of frames that fills AAC
+/// frames exactly.
 Simulator quick(std::vector<std::string> more = {}) {
   more.insert(more.end(), {"--generation-time", "0s", "--frames", "64"});
   return Simulator::start(more);
@@ -77,7 +78,7 @@ TEST_P(FilmDelivery, OfAChainHasEachFrameOnce) {
   EXPECT_EQ(joined.at("join"), kind == "continuation" ? "append" : "replace");
   EXPECT_EQ(joined.at("contained-steps"), kind == "continuation" ? 0 : kind == "parent" ? 1 : 2);
 
-  // The same line again, for nothing.
+  // The same line again makes the same film and pays nothing.
   const auto requests = simulator.state().at("file_requests");
   made = shell.veo({"extend", task_id(simulator, 1), "it sleeps", "-o", "again.mp4"});
   EXPECT_EQ(shell.contents("again.mp4"), shell.contents("abc.mp4")) << made;
@@ -88,7 +89,7 @@ TEST_P(FilmDelivery, OfAChainHasEachFrameOnce) {
 INSTANTIATE_TEST_SUITE_P(Kinds, FilmDelivery, testing::Values("continuation", "parent", "whole"),
                          [](const auto& row) { return std::string(row.param); });
 
-TEST_F(Film, IsAsTheUserSays) {
+TEST_F(Film, IsJoinedAsTheFlagSays) {
   const auto simulator = quick({"--extend", "whole"});
   const Shell shell(simulator);
   ASSERT_EQ(shell.veo({"generate", "a dog"}).exit_code, 0);
@@ -113,7 +114,7 @@ TEST_F(Film, IsPipedIntoFfmpeg) {
   EXPECT_THAT(ended.output, HasSubstr("0,        127,"));
 }
 
-TEST_F(Film, AppendedHasItsParentOutWhileTheContinuationIsGenerated) {
+TEST_F(Film, AppendedWritesTheParentWhileTheContinuationIsGenerated) {
   const auto simulator = quick({"--fault", "task:slow=1h*1@2"});
   const Shell shell(simulator);
   ASSERT_EQ(shell.veo({"generate", "a dog"}).exit_code, 0);

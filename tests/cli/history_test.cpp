@@ -37,8 +37,8 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-/// Three tasks with a known story: one whose clip is gone from the cache and its continuation,
-/// whose clip is here; one that failed, and one submission that nobody knows about.
+/// A ledger with four submissions: a task whose clip is no longer in the cache, its continuation
+/// whose clip is in the cache, a failed task, and a submission whose outcome is unknown.
 struct Story {
   Story() {
     EXPECT_EQ(shell.veo({"generate", wild_prompt, "--mode=lite", "-o", "1.mp4"}).exit_code, 0);
@@ -91,7 +91,7 @@ TEST(History, IsATableWithTotals) {
   EXPECT_THAT(lines[4], HasSubstr("  " + story.first +
                                   "  <script>alert(1)</script> & \"two\" 犬�[2J�31m �turned"));
   EXPECT_EQ(lines[5], "3 tasks, 60 credits, 40 of them in doubt, and 1 of unknown price.");
-  // Columns stand beneath their heads; numbers end where theirs does.
+  // Text columns begin below their heads, and numbers end below the end of their heads.
   for (const auto* const head : {"STATUS", "MODE", "TASK", "PROMPT"}) {
     const auto at = lines[0].find(head);
     for (int i = 1; i <= 4; ++i) EXPECT_EQ(lines[static_cast<std::size_t>(i)][at - 1], ' ') << head;
@@ -102,7 +102,7 @@ TEST(History, IsATableWithTotals) {
   EXPECT_EQ(lines[3].substr(end - 1, 2), " ?");
 }
 
-TEST(History, IsAnObjectALineForMachines) {
+TEST(History, PrintsOneJsonObjectPerLine) {
   const Story story;
   const auto asked = story.shell.veo({"history", "--json"});
   EXPECT_THAT(asked.errors, IsEmpty());
@@ -133,7 +133,7 @@ TEST(History, IsAnObjectALineForMachines) {
                                     {"credits", 60},
                                     {"unpriced", 1},
                                     {"in-doubt", 40}}));
-  // The key, and the videos' URLs, are secrets.
+  // The key and the URLs of the videos are secrets.
   EXPECT_THAT(asked.output, AllOf(Not(HasSubstr(story.simulator.key())),
                                   Not(HasSubstr(story.simulator.files_url()))));
 }
@@ -164,7 +164,7 @@ TEST(History, IsFiltered) {
   }
 }
 
-/// A connection of another program.
+/// Another program's connection to the ledger.
 class Database {
  public:
   explicit Database(const std::string& path) {
@@ -184,14 +184,15 @@ class Database {
   std::unique_ptr<sqlite3, Close> database_;
 };
 
-/// A ledger with `count` older tasks, and one of now.
+/// Makes a ledger with `count` old tasks and a new one.
 void fill(const Shell& shell, std::int64_t count) {
   ASSERT_EQ(shell.veo({"generate", "a cat", "-o", "1.mp4"}).exit_code, 0);
   Database(shell.ledger()).run("DELETE FROM submission; " + insert_tasks(count));
   ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "2.mp4"}).exit_code, 0);
 }
 
-// Of a child's memory a parent is told no less than its own, so that a small one has to ask.
+// Linux reports for a child at least the peak memory of its parent, so a small process has to start
+// the command.
 long peak_memory(const Shell& shell, const std::string& command) {
   const auto ended = shell.sh(
       "veo() { python3 -c 'import resource, subprocess, sys; subprocess.run(sys.argv[1:], "
@@ -202,9 +203,9 @@ long peak_memory(const Shell& shell, const std::string& command) {
   return std::atol(ended.errors.c_str());
 }
 
-TEST(History, OfManyRowsTakesTheMemoryOfWhatItShows) {
+TEST(History, TakesMemoryForTheShownRowsOnly) {
 #ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "AddressSanitizer takes memory of its own";
+  GTEST_SKIP() << "AddressSanitizer uses additional memory";
 #endif
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
@@ -224,7 +225,7 @@ TEST(History, OfManyRowsTakesTheMemoryOfWhatItShows) {
     EXPECT_EQ(lines[11], simulator.api_url() + ": 1 task, 40 credits.");
     EXPECT_EQ(lines[12], "https://api.example/v1: 9 tasks, 360 credits.");
   }
-  // Everything, a line at a time.
+  // All rows are written line by line.
   EXPECT_LT(peak_memory(shell, "veo history --json > all"), limit_kib);
   const auto all = lines_of(shell.contents("all"));
   ASSERT_EQ(all.size(), 200'003U);
@@ -244,7 +245,7 @@ TEST(History, CanBeLeftWhileTheLedgerIsLocked) {
   const Database other(shell.ledger());
   other.run("PRAGMA journal_mode = DELETE");
   other.run("BEGIN EXCLUSIVE");
-  // Whatever looks into it.
+  // Each command that reads the ledger.
   const std::vector<std::vector<std::string>> lines{
       {"history"},
       {"history", "--json"},
@@ -271,7 +272,7 @@ TEST(History, OfADamagedLedgerSaysSoAndNothingIsSubmitted) {
   {
     std::fstream file(shell.ledger(), std::ios::binary | std::ios::in | std::ios::out);
     const auto size = std::filesystem::file_size(shell.ledger());
-    file.seekp(4096);  // behind the page that says what the file is
+    file.seekp(4096);  // after the first page, which identifies the file
     file << std::string(size - 4096, '\xff');
   }
   for (const auto& line : std::vector<std::vector<std::string>>{
@@ -295,8 +296,8 @@ TEST(History, OfALedgerThatIsLockedAllTheTimeSaysSo) {
   EXPECT_THAT(ended.errors, HasSubstr("busy all the time"));
 }
 
-/// What a browser makes of `page.html` in `shell`, through history_probe.html: the light one, and
-/// the dark one.
+/// Shows `page.html` of `shell` in a browser, with the light and with the dark colours. Returns
+/// what history_probe.html saw in each.
 nlohmann::json look_at_page(const Shell& shell, std::string& console) {
   std::filesystem::copy_file(std::getenv("VEO_HISTORY_PROBE"), shell.file("probe.html"),
                              std::filesystem::copy_options::overwrite_existing);
@@ -314,19 +315,20 @@ nlohmann::json look_at_page(const Shell& shell, std::string& console) {
   return nlohmann::json::parse(seen.output.substr(from, end - from));
 }
 
-TEST(HistoryPage, IsWhatABrowserShows) {
+TEST(HistoryPage, ShowsTheHistoryInABrowser) {
   const Story story;
   const auto requests = story.simulator.log().size();
   const auto made = story.shell.veo({"history", "--html", "-o", "page.html"});
   ASSERT_EQ(made.exit_code, 0) << made;
   EXPECT_THAT(made.output, IsEmpty());
-  EXPECT_EQ(story.simulator.log().size(), requests) << "a page is made of what is here";
+  EXPECT_EQ(story.simulator.log().size(), requests) << "the page is made without the service";
 
   std::string console;
   const auto seen = look_at_page(story.shell, console);
   ASSERT_EQ(seen.size(), 2U) << console;
   const auto& page = seen.at(0);
-  // The probe's own line shows that the console is heard; the page has nothing to say.
+  // The probe's line shows that the test hears the console. The page itself must write nothing
+  // there.
   EXPECT_EQ(lines_of(console).size(), 1U) << console;
   EXPECT_THAT(console, HasSubstr("the probe has seen the page"));
   EXPECT_EQ(page.at("title"), "Videos made with veo");
@@ -345,7 +347,8 @@ TEST(HistoryPage, IsWhatABrowserShows) {
   EXPECT_EQ(clips[1].at("price"), "refunded");
   EXPECT_EQ(clips[3].at("placeholder"), "Not in the cache any more");
   EXPECT_EQ(clips[3].at("price"), "20 credits");
-  // As text: with its line's end, and without what would turn the page around.
+  // The prompt is shown as text. It keeps its line break, and loses the characters that would
+  // reverse the text's direction.
   EXPECT_EQ(clips[3].at("prompt"), "<script>alert(1)</script> & \"two\"\n犬�[2J�31m �turned");
 
   const auto& here = clips[2];

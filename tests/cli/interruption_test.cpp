@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Ctrl-C twice: whatever the command waits for, the second one ends it.
+// Ctrl-C twice: the second one ends the command, whatever the command waits for.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -18,7 +18,7 @@ namespace {
 
 using testing::HasSubstr;
 
-/// Whether the process has the signal in that set of /proc/PID/status: SigBlk, ShdPnd.
+/// Returns whether the process has the signal in this set of /proc/PID/status: SigBlk, ShdPnd.
 bool has_signal(const Program& program, const std::string& set, int signal) {
   std::ifstream status("/proc/" + std::to_string(program.pid()) + "/status");
   for (std::string line; std::getline(status, line);) {
@@ -28,7 +28,7 @@ bool has_signal(const Program& program, const std::string& set, int signal) {
   return false;
 }
 
-/// False: that did not come within 30 s.
+/// Waits until the condition holds. Returns false after 30 s.
 template <class Condition>
 bool wait_until(Condition is_met) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
@@ -39,7 +39,7 @@ bool wait_until(Condition is_met) {
   return true;
 }
 
-/// Whether a process is left that does anything. (As a zombie it waits for its parent.)
+/// Returns whether the process still runs. A zombie does not count: it only waits for its parent.
 bool is_left(pid_t pid) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
   std::string id;
@@ -50,8 +50,8 @@ bool is_left(pid_t pid) {
 
 class SecondSignal : public testing::TestWithParam<int> {
  protected:
-  /// Again and again, as an impatient user does: what comes within a moment of the first is one
-  /// request with it.
+  /// Sends the signal again and again, as an impatient user does. The command counts signals that
+  /// follow the first one within a moment as one request.
   static void signal_until_it_ends(const Program& program, int signal) {
     ASSERT_TRUE(wait_until([&] {
       program.kill(signal);
@@ -83,17 +83,17 @@ TEST_P(SecondSignal, EndsTheWaitForASubmissionsAnswer) {
   const Shell shell(simulator);
   Program running(shell.settings({"generate", "a dog", "-o", "dog.mp4"}));
   ASSERT_TRUE(wait_until([&] { return simulator.state().at("submissions") == 1; }));
-  // Twice at once, as timeout(1) does it, is one request.
+  // Two signals at once, as timeout(1) sends them, count as one request.
   running.kill(GetParam());
   running.kill(GetParam());
-  ASSERT_TRUE(running.wait_for("waiting up to 5 s")) << "as one signal does it";
+  ASSERT_TRUE(running.wait_for("waiting up to 5 s")) << "two signals at once count as one";
   signal_until_it_ends(running, GetParam());
   const auto ended = running.wait();
   EXPECT_EQ(ended.exit_code, 130) << ended;
   EXPECT_THAT(ended.errors, HasSubstr("Ended at once"));
   EXPECT_THAT(ended.errors, HasSubstr("may be accepted and paid"));
-  EXPECT_THAT(ended.errors, testing::Not(HasSubstr("no answer"))) << "it did not wait for 5 s";
-  // The next run knows of it, and pays nothing.
+  EXPECT_THAT(ended.errors, testing::Not(HasSubstr("no answer"))) << "it must not wait for 5 s";
+  // The next run finds the submission in the ledger, and pays nothing.
   const auto next = shell.veo({"generate", "a dog", "-o", "dog.mp4"});
   EXPECT_EQ(next.exit_code, 8) << next;
   EXPECT_EQ(simulator.state().at("submissions"), 1);
@@ -103,7 +103,7 @@ TEST_P(SecondSignal, EndsThePlayerToo) {
   const auto simulator = start_simulator("0s", {"--task-id", "T"});
   const Shell shell(simulator);
   ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
-  // It does not read, and heeds neither the end of its input nor a signal.
+  // The player reads nothing, and ignores the end of its input and the signals.
   Program running(shell.settings({"play", "T", "--player",
                                   "trap '' INT TERM HUP; echo $$ >player; sleep 1000 & echo $! "
                                   ">child; echo up >&2; wait; wait; "

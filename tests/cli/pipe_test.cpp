@@ -35,9 +35,9 @@ TEST(Pipe, CarriesTheVideoAloneAndJsonBesideIt) {
   EXPECT_EQ(last_event(ended.errors, "done").at("file"), "-");
 }
 
-// The first bytes are here before the last ones can be.
+// The test reads the first bytes while the simulator still withholds the last bytes.
 TEST(Pipe, StartsBeforeTheDownloadEnds) {
-  // Large enough for its moov to be fetched beside the rest, which stalls.
+  // The clip is so large that its moov is fetched beside the main download, which stalls.
   const auto simulator = Simulator::start(
       {"--generation-time", "0s", "--frames", "96", "--fault", "file:stall=60000*1"});
   const Shell shell(simulator);
@@ -62,7 +62,7 @@ TEST(Pipe, ThatIsClosedEndsQuietlyAndKeepsTheClip) {
       shell.sh("veo generate 'a dog' -o - -q | head -c 1000 >/dev/null; exit ${PIPESTATUS[0]}");
   EXPECT_EQ(ended.exit_code, 0) << ended;
   EXPECT_THAT(ended.errors, IsEmpty());
-  // From the cache: nothing is fetched again.
+  // The second run reads the clip from the cache, and requests no file.
   const auto requests = simulator.state().at("file_requests");
   EXPECT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
   EXPECT_EQ(simulator.state().at("file_requests"), requests);

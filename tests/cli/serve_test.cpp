@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// `veo serve`, as players and as strangers meet it.
+// `veo serve` with players, and with requests that it must refuse.
 #include <gmock/gmock.h>
 #include <gst/gst.h>
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ class Serve : public testing::Test {
  protected:
   Serve() : simulator_(Simulator::start({"--generation-time", "0s", "--frames", "96"})) {}
 
-  /// Starts it, with `environment` and arguments, and waits for its address.
+  /// Starts `veo serve` with this environment and these arguments, and waits for its address.
   void serve(std::map<std::string, std::string> environment = {},
              const std::vector<std::string>& more = {}) {
     std::vector<std::string> arguments{"serve"};
@@ -38,17 +38,17 @@ class Serve : public testing::Test {
     ASSERT_THAT(url_, EndsWith("/\n"));
     url_.pop_back();
   }
-  /// Ends it as its user does.
+  /// Interrupts the server, as its user does.
   Program::Ended end() {
     running_->kill(SIGINT);
     return running_->wait();
   }
-  /// A clip that is in the record, and its file with moov first.
+  /// Generates a clip, and writes its file with moov first to dog.mp4. Returns the task id.
   std::string make_clip() {
     EXPECT_EQ(shell_.sh("veo generate 'a dog' -o - -q > dog.mp4").exit_code, 0);
     return simulator_.state().at("tasks").at(0).at("id");
   }
-  /// What curl says of it: the status first.
+  /// Requests something with curl. Returns the status first, and then the head of the answer.
   [[nodiscard]] Program::Ended curl(const std::string& arguments) const {
     return shell_.sh("curl -s -D head -o body -w '%{http_code}' " + arguments + "; cat head");
   }
@@ -67,7 +67,7 @@ TEST_F(Serve, PlaysATaskInFfmpeg) {
   const auto seen = shell_.sh("ffmpeg -v error -i " + url_ + "task/" + id + md5);
   EXPECT_EQ(seen.output, shell_.sh("ffmpeg -v error -i dog.mp4" + md5).output) << seen;
   EXPECT_THAT(seen.output, HasSubstr("0,         95,"));
-  // It seeks.
+  // FFmpeg can seek in the served clip.
   const auto from = shell_.sh("ffmpeg -v error -ss 2 -i " + url_ + "task/" + id + md5);
   EXPECT_EQ(from.output, shell_.sh("ffmpeg -v error -ss 2 -i dog.mp4" + md5).output) << from;
   EXPECT_EQ(end().exit_code, 0);
@@ -79,7 +79,7 @@ struct Shown {
   std::string sha256;
 };
 
-/// The picture that a source shows after a seek.
+/// Returns the picture that the source shows after a seek.
 Shown picture_at(const std::string& source, GstClockTime time) {
   std::unique_ptr<GstElement, decltype(&gst_object_unref)> pipeline(
       gst_parse_launch((source + " ! decodebin ! video/x-raw ! fakesink name=sink sync=false "
@@ -117,7 +117,7 @@ Shown picture_at(const std::string& source, GstClockTime time) {
   return shown;
 }
 
-TEST_F(Serve, IsSoughtInBySouphttpsrc) {
+TEST_F(Serve, LetsSouphttpsrcSeek) {
   const auto id = make_clip();
   serve();
   gst_init(nullptr, nullptr);
@@ -148,12 +148,12 @@ TEST_F(Serve, SpendsAsFarAsTheBudgetOfUrisGoes) {
   EXPECT_EQ(simulator_.state().at("charges"), 1);
 }
 
-TEST_F(Serve, RefusesAUriWithoutAnEnd) {
+TEST_F(Serve, RefusesAUriThatIsTooLong) {
   serve({{"VEO_URI_BUDGET", "40"}});
   EXPECT_THAT(curl(url_ + "clip?prompt=x&image-urls=" + std::string(28'000, 'a')).output,
               Not(StartsWith("2")));
   EXPECT_EQ(simulator_.state().at("charges"), 0);
-  EXPECT_EQ(end().exit_code, 0) << "it serves on until it is told to end";
+  EXPECT_EQ(end().exit_code, 0) << "the server goes on until it is interrupted";
 }
 
 TEST_F(Serve, SpendsNothingWithoutABudget) {
@@ -209,7 +209,8 @@ TEST_F(Serve, AnswersRangesAsRfc9110Says) {
   EXPECT_EQ(simulator_.state().at("charges"), 1);
 }
 
-// Another user of the machine, a page in the browser, a name that was rebound to loopback.
+// Requests from another user of the machine, from a web page in a browser, and through a name that
+// was rebound to loopback.
 TEST_F(Serve, RefusesStrangersAndSpendsNothing) {
   serve({{"VEO_URI_BUDGET", "400"}}, {"--token", "a-secret-of-enough-letters"});
   EXPECT_THAT(url_, HasSubstr("/a-secret-of-enough-letters/"));

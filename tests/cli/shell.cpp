@@ -54,8 +54,9 @@ std::string Shell::contents(const std::string& name) const {
 }
 
 int Shell::recorded(const std::string& state) const {
-  // A copy, without the index of the WAL: a commit that is on the disk counts, as it does for
-  // whoever comes after a kill, also if its writer was stopped before it could say so.
+  // Read a copy without the index of the WAL: SQLite then counts each commit that is on the disk,
+  // as the next process does after a kill, even if the writer was stopped before it could update
+  // the index.
   const TemporaryDirectory directory;
   const auto copy = directory.file("ledger.db");
   std::error_code none;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// `veo` as a user of its own runs it, against a simulator.
+// Runs `veo` against a simulator, with a home, a ledger and a cache of its own.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -17,20 +17,22 @@ class Shell {
  public:
   explicit Shell(const Simulator& simulator);
 
-  /// `veo` with these arguments, in a directory of its own. It can be changed before it starts.
+  /// Returns what starts `veo` with these arguments in the home directory. A test can change it
+  /// before the start.
   [[nodiscard]] Program::Settings settings(const std::vector<std::string>& args) const;
   [[nodiscard]] Program::Ended veo(const std::vector<std::string>& args) const;
-  /// A line for bash, in which `veo` is the program.
+  /// Returns what runs this line in bash, where `veo` is the program.
   [[nodiscard]] Program::Settings script(const std::string& line) const;
   [[nodiscard]] Program::Ended sh(const std::string& line) const;
 
   [[nodiscard]] std::string file(const std::string& name) const { return home_.file(name); }
-  /// Where its record of paid work is, or is to be.
+  /// The path of the ledger, which may not exist yet.
   [[nodiscard]] std::string ledger() const { return state_.file("ledger.db"); }
-  /// How many submissions are recorded in that state; -1: it cannot be told just now.
+  /// Returns the number of rows of the ledger in this state, or -1 if the ledger cannot be read
+  /// now.
   [[nodiscard]] int recorded(const std::string& state) const;
   [[nodiscard]] std::string contents(const std::string& name) const;
-  /// The names in its directory.
+  /// Returns the names of the files in the home directory.
   [[nodiscard]] std::vector<std::string> files() const;
 
  private:
@@ -40,14 +42,14 @@ class Shell {
   std::string key_;
 };
 
-/// One object for each line. Throws where one is no JSON.
+/// Parses one JSON object for each line. Throws if a line is not JSON.
 std::vector<nlohmann::json> json_lines(const std::string& text);
-/// The last of that `event`; null: none.
+/// Returns the last object with this `event`, or null if there is none.
 nlohmann::json last_event(const std::string& text, const std::string& event);
 
-/// A clip that costs the simulator nothing to serve, made once.
+/// Returns the path of a small clip that is made once, so that the simulator need not encode one.
 const std::string& small_clip();
-/// Tasks that are completed after `generation_time`, with that clip.
+/// Starts a simulator that completes tasks after `generation_time`, with that clip.
 Simulator start_simulator(const std::string& generation_time,
                           const std::vector<std::string>& more = {});
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A task id is the service's word, and may be anything: what the real commands make of it.
+// The service chooses a task id, which may contain any character. These tests pass odd ids through
+// each command.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -36,7 +37,8 @@ class TaskId : public testing::TestWithParam<Id> {
  protected:
   TaskId() { fs::create_directory(shell_.file("home")); }
 
-  /// `veo` in a directory within the directory, so that what leaves it is seen.
+  /// Runs `veo` in a directory inside the test's directory, so that a file outside of it is
+  /// noticed.
   [[nodiscard]] Program::Ended veo(const std::vector<std::string>& args) const {
     auto settings = shell_.settings(args);
     settings.directory = shell_.file("home");
@@ -56,7 +58,7 @@ class TaskId : public testing::TestWithParam<Id> {
     std::sort(names.begin(), names.end());
     return names;
   }
-  /// What an element that reads the clip writes.
+  /// Runs gst-launch-1.0, which writes what an element reads from the clip.
   [[nodiscard]] Program::Ended launch(const std::vector<std::string>& args) const {
     auto settings = shell_.settings({});
     settings.args = {"/usr/bin/gst-launch-1.0", "-q"};
@@ -70,7 +72,7 @@ class TaskId : public testing::TestWithParam<Id> {
   const Shell shell_{simulator_};
 };
 
-TEST_P(TaskId, IsTakenBackByEveryCommand) {
+TEST_P(TaskId, IsAcceptedByEveryCommand) {
   ASSERT_EQ(veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
   const std::string bytes = simulator_.state().at("tasks").at(0).at("sha256");
   EXPECT_EQ(video("dog.mp4"), bytes);
@@ -91,9 +93,9 @@ TEST_P(TaskId, IsTakenBackByEveryCommand) {
   const auto play = veo({"play", "--player=cat > played.mp4", "--", id_});
   EXPECT_EQ(play.exit_code, 0) << play;
   EXPECT_GT(fs::file_size(shell_.file("home/played.mp4")), 1000U);
-  EXPECT_EQ(simulator_.state().at("charges"), 1) << "none of these costs anything";
+  EXPECT_EQ(simulator_.state().at("charges"), 1) << "none of these commands costs anything";
 
-  // A file name's own bytes may be in the id as well: the next task is another file.
+  // The continuation is another task, so it is charged and goes to another file.
   const auto extend = veo({"extend", "-o", "film.mp4", "--", id_, "it sleeps"});
   EXPECT_EQ(extend.exit_code, 0) << extend;
   EXPECT_EQ(simulator_.state().at("charges"), 2);
@@ -102,7 +104,7 @@ TEST_P(TaskId, IsTakenBackByEveryCommand) {
   EXPECT_THAT(names_in("home"),
               testing::UnorderedElementsAre("dog.mp4", stem() + ".mp4", "again.mp4", "played.mp4",
                                             "film.mp4"));
-  EXPECT_THAT(shell_.files(), ElementsAre("home")) << "nothing is outside";
+  EXPECT_THAT(shell_.files(), ElementsAre("home")) << "no file is outside";
 }
 
 TEST_P(TaskId, IsInHistoryAndInAManifest) {
@@ -126,10 +128,10 @@ TEST_P(TaskId, IsInHistoryAndInAManifest) {
   const auto page = veo({"history", "--html", "-o", "history.html"});
   EXPECT_EQ(page.exit_code, 0) << page;
   const auto html = shell_.contents("home/history.html");
-  EXPECT_THAT(html, HasSubstr("data:image/jpeg")) << "its video is found in the cache";
+  EXPECT_THAT(html, HasSubstr("data:image/jpeg")) << "the cache finds the clip by this id";
   EXPECT_THAT(html, Not(HasSubstr("<script")));
   EXPECT_EQ(simulator_.state().at("charges"), 1);
-  EXPECT_THAT(shell_.files(), ElementsAre("home")) << "nothing is outside";
+  EXPECT_THAT(shell_.files(), ElementsAre("home")) << "no file is outside";
 }
 
 TEST_P(TaskId, IsPlayedByUriAndServed) {
@@ -195,8 +197,9 @@ TEST(TaskIdLine, CanBePastedIntoAShell) {
   EXPECT_THAT(shell.files(), ElementsAre("dog.mp4"));
 }
 
-// Accepted, and cannot be named: kept as unknown, and never submitted a second time by itself.
-TEST(TaskIdThatIsNone, LeavesTheSubmissionUnknown) {
+// The service accepts the submission with an id that cannot be used. The submission stays unknown,
+// and is not sent a second time without the user's decision.
+TEST(InvalidTaskId, LeavesTheSubmissionUnknown) {
   for (const auto& id : {std::string(513, 'x'), std::string("a\x1b]0;pwned\x07")}) {
     const auto simulator = start_simulator("0s", {"--task-id", id});
     const Shell shell(simulator);
@@ -211,7 +214,7 @@ TEST(TaskIdThatIsNone, LeavesTheSubmissionUnknown) {
   }
 }
 
-TEST(TaskIdThatIsNone, IsRefusedByEveryCommand) {
+TEST(InvalidTaskId, IsRefusedByEveryCommand) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   const std::pair<std::string, std::string> ids[] = {

@@ -84,7 +84,7 @@ Terminal::Terminal(const Program::Settings& settings, int columns, int rows)
   pid_ = ::forkpty(&fd_, nullptr, nullptr, &size);
   if (pid_ < 0) throw std::runtime_error("forkpty");
   if (pid_ > 0) return;
-  // This process has one thread.
+  // Here setenv() is safe, because this process has a single thread.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::setenv("TERM", "xterm-256color", 1);
   for (const auto& [name, value] : settings.env) ::setenv(name.c_str(), value.c_str(), 1);
@@ -121,7 +121,7 @@ bool Terminal::read(int milliseconds) {
   if (::poll(&fd, 1, milliseconds) == 0) return true;
   std::array<char, 65536> buffer;
   const auto got = ::read(fd_, buffer.data(), buffer.size());
-  if (got <= 0) return false;  // EIO: nobody has it open any more
+  if (got <= 0) return false;  // EIO: no process has the terminal open any more
   vterm_input_write(screen_->terminal, buffer.data(), static_cast<std::size_t>(got));
   auto line = screen_->row(screen_->cursor().row);
   if (moments_.empty() || moments_.back() != line) moments_.push_back(std::move(line));

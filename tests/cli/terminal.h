@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A program on a terminal of its own: a pty, with libvterm for what a person would see on it.
+// Runs a program on a pseudo-terminal. libvterm shows what a person would see there.
 #pragma once
 
 #include <memory>
@@ -13,7 +13,8 @@ namespace veo::test {
 
 class Terminal {
  public:
-  /// Throws std::runtime_error where it does not start. stdin, stdout and stderr are the terminal.
+  /// The terminal is the program's stdin, stdout and stderr. Throws std::runtime_error if the
+  /// program does not start.
   Terminal(const Program::Settings& settings, int columns, int rows = 40);
   ~Terminal();
   Terminal(const Terminal&) = delete;
@@ -21,24 +22,25 @@ class Terminal {
 
   void type(const std::string& keys) const;
   void resize(int columns);
-  /// Until the line of the cursor has that; false: that did not happen within 30 s, or before the
-  /// end.
+  /// Waits until the line of the cursor contains this text. Returns false after 30 s, or if the
+  /// program ends before.
   bool wait_for(const std::string& text);
-  /// Until it has ended, which is within a minute. Its exit code; -1: it was killed.
+  /// Waits until the program has ended, at most a minute. Returns its exit code, or -1 if it was
+  /// killed.
   int wait();
 
-  /// The rows up to the last that is not empty, without spaces at their ends.
+  /// Returns the rows up to the last one that is not empty, without trailing spaces.
   [[nodiscard]] std::vector<std::string> screen() const;
-  /// What the line of the cursor was, one after the other.
+  /// Returns the successive contents of the line of the cursor.
   [[nodiscard]] const std::vector<std::string>& moments() const { return moments_; }
   [[nodiscard]] bool cursor_is_visible() const;
-  /// 0 is the first.
+  /// Returns the column of the cursor, counted from 0.
   [[nodiscard]] int cursor_column() const;
 
  private:
   struct Screen;
 
-  /// Waits for more of its output, for `milliseconds` at most; false: the end.
+  /// Waits for more output, at most `milliseconds`. Returns false at the end of the output.
   bool read(int milliseconds);
 
   std::unique_ptr<Screen> screen_;

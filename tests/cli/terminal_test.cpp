@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What a person sees: sessions on a terminal; and the same lines in a pipe.
+// What a person sees on a terminal, and what the same lines print into a pipe.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ std::string task_of(const Simulator& simulator, std::size_t i) {
   return simulator.state().at("tasks").at(i).at("id");
 }
 
-/// The moments in which a phase was shown.
+/// Returns the moments that show this phase.
 std::vector<std::string> moments_of(const Terminal& terminal, const std::string& phase) {
   std::vector<std::string> found;
   for (const auto& moment : terminal.moments()) {
@@ -47,7 +47,7 @@ std::size_t characters(const std::string& text) {
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
-/// -1: it shows none.
+/// Returns the percent that the line shows, or -1 if it shows none.
 int percent_of(const std::string& line) {
   const auto end = line.find(" %");
   if (end == std::string::npos || end == 0) return -1;
@@ -87,11 +87,11 @@ TEST(OnATerminal, ASessionHasALineForEachPhase) {
   EXPECT_TRUE(terminal.cursor_is_visible());
   EXPECT_EQ(terminal.cursor_column(), 0);
 
-  // The bar grows with the service's percent, and the time with the clock.
+  // The bar grows with the service's percent, and the time grows with the clock.
   const auto moments = moments_of(terminal, "Generating");
   int last = -1;
   for (const auto& moment : moments) {
-    if (moment.find("price unknown") != std::string::npos) break;  // the continuation's
+    if (moment.find("price unknown") != std::string::npos) break;  // the continuation's line begins
     const auto percent = percent_of(moment);
     if (percent < 0) continue;
     EXPECT_GE(percent, last) << moment;
@@ -105,11 +105,11 @@ TEST(OnATerminal, ASessionHasALineForEachPhase) {
   EXPECT_THAT(moments, Contains(ContainsRegex("░  +[1-9][0-9] %  0:01  about 0:0[0-9] left  ")));
 }
 
-TEST(OnATerminal, WhatIsLeftIsLearnedFromWhatWas) {
+TEST(OnATerminal, TheRemainingTimeIsLearnedFromEarlierTasks) {
   auto simulator = start_simulator("1s");
   const Shell shell(simulator);
   {
-    // Nothing is known: the catalog's guess.
+    // The ledger has no earlier task, so the catalog's estimate is shown.
     Terminal terminal(shell.settings({"generate", "a dog", "-o", "dog.mp4"}), 80);
     EXPECT_EQ(terminal.wait(), 0);
     EXPECT_THAT(moments_of(terminal, "Generating"), Contains(HasSubstr("about 1:")));
@@ -129,7 +129,7 @@ TEST(OnATerminal, WhatIsLeftIsLearnedFromWhatWas) {
 
 class OnATerminalOf : public testing::TestWithParam<int> {};
 
-TEST_P(OnATerminalOf, ALineStaysALine) {
+TEST_P(OnATerminalOf, ALineIsNeverWrapped) {
   const auto simulator = start_simulator("600ms", {"--progress"});
   const Shell shell(simulator);
   const int columns = GetParam();
@@ -188,7 +188,7 @@ TEST(OnATerminal, CtrlCLeavesItInOrder) {
     const auto bar = std::ranges::find_if(
         lines, [](const std::string& line) { return line.starts_with("Generating"); });
     ASSERT_NE(bar, lines.end());
-    // The terminal's own echo is beside the line, and does not break it.
+    // The terminal itself echoes ^C beside the line. The echo does not break the line.
     EXPECT_THAT(*bar, testing::EndsWith("^C"));
     ASSERT_NE(bar + 1, lines.end());
     EXPECT_THAT(*(bar + 1), StartsWith("Interrupted."));
@@ -208,7 +208,7 @@ TEST(OnATerminal, WithoutUnicodeTheBarIsAscii) {
   EXPECT_THAT(lines.at(1), ContainsRegex("Generating   #+  100 %"));
 }
 
-TEST(OnATerminal, ADumbOneHasPlainLines) {
+TEST(OnATerminal, ADumbTerminalHasPlainLines) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   auto settings = shell.settings({"generate", "a dog", "-o", "dog.mp4"});
@@ -229,7 +229,7 @@ TEST(OnATerminal, AnErrorStandsOnLinesOfItsOwn) {
   EXPECT_THAT(lines[2], StartsWith("veo: Task "));
 }
 
-TEST(OnATerminal, JsonHasNothingThatItWouldObey) {
+TEST(OnATerminal, JsonContainsNoControlCharacters) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   ASSERT_EQ(shell
