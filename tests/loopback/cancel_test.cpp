@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The ends of exchanges that nobody waits for any more, and of the thread behind them.
+// Cancelling exchanges: how a cancelled exchange ends, and how the I/O thread ends after it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +12,9 @@ namespace {
 
 using http::Transport;
 
-void unexpected_answer(const http::ApiAnswer&) { ADD_FAILURE() << "a handler ran after its end"; }
+void unexpected_answer(const http::ApiAnswer&) {
+  ADD_FAILURE() << "a handler of a cancelled exchange ran";
+}
 
 http::FileHandler unexpected_file() {
   return {.head =
@@ -24,7 +26,7 @@ http::FileHandler unexpected_file() {
           .end = [](const std::optional<Error>&) { ADD_FAILURE() << "end"; }};
 }
 
-/// A server that takes what comes, says `beginning`, and then waits for the client to go.
+/// A server that reads a request, writes `beginning`, and then waits until the client closes.
 class Waiting {
  public:
   explicit Waiting(std::string beginning = "")
@@ -89,7 +91,7 @@ TEST(Cancel, OfASubmissionThatHasNotBegunEndsItsConnection) {
   Event connected;
   std::promise<std::string> heard;
   const RawServer server([&](RawConnection& connection) {
-    connection.read(1);  // of TLS's first message, which is never answered
+    connection.read(1);  // the first byte of TLS's first message, which gets no answer
     connected.set();
     heard.set_value(connection.read_to_end());
   });
@@ -113,7 +115,7 @@ TEST(Cancel, OfASubmissionThatHasBegunOnlyStopsListening) {
     connection.read_request();
     asked.set();
     EXPECT_TRUE(answer.wait());
-    // What was sent meanwhile would show here: the client has not gone.
+    // The write shows whether the client still has its connection open.
     took_it = connection.write(
         http_answer("200 OK", R"({"data":{"taskId":"t"}})", "Connection: close\r\n"));
     answered.set();
@@ -128,7 +130,7 @@ TEST(Cancel, OfASubmissionThatHasBegunOnlyStopsListening) {
       exchange = {};
     });
   }
-  // It ends by itself, and until then has its thread.
+  // The submission ends by itself. The I/O thread lives until then.
   EXPECT_EQ(threads_named("veo-io"), 1U);
   answer.set();
   ASSERT_TRUE(answered.wait());
@@ -136,7 +138,7 @@ TEST(Cancel, OfASubmissionThatHasBegunOnlyStopsListening) {
   EXPECT_TRUE(threads_end("veo-io"));
 }
 
-TEST(Cancel, OfASubmissionThatHasBegunLeavesItItsDeadline) {
+TEST(Cancel, OfASubmissionThatHasBegunKeepsItsDeadline) {
   Waiting server;
   {
     Client client;
@@ -162,7 +164,8 @@ TEST(Cancel, InItsOwnHandlerIsSafe) {
     SCOPED_TRACE(where);
     Event ended;
     Transport::Exchange exchange;
-    // Its end is the handler's own: a handler that is destroyed within its call is used no more.
+    // The handler drops its own exchange. A handler that is destroyed during its call is not used
+    // again.
     const auto alive = std::make_shared<int>(1);
     const auto end_at = [&, alive](std::string_view here) {
       if (!where.starts_with(here)) return;
@@ -190,7 +193,7 @@ TEST(Cancel, InItsOwnHandlerIsSafe) {
   }
 }
 
-TEST(Cancel, ByTheHeadsHandlerIsTheEnd) {
+TEST(Cancel, InTheHandlerOfTheHeadEndsTheFetch) {
   Waiting server("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n0");
   Client client;
   auto handler = unexpected_file();
@@ -201,7 +204,7 @@ TEST(Cancel, ByTheHeadsHandlerIsTheEnd) {
   client.on_thread([&] { exchange = {}; });
 }
 
-TEST(Cancel, EverythingMayGoInAHandler) {
+TEST(Cancel, AHandlerMayDestroyEverything) {
   const RawServer server([](RawConnection& connection) {
     connection.read_request();
     connection.write(http_answer("200 OK", "{}"));

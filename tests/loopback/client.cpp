@@ -27,7 +27,7 @@ http::ApiAnswer Client::call(const http::ApiCall& call) {
   });
   if (answered.wait_for(patience) != std::future_status::ready) {
     ADD_FAILURE() << "no answer from " << call.url;
-    std::abort();  // the handler refers to what is gone
+    std::abort();  // the handler refers to local variables
   }
   on_thread([&] { exchange = {}; });
   return answered.get();
@@ -58,7 +58,7 @@ Fetched Client::fetch(const http::FileFetch& fetch) {
   });
   if (!done.wait()) {
     ADD_FAILURE() << "no end of " << fetch.url;
-    std::abort();  // the handlers refer to what is gone
+    std::abort();  // the handlers refer to local variables
   }
   on_thread([&] { exchange = {}; });
   return fetched;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Drives a Transport as its callers do, from a test's own thread.
+// Uses a Transport as its callers do, from a test's own thread.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,12 +19,12 @@ namespace veo::test {
 
 using namespace std::chrono_literals;
 
-/// Longer than anything here takes: to wait in vain is a failure.
+/// Longer than any step of these tests takes. A wait that exceeds it is a failure.
 constexpr auto patience = 20s;
 
 constexpr std::string_view key_text = "sk-test-0123456789";
 
-/// A thing that happens once, on some thread.
+/// An event that happens once, on any thread.
 class Event {
  public:
   void set() { promise_.set_value(); }
@@ -50,15 +50,15 @@ struct Fetched {
 
 class Client {
  public:
-  /// Throws std::runtime_error where the transport cannot be opened.
+  /// Throws std::runtime_error if the transport cannot be opened.
   explicit Client(const http::Network& network = {});
-  /// On the I/O thread, as the contract wants it.
+  /// Destroys the transport on the I/O thread, as its contract requires.
   ~Client();
 
   [[nodiscard]] const std::shared_ptr<http::IoThread>& thread() const { return thread_; }
   [[nodiscard]] const std::shared_ptr<http::Transport>& transport() const { return transport_; }
 
-  /// Runs `task` on the I/O thread, and returns what it returns.
+  /// Runs `task` on the I/O thread, and returns its result.
   template <class Task>
   auto on_thread(Task task) {
     using Value = decltype(task());
@@ -84,14 +84,14 @@ class Client {
 };
 
 http::ApiCall get(std::string url);
-/// Its body is `{"model":"veo-3"}`.
+/// Returns a POST with the body `{"model":"veo-3"}`.
 http::ApiCall post(std::string url);
-/// Of a simulator's file: loopback is allowed.
+/// Returns a fetch of a simulator's file, for which loopback is allowed.
 http::FileFetch file(std::string url);
 
-/// The process's threads of that name (of 15 characters at most).
+/// Returns the number of the process's threads with this name, which has at most 15 characters.
 unsigned threads_named(std::string_view name);
-/// Looks until there are none: the kernel may list a thread for a moment after its end.
+/// Waits until no thread has this name: the kernel may list a thread for a moment after its end.
 bool threads_end(std::string_view name);
 
 }  // namespace veo::test

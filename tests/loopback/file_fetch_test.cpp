@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Downloads from hosts that mean well, and from others.
+// Downloads from well-behaved and from misbehaving hosts.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -56,7 +56,7 @@ TEST(FileFetch, BringsEveryByteInOrder) {
   EXPECT_EQ(header_value(request, "if-range"), "");
 }
 
-// libsoup's reader of chunked bodies wants more room than that, and says so by a CRITICAL.
+// libsoup's reader of chunked bodies needs more room than one byte, and would report a CRITICAL.
 TEST(FileFetch, BringsEveryByteIntoRoomsOfOneByte) {
   const std::string content = "nothing is too small to be read";
   const RawServer server(answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
@@ -195,7 +195,7 @@ const Wrong wrongs[] = {
      ErrorCode::bad_response, false},
     {"redirected_to_ftp", http_answer("302 Found", "", "Location: ftp://c.example/\r\n"),
      ErrorCode::bad_response, false},
-    // Not wrong, and the limits of what can be known.
+    // These answers are correct, or so odd that the fetch cannot see that they are wrong.
     {"identity", http_answer("200 OK", "x", "Content-Encoding: Identity\r\n"), {}, true, "x"},
     {"chunked",
      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n01\r\n1\r\n2\r\n0\r\n\r\n",
@@ -277,7 +277,7 @@ INSTANTIATE_TEST_SUITE_P(
         Validator{"", ""}, Validator{"ETag: \"a\"\r\n", "\"a\""},
         Validator{"ETag: \"\"\r\n", "\"\""}, Validator{"ETag: W/\"a\"\r\n", ""},
         Validator{"ETag: a\r\n", ""}, Validator{"ETag: \"\r\n", ""},
-        // A weak tag says that the date is no better.
+        // A weak tag means that the date is no strong validator either.
         Validator{"ETag: W/\"a\"\r\nLast-Modified: Tue, 15 Nov 1994 12:45:26 GMT\r\n"
                   "Date: Tue, 15 Nov 1994 12:45:30 GMT\r\n",
                   ""},
@@ -358,7 +358,7 @@ TEST(FileFetch, FollowsFiveRedirectsAndNoMore) {
   }
 }
 
-TEST(FileFetch, RefusesLoopbackWhereTheApiIsNot) {
+TEST(FileFetch, RefusesLoopbackUnlessTheApiIsOnLoopback) {
   const RawServer server(answers(http_answer("200 OK", "x")));
   Client client;
   for (const auto* scheme : {"http", "https"}) {
@@ -369,9 +369,9 @@ TEST(FileFetch, RefusesLoopbackWhereTheApiIsNot) {
   EXPECT_EQ(server.connections(), 0U);
 }
 
-// A name says nothing: what counts is who answers to it. Not even TLS's first message, which would
-// tell the name, goes there.
-TEST(FileFetch, RefusesANameThatLeadsInside) {
+// The address behind the name decides, not the name. The fetch sends nothing to a private address,
+// not even TLS's first message, which would disclose the name.
+TEST(FileFetch, RefusesANameOfAPrivateAddress) {
   std::promise<std::string> heard;
   const RawServer inside(
       [&](RawConnection& connection) { heard.set_value(connection.read_to_end()); });
@@ -385,7 +385,7 @@ TEST(FileFetch, RefusesANameThatLeadsInside) {
   EXPECT_EQ(heard.get_future().get(), "");
 }
 
-// The same for a connection that stands already, since another fetch was allowed to make it.
+// The same check applies to an open connection that a fetch with other rules has made.
 TEST(FileFetch, RefusesAConnectionThatWasMadeUnderOtherRules) {
   const TlsIdentity identity("files.example");
   const RawServer inside([&](RawConnection& connection) {

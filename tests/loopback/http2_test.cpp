@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The same law on HTTP/2, where libsoup repeats even a POST by itself, and does not see a cancel.
-// The server speaks just enough of RFC 9113 to answer, refuse, or say nothing.
+// The same rules with HTTP/2, where libsoup repeats even a POST by itself and ignores a cancel
+// while it waits for a head. The server speaks just enough of RFC 9113 to answer, refuse or stay
+// silent.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nghttp2/nghttp2.h>
@@ -38,7 +39,7 @@ std::string frame(Type type, std::uint8_t flags, std::uint32_t stream, std::stri
   return bytes.append(payload);
 }
 
-/// HPACK: `:status` with a value that is not in the static table.
+/// Encodes with HPACK a `:status` whose value is not in the static table.
 std::string status_header(std::string_view status) {
   return std::string("\x08\x03").append(status);
 }
@@ -48,7 +49,7 @@ struct Request {
   std::string body;
 };
 
-/// The headers of one connection's requests (RFC 7541).
+/// Decodes the headers of one connection's requests (RFC 7541).
 class HeaderDecoder {
  public:
   HeaderDecoder() { nghttp2_hd_inflate_new(&inflater_); }
@@ -80,7 +81,7 @@ class HeaderDecoder {
   nghttp2_hd_inflater* inflater_ = nullptr;
 };
 
-/// Takes requests, one after the other, each answered by `answer`'s frames.
+/// Accepts requests one after the other, and answers each with the frames that `answer` returns.
 class Http2Server {
  public:
   using Answer = std::function<std::string(std::uint32_t stream)>;
@@ -180,7 +181,7 @@ void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.name; 
 
 class Http2Refusal : public ::testing::TestWithParam<Refusal> {};
 
-// Each makes libsoup start the POST again.
+// Each of these refusals makes libsoup begin the POST again.
 TEST_P(Http2Refusal, OfASubmissionIsNotRepeated) {
   const Http2Server server(GetParam().answer);
   {
@@ -198,7 +199,7 @@ TEST_P(Http2Refusal, OfASubmissionIsNotRepeated) {
   ASSERT_FALSE(requests.empty());
   EXPECT_TRUE(requests.front().headers.contains("authorization"));
   EXPECT_EQ(requests.front().body, R"({"model":"veo-3"})");
-  // What libsoup writes in spite of the cancel has neither key nor body.
+  // libsoup may write a second request in spite of the cancel. That request has no key and no body.
   EXPECT_LE(requests.size(), 2U);
   if (requests.size() == 2) {
     EXPECT_FALSE(requests.back().headers.contains("authorization"));
@@ -215,7 +216,7 @@ INSTANTIATE_TEST_SUITE_P(
                 [](std::uint32_t) { return frame(Type::goaway, 0, 0, std::string(8, '\0')); }}),
     [](const auto& test) { return test.param.name; });
 
-// libsoup 3.2 does not look at its GCancellable while it waits for a head on HTTP/2.
+// On HTTP/2, libsoup 3.2 does not check its GCancellable while it waits for a head.
 TEST(Http2, SilenceEndsByTheDeadlinesAndLeavesNoThread) {
   const Http2Server server([](std::uint32_t) { return ""; });
   {
@@ -240,7 +241,7 @@ TEST(Http2, SilenceEndsByTheDeadlinesAndLeavesNoThread) {
   EXPECT_TRUE(threads_end("veo-io"));
 }
 
-TEST(Http2, FileComesWhole) {
+TEST(Http2, FileIsComplete) {
   const Http2Server server([](std::uint32_t stream) {
     return frame(Type::headers, end_headers, stream, "\x88") + frame(Type::data, 0, stream, "01") +
            frame(Type::data, end_stream, stream, "2");
@@ -251,7 +252,7 @@ TEST(Http2, FileComesWhole) {
   EXPECT_EQ(fetched.body, "012");
 }
 
-TEST(Http2, FileThatIsCutIsNotWhole) {
+TEST(Http2, FileThatIsCutIsNotComplete) {
   const Http2Server server([](std::uint32_t stream) {
     // content-length (static index 28): 9
     return frame(Type::headers, end_headers, stream, std::string("\x88\x0f\x0d\x01") + "9") +

@@ -36,7 +36,7 @@ TEST(IoThread, RunsTasksInOrderOnItself) {
     });
   }
   thread->post([&] {
-    // Behind what was posted before it ran.
+    // This task runs after the tasks that were posted before.
     thread->post([&] {
       order.push_back(4);
       done.set();
@@ -63,7 +63,7 @@ TEST(IoThread, RunsWhatIsQueuedBeforeItEnds) {
   std::vector<int> order;
   auto thread = IoThread::acquire();
   for (int i = 0; i < 100; ++i) thread->post([&, i] { order.push_back(i); });
-  thread.reset();  // joins
+  thread.reset();  // joins the thread
   ASSERT_EQ(order.size(), 100U);
   EXPECT_EQ(order.front(), 0);
   EXPECT_EQ(order.back(), 99);
@@ -93,8 +93,8 @@ class Timers : public ::testing::Test {
  protected:
   const std::shared_ptr<IoThread> thread_ = IoThread::acquire();
   Event done_;
-  std::vector<int> order_;               // of the I/O thread, until done_
-  std::vector<IoThread::Timer> timers_;  // the same
+  std::vector<int> order_;               // used only by the I/O thread until done_
+  std::vector<IoThread::Timer> timers_;  // likewise
 
   ~Timers() override {
     Event cleared;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Jobs and their readers against the simulator, where it matters who comes when.
+// Jobs and their readers against the simulator, where the order of events matters.
 #include "veo/job/job.h"
 
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-/// Longer than anything here takes: to wait in vain is a failure.
+/// Longer than any step of these tests takes. A wait that exceeds it is a failure.
 constexpr auto patience = 20s;
 
 Options settings_for(const Simulator& simulator) {
@@ -41,7 +41,7 @@ Options settings_for(const Simulator& simulator) {
   return settings;
 }
 
-/// One reader of a source, with a thread's wakeup of its own.
+/// A reader of a source, with a wakeup of its own.
 class Reader {
  public:
   explicit Reader(const Options& settings) {
@@ -51,7 +51,8 @@ class Reader {
     source_->start();
   }
 
-  /// Waits as readers do, until `is_so` of what is there at the start; false: in vain.
+  /// Waits as readers do, until `is_so` holds for the bytes at the start. Returns false if it never
+  /// does.
   template <class Condition>
   bool wait(Condition is_so) {
     for (const auto end = Clock::now() + patience; Clock::now() < end;) {
@@ -98,8 +99,8 @@ std::string state_of_the_row(const std::string& path) {
 
 class Renew : public testing::TestWithParam<const char*> {};
 
-// The URL's time has run out. Two read; the second learns of the refusal when the first has renewed
-// it, and reads already.
+// The URL has expired, and two readers read the clip. The second one learns of the refusal only
+// after the first one has renewed the URL.
 TEST_P(Renew, OfAReaderThatComesAfterAnother) {
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
   auto settings = settings_for(simulator);
@@ -113,18 +114,18 @@ TEST_P(Renew, OfAReaderThatComesAfterAnother) {
   ::setenv("VEO_CACHE_SIZE", GetParam(), 1);
   Reader one(settings);
   Reader other(settings);
-  // Both have the clip of the refused URL, which the other does not look at again.
+  // Both readers have the clip with the refused URL. The second one does not ask for its URL again.
   const auto has_clip = [](const Reader& reader) { return reader.source().snapshot().downloading; };
   ASSERT_TRUE(other.wait([&](const auto&) { return has_clip(other); }));
   ASSERT_TRUE(one.wait(is_ready));
-  EXPECT_TRUE(other.wait(is_ready)) << "nobody asks again on its behalf";
+  EXPECT_TRUE(other.wait(is_ready)) << "the renewed URL did not reach this reader";
   ::unsetenv("VEO_CACHE_SIZE");
   EXPECT_EQ(simulator.state().at("charges"), 1);
 }
 INSTANTIATE_TEST_SUITE_P(Keeping, Renew, testing::Values("100M", "0"),
                          [](const auto& row) { return std::string(row.param) + "_of_cache"; });
 
-/// A job that goes on asking for a task at an address where nobody is.
+/// Settings of a job that queries a task forever, at an address where nobody listens.
 Job::Settings endless(const TemporaryDirectory& directory) {
   const auto catalog = std::make_shared<Catalog>(Catalog{.extend_credits = 40});
   return {.api_url = "http://127.0.0.1:1/v1",
@@ -136,7 +137,7 @@ Job::Settings endless(const TemporaryDirectory& directory) {
           .cache_directory = directory.file("cache")};
 }
 
-// What differs is not dropped: each gets a job with the settings that it asked for.
+// A job is shared only between callers with equal settings. Any difference gives a job of its own.
 TEST(JobJoin, SharesAJobOfTheVerySameSettingsAlone) {
   const TemporaryDirectory directory;
   const auto first = Job::join(endless(directory));
@@ -172,11 +173,11 @@ TEST(JobJoin, SharesAJobOfTheVerySameSettingsAlone) {
     if (joined.job->snapshot().phase != Job::Phase::failed) {
       EXPECT_EQ(again.job, joined.job) << name;
     }
-    EXPECT_EQ(Job::join(endless(directory)).job, first.job) << "it can still be found: " << name;
+    EXPECT_EQ(Job::join(endless(directory)).job, first.job) << "the first job is lost: " << name;
   }
 }
 
-/// Behind all that the I/O thread and the ledger's thread have been given so far.
+/// Waits until the I/O thread and the ledger's thread have done all tasks posted so far.
 void settle() {
   std::promise<void> done;
   http::IoThread::acquire()->post(
@@ -184,9 +185,9 @@ void settle() {
   ASSERT_EQ(done.get_future().wait_for(patience), std::future_status::ready);
 }
 
-// Nobody waits any more while another program has the ledger: what was claimed and not sent is
-// given back when it lets go.
-TEST(Job, AReleaseIsInsistedOn) {
+// The only reader leaves while another program locks the ledger. The job must release its claim
+// when the lock is gone.
+TEST(Job, AReleaseIsRepeatedUntilItSucceeds) {
   const auto simulator = Simulator::start(
       {"--fault", "submit:error=rate_limit_exceeded,retry-after=600", "--frames", "2"});
   sqlite3* other = nullptr;

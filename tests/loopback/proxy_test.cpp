@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What a proxy says is not what the service says.
+// An answer of a proxy is not an answer of the service.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(Each, ProxyRefuses,
 
 class Proxied : public ::testing::Test {
  protected:
-  /// Ends the tunnels itself, as the server behind it.
+  /// Opens each tunnel, and then plays the server behind the proxy.
   RawServer::Script tunnel() {
     return [this](RawConnection& connection) {
       connection.read_request();
@@ -87,7 +87,8 @@ TEST_F(Proxied, SubmissionGoesThroughTheTunnel) {
   EXPECT_EQ(header_value(proxy.requests()[1], "authorization"), "Bearer " + std::string(key_text));
 }
 
-// The proxy's own address is a private one as a rule, and says nothing.
+// The proxy's own address is usually private. That address does not matter for the check of the
+// file's URL.
 TEST_F(Proxied, FileIsJudgedByItsUrl) {
   const TlsIdentity public_identity("8.8.8.8");
   const RawServer proxy([&](RawConnection& connection) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// GETs to the API, and how transports share connections.
+// Tests GET requests to the API, and how transports share connections.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,14 +15,14 @@ namespace {
 
 using ::testing::HasSubstr;
 
-/// Answers each request of a connection alike.
+/// Gives the same answer to each request of a connection.
 RawServer::Script keeps_answering(std::string answer) {
   return [answer = std::move(answer)](RawConnection& connection) {
     while (!connection.read_request().empty()) connection.write(answer);
   };
 }
 
-TEST(Query, CarriesTheKeyAndBringsTheWholeAnswer) {
+TEST(Query, CarriesTheKeyAndBringsTheCompleteAnswer) {
   const RawServer server(keeps_answering(http_answer("200 OK", R"({"id":"t"})")));
   Client client;
   const auto answer = client.call(get(server.url("/v1/tasks/t")));
@@ -47,7 +47,7 @@ TEST(Query, DoesNotFollowRedirects) {
 }
 
 TEST(Query, RefusesMoreThanOneMebibyteHoweverItComes) {
-  // 401 is a case of its own: libsoup would like to gather all of it.
+  // libsoup would read all of the body of a 401.
   for (const auto* status : {"200 OK", "401 Unauthorized"}) {
     std::atomic<std::size_t> written = 0;
     const RawServer server([&](RawConnection& connection) {
@@ -91,7 +91,7 @@ TEST(Query, TakesARetryAfterInThePastForNow) {
   EXPECT_EQ(client.call(get(server.url("/"))).evidence.retry_after, 0s);
 }
 
-TEST(Query, IgnoresARetryAfterThatIsNone) {
+TEST(Query, IgnoresAnInvalidRetryAfter) {
   const RawServer server(
       keeps_answering(http_answer("503 Service Unavailable", "", "Retry-After: soon\r\n")));
   Client client;
@@ -139,7 +139,7 @@ TEST(Query, UsesAConnectionAgain) {
 }
 
 TEST(Query, SurvivesAConnectionThatWentStale) {
-  // The first connection is closed by the next request that arrives on it.
+  // The server closes the first connection when a second request arrives on it.
   const RawServer server([](RawConnection& connection) {
     connection.read_request();
     connection.write(http_answer("200 OK", "{}"));
@@ -185,7 +185,7 @@ TEST(Query, ManyAtOnceNeedFewConnections) {
   EXPECT_LE(server.connections(), 8U);
 }
 
-// libsoup does not look at a message that waits for a connection until there is one.
+// libsoup ignores a queued message until the message gets a connection.
 TEST(Query, EndsByItsDeadlineInTheQueue) {
   constexpr int queries = 40;
   const RawServer silent([](RawConnection& connection) { connection.read_to_end(); });
@@ -196,7 +196,7 @@ TEST(Query, EndsByItsDeadlineInTheQueue) {
   client.on_thread([&] {
     for (int i = 0; i < queries; ++i) {
       auto call = get(silent.url("/"));
-      // Those in front hold their connections for longer.
+      // The first queries keep their connections longer than the others may wait.
       call.idle_timeout = i < 20 ? 500ms : 50ms;
       exchanges.push_back(
           client.transport()->call(std::move(call), [&](const http::ApiAnswer& answer) {

@@ -29,7 +29,7 @@ std::uint16_t port_of(GSocket* socket) {
   return g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(local.get()));
 }
 
-/// The script's current server, for read_request() to record in.
+/// Records a request in the server whose script runs on this thread. read_request() calls it.
 thread_local std::function<void(const std::string&)> record;
 
 }  // namespace
@@ -43,7 +43,7 @@ TlsIdentity::TlsIdentity(const std::string& subject) {
       subject +
       " -addext subjectAltName=" + (g_hostname_is_ip_address(subject.c_str()) ? "IP:" : "DNS:") +
       subject + " -keyout '" + folder_ + "/key.pem' -out '" + file() + "' 2>'" + folder_ + "/log'";
-  // NOLINTNEXTLINE(cert-env33-c): a fixed command of a test
+  // NOLINTNEXTLINE(cert-env33-c): the command is fixed
   if (std::system(command.c_str()) != 0) throw std::runtime_error("openssl failed");
   certificate_.reset(
       g_tls_certificate_new_from_files(file().c_str(), (folder_ + "/key.pem").c_str(), nullptr));

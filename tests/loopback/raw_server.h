@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A server whose every byte is the test's: a thread a connection, blocking reads and writes, and a
-// script that plays the part. Listens on 127.0.0.1, port 0.
+// A server for which the test writes each byte. Each connection has a thread, which reads and
+// writes blockingly and runs the test's script. The server listens on 127.0.0.1, port 0.
 #pragma once
 
 #include <gio/gio.h>
@@ -23,7 +23,7 @@ struct Unref {
 template <class T>
 using GRef = std::unique_ptr<T, Unref>;
 
-/// A self-signed certificate for an address or a name, made by the openssl command, in a folder of
+/// A self-signed certificate for an address or a name. The openssl command makes it, in a folder of
 /// its own.
 class TlsIdentity {
  public:
@@ -33,7 +33,7 @@ class TlsIdentity {
   TlsIdentity& operator=(const TlsIdentity&) = delete;
 
   [[nodiscard]] GTlsCertificate* certificate() const { return certificate_.get(); }
-  /// PEM
+  /// The path of the certificate and key, in PEM.
   [[nodiscard]] std::string file() const;
 
  private:
@@ -41,26 +41,26 @@ class TlsIdentity {
   GRef<GTlsCertificate> certificate_;
 };
 
-/// The server's end of a connection. Used by its script's thread alone.
+/// The server's end of a connection. Only the thread of its script uses it.
 class RawConnection {
  public:
   RawConnection(GSocketConnection* connection, GCancellable* stop, unsigned index)
       : index_(index), socket_(connection), stop_(stop), stream_(G_IO_STREAM(connection)) {}
 
-  /// Counts the server's connections from 0.
+  /// The number of this connection at its server, from 0.
   [[nodiscard]] unsigned index() const { return index_; }
 
-  /// A request's head and body (by Content-Length); empty once the client has closed.
+  /// Returns a request's head and body (by Content-Length), or nothing after the client has closed.
   std::string read_request();
-  /// Exactly `size` bytes, or what came before the end.
+  /// Returns exactly `size` bytes, or fewer if the client closes before.
   std::string read(std::size_t size);
-  /// False: the client is gone.
+  /// Returns false if the client is gone.
   bool write(std::string_view bytes);
-  /// Waits until the client closes; what it sends until then.
+  /// Waits until the client closes. Returns what the client sent until then.
   std::string read_to_end();
   /// Ends the connection with RST instead of FIN.
   void reset();
-  /// Goes on as TLS, with `alpn` as the only protocol on offer. False: the handshake failed.
+  /// Continues as TLS, and offers only the protocol `alpn`. Returns false if the handshake failed.
   bool start_tls(GTlsCertificate* certificate, const char* alpn = "http/1.1");
 
  private:
@@ -76,7 +76,7 @@ class RawServer {
   using Script = std::function<void(RawConnection&)>;
 
   explicit RawServer(Script script, const char* address = "127.0.0.1");
-  /// Breaks whatever the scripts wait for, and joins them.
+  /// Breaks the waits of all scripts, and joins their threads.
   ~RawServer();
   RawServer(const RawServer&) = delete;
   RawServer& operator=(const RawServer&) = delete;
@@ -84,7 +84,7 @@ class RawServer {
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] std::string url(std::string_view path, std::string_view scheme = "http") const;
 
-  /// What read_request() has returned, of all connections, in order of arrival.
+  /// Returns all that read_request() has returned, on any connection, in order of arrival.
   [[nodiscard]] std::vector<std::string> requests() const;
   [[nodiscard]] unsigned connections() const;
 
@@ -99,18 +99,18 @@ class RawServer {
   mutable std::mutex mutex_;
   std::vector<std::string> requests_;  // guarded by mutex_
   unsigned connections_ = 0;           // guarded by mutex_
-  std::vector<std::jthread> scripts_;  // of acceptor_ alone, until it has ended
+  std::vector<std::jthread> scripts_;  // used only by acceptor_ until it has ended
   std::jthread acceptor_;
 };
 
-/// A port of 127.0.0.1 where nobody listens.
+/// Returns a port of 127.0.0.1 where nobody listens.
 std::uint16_t refused_port();
 
-/// A complete HTTP/1.1 answer with Content-Length. `headers` are whole lines, with CRLF.
+/// Returns a complete HTTP/1.1 answer with Content-Length. `headers` are complete lines with CRLF.
 std::string http_answer(std::string_view status, std::string_view body,
                         std::string_view headers = "");
 
-/// The value of a request's header; empty: there is none. `name` in lower case.
+/// Returns the value of a header of the request, or nothing. `name` is in lower case.
 std::string header_value(const std::string& request, std::string_view name);
 
 }  // namespace veo::test

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What is seen of a POST, for each way in which it can end: the evidence that MONEY.md judges by.
+// The evidence of a POST for each way in which it can end. MONEY.md classifies submissions by this
+// evidence.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -27,7 +28,7 @@ struct Ending {
   std::string body = {};
 };
 
-/// Reads the request, then writes `answer` and closes.
+/// Returns a script that reads the request, writes `answer`, and closes.
 RawServer::Script answers(std::string answer) {
   return [answer = std::move(answer)](RawConnection& connection) {
     connection.read_request();
@@ -143,7 +144,7 @@ const Ending endings[] = {
      200, ErrorCode::network, "{\"a\""},
     {"cut_in_a_chunk", answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"a\""),
      true, false, 200, ErrorCode::network, "{\"a\""},
-    // libsoup 3.2 does not see this cut. The JSON's own end does.
+    // libsoup 3.2 does not notice this cut. The incomplete JSON shows it.
     {"cut_between_chunks",
      answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{\"a\"\r\n"),
      true,
@@ -160,7 +161,7 @@ const Ending endings[] = {
      200,
      {},
      std::string(1 << 20, ' ')},
-    // Neither asked for nor decoded.
+    // The client neither requests nor decodes this coding.
     {"coded",
      answers(http_answer("200 OK", "\x1f\x8b", "Content-Encoding: gzip\r\n")),
      true,
@@ -191,13 +192,13 @@ TEST_P(SubmissionEnds, WithItsEvidence) {
     EXPECT_EQ(evidence.failure->code, *expected.failure);
     EXPECT_EQ(evidence.failure->http_status, expected.status);
   }
-  // Of what is too large, how much was read before is no promise.
+  // If the body is too large, any part of it may have been read.
   if (expected.failure == ErrorCode::bad_response) {
     EXPECT_LE(answer.body.size(), expected.body.size());
   } else {
     EXPECT_EQ(answer.body, expected.body);
   }
-  // Whatever happened: it was sent once.
+  // In every case the submission was sent at most once.
   EXPECT_EQ(server.connections(), 1U);
   EXPECT_LE(server.requests().size(), 1U);
 }
@@ -250,7 +251,7 @@ TEST(Submission, HasNotBegunWhereTheNameIsUnknown) {
   EXPECT_THAT(evidence.failure->message, HasSubstr("nonexistent.invalid"));
 }
 
-TEST(Submission, HasNotBegunToWhatIsNoUrl) {
+TEST(Submission, HasNotBegunIfTheUrlIsInvalid) {
   Client client;
   const auto evidence = client.call(post("not a URL")).evidence;
   EXPECT_FALSE(evidence.begun);
@@ -259,7 +260,7 @@ TEST(Submission, HasNotBegunToWhatIsNoUrl) {
 }
 
 TEST(Submission, EndsByItsIdleDeadlineOnlyBeforeItHasBegun) {
-  // TLS is never answered.
+  // The server never answers TLS's first message.
   const RawServer silent([](RawConnection& connection) { connection.read_to_end(); });
   Client client;
   auto call = post(silent.url("/", "https"));
@@ -277,7 +278,7 @@ TEST(Submission, EndsByItsTotalDeadlineOnceItHasBegun) {
   });
   Client client;
   auto call = post(silent.url("/"));
-  call.idle_timeout = 50ms;  // does not count any more
+  call.idle_timeout = 50ms;  // does not apply after the submission has begun
   call.total_timeout = 400ms;
   const auto start = std::chrono::steady_clock::now();
   const auto evidence = client.call(call).evidence;

@@ -27,7 +27,7 @@ using testing::IsEmpty;
 using testing::StartsWith;
 namespace limits = http::webhook_limits;
 
-/// A client whose every byte is the test's.
+/// A client for which the test writes each byte.
 class Caller {
  public:
   explicit Caller(std::uint16_t port, const char* address = "127.0.0.1")
@@ -43,7 +43,7 @@ class Caller {
   Caller& operator=(const Caller&) = delete;
 
   [[nodiscard]] bool connected() const { return connected_; }
-  /// False: the server has closed.
+  /// Returns false if the server has closed.
   bool send(std::string_view bytes) const {
     while (!bytes.empty()) {
       const auto sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -52,14 +52,15 @@ class Caller {
     }
     return true;
   }
-  /// Nothing comes after this.
+  /// Ends the sending side of the connection.
   void shut_down() const { ::shutdown(fd_, SHUT_WR); }
-  /// Whether the server says, or ends, anything within that time.
+  /// Returns whether the server sends something, or closes, within this time.
   [[nodiscard]] bool hears(std::chrono::milliseconds within) const {
     pollfd wait{fd_, POLLIN, 0};
     return ::poll(&wait, 1, static_cast<int>(within.count())) == 1;
   }
-  /// What comes until the server closes; a hang is shown as such.
+  /// Returns what comes until the server closes, with "(hangs)" at the end if the server does not
+  /// close.
   [[nodiscard]] std::string read_to_end() const {
     std::string all;
     for (;;) {
@@ -91,7 +92,7 @@ unsigned open_files() {
 class WebhookListener : public testing::Test {
  protected:
   struct Hook {
-    std::optional<Webhook> webhook;  // the I/O thread's
+    std::optional<Webhook> webhook;  // used only by the I/O thread
     std::atomic<unsigned> calls = 0;
     std::string token;
     std::string url;
@@ -131,7 +132,7 @@ class WebhookListener : public testing::Test {
     });
   }
 
-  /// The calls, when all that was answered before has been told.
+  /// Returns the number of calls, after all answered requests have reached the hook.
   unsigned calls(const Hook& hook) {
     return on_thread([&] { return hook.calls.load(); });
   }
@@ -187,7 +188,7 @@ TEST_F(WebhookListener, AnswersAllElseWith404AndNothingMore) {
   for (const auto& request : requests) {
     auto got = answer(hook, request);
     EXPECT_THAT(got, StartsWith("HTTP/1.1 404 Not Found\r\n")) << request;
-    // The same to the byte, but for the time.
+    // All these answers are equal, byte by byte, except for their date.
     const auto date = got.find("Date: ");
     ASSERT_NE(date, std::string::npos);
     got.erase(date, got.find('\n', date) - date);
@@ -198,7 +199,7 @@ TEST_F(WebhookListener, AnswersAllElseWith404AndNothingMore) {
   EXPECT_EQ(calls(hook), 0U);
 }
 
-TEST_F(WebhookListener, EndsWhatIsNoWholeRequest) {
+TEST_F(WebhookListener, EndsAnIncompleteRequest) {
   const auto& hook = listen();
   const auto post = "POST " + hook.path() + " HTTP/1.1\r\n";
   for (const auto& bytes :
@@ -232,10 +233,10 @@ TEST_F(WebhookListener, EqualAddressesShareASocket) {
 }
 
 TEST_F(WebhookListener, SpeaksIpv6) {
-  if (!std::ifstream("/proc/net/if_inet6").good()) GTEST_SKIP() << "there is no IPv6 here";
+  if (!std::ifstream("/proc/net/if_inet6").good()) GTEST_SKIP() << "this machine has no IPv6";
   const auto& hook = listen("[::1]:0");
   EXPECT_EQ(hook.url, "http://[::1]:" + std::to_string(hook.port) + hook.path());
-  EXPECT_FALSE(Caller(hook.port).connected()) << "and nothing else";
+  EXPECT_FALSE(Caller(hook.port).connected()) << "the hook also listens on IPv4";
 }
 
 TEST_F(WebhookListener, ForgetsATokenWithItsHookAndTheSocketWithTheLast) {
@@ -247,11 +248,11 @@ TEST_F(WebhookListener, ForgetsATokenWithItsHookAndTheSocketWithTheLast) {
   EXPECT_EQ(calls(gone), 0U);
   forget(stays);
   EXPECT_FALSE(Caller(stays.port).connected());
-  // And anybody may have the port.
+  // The port is free for others.
   EXPECT_EQ(listen("127.0.0.1:" + std::to_string(stays.port)).port, stays.port);
 }
 
-TEST_F(WebhookListener, SaysWhatCannotBeBound) {
+TEST_F(WebhookListener, NamesAnAddressThatCannotBeBound) {
   const int taken = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -312,7 +313,7 @@ TEST_F(WebhookListener, TakesABodyUpToItsLimit) {
   EXPECT_EQ(calls(hook), 2U);
 }
 
-// It is told with the head, and the body is not waited for.
+// The head tells the length, so the server refuses the body without reading it.
 TEST_F(WebhookListener, RefusesALargerBodyByItsLength) {
   const auto& hook = listen();
   const Caller caller(hook.port);
@@ -322,8 +323,8 @@ TEST_F(WebhookListener, RefusesALargerBodyByItsLength) {
   EXPECT_EQ(calls(hook), 0U);
 }
 
-// A body without a length is ended as soon as it is too large: what was taken of it is what fits
-// into the sockets' buffers, not the gigabyte that was on offer.
+// A body without a length is ended as soon as it is too large. Only as many bytes are accepted as
+// fit into the sockets' buffers, not the gigabyte that the client offers.
 TEST_F(WebhookListener, EndsABodyWithoutALength) {
   const auto& hook = listen();
   const Caller caller(hook.port);
@@ -336,7 +337,8 @@ TEST_F(WebhookListener, EndsABodyWithoutALength) {
   EXPECT_EQ(calls(hook), 0U);
 }
 
-// Drops of a byte do not keep a connection open, in the head or in the body, nor does silence.
+// A client that sends single bytes, in the head or in the body, or that sends nothing, cannot keep
+// its connection open.
 TEST_F(WebhookListener, EndsSlowSenders) {
   const auto& hook = listen();
   const Caller silent(hook.port);
@@ -375,7 +377,7 @@ TEST_F(WebhookListener, ServesAFewConnectionsAtOnceAndTheOthersInTurn) {
   }
   EXPECT_FALSE(waiting.front()->hears(200ms));
   EXPECT_EQ(open_files(), files + 2 * limits::connections + 20);
-  // One place is enough for all of them.
+  // When one place becomes free, all waiting connections are served one after the other.
   slow.pop_back();
   for (const auto& caller : waiting) {
     EXPECT_THAT(caller->read_to_end(), StartsWith("HTTP/1.1 204"));
@@ -391,7 +393,7 @@ TEST_F(WebhookListener, LeavesNothingBehind) {
       ASSERT_THAT(answer(hook, post_to(hook.path())), StartsWith("HTTP/1.1 204"));
     }
     EXPECT_EQ(calls(hook), 500U);
-    // Connections in each state, when the server ends.
+    // When the server ends, there are connections in each state.
     const Caller silent(hook.port);
     const Caller head(hook.port);
     const Caller body(hook.port);
