@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A process that ends at the worst moment, and the same line again after it.
+// Kills a process at the worst moments, and runs the same line again.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -22,9 +22,9 @@ struct Figures {
   unsigned steps = 0;
   unsigned kills = 0;
   unsigned charges = 0;
-  unsigned recorded = 0;  // kills after which the task's id was on the disk
-  unsigned played = 0;    // of those: reruns that played it, for nothing
-  unsigned unknown = 0;   // reruns that said submit-unknown
+  unsigned recorded = 0;  // kills after which the task id was on the disk
+  unsigned played = 0;    // reruns of these that played the task and paid nothing
+  unsigned unknown = 0;   // reruns that reported submit-unknown
 };
 
 void print(const std::string& what, const Figures& figures) {
@@ -38,19 +38,19 @@ bool is_one_of(const std::string& text, std::initializer_list<const char*> of) {
   return std::ranges::find(of, text) != of.end();
 }
 
-/// What was on the disk when the process ended, and at the service.
+/// What the disk and the service contained when the process ended.
 struct Wreck {
-  Row row;  // state empty: there is none
+  Row row;  // with an empty state if there is no row
   json service;
 
   [[nodiscard]] unsigned count(const char* what) const { return service.at(what).get<unsigned>(); }
   [[nodiscard]] bool is_recorded() const { return !row.task_id.empty(); }
 };
 
-/// The laws that hold at each moment, whenever the process ends.
+/// Checks the rules that hold at each moment, whenever the process ends.
 Wreck inspect(const Line& line, const Simulator& simulator) {
   Wreck wreck{.row = {}, .service = simulator.state()};
-  // What was given back is nothing.
+  // A released row is no claim any more.
   auto rows = line.rows();
   std::erase_if(rows, [](const Row& row) { return row.state == "released"; });
   EXPECT_LE(rows.size(), 1U);
@@ -58,18 +58,18 @@ Wreck inspect(const Line& line, const Simulator& simulator) {
   EXPECT_LE(wreck.count("charges"), 1U);
   if (wreck.count("submissions") > 0) {
     EXPECT_TRUE(is_one_of(wreck.row.state, {"sending", "unknown", "accepted", "completed"}))
-        << "the intent is durable before its POST leaves, and not: " << wreck.row.state;
+        << "the claim must be durable before its POST leaves, but is: " << wreck.row.state;
   }
   if (wreck.count("queries") > 0) {
     EXPECT_EQ(wreck.row.task_id, wreck.service.at("tasks").at(0).at("id"))
-        << "the task's id is durable before the first poll";
+        << "the task id must be durable before the first poll";
   }
   EXPECT_EQ(wreck.is_recorded(), is_one_of(wreck.row.state, {"accepted", "completed"}));
   return wreck;
 }
 
-/// The same line again must play, for one charge in all; only a submission of which nobody can
-/// know what became may say so instead.
+/// Runs the same line again: it must play, for one charge in all. The line may report
+/// submit-unknown only if nobody can know whether the submission arrived.
 void run_again(const Line& line, const Simulator& simulator, Figures& figures) {
   const auto wreck = inspect(line, simulator);
   const auto again = line.run();
@@ -109,14 +109,15 @@ TEST_P(Crash, AtAnyDurableStepCostsNothing) {
     names = measured.report.at("steps");
   }
   figures.steps = static_cast<unsigned>(names.size());
-  ASSERT_GT(figures.steps, 10U) << "the ledger, three commits and the clip, at the least";
+  ASSERT_GT(figures.steps, 10U) << "at least the ledger, three commits and the clip";
 
   const bool is_draw = repeats() == 0;
   const auto rounds = std::max(repeats(), 1U);
   for (unsigned round = 0; round < rounds; ++round) {
     for (unsigned step = 1; step <= figures.steps; ++step) {
       for (const bool after : {false, true}) {
-        // What was written stays there: before and after a step are nearly the same moment.
+        // If no written data is lost, "after" one step and "before" the next are nearly the same
+        // moment.
         if (is_draw && !drop_unsynced && after == (step % 2 == 0)) continue;
         const auto fault = std::string(after ? "kill-after=" : "kill-before=") +
                            std::to_string(step) + (drop_unsynced ? ",drop-unsynced" : "");
@@ -140,7 +141,8 @@ INSTANTIATE_TEST_SUITE_P(Steps, Crash, testing::Bool(),
                          [](const auto& row) { return row.param ? "PowerLoss" : "Kill"; });
 
 TEST(CrashAgain, InTheRunAfterACrashCostsNothing) {
-  // Some steps of the first run, each with one of the second; all of both in the long version.
+  // A draw tries some steps of the first run, each with one step of the second run. The long
+  // version tries all steps of both.
   const bool is_draw = repeats() == 0;
   const auto steps = [] {
     const auto simulator = start_simulator();
@@ -161,23 +163,23 @@ TEST(CrashAgain, InTheRunAfterACrashCostsNothing) {
       ASSERT_EQ(line.run(fault(first)).signal, SIGKILL);
       ++figures.kills;
       inspect(line, simulator);
-      // A run that goes on where another ended has fewer steps: it may end well.
+      // A run that continues another run has fewer steps, so it may end without a kill.
       if (line.run(fault(second)).signal == SIGKILL) ++figures.kills;
       run_again(line, simulator, figures);
     }
   }
   print("power loss, and another in the run after it", figures);
-  EXPECT_GT(figures.kills, is_draw ? steps / 2 : steps * steps) << "of the second runs too";
+  EXPECT_GT(figures.kills, is_draw ? steps / 2 : steps * steps) << "second runs were killed too";
   EXPECT_EQ(figures.played, figures.recorded);
 }
 
-/// A moment between two steps, when the process waits for the service.
+/// A moment between two durable steps, while the process waits for the service.
 struct Moment {
   const char* name;
-  const char* fault;  // of the simulator, which holds the process there
-  const char* count;  // in the simulator's state: 1 when it is there
-  const char* row;    // what is recorded then
-  unsigned charges;   // so far
+  const char* fault;  // the simulator's fault that holds the process at the moment
+  const char* count;  // the simulator's count that is 1 at the moment
+  const char* row;    // the state of the row at the moment
+  unsigned charges;   // up to the moment
 };
 void PrintTo(const Moment& moment, std::ostream* out) { *out << moment.name; }
 
@@ -202,7 +204,7 @@ TEST_P(CrashWhile, CostsNothing) {
     const Line line(simulator);
     {
       Process run(line.properties(), "");
-      // The simulator tells by its counts alone that it holds the process.
+      // Only the simulator's counts tell that the process waits.
       const auto deadline = std::chrono::steady_clock::now() + 30s;
       while (simulator.state().at(moment.count) == 0) {
         ASSERT_LT(std::chrono::steady_clock::now(), deadline);
@@ -218,7 +220,7 @@ TEST_P(CrashWhile, CostsNothing) {
     run_again(line, simulator, figures);
 
     if (wreck.row.state != "sending") continue;
-    // It stays so, until the user decides.
+    // The row stays unknown until the user decides.
     EXPECT_EQ(line.run().error_code(), "submit-unknown");
     EXPECT_EQ(simulator.state().at("charges"), moment.charges);
     const auto decided = line.run("", {"on-unknown=resubmit"});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The faults themselves, with SQLite alone: what the tests of the ledger stand on.
+// Tests the faulty file system itself, with SQLite alone, because the tests of the ledger rely on
+// it.
 #include "faulty_file_system.h"
 
 #include <gtest/gtest.h>
@@ -64,11 +65,11 @@ std::string contents(const std::string& path) {
   return text.str();
 }
 
-/// What a child did before it ended.
+/// What a child process did before it ended.
 struct Child {
   bool killed = false;
-  bool ended = false;    ///< by itself, and well
-  unsigned reports = 0;  ///< calls of its function
+  bool ended = false;    ///< by itself, with exit code 0
+  unsigned reports = 0;  ///< calls of `report`
 };
 
 Child run_child(const FaultPlan& plan,
@@ -112,7 +113,7 @@ int make(FileSystem& files, const std::string& path) {
   return files.openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 }
 
-/// Transactions of some pages each, with a checkpoint between them; reports each commit.
+/// Writes transactions of some pages each, with a checkpoint between them. Reports each commit.
 void write_transactions(FaultyFileSystem& files, const std::string& path,
                         const std::function<void()>& report) {
   Database database;
@@ -131,7 +132,7 @@ void write_transactions(FaultyFileSystem& files, const std::string& path,
 
 class PowerLoss : public testing::TestWithParam<bool> {};
 
-TEST_P(PowerLoss, LeavesWhatWasCommittedAndNoMore) {
+TEST_P(PowerLoss, KeepsExactlyTheCommittedTransactions) {
   const bool drop_unsynced = GetParam();
   const TemporaryDirectory measured;
   unsigned steps = 0;
@@ -140,7 +141,7 @@ TEST_P(PowerLoss, LeavesWhatWasCommittedAndNoMore) {
     write_transactions(files, measured.file("a.db"), [] {});
     steps = static_cast<unsigned>(files.steps().size());
   }
-  ASSERT_GT(steps, 12U) << "a sync for each commit, and more for the checkpoints";
+  ASSERT_GT(steps, 12U) << "at least a sync for each commit and each checkpoint";
   for (unsigned step = 1; step <= steps; ++step) {
     for (const bool after : {false, true}) {
       SCOPED_TRACE("step " + std::to_string(step) + (after ? ", after" : ", before"));
@@ -153,7 +154,7 @@ TEST_P(PowerLoss, LeavesWhatWasCommittedAndNoMore) {
       ASSERT_EQ(value(path, "PRAGMA integrity_check"), "ok");
       const auto tables = value(path, "SELECT count(*) FROM sqlite_schema WHERE name = 'item'");
       const auto rows = tables == "0" ? "0" : value(path, "SELECT count(*) FROM item");
-      // A commit that is on the disk, but did not return yet, may be there or not.
+      // A commit that is on the disk but has not returned may survive or not.
       if (drop_unsynced && !after) {
         EXPECT_EQ(rows, std::to_string(child.reports));
       } else if (rows != std::to_string(child.reports)) {
@@ -185,11 +186,11 @@ TEST_P(UnsyncedCommit, IsLostWithThePowerAlone) {
     report();
     make(files, directory.file("marker"));
   };
-  // The WAL is the first file that is made, the marker the second.
+  // The process creates the WAL first and the marker second.
   const auto child =
       run_child({.faults = {}, .kill = {{2, false}}, .drop_unsynced = drop_unsynced}, work);
   ASSERT_TRUE(child.killed);
-  ASSERT_EQ(child.reports, 1U) << "the commit returned";
+  ASSERT_EQ(child.reports, 1U) << "the commit did not return";
   EXPECT_EQ(value(path, "SELECT count(*) FROM item"), drop_unsynced ? "0" : "1");
   EXPECT_FALSE(fs::exists(path + "-shm") && drop_unsynced);
 }
@@ -255,7 +256,7 @@ TEST_F(UnsyncedFile, HasItsNameAloneWhereTheDirectoryWasSynced) {
   EXPECT_EQ(text("file"), "");
 }
 
-TEST_F(UnsyncedFile, HasWhatItHeldBefore) {
+TEST_F(UnsyncedFile, KeepsItsEarlierBytes) {
   put("file", "first, and longer", true);
   put("file", "second", false);
   files_.lose_power();
@@ -274,7 +275,7 @@ TEST_F(UnsyncedFile, IsUnderItsOldNameUntilTheDirectoryIsSynced) {
   EXPECT_EQ(text("b.part"), "b");
 }
 
-TEST_F(UnsyncedFile, GivesBackTheNameThatItTook) {
+TEST_F(UnsyncedFile, DoesNotReplaceAnotherFile) {
   put("file", "old", true);
   sync_directory();
   put("part", "new", true);
@@ -308,7 +309,7 @@ TEST_F(UnsyncedFile, KeepsTheDirectoriesOfOneThatWasSynced) {
   EXPECT_FALSE(is_there("lost"));
 }
 
-/// What SQLite says of a fault within a transaction, and of what it finds there after it.
+/// SQLite's code for a fault within a transaction, and the state of the database after it.
 struct SqliteFault {
   const char* name;
   const char* plan;
@@ -333,7 +334,7 @@ TEST_P(SqliteFaults, HaveTheCodeOfTheUnixVfs) {
   if (code == SQLITE_OK) code = run(database, "INSERT INTO item VALUES (1)");
   EXPECT_EQ(code, GetParam().code);
   EXPECT_EQ(files.faults().empty(), std::string(GetParam().plan).empty());
-  // It was one fault: the next transaction finds all well, and nothing half done.
+  // Only one operation failed: the next transaction succeeds and finds no half-written one.
   database.reset();
   ASSERT_EQ(open(database, path, files.sqlite_vfs()), SQLITE_OK);
   EXPECT_EQ(run(database, "INSERT INTO item VALUES (2)"), SQLITE_OK);
@@ -423,7 +424,7 @@ TEST(FaultyFileSystem, FailsFromOneOperationToAnother) {
   files.close(fd);
 }
 
-TEST(FaultyFileSystem, InterruptsOnlyWhatWaits) {
+TEST(FaultyFileSystem, InterruptsOnlyBlockingOperations) {
   const TemporaryDirectory directory;
   FaultyFileSystem files(FaultPlan::parse("fail=1-2:EINTR"));
   EXPECT_EQ(files.mkdir(directory.file("made").c_str(), 0700), 0);
@@ -431,7 +432,7 @@ TEST(FaultyFileSystem, InterruptsOnlyWhatWaits) {
   EXPECT_EQ(errno, EINTR);
 }
 
-TEST(FaultPlan, RefusesWhatItDoesNotUnderstand) {
+TEST(FaultPlan, RefusesAnInvalidPlan) {
   for (const auto* const text :
        {"fail=0:EIO", "fail=1", "fail=1:EPERM", "fail=chmod@1:EIO", "fail=1+:EINTR",
         "kill-before=x", "kill-before", "drop", "count,,"}) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A disk that is full or broken, and a process without descriptors, at any operation on a file.
+// A full or broken disk, and a process without free descriptors, at any operation on a file.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,9 +19,9 @@ namespace {
 
 struct FileFault {
   const char* name;
-  const char* kind;   // that is counted; empty: any
-  const char* error;  // as in FaultPlan
-  unsigned more;      // operations that fail after that one
+  const char* kind;   // the operations that are counted; empty: all
+  const char* error;  // an error's name, as in FaultPlan
+  unsigned more;      // the number of operations that fail after it
 };
 void PrintTo(const FileFault& fault, std::ostream* out) { *out << fault.name; }
 
@@ -41,7 +41,7 @@ const FileFault file_faults[] = {
 
 using Names = std::vector<std::string>;
 
-/// The operations of a good run.
+/// The names of the operations of a run without faults.
 const Names& good_run() {
   static const Names measured = [] {
     const auto simulator = start_simulator();
@@ -52,7 +52,8 @@ const Names& good_run() {
   return measured;
 }
 
-/// Which of so many fail: each, or, as a draw, some from the first to the last.
+/// Chooses which of `count` operations fail: all of them in the long version, otherwise some from
+/// the first to the last.
 std::set<unsigned> choose(unsigned count, unsigned offset, unsigned draw) {
   const unsigned stride = repeats() > 0 ? 1 : std::max(count / draw, 1U);
   std::set<unsigned> chosen;
@@ -60,7 +61,7 @@ std::set<unsigned> choose(unsigned count, unsigned offset, unsigned draw) {
   return chosen;
 }
 
-/// The commits: what is paid is known before or after them.
+/// Returns the numbers of the commits. A commit records a payment.
 std::set<unsigned> commits() {
   std::set<unsigned> found;
   for (unsigned at = 1; at <= good_run().size(); ++at) {
@@ -70,13 +71,13 @@ std::set<unsigned> commits() {
 }
 
 struct Figures {
-  unsigned failed = 0;   // operations, on purpose
-  unsigned played = 0;   // first runs
-  unsigned refused = 0;  // first runs
-  unsigned unknown = 0;  // reruns that said submit-unknown
+  unsigned failed = 0;   // operations that failed on purpose
+  unsigned played = 0;   // first runs that played
+  unsigned refused = 0;  // first runs that reported an error
+  unsigned unknown = 0;  // reruns that reported submit-unknown
 };
 
-/// Runs the line with that fault, and then without.
+/// Runs the line with this fault, and then without it.
 void fail_and_run_again(const std::string& fault, Figures& figures) {
   const auto simulator = start_simulator();
   const Line line(simulator);
@@ -84,7 +85,7 @@ void fail_and_run_again(const std::string& fault, Figures& figures) {
   EXPECT_EQ(first.exit_code, 0) << first;
   if (!first.report.is_object()) return;
   const auto faults = first.report.at("faults").get<Names>();
-  if (faults.empty()) return;  // no two runs have quite the same number of operations
+  if (faults.empty()) return;  // this run had fewer operations than the good one
   ++figures.failed;
   SCOPED_TRACE(faults.front());
 
@@ -93,7 +94,7 @@ void fail_and_run_again(const std::string& fault, Figures& figures) {
   } else {
     const auto code = first.error_code();
     EXPECT_TRUE(code == "ledger" || code == "cache") << first;
-    // SQLite does not try a sync again.
+    // SQLite does not repeat a failed sync.
     const bool survives = !faults.front().starts_with("sync ledger.db");
     EXPECT_FALSE(survives && fault.find("EINTR") != std::string::npos) << first;
     ++figures.refused;
@@ -103,9 +104,9 @@ void fail_and_run_again(const std::string& fault, Figures& figures) {
   EXPECT_LE(charged, 1U);
   const bool may_be_paid = !rows.empty() && rows.back().state == "sending";
   const bool is_recorded = !rows.empty() && !rows.back().task_id.empty();
-  EXPECT_TRUE(charged == 0 || may_be_paid || is_recorded) << "a charge has its record";
+  EXPECT_TRUE(charged == 0 || may_be_paid || is_recorded) << "a charge without a record";
   if (!rows.empty() && !rows.back().clip_path.empty()) {
-    EXPECT_EQ(rows.back().clip_sha256, small_clip().sha256) << "a clip is kept with its checksum";
+    EXPECT_EQ(rows.back().clip_sha256, small_clip().sha256) << "a clip has no checksum";
   }
 
   const auto again = line.run();
@@ -130,7 +131,7 @@ TEST_P(FileFaults, AreToldOrSurvivedAndNeverPaidTwice) {
     return name.starts_with(std::string_view(fault.kind));
   };
   const auto count = static_cast<unsigned>(std::ranges::count_if(good_run(), is_counted));
-  // What lasts takes its time, since it is tried again.
+  // A lasting fault takes more time, because the operation is repeated. So draw fewer of them.
   const unsigned draw = fault.more > 0 ? 3 : 6;
   auto chosen = choose(count, static_cast<unsigned>(&fault - file_faults), draw);
   const bool at_commits = fault.more == 0 || std::string_view(fault.error) == "ENOSPC";
@@ -155,13 +156,13 @@ INSTANTIATE_TEST_SUITE_P(Errors, FileFaults, testing::ValuesIn(file_faults),
                          [](const auto& row) { return std::string(row.param.name); });
 
 TEST(FileFault, AClipIsKeptWithItsChecksumOrNotAtAll) {
-  // From when its bytes are here: they are read once more, for the checksum.
+  // Begin at the sync of the clip's file. After the sync the file is read again for the checksum.
   const auto is_sync = [](const std::string& name) {
     return name.starts_with("sync ") && name.ends_with(".part");
   };
   const auto sync = std::ranges::find_if(good_run(), is_sync) - good_run().begin();
   ASSERT_LT(sync, std::ssize(good_run()));
-  constexpr int differs_by = 3;  // from one run to another
+  constexpr int differs_by = 3;  // the number of operations differs so much between runs
   Figures figures;
   for (auto at = sync + 1 - differs_by; at < sync + 1 + differs_by; ++at) {
     SCOPED_TRACE(at);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A film of ten steps, killed at each of them and begun again: ten charges in all.
+// Kills a film of ten steps at each step and runs it again. All runs together must pay ten charges.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -36,7 +36,7 @@ unsigned frames_of(const std::string& film) {
                                  film)));
 }
 
-/// Until that many tasks are there, and that many queries have come since `before`.
+/// Waits until there are this many charges and at least this many queries.
 void wait_for(const Simulator& simulator, unsigned charges, unsigned queries) {
   const auto deadline = std::chrono::steady_clock::now() + 30s;
   for (;;) {
@@ -46,7 +46,7 @@ void wait_for(const Simulator& simulator, unsigned charges, unsigned queries) {
   }
 }
 
-/// It plays to its end, with each task once.
+/// Expects that the line plays to its end, and that each task was paid once.
 void expect_whole(const Line& line, const Simulator& simulator) {
   const auto ended = Process(line_of(line), "").wait();
   ASSERT_TRUE(ended.report.is_object()) << ended;
@@ -57,7 +57,7 @@ void expect_whole(const Line& line, const Simulator& simulator) {
   EXPECT_EQ(state.at("submissions"), steps);
   std::set<std::string> prompts;
   for (const auto& task : state.at("tasks")) prompts.insert(task.at("prompt"));
-  EXPECT_EQ(prompts.size(), steps) << "no step was paid twice";
+  EXPECT_EQ(prompts.size(), steps) << "a step was paid twice";
 }
 
 TEST(Film, KilledAtEachStepCostsNoStepTwice) {
@@ -65,7 +65,8 @@ TEST(Film, KilledAtEachStepCostsNoStepTwice) {
   const Line line(simulator);
   unsigned queries = 0;
   for (unsigned step = 1; step <= steps; ++step) {
-    // The task of the step before is still to be asked for; that of this one is held.
+    // The process has to query the task of the step before it. Then the simulator holds the query
+    // of this step's task.
     simulator.set_faults({step == 1 ? "query:stall*1" : "query:stall*1@2"});
     queries = simulator.state().at("queries").get<unsigned>() + (step == 1 ? 1 : 2);
     Process run(line_of(line), "");
@@ -75,13 +76,13 @@ TEST(Film, KilledAtEachStepCostsNoStepTwice) {
   }
   simulator.set_faults({});
   expect_whole(line, simulator);
-  // And once more, for nothing, from the cache.
+  // Another run plays the film from the cache and sends nothing.
   const auto asked = simulator.state().at("queries");
   expect_whole(line, simulator);
   EXPECT_EQ(simulator.state().at("queries"), asked);
 }
 
-// At a draw of all durable steps of the whole chain.
+// Kills the process at a draw of the durable steps of all tasks.
 TEST(Film, KilledAtADurableStepCostsNoStepTwice) {
   const auto measured = [] {
     const auto simulator = start_simulator();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Disks that do not answer, and ledgers that another program keeps: nobody waits for them without
-// being able to leave, nobody else is held up, and what was paid is recorded when they answer.
+// Disks that do not answer, and ledgers that another program locks. Every caller can leave at once,
+// nobody else is held up, and each payment is recorded when the store answers.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -36,9 +36,9 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 using testing::HasSubstr;
 
-/// Longer than anything here takes: to wait in vain is a failure.
+/// Longer than any step of these tests takes. A wait that exceeds it is a failure.
 constexpr auto patience = 20s;
-/// The contract's bound; sanitizers are slow.
+/// The contract's limit for "at once". Sanitizers make the program slow.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr auto at_once = 2500ms;
 #else
@@ -58,7 +58,7 @@ long requests(const Simulator& simulator, const char* counter) {
   return simulator.state().at(counter).get<long>();
 }
 
-/// The first column of the rows.
+/// Returns the first column of the rows.
 std::vector<std::string> select(const std::string& path, const std::string& sql) {
   sqlite3* database = nullptr;
   std::vector<std::string> values;
@@ -77,7 +77,7 @@ std::vector<std::string> select(const std::string& path, const std::string& sql)
 
 using Runs = std::vector<std::unique_ptr<TestPipeline>>;
 
-/// Elements that have their record and their clips in `directory`, each with a task of its own.
+/// Makes elements with their ledger and cache in `directory`, each with a task of its own.
 Runs make_runs(const Simulator& simulator, const std::string& directory, int count) {
   Runs runs;
   for (int i = 0; i < count; ++i) {
@@ -90,7 +90,7 @@ Runs make_runs(const Simulator& simulator, const std::string& directory, int cou
   return runs;
 }
 
-/// Until each of them has begun with that PROGRESS code.
+/// Waits until each element has started the PROGRESS with this code.
 void await(Runs& runs, const std::string& code) {
   for (auto& run : runs) {
     while (run->progress().empty() || run->progress().back().code != code) {
@@ -114,7 +114,7 @@ void await_bytes(Runs& runs) {
   }
 }
 
-/// What `work` took, or nothing: it has not ended in time. `rescue` then lets it end.
+/// Returns how long `work` took, or nothing if it did not end in time. Then `rescue` lets it end.
 std::optional<Clock::duration> time(const std::function<void()>& work,
                                     const std::function<void()>& rescue) {
   const auto begin = Clock::now();
@@ -127,7 +127,7 @@ std::optional<Clock::duration> time(const std::function<void()>& work,
   return std::nullopt;
 }
 
-/// Each of them goes to NULL at once, from wherever it is.
+/// Expects that each element returns to NULL at once, from any state.
 void expect_to_stop(Runs& runs, const std::function<void()>& rescue) {
   Clock::duration longest{};
   for (auto& run : runs) {
@@ -140,7 +140,7 @@ void expect_to_stop(Runs& runs, const std::function<void()>& rescue) {
   EXPECT_LT(longest, at_once);
 }
 
-/// An element with another ledger, whose task takes an hour.
+/// An element with a ledger on another disk. Its task takes an hour.
 class Beside {
  public:
   Beside() {
@@ -148,7 +148,7 @@ class Beside {
     runs_.front()->start(GST_STATE_PAUSED);
     await(runs_, "generate");
   }
-  /// It is polled for, as if nothing were.
+  /// Expects that the task is still polled.
   void expect_to_go_on() const {
     const auto before = requests(simulator_, "queries");
     EXPECT_TRUE(wait_until([&] { return requests(simulator_, "queries") > before + 3; }))
@@ -165,10 +165,10 @@ struct Phase {
   const char* name;
   std::vector<std::string> simulator;
   std::vector<std::string> faults;
-  /// Brings them to where the disk freezes, and freezes it.
+  /// Brings the elements to this phase, and freezes the disk there.
   std::function<void(Runs&, const Simulator&, Freezable&)> reach;
   bool holds_a_thread = true;
-  bool has_a_ledger = true;  ///< before
+  bool has_a_ledger = true;  ///< the ledger exists before the phase begins
 };
 void PrintTo(const Phase& phase, std::ostream* out) { *out << phase.name; }
 
@@ -191,7 +191,7 @@ const std::vector<Phase>& phases() {
              disk.freeze();
              start(runs);
            }},
-      // The row that waits for its turn is to be marked as about to be sent.
+      // The disk freezes when a row that waits for its turn is to become `sending`.
       {.name = "sending",
        .faults = {"submit:error=rate_limit_exceeded,retry-after=1*100"},
        .reach =
@@ -201,7 +201,7 @@ const std::vector<Phase>& phases() {
              ASSERT_TRUE(wait_until([&] { return requests(simulator, "submissions") > before; }));
              disk.freeze();
            }},
-      // The service's answer, which names a task that is paid, is to be written.
+      // The disk freezes when the service's answer, with the task id, is to be written.
       {.name = "accepted",
        .faults = {"submit:delay=300ms"},
        .reach =
@@ -281,14 +281,16 @@ TEST_P(FrozenDisk, HoldsNobodyUpAndLosesNothing) {
   const auto thaw = [&disk = *disk] { disk.thaw(); };
   ASSERT_NO_FATAL_FAILURE(phase.reach(runs, simulator, *disk));
   if (phase.holds_a_thread) {
-    EXPECT_TRUE(wait_until([&] { return disk->holds_a_thread(); })) << "nothing was to be written";
+    EXPECT_TRUE(wait_until([&] { return disk->holds_a_thread(); }))
+        << "no thread met the frozen disk";
   }
   beside.expect_to_go_on();
   expect_to_stop(runs, thaw);
   beside.expect_to_go_on();
   runs.clear();
   disk->thaw();
-  // Whoever is still there or not: each charge has its row, and no row is left in between.
+  // Each charge has its row, and no row stays `reserved` or `sending`, although the elements are
+  // gone.
   const auto in_between = [&] {
     return select(ledger, "SELECT id FROM submission WHERE state IN ('reserved', 'sending')");
   };
@@ -297,7 +299,7 @@ TEST_P(FrozenDisk, HoldsNobodyUpAndLosesNothing) {
            select(ledger, "SELECT id FROM submission WHERE task_id <> ''").size() ==
                static_cast<std::size_t>(requests(simulator, "charges"));
   })) << in_between().size()
-      << " of " << select(ledger, "SELECT id FROM submission").size() << " rows in between";
+      << " of " << select(ledger, "SELECT id FROM submission").size() << " rows are pending";
   EXPECT_LE(requests(simulator, "charges"), count + (phase.has_a_ledger ? 1 : 0));
 }
 
@@ -314,7 +316,7 @@ INSTANTIATE_TEST_SUITE_P(Kernel, FrozenDisk,
                                           testing::Values(true)),
                          name_of);
 
-/// A catalog that whoever reads it first waits for: a pipe, with a real one behind it.
+/// A catalog that makes its first reader wait: a pipe, through which the real catalog comes later.
 class HeldCatalog {
  public:
   HeldCatalog() { ::mkfifo(path_.c_str(), 0600); }
@@ -322,12 +324,12 @@ class HeldCatalog {
   HeldCatalog(const HeldCatalog&) = delete;
   HeldCatalog& operator=(const HeldCatalog&) = delete;
 
-  /// Somebody is reading it: he waits for what we write.
+  /// Returns whether a thread reads the catalog, and so waits for our bytes.
   [[nodiscard]] bool is_read() {
     if (writer_ < 0) writer_ = ::open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     return writer_ >= 0;
   }
-  /// He gets the real one, and so do those that come after him.
+  /// Gives the real catalog to this reader and to all later ones.
   void let_go() {
     if (writer_ < 0) return;
     std::ifstream file(VEO_SOURCE_ROOT "/data/catalog.json");
@@ -348,7 +350,7 @@ class HeldCatalog {
 
 class Opening : public testing::TestWithParam<int> {};
 
-TEST_P(Opening, CanBeLeftAndGoneOnWith) {
+TEST_P(Opening, CanBeLeftAndBegunAgain) {
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "2"});
   const TemporaryDirectory directory;
   const Beside beside;
@@ -359,7 +361,7 @@ TEST_P(Opening, CanBeLeftAndGoneOnWith) {
     ASSERT_TRUE(wait_until([&] { return catalog.is_read(); }));
     beside.expect_to_go_on();
     expect_to_stop(runs, [&] { catalog.let_go(); });
-    // The same element again, which then goes on.
+    // The same element starts again, and this time it plays.
     runs.front()->start(GST_STATE_PLAYING);
     catalog.let_go();
     EXPECT_TRUE(runs.front()->finish());
@@ -384,7 +386,7 @@ TEST(Abandon, WhileItIsOpenedSubmitsNothing) {
   EXPECT_EQ(requests(simulator, "submissions"), 0);
 }
 
-/// Until a PROGRESS with such a text; empty: none came.
+/// Waits for a PROGRESS message that contains `part`. Returns its text, or nothing if none comes.
 std::string await_text(TestPipeline& run, const std::string& part) {
   while (const auto message = run.next(GST_MESSAGE_PROGRESS)) {
     if (GST_MESSAGE_TYPE(message.get()) != GST_MESSAGE_PROGRESS) break;
@@ -397,7 +399,7 @@ std::string await_text(TestPipeline& run, const std::string& part) {
   return "";
 }
 
-TEST(SlowStore, IsToldAndEndsWithTheGenerationTimeout) {
+TEST(SlowStore, IsNamedAndEndsWithTheGenerationTimeout) {
   const auto disk = make_freezable_directory();
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "2"});
   auto runs = make_runs(simulator, disk->path(), 1);
@@ -416,7 +418,8 @@ TEST(SlowStore, IsToldAndEndsWithTheGenerationTimeout) {
   EXPECT_EQ(requests(simulator, "submissions"), 0);
 }
 
-// The task is paid, and its name must come through though the ledger takes it later.
+// The task is paid, but the ledger cannot record it yet. The element must report the task id at
+// once.
 TEST(SlowStore, ThePaidTaskIsNamedWhileItsRecordWaits) {
   const auto disk = make_freezable_directory();
   auto simulator = Simulator::start({"--generation-time", "1h"});
@@ -435,7 +438,7 @@ TEST(SlowStore, ThePaidTaskIsNamedWhileItsRecordWaits) {
   EXPECT_EQ(run.failure()->details.at("charged"), "unknown");
   EXPECT_EQ(run.failure()->details.at("task-id"), id);
   EXPECT_THAT(run.warnings(), testing::Contains(HasSubstr(id)));
-  EXPECT_EQ(requests(simulator, "queries"), 0) << "the name is on the disk before the first poll";
+  EXPECT_EQ(requests(simulator, "queries"), 0) << "a poll came before the record";
   runs.clear();
   disk->thaw();
   const auto ledger = disk->path() + "/state/ledger.db";
@@ -445,7 +448,7 @@ TEST(SlowStore, ThePaidTaskIsNamedWhileItsRecordWaits) {
   }));
 }
 
-/// Another program's transaction.
+/// A write transaction of another program.
 class WriteLock {
  public:
   explicit WriteLock(const std::string& path) {
@@ -494,7 +497,7 @@ TEST(LockedLedger, HoldsNobodyUp) {
     }
     start(runs);
     expect_to_stop(runs, [] {});
-    // It ends before the lock does.
+    // The download from another ledger ends while the lock is still held.
     ASSERT_TRUE(download.front()->finish());
     EXPECT_FALSE(download.front()->failure()) << download.front()->failure()->text;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// SQLite's locks, which any close of another descriptor of the file drops.
+// SQLite's locks are POSIX locks: closing any descriptor of the file drops all of the process's
+// locks.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -15,10 +16,11 @@
 namespace veo::test {
 namespace {
 
-/// Whether this process holds the lock that every user of a WAL holds. The last one who closes the
-/// file takes it for himself, and removes the WAL: without it, under the feet of the others.
+/// Returns whether this process holds the lock that every user of a WAL holds. The last user who
+/// closes the file removes the WAL. If this lock is lost, another process removes the WAL while
+/// this process uses the WAL.
 bool holds_shared_lock(const std::string& path) {
-  const auto pid = ::fork();  // a process does not see its own locks
+  const auto pid = ::fork();  // only another process sees this process's locks
   if (pid == 0) {
     struct flock lock {};
     lock.l_type = F_WRLCK;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A link that is slow, breaks, lies or falls silent, at each exchange of a task: the right bytes
-// come out, or a clear error; never two files spliced, and never a second charge.
+// A link that is slow, breaks, alters bytes or falls silent, in each exchange of a task. The right
+// bytes must come out, or a clear error, but never a mixture of two files and never a second
+// charge.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,10 +20,10 @@ namespace {
 
 struct Phase {
   const char* name;
-  const char* fault;   ///< the simulator's name for it
-  const char* which;   ///< which of its requests
-  unsigned body;       ///< bytes, about, within which a fault falls
-  bool is_submission;  ///< what is broken here may be paid
+  const char* fault;   ///< the simulator's name of the request
+  const char* which;   ///< which of these requests fail
+  unsigned body;       ///< the approximate size of the body, in bytes
+  bool is_submission;  ///< a fault may hit a paid submission
 };
 
 constexpr unsigned clip = 600'000;
@@ -35,9 +36,9 @@ const Phase phases[] = {
 
 struct Kind {
   const char* name;
-  const char* effect;  ///< `%` is a number that the seed draws: of bytes within the body
-  bool is_harmless;    ///< the answer comes whole
-  bool waits;          ///< until a deadline: of a submission, a minute
+  const char* effect;  ///< `%` stands for a position in the body, which the seed draws
+  bool is_harmless;    ///< the answer comes complete
+  bool waits;          ///< the client waits until its deadline; for a submission, a minute
 };
 
 const Kind kinds[] = {
@@ -51,7 +52,8 @@ const Kind kinds[] = {
     {"truncation", "truncate=%", false, false},
 };
 
-/// A link on which `moov`, at the end, is worth a request of its own, and is waited for.
+/// Starts a simulator with so little bandwidth that the `moov` at the end gets a request of its
+/// own.
 Simulator start_on_a_link() {
   return Simulator::start(
       {"--generation-time", "0s", "--bandwidth", "1M", "--clip", larger_clip().path});
@@ -63,13 +65,13 @@ class LinkFaults : public testing::TestWithParam<Case> {};
 
 TEST_P(LinkFaults, GiveTheRightBytesOrAClearError) {
   const auto& [phase, kind] = GetParam();
-  // What the player is to get: the same clip with `moov` in front.
+  // The player has to get the same clip with `moov` in front.
   static const std::string wanted = [] {
     const auto simulator = start_on_a_link();
     return Line(simulator).run("", {"layout=streamable"}).report.at("sha256").get<std::string>();
   }();
   if (phase.is_submission && kind.waits && repeats() == 0) {
-    GTEST_SKIP() << "a submission is waited for for a minute: in the long version";
+    GTEST_SKIP() << "this case waits a minute for the submission: only in the long version";
   }
   int played = 0;
   int refused = 0;
@@ -90,18 +92,18 @@ TEST_P(LinkFaults, GiveTheRightBytesOrAClearError) {
     if (run.played(wanted)) {
       ++played;
       ASSERT_EQ(line.rows().size(), 1U);
-      EXPECT_EQ(line.rows()[0].clip_sha256, larger_clip().sha256) << "the cache has the original";
+      EXPECT_EQ(line.rows()[0].clip_sha256, larger_clip().sha256) << "the cache has another file";
     } else {
       ++refused;
       EXPECT_TRUE(may_be_lost) << run;
       EXPECT_EQ(run.error_code(), "submit-unknown") << run;
     }
     EXPECT_LE(simulator.state().at("charges").get<int>(), 1);
-    // An answer that nobody waits for any more ends, and is logged, when the simulator does.
+    // An answer that the client abandoned ends, and is logged, when the simulator stops.
     simulator.stop();
     EXPECT_TRUE(std::ranges::any_of(simulator.log(), [](const nlohmann::json& request) {
       return request.at("fault") != "";
-    })) << "the fault was met";
+    })) << "the fault did not happen";
   }
   std::printf("  %s at %s: %d played, %d submit-unknown\n", kind.name, phase.name, played, refused);
 }

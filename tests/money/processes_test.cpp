@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Many processes at once, on one ledger: by the simulator's count of charges.
+// Many processes use one ledger at the same time. The simulator counts the charges.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,7 +23,7 @@ struct Count {
   int submissions = 0;
 };
 
-/// `count` processes at once, on an empty ledger.
+/// Runs `count` processes at the same time, beginning with an empty ledger.
 Count run(const Simulator& simulator, int count, const std::function<std::string(int)>& prompt) {
   const TemporaryDirectory home;
   const auto before = simulator.state();
@@ -64,7 +64,7 @@ TEST(Processes, ThirtyTwoAgainstABudgetForTenPayTen) {
 
 TEST(Processes, SixteenWithOneIntentPayOnce) {
   for (unsigned round = 0; round < rounds(); ++round) {
-    // An answer that takes its time: the others come while nobody knows of a task yet.
+    // The answer comes late, so the other processes ask the ledger while no task id is known.
     auto simulator = start_simulator();
     simulator.set_faults({"submit:delay=200ms"});
     const auto counted = run(simulator, 16, [](int) { return "x"; });

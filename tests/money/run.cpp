@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A file without a name, which a child can fill without anybody reading beside it.
+/// Opens a file without a name: a child can write to it while nobody reads.
 int temporary_file() {
   const int fd = ::open(fs::temp_directory_path().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd < 0) throw std::runtime_error("O_TMPFILE");
@@ -143,7 +143,8 @@ Ended Line::run(const std::string& fault, const std::vector<std::string>& more) 
 }
 
 std::vector<Row> Line::rows() const {
-  // SQLite recovers and tidies up what it opens, which is for the next run to do.
+  // Read a copy: SQLite would repair the files that it opens, and the next run has to do that
+  // itself.
   const TemporaryDirectory copy;
   for (const auto* const part : {"", "-wal", "-journal"}) {
     const auto original = home_.file(std::string("state/ledger.db") + part);
@@ -157,7 +158,7 @@ std::vector<Row> Line::rows() const {
   sqlite3_prepare_v2(opened,
                      "SELECT state, task_id, clip_path, clip_sha256 FROM submission ORDER BY id",
                      -1, &prepared, nullptr);
-  // Null where there is no ledger yet, or nothing in it.
+  // Null if there is no ledger yet, or an empty one.
   const std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)> statement(prepared,
                                                                              sqlite3_finalize);
   while (prepared != nullptr && sqlite3_step(prepared) == SQLITE_ROW) {

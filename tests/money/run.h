@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A user's line, run again and again in processes of its own, and what is on the disk after it.
+// Runs a user's line again and again, each time in a process of its own, and reads the ledger after
+// it.
 #pragma once
 
 #include <sys/types.h>
@@ -18,13 +19,13 @@ namespace veo::test {
 /// How a process ended.
 struct Ended {
   int exit_code = -1;
-  int signal = 0;         ///< that ended it; SIGALRM: it hung
-  nlohmann::json report;  ///< veo-run's; null where there is none
-  std::string errors;     ///< what it wrote to stderr
+  int signal = 0;         ///< the signal that ended the process; SIGALRM after a hang
+  nlohmann::json report;  ///< the JSON that veo-run printed; null if there is none
+  std::string errors;     ///< the text that it wrote to stderr
 
-  /// The end of the stream came, after these bytes.
+  /// Returns whether the stream reached its end, with the bytes that have this checksum.
   [[nodiscard]] bool played(const std::string& sha256) const;
-  /// `veo-error`'s; empty: no error.
+  /// Returns the code of the `veo-error`, or nothing without an error.
   [[nodiscard]] std::string error_code() const;
   [[nodiscard]] std::string charged() const;
 
@@ -32,19 +33,19 @@ struct Ended {
   [[nodiscard]] std::string of_error(const char* field) const;
 };
 
-/// For a test's messages.
+/// Prints the end for a test's message.
 std::ostream& operator<<(std::ostream& out, const Ended& ended);
 
-/// A running veo-run, which is killed with this.
+/// A running veo-run process. The destructor kills it.
 class Process {
  public:
-  /// The program is `$VEO_RUN`. Throws std::runtime_error where it does not start.
+  /// Starts the program `$VEO_RUN`. Throws std::runtime_error if it does not start.
   Process(const std::vector<std::string>& properties, const std::string& fault);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  /// SIGKILL
+  /// Sends SIGKILL.
   void kill() const;
   Ended wait();
 
@@ -54,7 +55,7 @@ class Process {
   int errors_ = -1;
 };
 
-/// A submission, as the ledger has it.
+/// A submission's row in the ledger.
 struct Row {
   std::string state;
   std::string task_id;
@@ -62,19 +63,20 @@ struct Row {
   std::string clip_sha256;
 };
 
-/// Has a ledger and a cache of its own, in directories that do not exist before the first run.
+/// A line with a ledger and a cache of its own. Their directories do not exist before the first
+/// run.
 class Line {
  public:
   explicit Line(const Simulator& simulator);
 
-  /// With more properties, if any, and `fault` as VEO_TEST_FAULT, if not empty.
+  /// Runs the line with `more` properties. `fault` becomes VEO_TEST_FAULT, unless it is empty.
   [[nodiscard]] Ended run(const std::string& fault = "",
                           const std::vector<std::string>& more = {}) const;
-  /// What run() starts a process with.
+  /// Returns the properties that run() gives to the process.
   [[nodiscard]] std::vector<std::string> properties() const;
   [[nodiscard]] std::string cache() const;
 
-  /// What is on the disk, in order. Nothing there is changed by it.
+  /// Returns the rows of the ledger in their order. Does not change the ledger's files.
   [[nodiscard]] std::vector<Row> rows() const;
 
  private:
@@ -83,18 +85,19 @@ class Line {
   std::string key_;
 };
 
-/// A clip that costs the simulator nothing to serve, made once.
+/// A small clip that is made once, so that the simulator need not encode one.
 struct SmallClip {
   std::string path;
   std::string sha256;
 };
 const SmallClip& small_clip();
-/// The same of 4 s: large enough for its `moov` to be fetched beside the rest.
+/// Returns such a clip of 4 s. It is large enough that its `moov` is fetched beside the rest.
 const SmallClip& larger_clip();
-/// A simulator whose tasks are completed at once, with that clip.
+/// Starts a simulator that completes each task at once, with the small clip.
 Simulator start_simulator();
 
-/// `VEO_TEST_REPEAT`: how often each case runs in the long version; 0: a draw of the cases, once.
+/// Returns `VEO_TEST_REPEAT`: how often each case runs in the long version. 0 means that each drawn
+/// case runs once.
 unsigned repeats();
 
 }  // namespace veo::test

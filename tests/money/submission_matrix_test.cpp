@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Every way in which a submission can end, as MONEY.md judges it: what was surely not sent plays
-// after its retry, what is definite ends at once and may be tried anew, and what is neither is told
-// as submit-unknown until the user decides. In no case is a request charged twice but by the user's
-// own word.
+// Every way in which a submission can end, judged by the rules of MONEY.md. A submission that was
+// surely not sent is repeated and plays. A definite refusal ends at once, and the user may try
+// again. Any other end is submit-unknown until the user decides. No request is charged twice,
+// except by the user's decision.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,26 +26,27 @@ namespace {
 
 enum class Link {
   direct,     ///< http
-  localhost,  ///< http, by a name of which another address refuses
-  plain,      ///< http, behind a relay that spoils connections
-  relayed,    ///< https, behind such a relay
+  localhost,  ///< http, by a name that has a second, refusing address
+  plain,      ///< http, through a relay that spoils connections
+  relayed,    ///< https, through such a relay
   proxied,    ///< https, through a proxy that spoils tunnels
 };
 
 struct Case {
   const char* name;
   Link link;
-  /// Of the simulator; `%N` is a number that the seed draws, from 1 to N.
+  /// The simulator's fault. `%N` stands for a number from 1 to N, which the seed draws.
   std::string fault;
-  std::string code;  ///< the error; empty: a clip
-  /// What the simulator has counted at that end.
+  std::string code;  ///< the expected error; empty if the clip plays
+  /// The simulator's counts at the end of the run.
   int posts = 1;
   int charges = 0;
   Relay::Spoil spoil = {};
-  /// What the proxy's name leads to, as Resolver has it; empty: the proxy is an address.
+  /// The addresses of the proxy's name, as for Resolver. Empty if the proxy is given by its
+  /// address.
   std::string proxy_at = {};
   int retries = 3;
-  bool is_long = false;  ///< takes a minute
+  bool is_long = false;  ///< the case takes a minute
 };
 void PrintTo(const Case& row, std::ostream* out) { *out << row.name; }
 
@@ -74,10 +75,10 @@ const char* const needs_password =
     "407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"";
 
 const Case cases[] = {
-    // Never begun: each phase of the connection.
+    // The submission never began. One case for each phase of the connection.
     {"name_with_a_refusing_address", Link::localhost, "", clip, 1, 1},
     {"name_not_found", Link::proxied, "", clip, 1, 1, spared, ",127.0.0.1"},
-    // Nobody listens at that port there.
+    // Nobody listens at the port of the first address.
     {"port_closed", Link::proxied, "", clip, 1, 1, spared, "127.0.0.2,127.0.0.1"},
     {"port_closed_too_long", Link::relayed, "", "network", 0, 0, closed_port, "", 1},
     {"tls_closed", Link::relayed, "", clip, 1, 1, closes},
@@ -99,7 +100,7 @@ const Case cases[] = {
     {"proxy_502", Link::proxied, "", clip, 1, 1, says("502 Bad Gateway")},
     {"proxy_502_too_often", Link::proxied, "", "network", 0, 0, says("502 Bad Gateway", 2), "", 1},
 
-    // The rate limiter, which stands before the till.
+    // The rate limiter refuses the request before it can be charged.
     {"429_rate", Link::direct, "submit:error=rate_limit_exceeded,retry-after=1*1", clip, 2, 1},
     {"429_rate_by_date", Link::direct, "submit:error=rate_limit_exceeded,retry-after-date=1*1",
      clip, 2, 1},
@@ -108,7 +109,7 @@ const Case cases[] = {
     {"429_rate_too_often", Link::direct, "submit:error=rate_limit_exceeded*2",
      "rate-limit-exceeded", 2, 0, spared, "", 1},
 
-    // Definite.
+    // Definite refusals.
     {"400", Link::direct, "submit:error=invalid_request*1", "invalid-request"},
     {"401", Link::direct, "submit:error=invalid_api_key*1", "invalid-api-key"},
     {"401_page", Link::direct, "submit:error=invalid_api_key,html=401*1", "invalid-api-key"},
@@ -119,14 +120,14 @@ const Case cases[] = {
     {"410", Link::direct, "submit:status=410*1", "invalid-request"},
     {"429_spend", Link::direct, "submit:error=spend_limit_exceeded*1", "spend-limit-exceeded"},
     {"413_by_a_gateway", Link::plain, "", "invalid-request", 0, 0, says("413 Content Too Large")},
-    // Not in the words that a retry takes.
+    // The body is not the service's own, so a retry is not allowed.
     {"429_by_a_gateway", Link::plain, "", "rate-limit-exceeded", 0, 0,
      says("429 Too Many Requests")},
     {"429_page", Link::direct, "submit:error=rate_limit_exceeded,html=429*1",
      "rate-limit-exceeded"},
     {"503_upstream", Link::direct, "submit:error=upstream_error*1", "upstream-error"},
 
-    // Neither. Where nothing is counted, nothing was read.
+    // Neither sure nor definite. With 0 submissions, the simulator has read no complete request.
     {"connection_closed", Link::direct, "connect-api:close*1", unknown, 0},
     {"request_half_read", Link::plain, "", unknown, 0, 0, closes},
     {"request_half_read_and_reset", Link::plain, "", unknown, 0, 0, resets()},
@@ -150,7 +151,7 @@ const Case cases[] = {
     {"answer_too_short", Link::direct, "submit:chunked-cut=%40*1", unknown, 1, 1},
     {"302", Link::direct, "submit:redirect=http://127.0.0.1:1/*1", unknown},
     {"302_charged", Link::direct, "submit:redirect=http://127.0.0.1:1/,charged*1", unknown, 1, 1},
-    // It would be sent to where it is accepted.
+    // A client that follows the redirect would reach the accepting address.
     {"302_to_itself", Link::direct, "submit:redirect-loop*1", unknown},
     {"307_to_itself", Link::direct, "submit:redirect-loop,status=307*1", unknown},
     {"308_to_itself", Link::relayed, "submit:redirect-loop,status=308*1", unknown},
@@ -177,9 +178,9 @@ const Case cases[] = {
     {"200_huge", Link::direct, "submit:huge*1", unknown, 1, 1},
     {"204", Link::direct, "submit:status=204*1", unknown},
 
-    // Good, if slow or odd.
+    // Good answers that are slow or odd.
     {"late", Link::direct, "submit:delay=%900ms*1", clip, 1, 1},
-    // Longer than `timeout`, which once it is sent ends nothing.
+    // The delay exceeds `timeout`, which does not apply to a submission that was sent.
     {"very_late", Link::direct, "submit:delay=1500ms*1", clip, 1, 1},
     {"in_pieces", Link::direct, "submit:slice=%20*1", clip, 1, 1},
     {"in_chunks", Link::direct, "submit:chunked*1", clip, 1, 1},
@@ -187,7 +188,7 @@ const Case cases[] = {
     {"with_a_coding_claimed", Link::direct, "submit:gzip*1", clip, 1, 1},
 };
 
-constexpr int price = 40;  // credits, of a default request
+constexpr int price = 40;  // the credits of a default request
 
 using Random = std::mt19937;
 
@@ -195,8 +196,8 @@ unsigned draw(Random& random, unsigned most) {
   return std::uniform_int_distribution(1U, most)(random);
 }
 
-/// `fault`, with its numbers drawn, and with the answer late, slow or in pieces as may be.
-/// `met_before`: requests that are spared.
+/// Returns `fault` with its numbers drawn, and possibly with a late, slow or split answer.
+/// `met_before` is the number of requests that the fault spares.
 std::string fault_of(const Case& row, Random& random, unsigned met_before) {
   auto fault = row.fault;
   if (const auto at = fault.find('%'); at != std::string::npos) {
@@ -210,7 +211,7 @@ std::string fault_of(const Case& row, Random& random, unsigned met_before) {
                                ",drip=" + std::to_string(1000 + draw(random, 4000))};
   const auto& pace = paces[draw(random, std::size(paces)) - 1];
   const auto effect = pace.substr(0, pace.find('='));
-  // Of megabytes, a good part fills the buffers on the way before anybody minds its end.
+  // A body of megabytes fills the buffers on the way before the client closes.
   const bool has_own = !effect.empty() && fault.find(effect.substr(1)) != std::string::npos;
   const bool is_large =
       fault.find("huge") != std::string::npos || fault.find("deep") != std::string::npos;
@@ -235,7 +236,7 @@ class Matrix : public testing::TestWithParam<Case> {
   static void SetUpTestSuite() {
     home_ = new TemporaryDirectory;
     certificate_ = new Certificate(make_certificate(*home_));
-    small_clip();  // before there are threads that want it
+    small_clip();  // make it before several threads need it
   }
   static void TearDownTestSuite() {
     std::printf(
@@ -247,32 +248,32 @@ class Matrix : public testing::TestWithParam<Case> {
     delete home_;
   }
 
-  /// A simulator, what stands before it, and a user's line to it.
+  /// A simulator, the relay before it, and a user's line to it.
   struct Course {
     Course(const Case& from, unsigned seed);
 
-    /// With a budget that just suffices for so many requests of this line.
+    /// Runs the line with a budget for exactly this many requests.
     [[nodiscard]] Ended run(int affords, const std::vector<std::string>& more = {}) const {
       auto all = properties;
       all.push_back("--budget=" + std::to_string(price * (affords + (is_warm ? 1 : 0))));
       all.insert(all.end(), more.begin(), more.end());
       return line->run("", all);
     }
-    /// But for those of the line that went before.
+    /// The simulator's counts, without the request that warmed up the connections.
     [[nodiscard]] int posts() const { return counted("submissions"); }
     [[nodiscard]] int charges() const { return counted("charges"); }
     [[nodiscard]] int counted(const char* what) const {
       return simulator->state().at(what).get<int>() - (is_warm ? 1 : 0);
     }
 
-    /// Of the rows, as the last one was left, or of an earlier one; empty: there is none.
+    /// Returns the state of the last row, or of an earlier one. Empty if there is no such row.
     [[nodiscard]] std::string recorded(std::size_t earlier = 0) const {
       const auto rows = line->rows();
       return earlier < rows.size() ? rows[rows.size() - 1 - earlier].state : "";
     }
 
     const Case& row;
-    /// The process has connections to the server already.
+    /// The process already has open connections to the server.
     bool is_warm;
     std::optional<Simulator> simulator;
     std::optional<Relay> relay;
@@ -295,7 +296,7 @@ class Matrix : public testing::TestWithParam<Case> {
 
 Matrix::Course::Course(const Case& from, unsigned seed) : row(from) {
   Random random(seed);
-  // Only a request can meet a connection that is there.
+  // Only a fault of a request can happen on an open connection.
   is_warm = seed % 2 == 0 && row.fault.starts_with("submit:");
   const bool is_secure = row.link == Link::relayed || row.link == Link::proxied;
   std::vector<std::string> arguments = {"--generation-time", "0s", "--clip", small_clip().path};
@@ -308,7 +309,7 @@ Matrix::Course::Course(const Case& from, unsigned seed) : row(from) {
   simulator.emplace(Simulator::start(arguments));
   line.emplace(*simulator);
 
-  // A request from a few bytes to several of TCP's windows.
+  // The request has from a few bytes up to several TCP windows.
   properties = {"prompt=" + std::string(draw(random, 60'000), 'x'), "timeout=1",
                 "retries=" + std::to_string(row.retries)};
   const auto url = simulator->api_url();
@@ -341,7 +342,7 @@ void Matrix::run_case(const Case& row, unsigned seed) {
   const auto charges = course.charges();
   EXPECT_EQ(charges, row.charges) << first;
   if (course.relay) {
-    // Each attempt is a connection of its own. After the last there may be others, of queries.
+    // Each attempt opens a connection. Queries may open more connections after the last attempt.
     const auto spoiled = row.spoil.connections;
     if (row.posts > 0) {
       EXPECT_GT(course.relay->connections(), spoiled);
@@ -372,7 +373,7 @@ void Matrix::run_case(const Case& row, unsigned seed) {
   check_connections(*course.simulator);
 }
 
-/// It is there for the next run.
+/// Checks that the next run finds the clip and pays nothing.
 void Matrix::check_clip(const Course& course) {
   EXPECT_EQ(course.recorded(), "completed");
   const auto again = course.run(0);
@@ -380,10 +381,11 @@ void Matrix::check_clip(const Course& course) {
   EXPECT_EQ(course.posts(), course.row.posts);
 }
 
-/// Nothing was paid, and nothing stands in the next run's way, nor counts against its budget.
+/// Checks that nothing was paid, that the next run plays, and that its budget is not reduced.
 void Matrix::check_refused(const Course& course, const Ended& first) {
   EXPECT_EQ(first.charged(), course.row.code == "upstream-error" ? "refunded" : "no") << first;
-  // Or, where the process has ended before that: reserved by nobody.
+  // The row stays `reserved`, without an owner, if the process ended before it could release the
+  // row.
   const auto state = course.recorded();
   EXPECT_TRUE(state == "released" || state == "reserved") << state;
   const auto next = course.run(1);
@@ -392,7 +394,8 @@ void Matrix::check_refused(const Course& course, const Ended& first) {
   EXPECT_EQ(course.charges(), 1);
 }
 
-/// Told again, but not sent again; and then, by the user's word, once.
+/// Checks that the next run reports the unknown submission again and sends nothing, and that one
+/// submission is sent after the user's decision.
 void Matrix::check_unknown(const Course& course, const Ended& first) {
   EXPECT_EQ(first.charged(), "unknown") << first;
   const auto again = course.run(0);
@@ -410,14 +413,15 @@ void Matrix::check_unknown(const Course& course, const Ended& first) {
   EXPECT_EQ(course.recorded(), "completed");
 }
 
-/// One that was idle may have died unseen, and would leave a POST in doubt.
+/// Checks that each POST uses a new connection. An idle connection may be dead, and a POST on it
+/// would be in doubt.
 void Matrix::check_connections(const Simulator& simulator) {
   std::set<int> used;
   for (const auto& entry : simulator.log()) {
     if (entry.at("listener") != "api") continue;
     const bool is_new = used.insert(entry.at("connection").get<int>()).second;
     if (entry.at("method") == "POST") {
-      EXPECT_TRUE(is_new) << "a POST on a connection that was idle";
+      EXPECT_TRUE(is_new) << "a POST on an idle connection";
     }
   }
 }
@@ -425,11 +429,11 @@ void Matrix::check_connections(const Simulator& simulator) {
 TEST_P(Matrix, EndsAsItMust) {
   const auto& row = GetParam();
   if (row.is_long && repeats() == 0) {
-    GTEST_SKIP() << "waits for a deadline of a minute: runs where VEO_TEST_REPEAT is set";
+    GTEST_SKIP() << "waits for a deadline of a minute: runs if VEO_TEST_REPEAT is set";
   }
   ++points_;
   const unsigned seeds = repeats() > 0 ? repeats() : 2;
-  // Most of a case is waiting, of a long one nearly all.
+  // A case mostly waits, and a long case does hardly anything else.
   const unsigned at_once = row.is_long ? seeds : 2;
   for (unsigned seed = 1; seed <= seeds && !HasFailure();) {
     std::vector<std::jthread> running;

@@ -4,17 +4,17 @@
 // [--name=NAME=ADDRESS,…] [--budget=CREDITS]
 //
 // Runs `veosrc PROPERTY=VALUE… ! fakesink` to its end, over the files that VEO_TEST_FAULT asks for
-// (FaultPlan::parse()), and prints one line of JSON with what came of it:
+// (FaultPlan::parse()), and prints the result as one line of JSON:
 //
 //   {"eos": true, "bytes": 224902, "sha256": "…", "error": null, "task-id": "…", "reused": false,
 //    "operations": ["open cache", …], "steps": ["mkdir cache", …], "faults": []}
 //   "error": {"code": "ledger", "task-id": "…", "charged": "unknown", "text": "…"}
 //
-// With `--continue` a veoextend follows for each prompt, with the same properties; `--keep` keeps
-// what comes out. With `--first` a line that differs in that property plays before it, and stays,
-// so that its connections do. `--name` is what Resolver does, and `--budget` is VEO_DAILY_BUDGET.
-// It ends with 0 once it has done so, whatever it was, with 2 where it cannot run, and by SIGALRM
-// where nothing comes of it.
+// With `--continue` a veoextend follows for each prompt, with the same properties. `--keep` writes
+// the output to a file. With `--first` another line, which differs in that property, plays first
+// and keeps its connections open. `--name` resolves a name as Resolver does. `--budget` sets
+// VEO_DAILY_BUDGET. The exit code is 0 after any run, whatever its result, and 2 if the line cannot
+// run. SIGALRM ends a run that hangs.
 #include <gst/gst.h>
 #include <unistd.h>
 
@@ -38,8 +38,8 @@ namespace {
 
 using nlohmann::json;
 
-// Far beyond what a run takes, whose submission may wait a minute for its answer, and below the
-// time that is given to a test.
+// Much longer than a run takes, though a submission may wait a minute for its answer, and shorter
+// than a test's timeout.
 constexpr unsigned hang_seconds = 100;
 
 template <class T>
@@ -62,7 +62,7 @@ struct ChecksumFree {
 };
 using Text = std::unique_ptr<char, GFree>;
 
-/// What comes out. The streaming thread's until that has ended.
+/// The output. Only the streaming thread uses it until that thread has ended.
 struct Output {
   guint64 bytes = 0;
   std::unique_ptr<GChecksum, ChecksumFree> sum{g_checksum_new(G_CHECKSUM_SHA256)};
@@ -148,7 +148,7 @@ struct Arguments {
   }
 };
 
-/// `veosrc … ! veoextend … ! fakesink`, from PLAYING to its end.
+/// Plays `veosrc … ! veoextend … ! fakesink` to its end.
 class Playing {
  public:
   explicit Playing(const std::vector<std::string>& properties,
@@ -201,7 +201,7 @@ class Playing {
 
  private:
   const Ptr<GstElement> pipeline_{gst_pipeline_new(nullptr)};
-  GstElement* const src_ = gst_element_factory_make("veosrc", nullptr);  // the pipeline's
+  GstElement* const src_ = gst_element_factory_make("veosrc", nullptr);  // owned by the pipeline
   Output output_;
 };
 
@@ -219,7 +219,7 @@ json run(const Arguments& arguments) {
 int run_all(int argc, char** argv) {
   ::alarm(hang_seconds);
   const char* const plan = std::getenv("VEO_TEST_FAULT");
-  // Never destroyed: the library's I/O thread may be at a file until the very end.
+  // Never destroy the file system: the library's I/O thread may use a file until the process ends.
   FaultyFileSystem* files = nullptr;
   if (plan != nullptr) {
     files = std::make_unique<FaultyFileSystem>(FaultPlan::parse(plan)).release();
