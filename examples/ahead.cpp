@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How an application has several videos made at once, and plays one after the other: all are
-// submitted first, by the action signal `prepare`, and are generated while the first is played.
+// Shows how an application generates several videos at once, and plays one after the other. The
+// action signal `prepare` submits all of them first, so that the service generates them while the
+// first one plays.
 //
 //   VEO_API_URL=… VEO_API_KEY_FILE=… examples/ahead "a dog in a park" "a cat on a roof"
 //
-// (Here "played" is: into the file 1.mp4, 2.mp4, … of the current directory.)
+// To keep the example short, "play" means to write 1.mp4, 2.mp4, … into the current directory.
 #include <gst/gst.h>
 
 #include <memory>
@@ -22,7 +23,8 @@ struct MessageUnref {
 };
 using Element = std::unique_ptr<GstElement, Unref>;
 
-/// Each element is in a pipeline of its own, whose bus tells of it in every state.
+/// Puts each element into a pipeline of its own, whose bus carries the element's messages in every
+/// state.
 Element make_pipeline(const char* prompt, int number) {
   Element pipeline(gst_pipeline_new(nullptr));
   GstElement* src = gst_element_factory_make("veosrc", "src");
@@ -42,7 +44,7 @@ bool prepare(GstElement* pipeline) {
   return accepted != FALSE;
 }
 
-/// To its end; true: it came there.
+/// Plays to the end. Returns false on an error.
 bool play(GstElement* pipeline) {
   const std::unique_ptr<GstBus, Unref> bus(gst_element_get_bus(pipeline));
   gst_element_set_state(pipeline, GST_STATE_PLAYING);

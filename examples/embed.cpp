@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How an application embeds veosrc: it shows what goes on, keeps the task's id (which is what was
-// paid for), and tells a task that failed from one that can be played later.
+// Shows how an application embeds veosrc. The program shows the progress, keeps the id of the paid
+// task, and tells a failed task from one that can be played later.
 //
 //   VEO_API_URL=… VEO_API_KEY_FILE=… examples/embed "a dog in a park" dog.mp4
 #include <gst/gst.h>
@@ -26,8 +26,8 @@ void show_progress(GstMessage* message) {
   g_free(text);
 }
 
-/// Emitted on a streaming thread, as soon as the service has named the task. A real application
-/// stores it.
+/// Called on a streaming thread as soon as the service has told the task id. A real application
+/// stores the id.
 void remember_task(GObject* src, GParamSpec*, gpointer) {
   gchar* id = nullptr;
   g_object_get(src, "task-id", &id, nullptr);
@@ -35,7 +35,7 @@ void remember_task(GObject* src, GParamSpec*, gpointer) {
   g_free(id);
 }
 
-/// The details say what a program needs; the message says what a person needs.
+/// A program reads the details. A person reads the message.
 void show_error(GstMessage* message) {
   GError* error = nullptr;
   gst_message_parse_error(message, &error, nullptr);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A film of as many shots as there are prompts, each the continuation of the one before:
+// Makes a film with a shot for each prompt. Each shot continues the one before.
 //
 //   film film.mp4  "a dog in a park" "it finds a ball" "it brings the ball back"
-//   film film.webm …    the same, as VP9 and Opus
+//   film film.webm …    writes the same film as VP9 and Opus
 //   film display …      shows each shot while the next one is being generated
 //
-// What is kept waits for each shot, and says so by PROGRESS. What is shown goes on meanwhile: there
-// `veo-task` messages tell of the shots to come, since an open PROGRESS asks to wait.
+// A film that is kept waits for each shot, and reports the waiting by PROGRESS. A film that is
+// shown goes on meanwhile: there `veo-task` messages report the next shots, because an open
+// PROGRESS asks the application to wait.
 #include <gst/gst.h>
 
 #include <memory>
@@ -22,13 +23,15 @@ struct MessageUnref {
   void operator()(GstMessage* message) const { gst_message_unref(message); }
 };
 
-/// The elements' names are what the prompts are set by: a prompt may hold anything.
+/// Names each element, because main() sets the prompts by these names: a prompt may contain any
+/// character, also those that gst_parse_launch() would interpret.
 std::string line_of(const std::string& destination, int shots) {
   const bool is_shown = destination == "display";
   std::string line = "veosrc name=shot1";
   for (int shot = 2; shot <= shots; ++shot) {
     line += " ! veoextend name=shot" + std::to_string(shot);
-    // Else it is seen first what a continuation contains, and shown then.
+    // Without join=append the element first reads what a continuation contains, and shows it
+    // afterwards.
     if (is_shown) line += " join=append";
   }
   if (is_shown) {
@@ -59,7 +62,7 @@ void show_progress(GstMessage* message) {
   g_free(text);
 }
 
-/// `veo-task`: what became of a shot. `veo-join`: what its file was found to contain.
+/// `veo-task` reports the state of a shot. `veo-join` reports what the shot's file contains.
 void show_news(GstMessage* message) {
   const auto* const news = gst_message_get_structure(message);
   const char* const shot = GST_OBJECT_NAME(GST_MESSAGE_SRC(message));
@@ -78,7 +81,7 @@ void show_error(GstMessage* message) {
   g_error_free(error);
 }
 
-/// To the end of the stream, or an error.
+/// Runs to the end of the stream. Returns false on an error.
 bool run(GstElement* pipeline) {
   const std::unique_ptr<GstBus, Unref> bus(gst_element_get_bus(pipeline));
   for (;;) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Generates a video and transcodes it with plain FFmpeg calls, while it is downloaded: the pictures
- * to VP9, the sound as it is, into Matroska.
+ * Generates a video and transcodes it with plain FFmpeg calls during the download. Encodes the
+ * pictures as VP9, keeps the sound unchanged, and writes a Matroska file.
  *
  *   transcode "a dog in a park" dog.mkv
  *   transcode veo:task/cbf6b69d-4f03-4817-8ed7-94c0292184a8 dog.mkv
@@ -18,7 +18,7 @@
 
 static VeoStream* stream;
 
-/* What failed: the stream's own words, where it was the stream. */
+/* Ends the program if `result` is an error. Prints the stream's own error if the stream has one. */
 static int must(int result, const char* what) {
   if (result >= 0) return result;
   const VeoError* error = veo_stream_error(stream);
@@ -43,7 +43,7 @@ static void show(void* unused, VeoPhase phase, const char* task_id, int percent)
   fputc('\n', stderr);
 }
 
-/* Encodes a frame (NULL: what is left) and writes what comes of it. */
+/* Encodes a frame and writes the packets that result. A null frame ends the encoding. */
 static void encode(AVCodecContext* encoder, AVFrame* frame, AVFormatContext* output, AVStream* to) {
   AVPacket* packet = have(av_packet_alloc());
   must(avcodec_send_frame(encoder, frame), "encoding");
@@ -55,7 +55,7 @@ static void encode(AVCodecContext* encoder, AVFrame* frame, AVFormatContext* out
   av_packet_free(&packet);
 }
 
-/* Decodes a packet (NULL: what is left) and encodes what comes of it. */
+/* Decodes a packet and encodes the frames that result. A null packet ends the decoding. */
 static void transcode(AVCodecContext* decoder, AVPacket* packet, AVCodecContext* encoder,
                       AVFormatContext* output, AVStream* to) {
   AVFrame* frame = have(av_frame_alloc());
@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
     return 2;
   }
 
-  /* The clip: an AVIOContext, as any other. */
+  /* Open the clip. It is an AVIOContext like any other. */
   AVFormatContext* input = have(avformat_alloc_context());
   stream = have(veo_stream_new());
   veo_stream_set_progress(stream, show, NULL);
@@ -82,7 +82,7 @@ int main(int argc, char** argv) {
   must(avformat_open_input(&input, NULL, NULL, NULL), "the clip");
   must(avformat_find_stream_info(input, NULL), "the clip");
 
-  /* A decoder and an encoder for its pictures. */
+  /* Open a decoder and an encoder for the clip's pictures. */
   const AVCodec* codec = NULL;
   const int video =
       must(av_find_best_stream(input, AVMEDIA_TYPE_VIDEO, -1, -1, &codec, 0), "video");
@@ -103,7 +103,7 @@ int main(int argc, char** argv) {
   av_opt_set(encoder->priv_data, "deadline", "realtime", 0);
   av_opt_set_int(encoder->priv_data, "cpu-used", 8, 0);
 
-  /* The file. */
+  /* Open the output file. */
   AVFormatContext* output = NULL;
   must(avformat_alloc_output_context2(&output, NULL, "matroska", argv[2]), argv[2]);
   if (output->oformat->flags & AVFMT_GLOBALHEADER) encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The C API, as FFmpeg's libraries use it.
+// Uses the C API as programs with FFmpeg's libraries do.
 #include "veo/av.h"
 
 #include <gmock/gmock.h>
@@ -78,7 +78,7 @@ TEST_F(Av, IsReadByADemuxer) {
     av_packet_unref(packet);
   }
   EXPECT_EQ(packets[0], 96);
-  // A demuxer seeks.
+  // The demuxer can seek in the clip.
   EXPECT_GE(av_seek_frame(format, 0, 0, AVSEEK_FLAG_BACKWARD), 0);
   EXPECT_EQ(av_read_frame(format, packet), 0);
   av_packet_free(&packet);
@@ -86,7 +86,7 @@ TEST_F(Av, IsReadByADemuxer) {
   EXPECT_EQ(veo_stream_error(stream.get()), nullptr);
 }
 
-TEST_F(Av, IsTheOriginalWhereThatIsAskedForAndPaidOnce) {
+TEST_F(Av, GivesTheOriginalOnRequestAndIsPaidOnce) {
   for (int runs = 0; runs < 2; ++runs) {
     const auto stream = make();
     set(*stream, "layout", "original");
@@ -102,7 +102,7 @@ TEST_F(Av, IsTheOriginalWhereThatIsAskedForAndPaidOnce) {
   EXPECT_EQ(simulator_.state().at("charges"), 1);
 }
 
-TEST_F(Av, IsSoughtIn) {
+TEST_F(Av, CanBeSeeked) {
   const auto stream = make();
   AVIOContext* io = nullptr;
   ASSERT_EQ(veo_stream_open(stream.get(), &io), 0);

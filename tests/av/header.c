@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The header is C's, and needs nothing ahead of it. */
+/* The header is valid C, and includes everything that it needs. */
 #include <veo/av.h>
 
 int main(void) {

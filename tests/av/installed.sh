@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# installed.sh BUILD SOURCE: a program outside the tree, compiled against what is installed.
+# installed.sh BUILD SOURCE: compiles a program outside the source tree with the installed library.
 set -euo pipefail
 build=$1 source=$2
 root=$(mktemp -d)
@@ -11,7 +11,7 @@ pc=$(find "$root" -name veo-1.0.pc)
 prefix=$(sed -n 's/^prefix=//p' "$pc")
 flags=$(PKG_CONFIG_PATH=${pc%/*} pkg-config --define-variable="prefix=$root$prefix" --cflags --libs veo-1.0)
 others=$(pkg-config --cflags --libs libavcodec libavformat libavutil)
-# shellcheck disable=SC2086  # flags are words
+# shellcheck disable=SC2086  # the flags are several words
 cc -std=c99 -Wall -Wextra -Werror "$source/examples/transcode.c" $flags $others -o "$root/transcode"
 libraries=$(dirname "$(find "$root" -name libveo-1.0.so)")
 said=$(LD_LIBRARY_PATH=$libraries "$root/transcode" veo:clip?colour=red "$root/out.mkv" 2>&1) && exit 1

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Clips with one damaged number each. Whatever it is, reading and joining them ends, and neither
-// takes nor makes more than the file's size allows.
+// Clips with one damaged number each. For every number, reading and joining must end, and must not
+// use or write more than the size of the file allows.
 #include "clip_limits.h"
 
 #include <gmock/gmock.h>
@@ -64,7 +64,7 @@ void set_word(Bytes& bytes, std::size_t at, std::uint32_t word) {
   }
 }
 
-/// Where the payloads of the boxes of each type are.
+/// The begin and the end of the payloads of the boxes, by type.
 using Boxes = std::multimap<std::string, std::pair<std::size_t, std::size_t>>;
 
 void find_boxes(const Bytes& bytes, std::size_t from, std::size_t to, Boxes& found) {
@@ -92,8 +92,8 @@ constexpr std::uint32_t values[] = {0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
 const char* const damaged_boxes[] = {"mvhd", "tkhd", "elst", "mdhd", "stts", "ctts", "stsz", "stsc",
                                      "stco", "stss", "mehd", "trex", "tfhd", "tfdt", "trun"};
 
-/// Each word from the first on in which a box says something; of tables the first entries, one in
-/// the middle, and the last.
+/// Returns the positions of the words that matter: the first eight of a box, one in the middle, and
+/// the last two. A table has its first and last entries there.
 std::vector<std::size_t> words_of(std::size_t begin, std::size_t end) {
   std::vector<std::size_t> words;
   const auto count = (end - begin) / 4;
@@ -103,10 +103,11 @@ std::vector<std::size_t> words_of(std::size_t begin, std::size_t end) {
   return words;
 }
 
-/// A minute of silence, and twice the pictures, is the most that is added to a film.
+/// The film may have at most a minute of silence and twice the pictures of the clip.
 std::uint64_t most_of(const Bytes& clip) { return clip.size() * 4 + (1U << 20U); }
 
-/// All that can be done with a clip; what was wrong with it.
+/// Does everything that the library can do with a clip. Returns a description of a fault, or
+/// nothing.
 std::string use(const Bytes& bytes, bool decodes) {
   MemoryStream clip(bytes);
   static_cast<void>(probe(clip));
@@ -134,7 +135,7 @@ std::string use(const Bytes& bytes, bool decodes) {
   return "";
 }
 
-/// In a process of its own, whose time and memory are bounded; what went wrong.
+/// Does the same in a child process with limited time and memory. Returns the fault, or nothing.
 std::string use_apart(const Bytes& bytes, bool decodes) {
   int ends[2];
   if (::pipe(ends) != 0) return "no pipe";
@@ -166,7 +167,7 @@ std::string use_apart(const Bytes& bytes, bool decodes) {
   return fault;
 }
 
-/// Each number of those boxes, by each of the values.
+/// Replaces each number of these boxes by each of the values.
 void expect_bounded(const Bytes& clip, bool decodes, std::size_t every = 1) {
   ASSERT_EQ(use_apart(clip, decodes), "");
   const auto boxes = boxes_of(clip);
@@ -174,7 +175,7 @@ void expect_bounded(const Bytes& clip, bool decodes, std::size_t every = 1) {
   for (const std::string type : damaged_boxes) {
     const auto [from, to] = boxes.equal_range(type);
     std::size_t nth = 0;
-    // The first three: the video's, the sound's, and one more fragment's.
+    // The first three boxes belong to the video, the sound, and one more fragment.
     for (auto box = from; box != to && nth < 3; ++box, ++nth) {
       for (const auto at : words_of(box->second.first, box->second.second)) {
         for (const auto value : values) {
@@ -192,7 +193,7 @@ void expect_bounded(const Bytes& clip, bool decodes, std::size_t every = 1) {
 
 class ClipLimits : public testing::Test {
  protected:
-  /// Of two seconds.
+  /// Makes a clip of two seconds.
   Bytes make(const std::string& how, const std::string& rate = "24") {
     const auto path = directory_.file("clip.mp4");
     output_of("ffmpeg -v error -y -f lavfi -i testsrc2=size=64x36:rate=" + rate +
@@ -201,7 +202,7 @@ class ClipLimits : public testing::Test {
               how + " " + path + " 2>&1");
     return read_file(path);
   }
-  /// The payload of the nth box of a type.
+  /// Returns the position of the payload of the nth box of this type.
   static std::size_t box(const Bytes& clip, const std::string& type, std::size_t nth = 0) {
     const auto boxes = boxes_of(clip);
     auto found = boxes.lower_bound(type);
@@ -228,11 +229,11 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(ClipLimits, ARealClipIsReadAndJoinedWithinItsSize) {
   const auto path = test::clip_path("veo31-dialogue.mp4");
-  if (!path) GTEST_SKIP() << "veo31-dialogue.mp4 is not here";
+  if (!path) GTEST_SKIP() << "veo31-dialogue.mp4 is missing";
   expect_bounded(read_file(*path), false, 4);
 }
 
-/// What a film of one clip fails with.
+/// Returns the error of a film that consists of this clip.
 Error failure_of(const Bytes& bytes) {
   MemoryStream clip(bytes);
   Joiner film;
@@ -249,8 +250,8 @@ TEST_F(ClipLimits, APictureThatIsShownHoursLaterIsRefused) {
   const auto at = box(clip, "ctts");
   const std::size_t entries = word_at(clip, at + 4);
   ASSERT_GT(entries, 10U);
-  // The largest that libavformat does not drop by itself is six hours; of the last two it takes
-  // any.
+  // libavformat itself drops offsets of more than six hours, except for the last two, where it
+  // accepts any.
   const std::pair<std::size_t, std::uint32_t> offsets[] = {{9, 0x0FFFFFFF},
                                                            {entries - 1, 0x7FFFFFFF}};
   for (const auto& [entry, offset] : offsets) {
@@ -262,7 +263,7 @@ TEST_F(ClipLimits, APictureThatIsShownHoursLaterIsRefused) {
   }
 }
 
-TEST_F(ClipLimits, WhatTheHeaderListsIsRefusedBeforeAnythingIsWritten) {
+TEST_F(ClipLimits, ADamagedHeaderIsRefusedBeforeAnythingIsWritten) {
   const auto clip = make("");
   const std::pair<std::string, std::size_t> numbers[] = {{"stts", 12}, {"stsz", 8},  {"stco", 4},
                                                          {"elst", 4},  {"tkhd", 12}, {"stsc", 4}};
@@ -285,7 +286,8 @@ TEST_F(ClipLimits, ARateIsAtMostAThousandFramesASecond) {
   }
 }
 
-// Nothing is to be paid for a continuation of what cannot be joined.
+// A probe precedes the payment for a continuation, so it has to find that the clip cannot be
+// joined.
 TEST_F(ClipLimits, AProbeRefusesWhatAJoinWould) {
   const auto clip = make("");
   auto main_profile = clip;
@@ -304,15 +306,15 @@ TEST_F(ClipLimits, AProbeRefusesWhatAJoinWould) {
   const std::string type = "avcC";
   const auto avcc = std::search(no_sets.begin(), no_sets.end(), type.begin(), type.end());
   ASSERT_NE(avcc, no_sets.end());
-  *(avcc + 4) = 9;  // the version
+  *(avcc + 4) = 9;  // the version of the avcC box
   MemoryStream pictures(no_sets);
   EXPECT_FALSE(probe(pictures));
 }
 
-// Else a small file would make a film of any size.
+// Without this check a small file could make a film of any size.
 TEST_F(ClipLimits, NoByteIsUsedTwice) {
   auto clip = make("");
-  // All chunks of the video are its first one.
+  // Let all chunks of the video refer to the first one.
   const auto at = box(clip, "stco");
   ASSERT_GT(word_at(clip, at + 4), 20U);
   for (std::uint32_t i = 1; i < word_at(clip, at + 4); ++i) {
@@ -325,7 +327,7 @@ TEST_F(ClipLimits, NoByteIsUsedTwice) {
   EXPECT_THAT(failure_of(clip).message, HasSubstr("more than once"));
 }
 
-TEST_F(ClipLimits, WhoIsInterruptedReadsNoFurther) {
+TEST_F(ClipLimits, AnInterruptedClipIsReadNoFurther) {
   MemoryStream clip(make(""));
   Joiner film;
   ASSERT_TRUE(film.append(clip));

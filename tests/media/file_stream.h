@@ -10,7 +10,7 @@
 
 namespace veo::media {
 
-/// A file as a ByteStream, in small bites, as if it were arriving.
+/// A file as a ByteStream that gives few bytes at a time, like a download.
 class FileStream : public ByteStream {
  public:
   explicit FileStream(const std::string& path) : file_(std::fopen(path.c_str(), "rb")) {}
@@ -25,7 +25,7 @@ class FileStream : public ByteStream {
   }
 
   std::uint64_t broken_at = ~std::uint64_t{0};
-  std::uint64_t furthest = 0;  ///< read so far
+  std::uint64_t furthest = 0;  ///< the largest offset that was read so far
 
  private:
   struct Close {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Films, held against what FFmpeg's command makes of them and of their clips: frame for frame,
-// sample for sample.
+// Compares films with their clips as FFmpeg's command decodes them: frame by frame, sample by
+// sample.
 #include "veo/media/join.h"
 
 #include <gmock/gmock.h>
@@ -25,13 +25,13 @@ using test::output_of;
 using test::TemporaryDirectory;
 using testing::HasSubstr;
 
-/// What FFmpeg decodes of a file.
+/// A file, as FFmpeg decodes it.
 struct Decoded {
-  std::vector<std::int64_t> times;  ///< of the pictures, in ticks of 1/12288 s
+  std::vector<std::int64_t> times;  ///< the times of the pictures, in ticks of 1/12288 s
   std::vector<std::string> pictures;
   std::int64_t first_sample = 0;
   std::int64_t samples = 0;
-  bool sound_is_whole = true;  ///< no gap and no overlap in its timestamps
+  bool sound_is_whole = true;  ///< the timestamps of the sound have no gap and no overlap
 };
 
 Decoded decode(const std::string& file, const std::string& how = "-i ") {
@@ -72,7 +72,7 @@ Decoded decode(const std::string& file, const std::string& how = "-i ") {
   return seen;
 }
 
-/// Decoded sound, mono, as far as the format is that of the film.
+/// Returns the file's sound, decoded to mono as 16-bit samples at 48 kHz.
 std::vector<std::int16_t> sound_of(const std::string& file) {
   const auto bytes = output_of("ffmpeg -v error -i " + file +
                                " -map 0:a:0 -ac 1 -ar 48000 -f s16le - 2>/dev/null");
@@ -83,7 +83,7 @@ std::vector<std::int16_t> sound_of(const std::string& file) {
 
 class Join : public testing::Test {
  protected:
-  /// A clip by x264 and FFmpeg's AAC; `video` and `audio` are arguments for it.
+  /// Makes a clip with x264 and FFmpeg's AAC. `video` and `audio` are arguments for the encoders.
   std::string make(const std::string& name, const std::string& video = "",
                    const std::string& audio = "-c:a aac", double seconds = 2,
                    double sound_seconds = 0, const std::string& size = "320x180",
@@ -126,7 +126,8 @@ class Join : public testing::Test {
                static_cast<std::streamsize>(bytes.size()));
   }
 
-  /// The film of these clips has each frame of them, a frame apart, and sound all along.
+  /// Expects that the film of these clips has each of their frames, one frame apart, and sound
+  /// without a gap.
   void expect_seamless(const std::vector<std::string>& clips) {
     const auto path = directory_.file("film.mp4");
     const auto joined = join(clips, path);
@@ -148,24 +149,24 @@ class Join : public testing::Test {
   }
 
   TemporaryDirectory directory_;
-  std::size_t largest_ = 0;  // piece of a film
+  std::size_t largest_ = 0;  // size of the largest piece of a film
 
  private:
   int made_ = 0;
 };
 
-// What real clips are: 192 frames and 384,000 samples each.
+// A real clip has 192 frames and 384,000 samples.
 TEST_F(Join, RealClipsAreAsIfTheyWereOne) {
   const auto a = test::clip_path("veo31-dialogue.mp4");
   const auto b = test::clip_path("veo30-dialogue.mp4");
-  if (!a || !b) GTEST_SKIP() << "veo31-dialogue.mp4 and veo30-dialogue.mp4 are not here";
+  if (!a || !b) GTEST_SKIP() << "veo31-dialogue.mp4 and veo30-dialogue.mp4 are missing";
   expect_seamless({*a, *b, *b});
   const auto path = directory_.file("film.mp4");
   const auto film = decode(path);
   EXPECT_EQ(film.pictures.size(), 576U);
   EXPECT_EQ(film.samples, 1'152'000);
 
-  // The waveform is the clips' own, but for the first AAC frame after a join.
+  // The waveform is that of the clips, except in the first AAC frame after each join.
   const auto joined = sound_of(path);
   std::size_t at = 0;
   for (const auto& clip : {*a, *b, *b}) {
@@ -180,7 +181,7 @@ TEST_F(Join, RealClipsAreAsIfTheyWereOne) {
     at += original.size();
   }
 
-  // Beside it, what a player of lists would make of it.
+  // For comparison, join the clips with FFmpeg's concat demuxer, as a player of lists would.
   std::ofstream(directory_.file("list"))
       << "file " << *a << "\nfile " << *b << "\nfile " << *b << "\n";
   const auto peer = directory_.file("peer.mp4");
@@ -232,7 +233,7 @@ TEST_F(Join, TakesItsOwnFilms) {
   expect_seamless({film, b, film, a});
 }
 
-TEST_F(Join, FillsSoundThatEndsEarlyAndCutsWhatLasts) {
+TEST_F(Join, FillsSoundThatEndsEarlyAndCutsLongerSound) {
   const auto brief = make("brief", "", "-c:a aac", 2, 1.2);
   const auto lasting = make("lasting", "", "-c:a aac", 2, 2.7);
   expect_seamless({brief, lasting, brief, lasting});
@@ -254,13 +255,14 @@ TEST_F(Join, TakesOtherClocks) {
   expect_seamless({a, coarse, fine});
 }
 
-// 47 frames are 91.8 AAC frames: what is left over at each join must not add up.
+// 47 frames last 91.8 AAC frames. The rest at each join must not add up.
 TEST_F(Join, KeepsTwentyClipsInStep) {
   const auto odd = make("odd", "", "-c:a aac", 47.0 / 24);
   expect_seamless(std::vector<std::string>(20, odd));
 }
 
-// Each clip has a beep at half a second: where it is in the film says where its sound is.
+// Each clip has a beep at half a second. The place of the beep in the film shows the place of the
+// clip's sound.
 TEST_F(Join, IsNeverMoreThanHalfAnAacFrameOutOfStep) {
   const int counts[] = {47, 30, 47, 41, 47, 29, 47, 47, 37, 47,
                         47, 31, 47, 47, 43, 47, 47, 47, 26, 47};
@@ -295,10 +297,10 @@ TEST_F(Join, IsNeverMoreThanHalfAnAacFrameOutOfStep) {
     frame += static_cast<std::size_t>(counts[i]);
   }
   std::cout << "sound of 20 clips of odd lengths: at most " << worst << " samples out of step\n";
-  EXPECT_GT(worst, 0) << "whole AAC frames show nothing";
+  EXPECT_GT(worst, 0) << "the clips must not fill AAC frames";
 }
 
-TEST_F(Join, RefusesWhatDoesNotFitAndKeepsTheFilm) {
+TEST_F(Join, RefusesAClipThatDoesNotFitAndKeepsTheFilm) {
   const auto clip = make("clip");
   const std::pair<std::string, std::string> others[] = {
       {make("size", "", "-c:a aac", 1, 0, "640x360"), "640x360"},
@@ -323,7 +325,7 @@ TEST_F(Join, ReadsAClipInOrderFromFrontToBack) {
   FileStream stream(path);
   Joiner film;
   ASSERT_TRUE(film.append(stream));
-  EXPECT_LT(stream.furthest, std::filesystem::file_size(path) / 2) << "the end was waited for";
+  EXPECT_LT(stream.furthest, std::filesystem::file_size(path) / 2) << "append() needed the end";
 }
 
 TEST_F(Join, PassesTheStreamsOwnErrorOnAndEndsTheFilmWell) {
@@ -345,11 +347,11 @@ TEST_F(Join, PassesTheStreamsOwnErrorOnAndEndsTheFilmWell) {
   const auto part = decode(directory_.file("film.mp4")).pictures;
   ASSERT_GT(part.size(), 48U);
   ASSERT_LT(part.size(), whole.size());
-  // The last few may have lost what they refer to.
+  // The last few pictures may refer to pictures that are missing.
   EXPECT_TRUE(std::equal(part.begin(), part.end() - 4, whole.begin()));
 }
 
-TEST_F(Join, RefusesWhatIsNoClip) {
+TEST_F(Join, RefusesAFileThatIsNoClip) {
   std::ofstream(directory_.file("text")) << "<html>not found</html>, says the server at length";
   std::ofstream(directory_.file("empty"));
   output_of("ffmpeg -v error -f lavfi -i sine=duration=1 -c:a aac " + directory_.file("a.mp4"));

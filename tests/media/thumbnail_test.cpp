@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Thumbnails, held against what FFmpeg's command makes of a clip's first frame.
+// Compares thumbnails with the first frame of the clip as FFmpeg's command decodes it.
 #include "veo/media/thumbnail.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ namespace {
 using test::output_of;
 using test::TemporaryDirectory;
 
-/// A clip as the service makes them: `moov` last, BT.709, of limited range.
+/// Makes a clip like the service's: `moov` last, BT.709, limited range.
 std::string make_clip(const TemporaryDirectory& directory, const std::string& size) {
   const auto path = directory.file("clip-" + size + ".mp4");
   output_of("ffmpeg -v error -f lavfi -i testsrc2=size=" + size +
@@ -28,7 +28,7 @@ std::string make_clip(const TemporaryDirectory& directory, const std::string& si
   return path;
 }
 
-/// The mean difference of two pictures, in levels of 256, as RGB of that size.
+/// Returns the mean difference of two pictures as RGB of this size, in levels of 256.
 double difference(const std::string& a, const std::string& b, const std::string& size) {
   const auto pixels = [&](const std::string& file) {
     return output_of("ffmpeg -v error -i " + file + " -frames:v 1 -vf scale=" + size +
@@ -80,9 +80,9 @@ TEST(Thumbnail, KeepsTheShapeAndIsNeverLargerThanTheClip) {
   EXPECT_EQ(same->height, 36);
 }
 
-TEST(Thumbnail, OfARealClip) {
+TEST(Thumbnail, OfARealClipIsItsFirstPicture) {
   const auto path = test::clip_path("veo31-dialogue.mp4");
-  if (!path) GTEST_SKIP() << "veo31-dialogue.mp4 is not here";
+  if (!path) GTEST_SKIP() << "veo31-dialogue.mp4 is missing";
   FileStream clip(*path);
   const auto made = make_thumbnail(clip, 640);
   ASSERT_TRUE(made) << made.error().message;
@@ -90,7 +90,7 @@ TEST(Thumbnail, OfARealClip) {
   EXPECT_LT(made->jpeg.size(), 100'000U);
 }
 
-TEST(Thumbnail, OfWhatIsNoClipIsAnError) {
+TEST(Thumbnail, OfAFileThatIsNoClipIsAnError) {
   const TemporaryDirectory directory;
   const auto path = directory.file("page.mp4");
   std::ofstream(path) << "<!DOCTYPE html><title>Not a clip</title>";

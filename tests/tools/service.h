@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A simulator, and requests to it as an application makes them.
+// A simulator, and requests to it as an application sends them.
 #pragma once
 
 #include <unistd.h>
@@ -19,7 +19,7 @@ namespace veo::test {
 
 using Json = nlohmann::json;
 
-/// A file that goes with the test.
+/// A file that is removed at the end of the test.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& name, const std::string& content = "")
@@ -54,7 +54,7 @@ class Service {
   [[nodiscard]] HttpAnswer submit_text(const std::string& body) const {
     return http_request("POST", simulator.api_url() + "/videos/generations", headers(), body);
   }
-  /// The smallest request; its task's id.
+  /// Submits the smallest request. Returns the task id.
   [[nodiscard]] std::string create() const {
     return Json::parse(submit(minimal()).body).at("data").at("taskId");
   }
@@ -65,14 +65,14 @@ class Service {
   [[nodiscard]] Json task(const std::string& id) const {
     return Json::parse(get("/tasks/" + id).body);
   }
-  /// Polls until the task is at its end.
+  /// Polls until the task has ended. Returns the last answer.
   [[nodiscard]] Json end_of(const std::string& id) const {
     for (;;) {
       auto answer = task(id);
       if (answer.at("status") == "completed" || answer.at("status") == "failed") return answer;
     }
   }
-  /// The URL of a new task's file.
+  /// Makes a task. Returns the URL of its file.
   [[nodiscard]] std::string create_file() const {
     return end_of(create()).at("output").at("urls").at(0);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The simulator's API against the provider's page, row by row.
+// Compares the simulator's API with the provider's page, row by row.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -32,7 +32,7 @@ const TemporaryFile& any_clip() {
   return file;
 }
 
-/// No clip is made, and tasks are completed at once.
+/// Arguments of a simulator that encodes no clip and completes tasks at once.
 std::vector<std::string> quick(std::vector<std::string> more = {}) {
   more.insert(more.end(), {"--clip", any_clip().path(), "--generation-time", "0s"});
   return more;
@@ -108,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(
                     "enable_translation": false, "seeds": 10000, "watermark": "mark"}})"}),
     [](const auto& test) { return test.param.name; });
 
-/// A change to the minimal request, at a JSON pointer; null removes.
+/// A change to the minimal request at a JSON pointer. Null removes the member.
 struct Refused {
   const char* name;
   const char* pointer;
@@ -256,7 +256,7 @@ TEST(SimulatorApi, AsksForAKey) {
   EXPECT_EQ(status(one, {{"Authorization", "Bearer sk-the-one"}}), 200U);
 }
 
-TEST(SimulatorApi, AnswersWhatIsNotThereWith404Or400) {
+TEST(SimulatorApi, AnswersUnknownPathsAndTasksWith404Or400) {
   const Service service(quick());
   const auto answer = service.get("/tasks/cbf6b69d-4f03-4817-8ed7-94c0292184a8");
   EXPECT_EQ(answer.status, 404U);
@@ -264,7 +264,7 @@ TEST(SimulatorApi, AnswersWhatIsNotThereWith404Or400) {
   EXPECT_EQ(service.get("/videos").status, 400U);
 }
 
-/// The distinct values of a member, in the order in which polling saw them.
+/// Returns the distinct values of a member, in the order in which polling saw them.
 std::vector<Json> watch(const Service& service, const std::string& id, const char* member) {
   std::vector<Json> seen;
   for (;;) {
@@ -393,7 +393,7 @@ TEST(SimulatorApi, ExtendsCompletedTasksOnly) {
   EXPECT_EQ(service.submit(more).status, 400U);
 }
 
-TEST(SimulatorApi, ShowsTheUpstreamIdWhereItIsTold) {
+TEST(SimulatorApi, ShowsTheUpstreamIdWithTheFault) {
   const Service service(
       quick({"--fault", "query:upstream-id*1", "--fault", "query:upstream-id=metadata*1@2"}));
   const auto id = service.create();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The clips that the simulator makes, read by FFmpeg, and box by box against Veo's layout.
+// Reads the simulator's clips with FFmpeg, and compares their boxes with Veo's layout.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,7 +19,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-/// The numbers of all frames, as FFmpeg decodes them; -1 for a frame that cannot be read.
+/// Returns `count` consecutive numbers, beginning with `first`.
 std::vector<int> count_from(int first, int count) {
   std::vector<int> numbers(static_cast<std::size_t>(count));
   std::iota(numbers.begin(), numbers.end(), first);
@@ -41,7 +41,7 @@ std::uint32_t number_at(const std::string& file, std::size_t at) {
 }
 
 struct Box {
-  std::string path;     ///< as "moov.trak.mdia"
+  std::string path;     ///< for example "moov.trak.mdia"
   std::string content;  ///< without the header
 };
 void list_boxes(const std::string& file, const std::string& parent, std::vector<Box>& boxes) {
@@ -75,7 +75,7 @@ std::vector<std::string> top_level(const std::string& file) {
   }
   return types;
 }
-/// The contents of all boxes of that path.
+/// Returns the contents of all boxes with this path.
 std::vector<std::string> contents(const std::vector<Box>& boxes, const std::string& path) {
   std::vector<std::string> found;
   for (const auto& box : boxes) {
@@ -88,7 +88,7 @@ std::string probe(const std::string& path, const std::string& entries) {
   return output_of("ffprobe -v error -of default=nw=1:nk=1 -show_entries " + entries + " " + path);
 }
 
-/// One default clip for all tests of it: 192 frames of 720p.
+/// All these tests share one default clip: 192 frames of 720p.
 class SimulatorClip : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -120,9 +120,9 @@ TEST_F(SimulatorClip, HasVeosBoxes) {
 
   const auto edits = contents(boxes, "moov.trak.edts.elst");
   ASSERT_EQ(edits.size(), 2U);
-  EXPECT_EQ(number_at(edits[0], 12), 1024U);                            // media_time, in 1/12288 s
-  EXPECT_EQ(number_at(edits[1], 12), 2048U);                            // in samples
-  for (const auto& edit : edits) EXPECT_EQ(number_at(edit, 8), 8000U);  // ms
+  EXPECT_EQ(number_at(edits[0], 12), 1024U);  // the media time, in 1/12288 s
+  EXPECT_EQ(number_at(edits[1], 12), 2048U);  // the media time, in samples
+  for (const auto& edit : edits) EXPECT_EQ(number_at(edit, 8), 8000U);  // the duration, in ms
 
   const auto headers = contents(boxes, "moov.trak.mdia.mdhd");
   EXPECT_EQ(number_at(headers.at(0), 12), 12288U);
@@ -135,22 +135,22 @@ TEST_F(SimulatorClip, HasVeosBoxes) {
   EXPECT_EQ(number_at(sizes.at(1), 8), 377U);
   const auto sync = contents(boxes, "moov.trak.mdia.minf.stbl.stss");
   ASSERT_EQ(sync.size(), 1U);
-  EXPECT_EQ(number_at(sync[0], 4), 1U);  // one keyframe
-  EXPECT_EQ(number_at(sync[0], 8), 1U);  // the first frame
+  EXPECT_EQ(number_at(sync[0], 4), 1U);  // there is one keyframe
+  EXPECT_EQ(number_at(sync[0], 8), 1U);  // the keyframe is the first frame
   const auto chunks = contents(boxes, "moov.trak.mdia.minf.stbl.stco");
-  EXPECT_EQ(number_at(chunks.at(0), 4), 192U);  // one video frame each
+  EXPECT_EQ(number_at(chunks.at(0), 4), 192U);  // each chunk has one video frame
   EXPECT_EQ(number_at(chunks.at(0), 8), 32U + 6104 + 8);
   EXPECT_THAT(contents(boxes, "moov.udta.meta").at(0), HasSubstr("gst-veo simulator"));
 }
 
 TEST_F(SimulatorClip, HasTheTreeOfARealOne) {
   const auto real = clip_path("veo31-dialogue.mp4");
-  if (!real) GTEST_SKIP() << "veo31-dialogue.mp4 is not here (VEO_TEST_CLIPS names its folder)";
+  if (!real) GTEST_SKIP() << "veo31-dialogue.mp4 is missing (VEO_TEST_CLIPS names its folder)";
   std::ifstream stream(*real, std::ios::binary);
   const auto boxes = boxes_of({std::istreambuf_iterator<char>(stream), {}});
   const auto ours = boxes_of(bytes);
   EXPECT_EQ(paths_of(ours), paths_of(boxes));
-  // Times and interleaving are the same to the byte.
+  // The times and the interleaving are equal, byte by byte.
   for (const auto* path :
        {"ftyp", "moov.mvhd", "moov.trak.tkhd", "moov.trak.edts.elst", "moov.trak.mdia.mdhd",
         "moov.trak.mdia.hdlr", "moov.trak.mdia.minf.stbl.stts", "moov.trak.mdia.minf.stbl.stss",
@@ -173,7 +173,7 @@ TEST_F(SimulatorClip, ClicksAtEachFullSecond) {
     return sum / static_cast<double>(count);
   };
   for (std::size_t second = 0; second < 8; ++second) {
-    // A click is 240 samples; a lossy encoder smears, so look at where most of it is.
+    // A click has 240 samples. A lossy encoder smears the click, so look where its energy is.
     EXPECT_GT(energy(second * 48'000, 240), 4 * energy(second * 48'000 + 24'000, 240)) << second;
     if (second == 0) continue;
     EXPECT_GT(energy(second * 48'000, 240), 4 * energy(second * 48'000 - 240, 240)) << second;
@@ -186,7 +186,7 @@ TEST(SimulatorLayouts, DecodeToTheSameFrames) {
       {"moov-first", {"ftyp", "uuid", "moov", "mdat"}},
       {"fragmented", {"ftyp", "uuid", "moov", "moof", "mdat", "moof", "mdat", "moof", "mdat"}}};
   for (const auto& [layout, boxes] : layouts) {
-    // 64 frames are the shortest clip of whole AAC packets, 125 of them.
+    // 64 frames are the shortest clip that fills AAC packets exactly: 125 packets.
     const Service service({"--generation-time", "0s", "--frames", "64", "--layout", layout});
     const auto bytes = http_request("GET", service.create_file()).body;
     const TemporaryFile file(layout + ".mp4", bytes);
@@ -231,7 +231,7 @@ TEST(SimulatorPrompts, AreTextAndNoMarkup) {
   }
 }
 
-TEST(SimulatorExtensions, ContinueTheNumbersOrHoldTheWholeFilm) {
+TEST(SimulatorExtensions, ContinueTheNumbersOrContainTheCompleteFilm) {
   for (const auto& [extend, numbers] :
        {std::pair{"continuation", count_from(24, 12)}, std::pair{"parent", count_from(12, 24)},
         std::pair{"whole", count_from(0, 36)}}) {
@@ -252,21 +252,22 @@ TEST(SimulatorExtensions, ContinueTheNumbersOrHoldTheWholeFilm) {
   }
 }
 
-TEST(FrameNumber, IsReadOnlyWhereItIs) {
+TEST(FrameNumber, IsReadOnlyFromACompletePattern) {
   std::vector<std::uint8_t> luma(544 * 32, 16);
   const auto set = [&luma](int index, std::uint8_t value) {
     for (int y = 0; y < 32; ++y) std::fill_n(luma.begin() + y * 544 + index * 32, 32, value);
   };
-  EXPECT_EQ(read_frame_number(luma.data(), 544, 544, 32), std::nullopt);  // black
+  EXPECT_EQ(read_frame_number(luma.data(), 544, 544, 32), std::nullopt);  // the picture is black
   set(16, 235);
   EXPECT_EQ(read_frame_number(luma.data(), 544, 544, 32), 0U);
   set(0, 235);
-  EXPECT_EQ(read_frame_number(luma.data(), 544, 544, 32), std::nullopt);  // parity
+  EXPECT_EQ(read_frame_number(luma.data(), 544, 544, 32), std::nullopt);  // wrong parity
   set(15, 235);
   EXPECT_EQ(read_frame_number(luma.data(), 544, 544, 32), 0x8001U);
   set(7, 128);
-  EXPECT_EQ(read_frame_number(luma.data(), 544, 544, 32), std::nullopt);  // grey
-  EXPECT_EQ(read_frame_number(luma.data(), 544, 543, 32), std::nullopt);  // too small
+  EXPECT_EQ(read_frame_number(luma.data(), 544, 544, 32), std::nullopt);  // a grey bit
+  EXPECT_EQ(read_frame_number(luma.data(), 544, 543, 32),
+            std::nullopt);  // the picture is too small
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The simulator's faults: each as seen on the wire.
+// Each fault of the simulator, as a client sees it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,7 +18,8 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-/// Ends with the brand's version as byte 15, as `changed` expects, and with text.
+/// Returns bytes with the brand's version at byte 15, as the fault `changed` expects, and text at
+/// the end.
 std::string make_content() {
   std::string content = "0123456789012345";
   while (content.size() < 50'000) content += std::to_string(content.size()) + ",";
@@ -100,7 +101,7 @@ TEST_F(SimulatorFaults, CanBeReplacedAtRunTime) {
   EXPECT_EQ(service.get("/credits").status, 200U);
 }
 
-/// A fault on a submission, the answer to it, and what it cost.
+/// A fault of a submission, the answer to the submission, and the charges.
 struct SubmitFault {
   const char* name;
   const char* spec;
@@ -310,7 +311,7 @@ TEST_F(SimulatorFaults, CloseOrResetConnections) {
   EXPECT_EQ(service.simulator.state().at("file_requests"), 1);
 }
 
-/// A fault on a file's request; `range` empty: none is asked for.
+/// A fault of a request for a file. With an empty `range` the request asks for no range.
 struct FileFault {
   const char* name;
   const char* spec;
@@ -420,7 +421,7 @@ TEST_F(SimulatorFaults, AStalledFileStaysOpen) {
   {
     HttpConnection connection(url);
     connection.write("GET", url.substr(service.simulator.files_url().size()));
-    // Logged when it begins to stall: then all that is to come is on its way.
+    // The simulator logs the request when it begins to stall. All bytes are on their way then.
     while (service.simulator.log().back().at("listener") != "files") {
     }
     EXPECT_EQ(service.simulator.log().back().at("body_sent"), 1000);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The simulator's file host: bytes, ranges, validators, bandwidth.
+// The simulator's file host: bytes, ranges, validators and bandwidth.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,7 +18,7 @@ namespace {
 using Seconds = std::chrono::duration<double>;
 using Clock = std::chrono::steady_clock;
 
-/// 100,000 bytes of which no two stretches are alike.
+/// Returns 100,000 bytes in which no two parts are equal.
 std::string make_content() {
   std::string content;
   while (content.size() < 100'000) content += std::to_string(content.size()) + ",";
@@ -72,7 +72,7 @@ TEST_F(SimulatorFiles, HasOnlyCompletedTasksFiles) {
   EXPECT_EQ(http_request("GET", url).status, 404U);
 }
 
-TEST_F(SimulatorFiles, SeesNoKeyWhereNoneIsSent) {
+TEST_F(SimulatorFiles, LogsTheHeadersOfARequest) {
   const auto service = start();
   http_request("GET", service.create_file(), {{"X-Other", "1"}, {"X-Other", "2"}});
   const auto entry = service.simulator.log().back();
@@ -86,7 +86,7 @@ struct RangeCase {
   const char* name;
   const char* range;
   unsigned status;
-  const char* content_range;  ///< nullptr: none
+  const char* content_range;  ///< null if the answer has no such header
   std::size_t first;
   std::size_t size;
 };
@@ -163,7 +163,7 @@ TEST_F(SimulatorFiles, KeepsConnections) {
   EXPECT_EQ(service.simulator.state().at("file_requests"), 3);
 }
 
-// Only lower bounds on time: a loaded machine is slower, never faster.
+// Check only lower limits of time: a loaded machine is slower, never faster.
 TEST_F(SimulatorFiles, SharesTheBandwidthAmongConnections) {
   const auto service = start({"--bandwidth", "400k"});
   const auto url = service.create_file();
@@ -178,8 +178,8 @@ TEST_F(SimulatorFiles, SharesTheBandwidthAmongConnections) {
       });
     }
   }
-  // 200,000 bytes over a line of 400,000 a second, of which the start may use 10 ms at once; and
-  // neither is served before the other.
+  // The link carries 200,000 bytes at 400,000 bytes per second, and may send 10 ms of them at once
+  // at the start. Neither connection has to wait for the other one.
   EXPECT_GE(std::max(times[0], times[1]), Seconds(0.48));
   EXPECT_GE(std::min(times[0], times[1]), Seconds(0.3));
 }

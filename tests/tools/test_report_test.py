@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""scripts/test-report against what Meson 1.0 and GoogleTest 1.12 leave behind, case by case."""
+"""Runs scripts/test-report on the files that Meson 1.0 and GoogleTest 1.12 write, case by case."""
 
 import json
 import subprocess
