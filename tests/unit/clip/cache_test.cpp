@@ -40,7 +40,7 @@ ClipIdentity clip_of(const std::string& task, const std::string& intent = std::s
   return {.api_url = api, .task_id = task, .intent = intent};
 }
 
-/// A cache that can be read says what is there.
+/// Finds an intent's clip in a cache that can be read.
 std::optional<CachedClip> found_in(Cache& cache, const std::string& api_url,
                                    const std::string& intent) {
   auto found = cache.find_intent(api_url, intent);
@@ -48,9 +48,9 @@ std::optional<CachedClip> found_in(Cache& cache, const std::string& api_url,
   return found ? *found : std::nullopt;
 }
 
-/// What went with its last reference so far is removed now.
+/// Waits until all files that lost their last reference have been removed.
 void settle() {
-  // Held, so that it is the one that the parts use. A forked writer has none.
+  // Hold the thread, so that the parts use the same one. A forked writer has no such thread.
   static const auto thread = StoreThread::acquire(StoreThread::Store::clips);
   static const auto owner = ::getpid();
   if (::getpid() != owner) return;
@@ -86,7 +86,7 @@ class CacheTest : public testing::Test {
     EXPECT_TRUE(kept) << kept.error().message;
     return kept ? *kept : CachedClip{};
   }
-  /// What find() opens.
+  /// Returns the bytes of the file that find() opens.
   static std::string read(Cache& in, const ClipIdentity& identity, std::size_t size) {
     const auto file = in.find(identity, size);
     if (!file) return "nothing";
@@ -111,7 +111,7 @@ class CacheTest : public testing::Test {
   void write(const std::string& name, const std::string& bytes) const {
     std::ofstream(file(name), std::ios::binary) << bytes;
   }
-  /// Was played so long ago.
+  /// Makes a clip look as if it was last played so long ago.
   void age(const CachedClip& clip, std::chrono::seconds by) const {
     const std::array<timespec, 2> times{
         timespec{.tv_sec = ::time(nullptr) - by.count(), .tv_nsec = 0},
@@ -124,9 +124,9 @@ class CacheTest : public testing::Test {
   std::shared_ptr<Cache> cache_;
 };
 
-// --- A clip's way ----------------------------------------------------------------------------
+// --- From the first byte to the kept clip -------------------------------------------------------
 
-TEST_F(CacheTest, AClipHasItsNameOnlyWhenItIsWhole) {
+TEST_F(CacheTest, AClipHasItsNameOnlyWhenItIsComplete) {
   const auto id = clip_of("T");
   const auto part = begin(cache(), id, "the clip");
   ASSERT_TRUE(part);
@@ -161,27 +161,27 @@ TEST_F(CacheTest, FilesAreTheirUsersAlone) {
   EXPECT_EQ(info.st_mode & 07777U, 0700U);
 }
 
-TEST_F(CacheTest, WhatWasNotKeptGoesWithItsPart) {
+TEST_F(CacheTest, APartThatIsNotKeptIsRemoved) {
   auto part = begin(cache(), clip_of("T"), "half a cl");
   const auto still_read = part->file();
   part.reset();
   EXPECT_THAT(names(), IsEmpty());
   std::string bytes(9, '\0');
   EXPECT_EQ(::pread(still_read->get(), bytes.data(), 9, 0), 9);
-  EXPECT_EQ(bytes, "half a cl") << "whoever reads it goes on";
+  EXPECT_EQ(bytes, "half a cl") << "a reader keeps its bytes";
 }
 
-TEST_F(CacheTest, AnotherSizeIsAnotherFile) {
+TEST_F(CacheTest, ADifferentSizeTaskOrServiceIsAnotherClip) {
   keep(cache(), clip_of("T"), "the clip");
   EXPECT_EQ(cache().find(clip_of("T"), 7), nullptr);
   EXPECT_EQ(cache().find(clip_of("T"), 9), nullptr);
-  EXPECT_EQ(cache().find(clip_of("t"), 8), nullptr) << "and case counts";
+  EXPECT_EQ(cache().find(clip_of("t"), 8), nullptr) << "the case of a task id matters";
   auto elsewhere = clip_of("T");
   elsewhere.api_url = "https://other.example/v1";
-  EXPECT_EQ(cache().find(elsewhere, 8), nullptr) << "as does the service";
+  EXPECT_EQ(cache().find(elsewhere, 8), nullptr) << "another service";
 }
 
-TEST_F(CacheTest, WhatIsRemovedIsGoneWithItsSidecarsAndNothingElse) {
+TEST_F(CacheTest, RemovingAClipRemovesItsSidecarsAndNothingElse) {
   keep(cache(), clip_of("T", std::string(64, 'a')), "the clip");
   keep(cache(), clip_of("T", std::string(64, 'b')), "the clip");
   keep(cache(), clip_of("T2"), "another");
@@ -206,7 +206,7 @@ TEST_F(CacheTest, AClipThatIsFetchedAgainReplacesTheOldOne) {
   EXPECT_EQ(found_in(cache(), api, clip_of("T").intent)->sha256, sha256_hex("good"));
 }
 
-// --- The day that the ledger is lost ---------------------------------------------------------
+// --- Without the ledger --------------------------------------------------------------------------
 
 TEST_F(CacheTest, TheSidecarKnowsTheIntentsClip) {
   const auto id = clip_of("T");
@@ -226,7 +226,7 @@ TEST_F(CacheTest, AnotherIntentsClipIsNotFound) {
   keep(cache(), id, "the clip");
   EXPECT_FALSE(found_in(cache(), api, std::string(64, 'b')));
   EXPECT_FALSE(found_in(cache(), api, std::string(16, 'a') + std::string(48, 'b')))
-      << "names alone begin alike";
+      << "only the names begin alike";
   EXPECT_FALSE(found_in(cache(), "https://other.example/v1", id.intent));
   EXPECT_FALSE(found_in(cache(), "https://api.example/v", id.intent));
   EXPECT_FALSE(found_in(cache(), api, ""));
@@ -251,7 +251,7 @@ TEST_F(CacheTest, ADamagedSidecarIsNothing) {
   }
 }
 
-// A sidecar that somebody edited must not name files elsewhere.
+// A user may edit a sidecar. An edited sidecar must not name a file outside the cache.
 TEST_F(CacheTest, ATaskIdInASidecarIsNoPath) {
   keep(cache(), clip_of("T"), "the clip");
   std::ofstream(directory_.file("outside" + stem_end + ".mp4")) << "x";
@@ -270,7 +270,7 @@ TEST_P(WeirdTaskId, IsAClipLikeAnyOther) {
   EXPECT_EQ(found_in(cache(), api, id.intent)->identity.task_id, GetParam());
   EXPECT_EQ(names().size(), 2U);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_.path()), {}), 1)
-      << "nothing was made outside";
+      << "a file was made outside the cache";
   cache().remove(id);
   EXPECT_THAT(names(), IsEmpty());
 }
@@ -280,7 +280,7 @@ INSTANTIATE_TEST_SUITE_P(All, WeirdTaskId,
                                          "a=b;c\\d", " ", "a  ", "\\s", ".hidden",
                                          std::string(512, 'x'), "-rf", "T.mp4"));
 
-// Earlier versions had other names for ids that are no file names.
+// Earlier versions gave other names to clips whose task id is not a valid file name.
 TEST_F(CacheTest, AClipIsFoundByItsOldName) {
   for (const std::string id : {".hidden", "models/x/1", "..x"}) {
     const auto identity = clip_of(id);
@@ -311,7 +311,7 @@ TEST_F(CacheTest, IsOneForAProcess) {
   EXPECT_NE(open(std::nullopt), one) << "another directory";
 }
 
-// --- Other writers, other users --------------------------------------------------------------
+// --- Other writers and other users ---------------------------------------------------------------
 
 TEST_F(CacheTest, ManyWritersOfOneClipEachWriteTheirOwnFile) {
   const auto first = begin(cache(), clip_of("T"), "the clip");
@@ -320,13 +320,13 @@ TEST_F(CacheTest, ManyWritersOfOneClipEachWriteTheirOwnFile) {
   EXPECT_EQ(count(".part"), 2U);
   ASSERT_TRUE(cache().keep(*first, sha256_hex("the clip"), 8));
   EXPECT_EQ(::pwrite(second->file()->get(), "lip", 3, 5), 3);
-  EXPECT_EQ(read(cache(), clip_of("T"), 8), "the clip") << "untouched by the other";
+  EXPECT_EQ(read(cache(), clip_of("T"), 8), "the clip") << "the other writer changed the clip";
   ASSERT_TRUE(cache().keep(*second, sha256_hex("the clip"), 8));
   EXPECT_EQ(read(cache(), clip_of("T"), 8), "the clip");
   EXPECT_EQ(names().size(), 2U);
 }
 
-TEST_F(CacheTest, WhatADeadWriterLeftIsSweptAndALiveOnesIsNot) {
+TEST_F(CacheTest, APartOfADeadWriterIsSweptAndOneOfALiveWriterIsNot) {
   test::Process writer([&](const test::Process::Say& say) {
     const auto part = begin(*open(std::nullopt), clip_of("T"), "half");
     say("writing");
@@ -336,16 +336,16 @@ TEST_F(CacheTest, WhatADeadWriterLeftIsSweptAndALiveOnesIsNot) {
   write("foreign.txt", "not ours");
   ASSERT_EQ(count(".part"), 1U);
   begin(cache(), clip_of("U"), "").reset();
-  EXPECT_EQ(count(".part"), 1U) << "its writer lives";
+  EXPECT_EQ(count(".part"), 1U) << "the part's writer is alive";
   writer.kill();
   begin(cache(), clip_of("U"), "").reset();
-  EXPECT_EQ(count(".part"), 1U) << "not looked at again";
+  EXPECT_EQ(count(".part"), 1U) << "a cache sweeps only once";
   cache_.reset();
   begin(cache(), clip_of("U"), "").reset();
   EXPECT_THAT(names(), UnorderedElementsAre("foreign.txt"));
 }
 
-TEST_F(CacheTest, AClipThatIsReadWhileItIsReplacedStaysWhole) {
+TEST_F(CacheTest, AClipThatIsReplacedKeepsItsBytesForItsReader) {
   keep(cache(), clip_of("T"), std::string(100'000, 'a'));
   const auto playing = cache().find(clip_of("T"), 100'000);
   ASSERT_TRUE(playing);
@@ -370,7 +370,7 @@ TEST_F(CacheTest, ALinkInAClipsPlaceIsNotFollowed) {
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), "precious");
 }
 
-TEST_F(CacheTest, ALinkInAPartsPlaceIsNotSweptThrough) {
+TEST_F(CacheTest, TheTargetOfALinkInPlaceOfAPartIsNotSwept) {
   const auto target = directory_.file("target");
   std::ofstream(target) << "precious";
   ASSERT_TRUE(begin(cache(), clip_of("T"), ""));
@@ -379,7 +379,7 @@ TEST_F(CacheTest, ALinkInAPartsPlaceIsNotSweptThrough) {
   EXPECT_TRUE(std::filesystem::exists(target));
 }
 
-TEST_F(CacheTest, WhatIsNoFileInAClipsPlaceIsNothing) {
+TEST_F(CacheTest, AFifoInPlaceOfAClipIsIgnored) {
   keep(cache(), clip_of("other"), "x");
   ASSERT_EQ(::mkfifo(file("T" + stem_end + ".mp4").c_str(), 0600), 0);
   EXPECT_EQ(cache().find(clip_of("T"), 0), nullptr);
@@ -394,7 +394,7 @@ TEST_F(CacheTest, ADirectoryThatOthersCouldChangeIsRefused) {
 
   const auto link = directory_.file("link");
   std::filesystem::create_directory_symlink(path_, link);
-  EXPECT_FALSE(Cache::open(link, std::nullopt)) << "nor through a link";
+  EXPECT_FALSE(Cache::open(link, std::nullopt)) << "through a link";
   ::chmod(path_.c_str(), 0700);
   if (::geteuid() == 0) {
     ASSERT_EQ(::chown(path_.c_str(), 65534, 65534), 0);
@@ -402,7 +402,7 @@ TEST_F(CacheTest, ADirectoryThatOthersCouldChangeIsRefused) {
   }
 }
 
-TEST_F(CacheTest, WhereNoFileCanBeMadeIsAnErrorWithTheDirectory) {
+TEST_F(CacheTest, ADirectoryWithoutWritePermissionIsNamed) {
   std::filesystem::create_directory(path_);
   ::chmod(path_.c_str(), 0500);
   const auto why = test::as_ordinary_user(directory_.path(), [&] {
@@ -426,7 +426,7 @@ TEST_F(CacheTest, AClipThatCannotBeKeptCanStillBeRead) {
   EXPECT_EQ(bytes, "the clip");
 }
 
-/// Does something else in the midst of an operation, as another process could.
+/// Runs a function in the middle of an operation on a file, as another process could act there.
 class Interrupted : public FileSystem {
  public:
   Interrupted() { FileSystem::set(this); }
@@ -456,18 +456,20 @@ class Interrupted : public FileSystem {
   FileHandle holder_;
 };
 
-// Its sidecar is a part of its own for a moment.
+// While keep() writes the sidecar, the sidecar is a part for a moment. Another cache must not sweep
+// it.
 TEST_F(CacheTest, AClipIsKeptThoughAnotherIsBegunMeanwhile) {
   Interrupted files;
   const auto part = begin(cache(), clip_of("T"), "the clip");
-  const auto other = open(1U << 30U);  // which is not the same, and sweeps
+  const auto other = open(1U << 30U);  // another cache object, which sweeps
   files.at_fsync_ = [&] { files.at_fsync_ = [&] { begin(*other, clip_of("U"), "").reset(); }; };
   const auto kept = cache().keep(*part, sha256_hex("the clip"), 8);
   EXPECT_TRUE(kept) << kept.error().message;
   EXPECT_TRUE(found_in(cache(), api, clip_of("T").intent));
 }
 
-// Between making its file and locking it, another's sweep may hold and remove it.
+// begin() makes a file and then locks the file. Between these steps another cache may lock and
+// remove the file.
 TEST_F(CacheTest, AClipIsBegunThoughAnotherSweepsMeanwhile) {
   Interrupted files;
   files.at_lock_ = [&](int fd) {
@@ -500,14 +502,14 @@ TEST_F(CacheTest, WithoutALimitNothingGoes) {
   EXPECT_EQ(count(".mp4"), 20U);
 }
 
-TEST_F(CacheTest, BeyondTheLimitWhatWasNotPlayedForTheLongestGoes) {
+TEST_F(CacheTest, BeyondTheLimitTheClipThatWasNotPlayedForTheLongestIsRemoved) {
   const auto limited = open(300);
   const std::string bytes(100, 'x');
   age(keep(*limited, clip_of("A"), bytes), std::chrono::hours(3));
   age(keep(*limited, clip_of("B"), bytes), std::chrono::hours(2));
   age(keep(*limited, clip_of("C"), bytes), std::chrono::hours(1));
-  EXPECT_EQ(count(".mp4"), 3U) << "exactly the limit";
-  ASSERT_TRUE(limited->find(clip_of("A"), 100)) << "which plays it";
+  EXPECT_EQ(count(".mp4"), 3U) << "exactly at the limit";
+  ASSERT_TRUE(limited->find(clip_of("A"), 100)) << "find() counts as a play";
   keep(*limited, clip_of("D"), bytes);
   EXPECT_FALSE(limited->find(clip_of("B"), 100));
   EXPECT_EQ(count(".mp4"), 3U);
@@ -523,14 +525,15 @@ TEST_F(CacheTest, AClipInUseIsLeftAlone) {
   ASSERT_TRUE(playing);
   const auto part = begin(*limited, clip_of("B"), bytes);
   ASSERT_TRUE(limited->keep(*part, sha256_hex(bytes), 100));
-  EXPECT_EQ(count(".mp4"), 2U) << "one is played, the other just came";
+  EXPECT_EQ(count(".mp4"), 2U) << "one clip is played, the other has just come";
   keep(*limited, clip_of("C"), bytes);
   EXPECT_TRUE(limited->find(clip_of("A"), 100));
   EXPECT_TRUE(limited->find(clip_of("B"), 100));
 }
 
-// Nothing is kept: what is there is found, so that it is not paid again, and nothing is made.
-TEST_F(CacheTest, WithoutRoomForAnythingNeedsNoFolder) {
+// With a limit of 0 the cache finds kept clips, so that they are not paid for again, but makes
+// nothing.
+TEST_F(CacheTest, ALimitOfZeroNeedsNoDirectory) {
   EXPECT_FALSE(std::filesystem::exists(path_));
   const auto without = open(0);
   ASSERT_TRUE(without);
@@ -545,7 +548,7 @@ TEST_F(CacheTest, WithoutRoomForAnythingNeedsNoFolder) {
   EXPECT_TRUE(open(0)->find(clip_of("A"), 8));
 }
 
-// Whoever fetched it lets others play it too, and may be gone before them.
+// The process that fetched the clip may end while another one plays it.
 TEST_F(CacheTest, AClipInUseIsLeftAloneAfterItsWriterIsGone) {
   const auto limited = open(1);
   auto part = begin(*limited, clip_of("A"), "the clip");

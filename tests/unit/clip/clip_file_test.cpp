@@ -10,7 +10,7 @@
 namespace veo {
 namespace {
 
-// An empty clip stores no byte: its check is the first to meet the file that is not there.
+// An empty clip stores no byte, so its check is the first step that notices the missing file.
 TEST(ClipFile, ChecksNoFileThatCouldNotBeMade) {
   const test::TemporaryDirectory directory;
   const auto cache = Cache::open(directory.file("cache"), 0);

@@ -34,8 +34,8 @@ TEST(Spool, FindsWhatWasAddedAndNothingElse) {
   EXPECT_FALSE(spool.find(104, 10));
 }
 
-// Room alone is not a byte: a read may be under way into it.
-TEST(Spool, WhatWasOnlyOpenedIsNotFound) {
+// open() gives room for bytes. A read may still be filling the room, so it contains no bytes yet.
+TEST(Spool, OpenedRoomWithoutBytesIsNotFound) {
   Spool spool;
   const auto room = spool.open(0, 10);
   EXPECT_FALSE(spool.find(0, 10));
@@ -60,7 +60,8 @@ TEST(Spool, OnePieceIsFoundAtATime) {
   EXPECT_EQ(bytes_of(spool.find(piece_size, 9)), (std::vector<std::uint8_t>{2}));
 }
 
-// The piece may come back later, for the rest of its bytes: those that left are not in it.
+// A piece may be opened again for its other bytes. The new piece does not contain the evicted
+// bytes.
 TEST(Spool, AnEvictedPieceIsGoneAndItsReadersKeepTheirBytes) {
   Spool spool;
   write(spool, 0, {1, 2, 3});

@@ -23,10 +23,10 @@ class NetworkTest : public testing::Test {
 
 TEST_F(NetworkTest, WithoutAProxyThereIsNone) {
   ::setenv("http_proxy", "http://plain.example:3128", 1);
-  EXPECT_EQ(transport_network({}).proxy, "") << "plain http never leaves this machine";
+  EXPECT_EQ(transport_network({}).proxy, "") << "plain http needs no proxy";
 }
 
-TEST_F(NetworkTest, TheEnvironmentsProxySparesLoopbackAndWhatItNames) {
+TEST_F(NetworkTest, TheEnvironmentsProxySkipsLoopbackAndTheHostsOfNoProxy) {
   ::setenv("https_proxy", "proxy.example:3128", 1);
   ::setenv("no_proxy", "a.example , .b.example,", 1);
   const auto network = transport_network({});

@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 using http::IoThread;
 using Clock = IoThread::Clock;
 
-/// Everything happens on the I/O thread; each test has an API of its own, since queues stay.
+/// Everything runs on the I/O thread. Each test uses another API, because queues outlive a test.
 class RequestQueueTest : public ::testing::Test {
  protected:
   RequestQueueTest() {
@@ -44,7 +44,7 @@ class RequestQueueTest : public ::testing::Test {
     });
   }
 
-  /// Behind all that is due by now.
+  /// Waits until the I/O thread has done everything that is due.
   void settle() {
     for (int i = 0; i < 3; ++i) run([] {});
   }
@@ -59,7 +59,7 @@ class RequestQueueTest : public ::testing::Test {
 
   const std::shared_ptr<IoThread> thread_ = IoThread::acquire();
   std::shared_ptr<RequestQueue> queue_;
-  // The I/O thread's.
+  // Only the I/O thread uses these.
   std::map<int, RequestQueue::Turn> turns_;
   std::map<int, Clock::time_point> came_;
   std::vector<int> order_;
@@ -74,8 +74,8 @@ TEST_F(RequestQueueTest, IsOneForAnOriginAndKey) {
   EXPECT_NE(of("https://a.example/v1", "sk-1"), of("https://b.example/v1", "sk-1"));
 }
 
-// A process that goes through keys or services for months does not grow by it.
-TEST_F(RequestQueueTest, LetsGoOfThoseThatNobodyUses) {
+// A process that uses many keys or services over months must not grow.
+TEST_F(RequestQueueTest, ForgetsUnusedQueues) {
   const auto of = [](std::size_t number) {
     return RequestQueue::of("https://" + std::to_string(number) + ".idle.example/v1",
                             Secret("sk-1"));
@@ -85,14 +85,14 @@ TEST_F(RequestQueueTest, LetsGoOfThoseThatNobodyUses) {
   std::weak_ptr<RequestQueue> last;
   for (std::size_t i = 2; i < 2 + RequestQueue::most_idle; ++i) last = of(i);
   EXPECT_TRUE(unused.expired());
-  EXPECT_FALSE(last.expired()) << "what it has learned stays for a while";
+  EXPECT_FALSE(last.expired()) << "the latest queues keep what they have learned";
   EXPECT_EQ(of(0), used);
 }
 
 TEST_F(RequestQueueTest, LetsAFewGoAtOnceInTheirOrder) {
   run([&] {
     for (int i = 0; i < 10; ++i) enter(i);
-    EXPECT_TRUE(order_.empty());  // never inside the call
+    EXPECT_TRUE(order_.empty());  // a turn never comes inside the call
   });
   settle();
   run([&] { EXPECT_EQ(order_, (std::vector<int>{0, 1, 2, 3, 4, 5})); });
@@ -101,7 +101,7 @@ TEST_F(RequestQueueTest, LetsAFewGoAtOnceInTheirOrder) {
   run([&] { EXPECT_EQ(order_.back(), 6); });
 }
 
-TEST_F(RequestQueueTest, ForgetsWhoLeavesTheQueue) {
+TEST_F(RequestQueueTest, ForgetsARequestThatLeavesTheQueue) {
   run([&] {
     for (int i = 0; i < 8; ++i) enter(i);
     turns_.erase(0);
@@ -125,11 +125,11 @@ TEST_F(RequestQueueTest, HoldsAllAfterA429) {
   wait_for(2);
   run([&] {
     EXPECT_GE(came_[1] - limited, 990ms);
-    EXPECT_GE(came_[2] - came_[1], 90ms);  // and not all at once afterwards
+    EXPECT_GE(came_[2] - came_[1], 90ms);  // the others do not all follow at once
   });
 }
 
-TEST_F(RequestQueueTest, MayBeLeftByTheOneWhoseTurnComes) {
+TEST_F(RequestQueueTest, ARequestMayLeaveWhenItsTurnComes) {
   run([&] {
     turns_[0] = queue_->enter(thread_, [this] {
       order_.push_back(0);

@@ -56,7 +56,7 @@ class ConnectionTest : public testing::Test {
     EXPECT_EQ(opened.error().charged, Charged::no);
     return opened.error().message;
   }
-  /// A ledger with so many rows, closed, and all in one file.
+  /// Makes a ledger with this many rows, and closes it. The ledger is in one file then.
   void write_ledger(int rows) {
     const auto connection = open();
     ASSERT_TRUE(connection);
@@ -89,7 +89,7 @@ TEST_F(ConnectionTest, MakesFilesAndDirectoriesForItsUserAlone) {
 }
 
 TEST_F(ConnectionTest, EachCommitIsOnTheDisk) {
-  for (int time = 0; time < 2; ++time) {  // once made, once found
+  for (int time = 0; time < 2; ++time) {  // a new file, then an existing one
     const auto connection = open();
     ASSERT_TRUE(connection);
     EXPECT_EQ(value(*connection, "PRAGMA journal_mode"), "wal");
@@ -97,7 +97,7 @@ TEST_F(ConnectionTest, EachCommitIsOnTheDisk) {
   }
 }
 
-TEST_F(ConnectionTest, SaysWhoseFileItIsAndOfWhichVersion) {
+TEST_F(ConnectionTest, MarksTheFileWithItsApplicationAndVersion) {
   const auto connection = open();
   ASSERT_TRUE(connection);
   EXPECT_EQ(value(*connection, "PRAGMA application_id"), std::to_string(0x76656f4c));
@@ -105,7 +105,7 @@ TEST_F(ConnectionTest, SaysWhoseFileItIsAndOfWhichVersion) {
   EXPECT_EQ(connection->lock_path(), path_ + "-locks");
 }
 
-TEST_F(ConnectionTest, WhatIsThereStaysThere) {
+TEST_F(ConnectionTest, ExistingRowsStay) {
   write_ledger(3);
   const auto rows = query(path_, "SELECT * FROM submission");
   const auto salt = query(path_, "SELECT * FROM salt");
@@ -114,9 +114,9 @@ TEST_F(ConnectionTest, WhatIsThereStaysThere) {
   EXPECT_EQ(query(path_, "SELECT * FROM salt"), salt);
 }
 
-// --- Files that are not to be trusted --------------------------------------------------------
+// --- Files that cannot be trusted ----------------------------------------------------------------
 
-TEST_F(ConnectionTest, WhatIsNoDatabaseIsDamagedAndLeftAlone) {
+TEST_F(ConnectionTest, AFileThatIsNoDatabaseIsDamagedAndLeftUnchanged) {
   const std::string text(5000, 'x');
   write(path_, text);
   EXPECT_THAT(why_not(path_), AllOf(HasSubstr(path_), HasSubstr("damaged"),
@@ -143,7 +143,7 @@ TEST_F(ConnectionTest, AnotherProgramsDatabaseIsRefused) {
   EXPECT_EQ(query(path_, "SELECT name FROM sqlite_schema"), "bookmarks");
 }
 
-// Most programs leave both numbers at 0: such a file is only ours if nothing is in it.
+// Most programs leave both numbers at 0. Such a file is only accepted as a ledger if it is empty.
 TEST_F(ConnectionTest, AnotherProgramsDatabaseWithoutAVersionIsRefused) {
   write(path_, "");
   query(path_, "CREATE TABLE bookmarks (url TEXT)");
@@ -210,13 +210,13 @@ TEST_F(ConnectionTest, ALinkIsNotFollowed) {
   const auto target = directory_.file("target");
   std::filesystem::create_symlink(target, path_);
   EXPECT_THAT(why_not(path_), HasSubstr("cannot be used"));
-  EXPECT_FALSE(std::filesystem::exists(target)) << "nothing was made there";
+  EXPECT_FALSE(std::filesystem::exists(target)) << "the link's target was made";
   write(target, "");
   EXPECT_THAT(why_not(path_), HasSubstr("cannot be used"));
   EXPECT_EQ(bytes_of(target), "");
 }
 
-TEST_F(ConnectionTest, WhatIsNoFileIsRefused) {
+TEST_F(ConnectionTest, ADirectoryOrFifoInPlaceOfTheFileIsRefused) {
   std::filesystem::create_directory(path_);
   EXPECT_THAT(why_not(path_), HasSubstr("cannot be used"));
   const auto pipe = directory_.file("pipe");
@@ -237,7 +237,7 @@ TEST_F(ConnectionTest, AReadOnlyFileIsRefused) {
               HasSubstr("it is read-only"));
 }
 
-// SQLite could not write the journal that makes a commit one.
+// SQLite could not write there the journal that makes a commit atomic.
 TEST_F(ConnectionTest, AReadOnlyDirectoryIsRefused) {
   write_ledger(1);
   ::chmod(directory_.path().c_str(), 0500);
@@ -249,9 +249,9 @@ TEST_F(ConnectionTest, AReadOnlyDirectoryIsRefused) {
   ::chmod(directory_.path().c_str(), 0700);
 }
 
-// SQLite's locks are a process's: they go with the first descriptor of the file that it closes. The
-// connection that is open would go on without, and others could take its WAL away.
-TEST_F(ConnectionTest, AnotherNameOfTheFileTakesNoLockAway) {
+// SQLite's locks belong to the process: closing any descriptor of the file drops them. An open
+// connection would continue without its locks, and other processes could remove its WAL.
+TEST_F(ConnectionTest, OpeningTheFileByAnotherNameKeepsItsLocks) {
   const auto connection = open();
   ASSERT_TRUE(connection);
   ASSERT_EQ(value(*connection, "SELECT count(*) FROM submission"), "0");
@@ -270,9 +270,9 @@ TEST_F(ConnectionTest, AnotherNameOfTheFileTakesNoLockAway) {
   EXPECT_EQ(locks(), "locked");
 }
 
-// --- Others at the file ----------------------------------------------------------------------
+// --- Other users of the file ---------------------------------------------------------------------
 
-TEST_F(ConnectionTest, WhereOthersAreAtItNothingIsWrong) {
+TEST_F(ConnectionTest, ABusyFileIsNoError) {
   write_ledger(1);
   query(path_, "PRAGMA journal_mode = DELETE");
   sqlite3* other = nullptr;
@@ -284,8 +284,9 @@ TEST_F(ConnectionTest, WhereOthersAreAtItNothingIsWrong) {
   EXPECT_TRUE(open());
 }
 
-// The first waits, those behind it look.
-TEST_F(ConnectionTest, WhoIsKeptWaitingKeepsNobodyElseWaiting) {
+// The first transaction waits long for the lock. While the lock is held, the next ones wait only
+// briefly, because each of them would hold up the others.
+TEST_F(ConnectionTest, OnlyTheFirstTransactionWaitsLongForALock) {
   const auto connection = open();
   ASSERT_TRUE(connection);
   const auto timeout = [&] { return std::stoi(value(*connection, "PRAGMA busy_timeout")); };
@@ -338,18 +339,18 @@ TEST_F(ConnectionTest, ATransactionIsAllOrNothing) {
             SQLITE_FULL);
   EXPECT_EQ(value(*connection, "SELECT count(*) FROM salt"), "1");
   EXPECT_EQ(connection->transact([&] { return connection->run(insert); }), SQLITE_OK)
-      << "the one before is over";
+      << "the transaction before it is over";
   EXPECT_EQ(query(path_, "SELECT count(*) FROM salt"), "2");
 }
 
-TEST_F(ConnectionTest, KnowsWhenItsFileIsNotThePathsAnyMore) {
+TEST_F(ConnectionTest, NoticesThatThePathNamesAnotherFile) {
   const auto connection = open();
   ASSERT_TRUE(connection);
   EXPECT_TRUE(connection->is_current());
   std::filesystem::rename(path_, directory_.file("moved.db"));
   EXPECT_FALSE(connection->is_current());
   write(path_, "");
-  EXPECT_FALSE(connection->is_current()) << "another file took its name";
+  EXPECT_FALSE(connection->is_current()) << "another file has the path";
   std::filesystem::rename(directory_.file("moved.db"), path_);
   EXPECT_TRUE(connection->is_current());
 }

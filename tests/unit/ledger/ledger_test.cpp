@@ -61,7 +61,7 @@ TEST(LedgerLocation, OfAKindThatNobodyKnowsIsRefused) {
                 HasSubstr("VEO_LEDGER"), HasSubstr("Nothing was sent"), Not(HasSubstr("secret"))));
     }
   }
-  EXPECT_TRUE(std::filesystem::is_empty(directory.path())) << "nothing was made";
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path())) << "a file was made";
 }
 
 class LedgerTest : public testing::Test {
@@ -70,7 +70,7 @@ class LedgerTest : public testing::Test {
     if (!ledger_) ledger_ = test::open_ledger(path_);
     return *ledger_;
   }
-  /// Of another connection to the same file, as another process would have one.
+  /// Returns a ledger with another connection to the same file, as in another process.
   Ledger& other() {
     if (!other_) other_ = test::open_ledger(directory_.path() + "/./ledger.db");
     return *other_;
@@ -81,7 +81,7 @@ class LedgerTest : public testing::Test {
     return found ? *found : Record{};
   }
   [[nodiscard]] std::string states() const { return test::states(path_); }
-  /// All that is recorded of a row, byte for byte.
+  /// Returns all columns of a row.
   [[nodiscard]] std::string dump(std::int64_t id) const {
     return test::query(path_, "SELECT * FROM submission WHERE id = " + std::to_string(id));
   }
@@ -97,7 +97,7 @@ class LedgerTest : public testing::Test {
   std::shared_ptr<Ledger> other_;
 };
 
-// --- What a later run of the same intent finds -----------------------------------------------
+// --- What a later run with the same intent finds -------------------------------------------------
 
 TEST_F(LedgerTest, AnIntentIsRecordedBeforeItIsSubmitted) {
   auto claim = a_claim("i", 380);
@@ -132,7 +132,7 @@ TEST_F(LedgerTest, AnIntentIsRecordedBeforeItIsSubmitted) {
   EXPECT_FALSE(record.sending_at || record.accepted_at || record.finished_at || record.balance);
 }
 
-TEST_F(LedgerTest, ListsAllNewestFirstWithWhatBecameOfThem) {
+TEST_F(LedgerTest, ListsAllTasksAndTheirStatesNewestFirst) {
   leave_row(ledger(), a_claim("one"), completed);
   leave_row(ledger(), a_claim("two"), sending);
   leave_row(ledger(), a_claim("three"), reserved);
@@ -171,7 +171,7 @@ TEST_F(LedgerTest, GivesTheHistoryThatIsAskedFor) {
   EXPECT_EQ(asked({.task_id = "T3"}), "three");
   EXPECT_EQ(asked({.states = {failed}, .task_id = "T3"}), "");
   EXPECT_EQ(asked({.task_id = "nobody's"}), "");
-  // Page by page: "four" and "three" are of one time.
+  // Page by page. "four" and "three" have the same time.
   EXPECT_EQ(asked({.limit = 1, .after = HistoryQuery::Place{noon + 3s, id}}), "four");
   EXPECT_EQ(asked({.limit = 2, .after = HistoryQuery::Place{noon + 2s, id - 1}}), "three two");
   EXPECT_EQ(
@@ -208,7 +208,7 @@ TEST_F(LedgerTest, ALiveOwnerIsWaitedForAndThenJoined) {
   const auto found = other().claim(a_claim(), noon);
   EXPECT_EQ(kind_of(found), "completed T");
   EXPECT_EQ(std::get<Record>(*found).url, "https://f/v.mp4");
-  EXPECT_EQ(states(), "completed") << "and nobody had a row besides";
+  EXPECT_EQ(states(), "completed") << "another claim made a row";
 }
 
 TEST_F(LedgerTest, AnAcceptedTaskIsJoinedForeverWhoeverSubmittedIt) {
@@ -220,8 +220,8 @@ TEST_F(LedgerTest, AnAcceptedTaskIsJoinedForeverWhoeverSubmittedIt) {
   }
 }
 
-// A recorded task is followed and played whatever else is wrong: that costs nothing.
-TEST_F(LedgerTest, WhatIsRecordedGoesBeforeEveryRefusal) {
+// A recorded task costs nothing, so no refusal prevents joining or playing it.
+TEST_F(LedgerTest, ARecordedTaskHasPriorityOverEveryRefusal) {
   leave_row(ledger(), a_claim(), completed);
   auto claim = a_claim();
   claim.refusal = Error{.code = ErrorCode::missing_api_key};
@@ -238,7 +238,7 @@ TEST_F(LedgerTest, ARefusalLeavesNoRow) {
   EXPECT_EQ(states(), "");
 }
 
-TEST_F(LedgerTest, WhatWasReleasedMayBeSubmittedByTheNext) {
+TEST_F(LedgerTest, AReleasedIntentMayBeSubmitted) {
   leave_row(ledger(), a_claim(), released);
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "reservation");
   EXPECT_EQ(states(), "released reserved");
@@ -268,7 +268,7 @@ TEST_F(LedgerTest, AStateThatNobodyKnowsIsNeverSubmittedAgain) {
   EXPECT_EQ(error_of(a_claim()).code, ErrorCode::submit_unknown);
 }
 
-TEST_F(LedgerTest, WhatTheServiceFailedIsSubmittedAnewThreeTimesADay) {
+TEST_F(LedgerTest, AFailedTaskIsSubmittedAtMostThreeTimesADay) {
   for (int failure = 1; failure <= 3; ++failure) {
     leave_row(ledger(), a_claim(), failed, noon + failure * 1h);
   }
@@ -281,7 +281,7 @@ TEST_F(LedgerTest, WhatTheServiceFailedIsSubmittedAnewThreeTimesADay) {
   EXPECT_EQ(kind_of(ledger().claim(a_claim("another take"), noon + 4h)), "reservation");
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon + 25h - 1ms)), "task-failed");
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon + 25h)), "reservation")
-      << "the first is of another day";
+      << "the first failure is older than a day";
 }
 
 // --- on-unknown=resubmit ---------------------------------------------------------------------
@@ -302,7 +302,7 @@ TEST_F(LedgerTest, OfTwoThatResubmitOneSubmits) {
   EXPECT_EQ(states(), "superseded accepted");
 }
 
-TEST_F(LedgerTest, ResubmitIsNothingWhereNothingIsUnknown) {
+TEST_F(LedgerTest, ResubmitHasNoEffectWithoutAnUnknownSubmission) {
   leave_row(ledger(), a_claim(), accepted);
   EXPECT_EQ(kind_of(ledger().claim(resubmitting(), noon)), "accepted T1");
   auto fresh = a_claim("fresh");
@@ -332,10 +332,10 @@ TEST_F(LedgerTest, ResubmitsTwiceADay) {
   EXPECT_EQ(states(), "superseded superseded superseded reserved");
 }
 
-TEST_F(LedgerTest, WhereNothingMayBeSubmittedTheUnknownStaysUnknown) {
+TEST_F(LedgerTest, ARefusedResubmissionStaysUnknown) {
   leave_row(ledger(), a_claim(), unknown);
   auto over = resubmitting();
-  over.daily_budget = 79;  // the unknown one has 40 of them
+  over.daily_budget = 79;  // the unknown submission counts 40 credits
   auto unpriced = resubmitting();
   unpriced.price_is_known = false;
   unpriced.daily_budget = 1'000'000;
@@ -360,7 +360,7 @@ Claim of_instance(const std::string& instance) {
   return claim;
 }
 
-TEST_F(LedgerTest, AnInstanceOfItsOwnPassesOverOthersButFindsItself) {
+TEST_F(LedgerTest, AnInstanceIgnoresOtherInstancesAndFindsItself) {
   leave_row(ledger(), a_claim(), completed);
   leave_row(ledger(), of_instance("a"), accepted);
   const auto running = reservation_of(ledger().claim(of_instance("b"), noon));
@@ -370,10 +370,10 @@ TEST_F(LedgerTest, AnInstanceOfItsOwnPassesOverOthersButFindsItself) {
   EXPECT_EQ(kind_of(ledger().claim(of_instance("c"), noon)), "accepted T4");
   EXPECT_EQ(kind_of(ledger().claim(of_instance("a"), noon)), "accepted T2");
   EXPECT_EQ(states(), "completed accepted reserved accepted");
-  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "accepted T4") << "the newest of all";
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "accepted T4") << "the newest task";
 }
 
-TEST_F(LedgerTest, AnInstanceDoesNotPassOverWhatIsUnknown) {
+TEST_F(LedgerTest, AnInstanceDoesNotIgnoreAnUnknownSubmission) {
   leave_row(ledger(), a_claim(), unknown);
   EXPECT_EQ(kind_of(ledger().claim(of_instance("a"), noon)), "submit-unknown");
   auto resubmit = of_instance("a");
@@ -382,7 +382,7 @@ TEST_F(LedgerTest, AnInstanceDoesNotPassOverWhatIsUnknown) {
   EXPECT_EQ(states(), "superseded reserved");
 }
 
-TEST_F(LedgerTest, OneWithoutAnInstanceWaitsForEveryOwner) {
+TEST_F(LedgerTest, AClaimWithoutAnInstanceWaitsForEveryOwner) {
   const auto running = reservation_of(ledger().claim(of_instance("a"), noon));
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "later");
 }
@@ -398,12 +398,12 @@ TEST_P(RequestId, IsOfOneRequest) {
   auto claim = a_claim();
   claim.by_request_id = true;
   claim.record.request = "another";
-  // What was not sent has used nothing up.
+  // A request that was never sent has not used up the request id.
   const bool is_free = GetParam() == released || GetParam() == reserved;
   const auto found = ledger().claim(claim, noon);
   EXPECT_EQ(kind_of(found), is_free ? "reservation" : "invalid-request");
   claim.record.request = a_claim().record.request;
-  // Where the other request has it now, the first has lost it.
+  // If the other request has taken the id, the first request has lost it.
   EXPECT_EQ(kind_of(ledger().claim(claim, noon)) == "invalid-request", is_free);
 }
 INSTANTIATE_TEST_SUITE_P(All, RequestId, testing::ValuesIn(all_states), name_of_state);
@@ -418,7 +418,7 @@ Claim within(Credits daily, std::uint32_t credits = 40, const std::string& inten
 
 class DailyBudget : public LedgerTest, public testing::WithParamInterface<RecordState> {};
 TEST_P(DailyBudget, CountsWhatMayHaveBeenPaid) {
-  // Its owner lives, so that each state stays what it is.
+  // The row's owner lives, so each state stays as it is.
   const auto owned = reservation_of(ledger().claim(a_claim("old", 60), noon));
   test::lead(ledger(), owned.row(), GetParam());
   const bool counts = GetParam() != failed && GetParam() != released;
@@ -437,7 +437,7 @@ TEST_F(LedgerTest, AClockThatWasSetBackMakesNoBudgetNew) {
   leave_row(ledger(), a_claim("old", 60), completed);
   EXPECT_EQ(kind_of(ledger().claim(within(99), noon - 48h)), "budget-exceeded");
   leave_row(ledger(), within(100, 40), accepted, noon - 48h);
-  EXPECT_EQ(row(2).reserved_at, noon) << "dated as the newest row";
+  EXPECT_EQ(row(2).reserved_at, noon) << "the row gets the date of the newest row";
   EXPECT_EQ(kind_of(ledger().claim(within(100, 1, "third"), noon + 1h)), "budget-exceeded");
 }
 
@@ -452,7 +452,7 @@ TEST_F(LedgerTest, RowsOfTheFutureCount) {
   EXPECT_EQ(kind_of(ledger().claim(within(99), noon)), "budget-exceeded");
 }
 
-// Dying before anything is sent is harmless.
+// The owner died before the submission was sent, so the reservation costs nothing.
 TEST_F(LedgerTest, ADeadReservationHoldsNoBudget) {
   leave_row(ledger(), a_claim("dead", 60), reserved);
   EXPECT_EQ(kind_of(ledger().claim(within(99), noon)), "reservation");
@@ -496,7 +496,8 @@ Record task(const std::string& id, const std::string& intent = "") {
   return record;
 }
 
-/// As the client does: the task is recorded, and when the service knows it, it may be an answer.
+/// Adopts a task as the client does: records it, and makes it the answer of its intent once the
+/// service knows the task.
 Result<Record> adopt(Ledger& ledger, const Record& record, UnixTime now) {
   auto adopted = ledger.adopt(record, now);
   if (!adopted) return fail(std::move(adopted.error()));
@@ -506,7 +507,7 @@ Result<Record> adopt(Ledger& ledger, const Record& record, UnixTime now) {
   return *answered ? **answered : **adopted;
 }
 
-// A mistyped id is one that the service does not know: it binds nothing.
+// The service does not know a mistyped id, so such an id must not settle anything.
 TEST_F(LedgerTest, ATaskThatNobodyConfirmsIsNoAnswer) {
   leave_row(ledger(), a_claim(), unknown);
   ASSERT_TRUE(ledger().adopt(task("typo", "intent"), noon));
@@ -516,7 +517,7 @@ TEST_F(LedgerTest, ATaskThatNobodyConfirmsIsNoAnswer) {
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "accepted X");
 }
 
-// The natural thing to try first.
+// A user will first play the task by its id alone, and only then name the task in the line.
 TEST_F(LedgerTest, ATaskThatWasPlayedAloneCanStillBeTheAnswer) {
   const auto id = leave_row(ledger(), a_claim(), unknown);
   const auto alone = adopt(ledger(), task("X"), noon);
@@ -525,17 +526,17 @@ TEST_F(LedgerTest, ATaskThatWasPlayedAloneCanStillBeTheAnswer) {
   const auto adopted = adopt(ledger(), task("X", "intent"), noon);
   ASSERT_TRUE(adopted);
   EXPECT_EQ(adopted->id, id);
-  EXPECT_EQ(states(), "accepted") << "a task has one row";
+  EXPECT_EQ(states(), "accepted") << "the task has more than one row";
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "accepted X");
 }
 
-TEST_F(LedgerTest, ATaskThatItDoesNotKnowIsRecordedAsForeignAtNoCost) {
+TEST_F(LedgerTest, AForeignTaskIsRecordedWithoutAnIntentAndWithoutACost) {
   const auto adopted = adopt(ledger(), task("X", "intent"), noon);
   ASSERT_TRUE(adopted) << adopted.error().message;
   EXPECT_EQ(adopted->state, accepted);
   EXPECT_EQ(adopted->task_id, "X");
   const auto record = row(adopted->id);
-  EXPECT_EQ(record.intent, "") << "nobody knows whether it was this request's";
+  EXPECT_EQ(record.intent, "") << "the task may belong to another request";
   EXPECT_EQ(record.credits, 0U);
   EXPECT_EQ(record.state, accepted);
   EXPECT_EQ(record.accepted_at, noon);
@@ -555,11 +556,11 @@ TEST_F(LedgerTest, ATaskHasOneRow) {
   elsewhere.api_url = "https://other.example/v1";
   const auto namesake = adopt(ledger(), elsewhere, noon);
   ASSERT_TRUE(namesake);
-  EXPECT_NE(namesake->id, first->id) << "of another service";
+  EXPECT_NE(namesake->id, first->id) << "a task of another service";
   EXPECT_EQ(states(), "accepted accepted");
 }
 
-TEST_F(LedgerTest, ATaskThatItSubmittedIsItsOwnRow) {
+TEST_F(LedgerTest, ASubmittedTaskKeepsItsRow) {
   const auto id = leave_row(ledger(), a_claim(), completed);
   ASSERT_TRUE(ledger().move(id, completed, {.at = noon, .url = "https://f/v.mp4"}));
   const auto adopted = adopt(ledger(), task("T1", "another line"), noon + 1h);
@@ -572,19 +573,19 @@ TEST_F(LedgerTest, ATaskThatItSubmittedIsItsOwnRow) {
 }
 
 class AdoptAsAnswer : public LedgerTest, public testing::WithParamInterface<RecordState> {};
-TEST_P(AdoptAsAnswer, SettlesWhatWasUnknown) {
+TEST_P(AdoptAsAnswer, SettlesAnUnknownSubmission) {
   const auto id = leave_row(ledger(), a_claim(), GetParam());
   const auto adopted = adopt(ledger(), task("X", "intent"), noon + 1h);
   ASSERT_TRUE(adopted) << adopted.error().message;
   EXPECT_EQ(adopted->id, id);
   EXPECT_EQ(adopted->state, accepted);
   EXPECT_EQ(adopted->task_id, "X");
-  EXPECT_EQ(adopted->credits, 40U) << "it was paid after all";
+  EXPECT_EQ(adopted->credits, 40U) << "the submission was paid after all";
   const auto record = row(id);
   EXPECT_EQ(record.state, accepted);
   EXPECT_EQ(record.task_id, "X");
   EXPECT_EQ(record.accepted_at, noon + 1h);
-  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon + 1h)), "accepted X") << "the line alone";
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon + 1h)), "accepted X") << "without its id";
   EXPECT_EQ(states(), "accepted");
 }
 INSTANTIATE_TEST_SUITE_P(LeftBehind, AdoptAsAnswer, testing::Values(unknown, sending),
@@ -621,7 +622,7 @@ TEST_F(LedgerTest, AClipFromTheCacheStandsForItsIntentAtNoCost) {
   EXPECT_EQ(record.clip_size, 5'000'000'000U);
   EXPECT_EQ(record.clip_path, "/cache/old.mp4");
   EXPECT_EQ(record.finished_at, noon + 1s);
-  EXPECT_EQ(kind_of(ledger().claim(within(40), noon)), "reservation") << "nothing is spent";
+  EXPECT_EQ(kind_of(ledger().claim(within(40), noon)), "reservation") << "it costs nothing";
 }
 
 TEST_F(LedgerTest, KeepsWhereTheClipIs) {
@@ -637,7 +638,7 @@ TEST_F(LedgerTest, KeepsWhereTheClipIs) {
   EXPECT_EQ(record.finished_at, before.finished_at);
 }
 
-// The service's half answer may have named it; the user is told to set its id.
+// The service's incomplete answer may have contained the task id. The user is told to set this id.
 TEST_F(LedgerTest, TheTaskThatAnUnknownRowNamesSettlesIt) {
   const auto owned = reservation_of(ledger().claim(a_claim(), noon));
   test::lead(ledger(), owned.row(), sending);
@@ -652,7 +653,7 @@ TEST_F(LedgerTest, TheTaskThatAnUnknownRowNamesSettlesIt) {
   EXPECT_TRUE(ledger().move(owned.row(), completed, {.at = noon + 2h}));
 }
 
-TEST_F(LedgerTest, WhatWasSettledHasNoErrorAnyMore) {
+TEST_F(LedgerTest, ASettledRowHasNoError) {
   const auto owned = reservation_of(ledger().claim(a_claim(), noon));
   test::lead(ledger(), owned.row(), sending);
   const Error lost{.code = ErrorCode::submit_unknown, .message = "Lost."};
@@ -695,7 +696,7 @@ TEST_F(LedgerTest, KnowsHowLongTasksOfAKindTook) {
 // --- find(), get(), move() -------------------------------------------------------------------
 
 class Find : public LedgerTest, public testing::WithParamInterface<RecordState> {};
-TEST_P(Find, GivesWhatAClaimWouldGoOnWithAndChangesNothing) {
+TEST_P(Find, GivesTheRecordThatAClaimWouldUseAndChangesNothing) {
   const auto id = leave_row(ledger(), of_instance("a"), GetParam());
   const auto before = dump(id);
   const bool joins = GetParam() == accepted || GetParam() == completed;
@@ -723,7 +724,7 @@ TEST_F(LedgerTest, ARowThatIsNotThereIsAnError) {
 }
 
 class Move : public LedgerTest, public testing::WithParamInterface<RecordState> {};
-TEST_P(Move, GoesTheWaysThereAreAndNoOther) {
+TEST_P(Move, AllowsExactlyTheTransitionsOfTheTable) {
   for (const auto from : all_states) {
     const auto owned = reservation_of(ledger().claim(a_claim(std::string(nick(from))), noon));
     test::lead(ledger(), owned.row(), from);
@@ -744,7 +745,7 @@ TEST_P(Move, GoesTheWaysThereAreAndNoOther) {
 }
 INSTANTIATE_TEST_SUITE_P(All, Move, testing::ValuesIn(all_states), name_of_state);
 
-TEST_F(LedgerTest, EachStateHasItsTimeAndOnesFirstReservationCounts) {
+TEST_F(LedgerTest, EachStateHasItsTimeAndTheFirstReservationCounts) {
   const auto owned = reservation_of(ledger().claim(a_claim(), noon));
   const auto go = [&](RecordState to, std::chrono::seconds at) {
     ASSERT_TRUE(ledger().move(owned.row(), to, {.at = noon + at}));
@@ -763,7 +764,7 @@ TEST_F(LedgerTest, EachStateHasItsTimeAndOnesFirstReservationCounts) {
   EXPECT_EQ(record.finished_at, noon + 5s);
 }
 
-TEST_F(LedgerTest, AChangeLeavesWhatItDoesNotName) {
+TEST_F(LedgerTest, AChangeKeepsTheOtherColumns) {
   const auto owned = reservation_of(ledger().claim(a_claim(), noon));
   const auto id = owned.row();
   ASSERT_TRUE(ledger().move(id, sending, {.at = noon}));
@@ -782,12 +783,12 @@ TEST_F(LedgerTest, AChangeLeavesWhatItDoesNotName) {
   EXPECT_EQ(record.task_id, "T");
   EXPECT_EQ(record.url, "https://f/1");
   EXPECT_EQ(record.balance, 1620.5);
-  EXPECT_EQ(record.error, "") << "an error that is over is none";
+  EXPECT_EQ(record.error, "") << "a later state clears the error";
   EXPECT_EQ(record.error_message, "");
 }
 
-// A row that was resubmitted has its successor: an answer that comes now must not bring it back.
-TEST_F(LedgerTest, WhatIsSupersededCannotBeAccepted) {
+// A resubmitted row has a successor. A late answer must not bring the row back.
+TEST_F(LedgerTest, ASupersededRowCannotBeAccepted) {
   const auto owned = reservation_of(ledger().claim(a_claim(), noon));
   test::lead(ledger(), owned.row(), unknown);
   const auto successor = reservation_of(ledger().claim(resubmitting(), noon));
@@ -795,7 +796,7 @@ TEST_F(LedgerTest, WhatIsSupersededCannotBeAccepted) {
   EXPECT_EQ(states(), "superseded reserved");
 }
 
-// The last guard, should all else be wrong.
+// The schema is the last protection, in case all other checks are wrong.
 TEST_F(LedgerTest, TheSchemaItselfRefusesASecondCharge) {
   leave_row(ledger(), a_claim(), accepted);
   EXPECT_THROW(
@@ -809,7 +810,7 @@ TEST_F(LedgerTest, TheSchemaItselfRefusesASecondCharge) {
   EXPECT_EQ(states(), "accepted");
 }
 
-// --- open() and many at once -----------------------------------------------------------------
+// --- open(), and many claims at once -------------------------------------------------------------
 
 TEST_F(LedgerTest, IsOneForAPathInAProcess) {
   EXPECT_EQ(test::open_ledger(path_).get(), &ledger());
@@ -846,9 +847,9 @@ TEST_F(LedgerTest, AFileThatTookItsPlaceIsOpened) {
   EXPECT_EQ(kind_of(ledger().claim(a_claim("other"), noon)), "completed T1");
 }
 
-// A job that runs holds the ledger that it began with. SQLite keeps its index of the WAL in a file
-// of its own, beside the one that was removed: the two must not come to share it.
-TEST_F(LedgerTest, WhoeverHoldsAFileThatWasTakenAwayDoesNotHarmTheNewOne) {
+// A running job keeps the ledger with which it began. SQLite keeps the index of the WAL in a file
+// beside the removed one. The removed and the new ledger must not share that index.
+TEST_F(LedgerTest, AHolderOfARemovedFileDoesNotDamageTheNewOne) {
   Process process([&](const Process::Say& say) {
     const auto old = test::open_ledger(path_);
     const auto task = leave_row(*old, a_claim("old"), accepted);
@@ -869,7 +870,7 @@ TEST_F(LedgerTest, WhoeverHoldsAFileThatWasTakenAwayDoesNotHarmTheNewOne) {
   EXPECT_EQ(process.line(), "21");
 }
 
-// The same from another process, which may have it open.
+// The same situation, with the removed file open in another process.
 TEST_F(LedgerTest, AFileThatWasTakenAwayFromAnotherProcessIsMadeAnew) {
   Process holder([&](const Process::Say& say) {
     const auto old = test::open_ledger(path_);
@@ -886,7 +887,8 @@ TEST_F(LedgerTest, AFileThatWasTakenAwayFromAnotherProcessIsMadeAnew) {
   EXPECT_EQ(states(), "reserved");
 }
 
-// The lock file outlives the ledger, and so does the lock of whoever is at a row of the old one.
+// The lock file outlives the ledger, and so does the lock of a process that owns a row of the
+// removed ledger.
 TEST_F(LedgerTest, ALockOfTheFileThatWasTakenAwayDoesNotDamageTheNewOne) {
   Process holder([&](const Process::Say& say) {
     const auto owned = reservation_of(test::open_ledger(path_)->claim(a_claim("old"), noon));
@@ -929,7 +931,8 @@ TEST_F(LedgerTest, OfManyThreadsOneSubmits) {
   EXPECT_EQ(states(), "accepted");
 }
 
-/// Claims until it knows, and submits what is its own. Ends with what it found at first.
+/// Claims until the outcome is clear, and submits an own reservation. Returns the first finding
+/// that is not `later`.
 std::string submit_once(const std::string& path, const Claim& claim) {
   const auto opened = test::open_ledger(path);
   for (;;) {
@@ -956,7 +959,7 @@ TEST_F(LedgerTest, OfManyProcessesOneSubmits) {
   EXPECT_EQ(states(), "accepted");
 }
 
-TEST_F(LedgerTest, OfManyProcessesTheBudgetAdmitsWhatItHolds) {
+TEST_F(LedgerTest, OfManyProcessesOnlyThoseWithinTheBudgetSubmit) {
   std::vector<std::unique_ptr<Process>> processes;
   for (int i = 0; i < 16; ++i) {
     processes.push_back(std::make_unique<Process>([&, i](const Process::Say& say) {

@@ -19,7 +19,7 @@ namespace {
 
 class RowLockTest : public testing::Test {
  protected:
-  /// nullopt: somebody else holds it.
+  /// Returns nullopt if another owner holds the lock.
   std::optional<RowLock> acquire(std::int64_t row) {
     auto lock = RowLock::try_acquire(path_, row);
     EXPECT_TRUE(lock) << lock.error().message;
@@ -39,11 +39,11 @@ TEST_F(RowLockTest, ExcludesWithinAProcessUntilItIsDestroyed) {
   EXPECT_TRUE(acquire(7));
 }
 
-// A record lock of POSIX would be gone with the first descriptor of the file that is closed.
+// A POSIX record lock would be lost when any descriptor of the file is closed. This lock is not.
 TEST_F(RowLockTest, OutlivesOtherUsersOfTheFile) {
   const auto owner = acquire(7);
   for (int i = 0; i < 3; ++i) EXPECT_FALSE(acquire(7)) << i;
-  EXPECT_TRUE(acquire(8)) << "and is closed";
+  EXPECT_TRUE(acquire(8)) << "this lock's descriptor is closed at once";
   EXPECT_FALSE(acquire(7));
 }
 
@@ -54,7 +54,7 @@ TEST_F(RowLockTest, IsOfOneRow) {
   const auto last = acquire(std::numeric_limits<std::int64_t>::max());
   EXPECT_TRUE(last);
   EXPECT_FALSE(acquire(std::numeric_limits<std::int64_t>::max()));
-  EXPECT_EQ(std::filesystem::file_size(path_), 0U) << "a lock needs no byte";
+  EXPECT_EQ(std::filesystem::file_size(path_), 0U) << "locks write nothing into the file";
 }
 
 TEST_F(RowLockTest, GoesWithItsMove) {

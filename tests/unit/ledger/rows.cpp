@@ -63,7 +63,7 @@ void lead(Ledger& ledger, std::int64_t row, RecordState state, UnixTime at) {
     Change change{.at = at};
     if (step == accepted) change.task_id = "T" + std::to_string(row);
     if (step == failed) change.error = Error{.code = ErrorCode::task_failed, .message = "No dogs."};
-    // Where many are at it, each comes again, as a Job does.
+    // If others use the ledger at the same time, a move may find it busy. Try again, as a Job does.
     constexpr int tries = 100;
     Status moved;
     for (int tried = 0; tried < tries; ++tried) {

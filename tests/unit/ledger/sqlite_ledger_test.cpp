@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What SQLite makes of the ledger's statements, and what is not seen from outside: which index they
-// go by, and what damage they meet.
+// How SQLite executes the ledger's statements: which index each one uses, and what happens on
+// damaged pages.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -36,10 +36,11 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-/// The statements that were run, each with the steps of SQLite's machine that it took at most.
+/// The statements that were run. Each has the largest number of SQLite's machine steps that it
+/// took.
 using Statements = std::map<std::string, int>;
 
-/// Listens to each connection that is opened from here on.
+/// Records the statements of each connection that is opened from here on.
 class Listener {
  public:
   Listener() { sqlite3_auto_extension(reinterpret_cast<void (*)()>(&Listener::on_open)); }
@@ -74,7 +75,7 @@ Claim budgeted(const std::string& intent) {
   return claim;
 }
 
-/// Every operation of the ledger, and every way through them that has statements of its own.
+/// Runs every operation of the ledger, and every path in them that has statements of its own.
 void do_everything(const std::string& path) {
   const auto opened = test::open_ledger(path);
   auto& ledger = *opened;
@@ -137,10 +138,10 @@ TEST_F(SqliteLedgerTest, NoStatementLooksAtEveryRow) {
                 AllOf(HasSubstr("SEARCH submission"), Not(HasSubstr("SCAN submission"))))
         << sql;
   }
-  EXPECT_GT(looked_at, 15) << "they were heard";
+  EXPECT_GT(looked_at, 15) << "the listener heard too few statements";
 }
 
-// Steps are counted, not time: they are the same on every machine.
+// Compare the numbers of steps, not times: the numbers are the same on every machine.
 TEST_F(SqliteLedgerTest, NoStatementTakesLongerInALongHistory) {
   const Listener listener;
   do_everything(path_);
@@ -156,7 +157,7 @@ TEST_F(SqliteLedgerTest, NoStatementTakesLongerInALongHistory) {
     const auto before = few.find(sql);
     if (before == few.end()) continue;
     ++compared;
-    // What shows or learns from rows takes them where they are: 50 at most, of 30 columns.
+    // A statement that shows rows or learns from them reads at most 50 rows of 30 columns.
     constexpr int of_what_is_shown = 2'500;
     EXPECT_LT(steps, before->second + of_what_is_shown) << sql;
   }
@@ -172,7 +173,7 @@ std::string bytes_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// Writes over a page of the file, as a failing disk does, beneath whoever has it open.
+/// Overwrites a page of the file, as a failing disk does, while others have the file open.
 void write_page(const std::string& path, std::size_t page, const std::string& bytes) {
   std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
   file.seekp(static_cast<std::streamoff>((page - 1) * page_size));
@@ -188,7 +189,7 @@ class Damaged : public SqliteLedgerTest {
     query(path_, "PRAGMA wal_checkpoint(TRUNCATE)");
     whole_ = bytes_of(path_);
   }
-  /// A ledger of its own, with a page that is damaged.
+  /// Makes a copy of the ledger with one damaged page. Returns its path.
   std::string copy_with_damage(std::size_t page) {
     auto path = directory_.file("page-" + std::to_string(page) + ".db");
     auto bytes = whole_;
@@ -212,7 +213,7 @@ Claim resubmitting() {
   return claim;
 }
 
-/// What became of a claim: as kind_of(), and the message of what fails with `ledger`.
+/// Returns the outcome of a claim: kind_of(), or the message of an error with the code `ledger`.
 std::string claim_in(const std::string& path) {
   const auto opened = Ledger::open(path);
   if (!opened) return opened.error().message;
@@ -221,7 +222,7 @@ std::string claim_in(const std::string& path) {
   return kind_of(found);
 }
 
-TEST_F(Damaged, EachPageIsMetOrDoesNotMatter) {
+TEST_F(Damaged, EachDamagedPageIsReportedOrDoesNotMatter) {
   int met = 0;
   int passed = 0;
   for (std::size_t page = 2; page <= whole_.size() / page_size; ++page) {
@@ -241,12 +242,13 @@ TEST_F(Damaged, EachPageIsMetOrDoesNotMatter) {
     }
   }
   EXPECT_GT(met, 5);
-  EXPECT_GT(passed, 5) << "what is damaged elsewhere stands in nobody's way";
+  EXPECT_GT(passed, 5) << "damage elsewhere does not hinder a claim";
 }
 
-// A claim that has begun to write: of two rows, neither.
-TEST_F(Damaged, WhatIsMetAmidAClaimLeavesNoRow) {
-  // Tasks are looked up by it, and a claim looks up none: its first use is to enter the new row.
+// The damage is found after the claim has begun to write. The claim must leave neither of its two
+// rows.
+TEST_F(Damaged, DamageInTheMiddleOfAClaimLeavesNoRow) {
+  // This index finds tasks. A claim uses it only when it inserts the new row.
   const auto page =
       std::stoul(query(path_, "SELECT rootpage FROM sqlite_schema WHERE name = 'submission_task'"));
   const auto path = copy_with_damage(page);
@@ -256,7 +258,7 @@ TEST_F(Damaged, WhatIsMetAmidAClaimLeavesNoRow) {
   EXPECT_EQ(query(path, "SELECT count(*) FROM submission"), "501");
   EXPECT_EQ(query(path, "PRAGMA integrity_check"), "ok");
   const auto other_connection = directory_.path() + "/./page-" + std::to_string(page) + ".db";
-  EXPECT_EQ(claim_in(other_connection), "reservation") << "of the repaired file";
+  EXPECT_EQ(claim_in(other_connection), "reservation") << "the repaired file works again";
 }
 
 }  // namespace

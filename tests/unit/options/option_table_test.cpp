@@ -22,7 +22,7 @@ TEST(Options, HaveOneNameEach) {
     EXPECT_TRUE(names.insert(option.name).second) << option.name;
 }
 
-TEST(Options, SetWhatTheySay) {
+TEST(Options, SetTheirFields) {
   Options settings;
   const std::pair<const char*, const char*> lines[] = {{"prompt", "a dog"},
                                                        {"mode", "lite"},

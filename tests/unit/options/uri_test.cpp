@@ -27,7 +27,7 @@ TEST(Uri, NamesATask) {
   ASSERT_TRUE(uri);
   ASSERT_TRUE(set_uri(settings, *uri));
   EXPECT_EQ(settings.task_id, "cbf6b69d-4f03");
-  EXPECT_FALSE(settings.by_uri) << "it never spends";
+  EXPECT_FALSE(settings.by_uri) << "a URI with a task id never spends";
   EXPECT_THAT(settings.request.prompt, IsEmpty());
 }
 
@@ -48,7 +48,7 @@ TEST(Uri, IsARequestThatTheBudgetOfUrisPays) {
               ElementsAre("https://a.example/1.jpg", "https://a.example/2.jpg"));
 }
 
-TEST(Uri, SaysNothingElse) {
+TEST(Uri, IsRefusedInAnyOtherForm) {
   for (const auto* const text :
        {"", "http://a.example/", "veo:", "veo:task/", "veo:task/a/b", "veo:task/a?x=y",
         "veo://task/a", "veo:task/a#b", "veo:clip?prompt=x&api-url=https://a.example/",
@@ -95,7 +95,7 @@ TEST(Uri, NamesATaskOfAnyId) {
   }
 }
 
-/// The image-urls that a URI with that value sets; nullopt: it is refused.
+/// Returns the image-urls that a URI with this value sets, or nullopt if the URI is refused.
 std::optional<std::vector<std::string>> image_urls_of(const std::string& value) {
   Options settings;
   const auto uri = parse_uri("veo:clip?image-urls=" + percent_encoded(value));
@@ -123,7 +123,7 @@ TEST(Uri, TakesAnArrayAsGStreamerWritesIt) {
   for (const auto& [text, texts] : arrays) {
     EXPECT_THAT(image_urls_of(text), Optional(texts)) << text;
   }
-  // GStreamer refuses these too, or takes something else for an element.
+  // GStreamer refuses these texts too, or splits them into other elements.
   for (const auto* const text :
        {"<",           R"(<"a)",        R"(<"a")",          R"(<"a\")",  R"(<"\)",
         "<,>",         R"(<"a",,"b">)", R"(<"a" "b">)",     R"(<"a">x)", "<a b>",
@@ -157,7 +157,7 @@ TEST(Uri, HasALimit) {
     const auto uri = parse_uri(text);
     EXPECT_FALSE(uri && set_uri(settings, *uri)) << piece;
     const auto told = uri ? std::size_t{0} : uri.error().message.size();
-    EXPECT_LT(told, 2000U) << "it does not repeat all of it";
+    EXPECT_LT(told, 2000U) << "the message must not repeat the URI";
   }
 }
 

@@ -51,7 +51,7 @@ TEST_F(AccessTest, WithoutAKeySaysHowToTryTheSimulator) {
   EXPECT_THAT(access.error().message, HasSubstr("veo-simulator"));
 }
 
-TEST_F(AccessTest, TheOrderOfSources) {
+TEST_F(AccessTest, TheKeyComesFromTheFirstSourceThatIsSet) {
   ::setenv("VEO_API_KEY", "sk-environment", 1);
   EXPECT_EQ(key_of(resolve_access({})), "Bearer sk-environment");
   (void)key_file("veo-api-key", "sk-credentials\n", 0600);
@@ -132,7 +132,7 @@ TEST_F(AccessTest, TheApiIsHttpsOrLoopback) {
   }
 }
 
-TEST_F(AccessTest, ACatalogFromTheEnvironment) {
+TEST_F(AccessTest, TheEnvironmentMayNameACatalog) {
   EXPECT_TRUE(load_catalog());
   ::setenv("VEO_CATALOG", (directory_ / "missing.json").c_str(), 1);
   EXPECT_EQ(load_catalog().error().code, ErrorCode::invalid_request);

@@ -79,10 +79,10 @@ TEST_F(Account, KnowsWhatATaskContinues) {
   record("d", "c");
   EXPECT_THAT(chain("c"), ElementsAre("a", "b", "c"));
   EXPECT_THAT(chain("foreign"), ElementsAre("foreign"));
-  EXPECT_THAT(chain("x"), ElementsAre("y", "x")) << "who is his own parent";
+  EXPECT_THAT(chain("x"), ElementsAre("y", "x")) << "the tasks are each other's parents";
 }
 
-// A disk may not answer for minutes: whoever asked can leave, and the answer finds nobody.
+// A disk may not answer for minutes. The caller can leave, and the late answer must reach nobody.
 TEST_F(Account, CanBeLeftWhileTheStoreDoesNotAnswer) {
   record("a", "");
   const auto store = StoreThread::acquire(StoreThread::Store::ledger);
@@ -95,7 +95,7 @@ TEST_F(Account, CanBeLeftWhileTheStoreDoesNotAnswer) {
   }
   answers.set_value();
   wakeup_->resume();
-  EXPECT_THAT(tasks({}), ElementsAre("a")) << "the store goes on";
+  EXPECT_THAT(tasks({}), ElementsAre("a")) << "the store must work again";
 }
 
 }  // namespace

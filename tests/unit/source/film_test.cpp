@@ -24,7 +24,7 @@ TEST(FilmSteps, AreTextAndBack) {
   }
 }
 
-TEST(FilmSteps, SayWhoseFilesTheFilmIs) {
+TEST(FilmSteps, NameTheTasksWhoseFilesMakeTheFilm) {
   const FilmSteps continuations{{"a", 0, 192}, {"b", 1, 192}, {"c", 2, 192}};
   EXPECT_THAT(files_of(continuations, 3), ElementsAre("a", "b", "c"));
   EXPECT_THAT(files_of(continuations, 1), ElementsAre("a"));

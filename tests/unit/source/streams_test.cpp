@@ -36,7 +36,7 @@ TEST(PushedStream, GivesWhatWasPushedAcrossItsPieces) {
   EXPECT_EQ(read(stream, 6, 4), Bytes{});
 }
 
-TEST(PushedStream, WhatIsReleasedIsGone) {
+TEST(PushedStream, ReleasedBytesAreGone) {
   PushedStream stream;
   EXPECT_TRUE(stream.push(make(3, 1)));
   EXPECT_TRUE(stream.push(make(3, 2)));
@@ -50,7 +50,7 @@ TEST(PushedStream, HoldsAWindowAndMoreWhereItIsWanted) {
   PushedStream stream;
   EXPECT_TRUE(stream.push(make(PushedStream::window, 1)));
   auto pushed = std::async(std::launch::async, [&] { return stream.push(make(1, 2)); });
-  // Nothing was released: the reader's wish alone lets it in.
+  // No bytes were released. The second push succeeds because the reader asks for its byte.
   EXPECT_EQ(read(stream, PushedStream::window, 1), Bytes{2});
   EXPECT_TRUE(pushed.get());
   auto held = std::async(std::launch::async, [&] { return stream.push(make(1, 3)); });
@@ -71,7 +71,7 @@ TEST(PushedStream, BothEndsAreInterrupted) {
   EXPECT_EQ(read(stream, 0, 1), Bytes{3});
 }
 
-TEST(PushedStream, WhatIsDiscardedHoldsNobodyUp) {
+TEST(PushedStream, DiscardedBytesHoldUpNobody) {
   PushedStream stream;
   EXPECT_TRUE(stream.push(make(PushedStream::window, 1)));
   auto pushed = std::async(std::launch::async, [&] { return stream.push(make(1, 2)); });

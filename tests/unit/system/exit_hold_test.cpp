@@ -19,7 +19,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A process that exits while a slow disk still has to write `path`. Returns how long it took.
+/// Runs a process that exits while a slow disk still has to write `path`. Returns the duration of
+/// the exit.
 std::chrono::steady_clock::duration exit_beside(const std::string& path,
                                                 std::chrono::milliseconds disk) {
   const auto before = std::chrono::steady_clock::now();

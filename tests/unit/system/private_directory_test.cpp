@@ -55,14 +55,14 @@ TEST_F(PrivateDirectoryTest, IsMadeWithItsParentsForItsUserAlone) {
   EXPECT_EQ(by_handle.st_ino, by_name.st_ino);
 }
 
-TEST_F(PrivateDirectoryTest, ASlashAtItsEndIsNoOtherName) {
+TEST_F(PrivateDirectoryTest, ASlashAtTheEndMakesNoDifference) {
   EXPECT_TRUE(open(directory_.file("a/b/")));
   EXPECT_TRUE(open(directory_.file("a//b")));
 }
 
-TEST_F(PrivateDirectoryTest, WhatIsThereIsLeftAsItIs) {
+TEST_F(PrivateDirectoryTest, AnExistingDirectoryIsLeftUnchanged) {
   ASSERT_EQ(::chmod(directory_.path().c_str(), 0755), 0);
-  EXPECT_TRUE(open(directory_.path())) << "others may look, but not exchange anything";
+  EXPECT_TRUE(open(directory_.path())) << "others may read, but not write";
   EXPECT_EQ(mode_of(directory_.path()), 0755U);
 }
 
@@ -75,7 +75,7 @@ TEST_F(PrivateDirectoryTest, OneWhereOthersMayWriteIsRefused) {
 }
 
 TEST_F(PrivateDirectoryTest, AnothersIsRefusedAlsoThroughALink) {
-  // Whoever runs this, one of the two is not his.
+  // Choose a directory that belongs to another user than the one who runs this test.
   const std::string others = ::geteuid() == 0 ? directory_.file("others") : "/";
   if (::geteuid() == 0) {
     std::filesystem::create_directory(others);
@@ -87,7 +87,7 @@ TEST_F(PrivateDirectoryTest, AnothersIsRefusedAlsoThroughALink) {
   EXPECT_THAT(why_not(link), HasSubstr("belongs to another user"));
 }
 
-TEST_F(PrivateDirectoryTest, WhatIsNoDirectoryIsRefused) {
+TEST_F(PrivateDirectoryTest, AFileIsRefused) {
   const auto file = directory_.file("file");
   std::ofstream(file) << "bytes";
   EXPECT_THAT(why_not(file), HasSubstr("Not a directory"));

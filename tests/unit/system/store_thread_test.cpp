@@ -29,7 +29,7 @@ unsigned threads_named(const std::string& name) {
   return count;
 }
 
-/// A store that does not answer until it is let go.
+/// A store that does not answer until let_go() is called.
 class HeldUp {
  public:
   explicit HeldUp(StoreThread& thread) {
@@ -61,7 +61,7 @@ TEST(StoreThread, DoesOneWorkAfterTheOther) {
   EXPECT_TRUE(std::ranges::is_sorted(done));
 }
 
-TEST(StoreThread, AnAnswerGoesAheadOfWhatWaits) {
+TEST(StoreThread, AnAnswerRunsBeforeWaitingTasks) {
   const auto thread = StoreThread::acquire(Store::ledger);
   HeldUp held(*thread);
   std::vector<int> done;
@@ -89,7 +89,8 @@ TEST(StoreThread, TellsHowLongItsWorkIsUnderWay) {
   wait_for_all_before(*thread);
 }
 
-// Two at once would be two readers of one pipe, and writers that overtake each other.
+// Two threads for one store would be two readers of one pipe, and two writers that overtake each
+// other.
 TEST(StoreThread, ThereIsNoSecondOneWhileTheFirstIsHeldUp) {
   auto first = StoreThread::acquire(Store::settings);
   HeldUp held(*first);

@@ -24,7 +24,7 @@ TEST(Wakeup, InterruptEndsEveryWaitUntilResumed) {
   EXPECT_FALSE(wakeup.wait(wakeup.ticket()));
   const auto ticket = wakeup.ticket();
   wakeup.notify();
-  EXPECT_FALSE(wakeup.wait(ticket)) << "an interruption goes before a notification";
+  EXPECT_FALSE(wakeup.wait(ticket)) << "an interruption has priority over a notification";
   wakeup.resume();
   EXPECT_TRUE(wakeup.wait(ticket));
 }
@@ -70,13 +70,13 @@ TEST(Subscribers, NotifyThoseThatAreLeft) {
   Subscribers subscribers;
   auto stays = std::make_shared<Wakeup>();
   subscribers.add(stays);
-  subscribers.add(std::make_shared<Wakeup>());  // gone at once
+  subscribers.add(std::make_shared<Wakeup>());  // destroyed at once
   const auto ticket = stays->ticket();
   subscribers.notify();
   EXPECT_NE(stays->ticket(), ticket);
 }
 
-// While nothing is told, those that come and go must not pile up.
+// Without a notification, wakeups that are destroyed must not pile up in the list.
 TEST(Subscribers, ForgetThoseThatAreGoneWithoutANotification) {
   Subscribers subscribers;
   std::vector<std::shared_ptr<Wakeup>> stay;
