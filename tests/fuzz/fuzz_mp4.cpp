@@ -64,10 +64,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::span file(data, size);
   LayoutScanner scanner(size);
   std::size_t rounds = 0;
-  while (const auto need = scanner.need()) {
+  while (const auto need = scanner.find_need()) {
     must(need->offset <= size && need->size <= size - need->offset);
     must(++rounds <= LayoutScanner::max_boxes + 2);
-    if (const auto status = scanner.give(file.subspan(need->offset, need->size)); !status) {
+    if (const auto status = scanner.take_bytes(file.subspan(need->offset, need->size)); !status) {
       must(status.error().code == veo::ErrorCode::bad_media && !status.error().message.empty());
       return 0;
     }
@@ -83,8 +83,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   // It is a file in its own right, and one that stays as it is.
   LayoutScanner again(streamable.size());
-  while (const auto need = again.need()) {
-    must(again.give(std::span(streamable).subspan(need->offset, need->size)).has_value());
+  while (const auto need = again.find_need()) {
+    must(again.take_bytes(std::span(streamable).subspan(need->offset, need->size)).has_value());
   }
   must(again.layout()->segments().size() == 1);
   return 0;

@@ -319,19 +319,19 @@ Layout Layout::original(std::uint64_t file_size) {
   return Layout({{.memory = nullptr, .file_offset = 0, .size = file_size}});
 }
 
-std::optional<Layout::Run> Layout::at(std::uint64_t offset) const {
+std::optional<Layout::Extent> Layout::find_extent(std::uint64_t offset) const {
   for (const auto& segment : segments_) {
     if (offset < segment.size) {
-      return Run{.memory = segment.memory ? segment.memory->data() + offset : nullptr,
-                 .file_offset = segment.file_offset + offset,
-                 .size = segment.size - offset};
+      return Extent{.memory = segment.memory ? segment.memory->data() + offset : nullptr,
+                    .file_offset = segment.file_offset + offset,
+                    .size = segment.size - offset};
     }
     offset -= segment.size;
   }
   return std::nullopt;
 }
 
-std::optional<LayoutScanner::Need> LayoutScanner::need() const {
+std::optional<LayoutScanner::Need> LayoutScanner::find_need() const {
   switch (state_) {
     case State::scanning:
       return Need{position_, std::min(largest_header, file_size_ - position_)};
@@ -343,8 +343,8 @@ std::optional<LayoutScanner::Need> LayoutScanner::need() const {
   return std::nullopt;
 }
 
-Status LayoutScanner::give(std::span<const std::uint8_t> bytes) {
-  assert(need() && need()->size == bytes.size());
+Status LayoutScanner::take_bytes(std::span<const std::uint8_t> bytes) {
+  assert(find_need() && find_need()->size == bytes.size());
   if (outcome_) outcome_ = state_ == State::reading_moov ? take_moov(bytes) : take_header(bytes);
   return outcome_;
 }
@@ -443,10 +443,10 @@ Status check_structure(std::uint64_t file_size,
                        const std::function<Status(std::uint64_t, std::span<std::uint8_t>)>& read) {
   LayoutScanner scanner(file_size);
   Bytes bytes;
-  while (const auto need = scanner.need()) {
+  while (const auto need = scanner.find_need()) {
     bytes.resize(need->size);
     if (auto done = read(need->offset, bytes); !done) return done;
-    if (auto understood = scanner.give(bytes); !understood) return understood;
+    if (auto understood = scanner.take_bytes(bytes); !understood) return understood;
   }
   return {};
 }

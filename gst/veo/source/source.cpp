@@ -139,22 +139,22 @@ struct Source::Private {
         return Clip::Pending{};
       }
     }
-    const auto run = layout->at(offset);
-    if (!run) return check_end();
-    if (run->memory != nullptr) return Clip::Ready{run->size};
-    auto there = clip->at(run->file_offset);
+    const auto extent = layout->find_extent(offset);
+    if (!extent) return check_end();
+    if (extent->memory != nullptr) return Clip::Ready{extent->size};
+    auto there = clip->at(extent->file_offset);
     if (auto* ready = std::get_if<Clip::Ready>(&there)) {
-      ready->size = std::min(ready->size, run->size);
+      ready->size = std::min(ready->size, extent->size);
     }
     return there;
   }
 
   Result<SharedBytes> take(std::uint64_t offset, std::size_t most) const {
-    const auto run = layout->at(offset);
-    const auto count = std::min<std::uint64_t>(most, run->size);
-    if (run->memory == nullptr) return clip->take(run->file_offset, count, true);
+    const auto extent = layout->find_extent(offset);
+    const auto count = std::min<std::uint64_t>(most, extent->size);
+    if (extent->memory == nullptr) return clip->take(extent->file_offset, count, true);
     // A corrected `moov`, once.
-    const auto copy = std::make_shared<mp4::Bytes>(run->memory, run->memory + count);
+    const auto copy = std::make_shared<mp4::Bytes>(extent->memory, extent->memory + count);
     return SharedBytes{.owner = copy, .bytes = *copy};
   }
 
@@ -221,7 +221,7 @@ struct Source::Private {
 
   /// Gives the scanner what it needs next, as far as it is here.
   std::optional<Availability> feed_scanner() {
-    const auto need = *scanner->need();
+    const auto need = *scanner->find_need();
     scanned.reserve(need.size);
     while (scanned.size() < need.size) {
       const auto offset = need.offset + scanned.size();
@@ -233,7 +233,7 @@ struct Source::Private {
       if (!taken) return std::move(taken.error());
       scanned.insert(scanned.end(), taken->bytes.begin(), taken->bytes.end());
     }
-    auto understood = scanner->give(std::exchange(scanned, {}));
+    auto understood = scanner->take_bytes(std::exchange(scanned, {}));
     if (understood) return std::nullopt;
     // The clip decides: it may be fetched once more, or this is its error.
     clip->report_broken(scanned_version, std::move(understood.error()));
@@ -244,7 +244,7 @@ struct Source::Private {
   /// A file that goes out as delivered has its boxes checked too, when the last of it is here.
   Availability check_end() {
     if (is_broken) return failure_or_wait();
-    while (scanner->need()) {
+    while (scanner->find_need()) {
       if (auto waiting = feed_scanner()) return *waiting;
     }
     return clip->at(*clip->size());
@@ -258,7 +258,7 @@ struct Source::Private {
   std::vector<std::string> notices;
 
   std::optional<mp4::LayoutScanner> scanner;
-  mp4::Bytes scanned;  // of scanner->need(), as far as it is here
+  mp4::Bytes scanned;  // of scanner->find_need(), as far as it is here
   unsigned scanned_version = 0;
   bool is_broken = false;  // that version, as was reported to the clip
 

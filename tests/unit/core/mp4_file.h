@@ -224,9 +224,9 @@ struct Scan {
 
 inline Scan scan(const SparseFile& file) {
   Scan result{.scanner = LayoutScanner(file.size), .status = {}, .needs = {}};
-  while (const auto need = result.scanner.need()) {
+  while (const auto need = result.scanner.find_need()) {
     result.needs.push_back(*need);
-    result.status = result.scanner.give(file.read(*need));
+    result.status = result.scanner.take_bytes(file.read(*need));
     if (!result.status) break;
   }
   return result;
@@ -235,9 +235,9 @@ inline Scan scan(const SparseFile& file) {
 /// What a reader of the layout gets.
 inline Bytes present(std::span<const std::uint8_t> file, const Layout& layout) {
   Bytes out;
-  while (const auto run = layout.at(out.size())) {
-    const auto bytes = run->memory != nullptr ? std::span(run->memory, run->size)
-                                              : file.subspan(run->file_offset, run->size);
+  while (const auto extent = layout.find_extent(out.size())) {
+    const auto bytes = extent->memory != nullptr ? std::span(extent->memory, extent->size)
+                                                 : file.subspan(extent->file_offset, extent->size);
     out.insert(out.end(), bytes.begin(), bytes.end());
   }
   return out;

@@ -111,14 +111,14 @@ TEST(LayoutScanner, WhereTheMoovComesFirstTheFirstMediaDecide) {
   LayoutScanner scanner(file.size());
   std::vector<Need> needs;
   while (!scanner.layout()) {
-    const auto need = *scanner.need();
+    const auto need = *scanner.find_need();
     needs.push_back(need);
-    ASSERT_TRUE(scanner.give(std::span(file).subspan(need.offset, need.size)));
+    ASSERT_TRUE(scanner.take_bytes(std::span(file).subspan(need.offset, need.size)));
   }
   EXPECT_THAT(needs, ElementsAre(Need{0, 16}, Need{boxes[1].offset, 16},
                                  Need{boxes[1].offset, boxes[1].size}, Need{boxes[2].offset, 16},
                                  Need{boxes[3].offset, 16}));
-  EXPECT_EQ(scanner.need(), (Need{boxes[4].offset, 16}));
+  EXPECT_EQ(scanner.find_need(), (Need{boxes[4].offset, 16}));
 }
 
 // --- whole to the last byte ---
@@ -216,8 +216,8 @@ TEST(LayoutScanner, ACompressedMoovStaysWhereItIs) {
 TEST(LayoutScanner, NeverAsksBeyondTheEnd) {
   const auto file = file_of({"ftyp", "mdat", "moov", "free8"});
   EXPECT_THAT(scan(file).needs, testing::Contains(Need{file.size() - 8, 8}));
-  EXPECT_EQ(LayoutScanner(0).need(), (Need{0, 0}));
-  EXPECT_EQ(LayoutScanner(5).need(), (Need{0, 5}));
+  EXPECT_EQ(LayoutScanner(0).find_need(), (Need{0, 0}));
+  EXPECT_EQ(LayoutScanner(5).find_need(), (Need{0, 5}));
 }
 
 // --- 32 bits and more ---
@@ -469,9 +469,9 @@ TEST_P(Refused, SaysWhatIsWrong) {
   for (const auto& need : needs) EXPECT_LE(need.offset + need.size, GetParam().file.size);
 
   // For good: whoever asks again is told the same.
-  const auto need = scanner.need();
+  const auto need = scanner.find_need();
   ASSERT_TRUE(need);
-  EXPECT_EQ(scanner.give(Bytes(need->size)).error(), status.error());
+  EXPECT_EQ(scanner.take_bytes(Bytes(need->size)).error(), status.error());
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, Refused, testing::ValuesIn(damages()),
@@ -508,22 +508,22 @@ TEST(Layout, FindsTheRestOfASegment) {
   for (const auto& [offset, memory, file_offset, size] :
        {Case{0, nullptr, 100, 10}, Case{9, nullptr, 109, 1}, Case{10, bytes->data(), 0, 3},
         Case{12, bytes->data() + 2, 0, 1}, Case{13, nullptr, 200, 5}, Case{17, nullptr, 204, 1}}) {
-    const auto run = layout.at(offset);
-    ASSERT_TRUE(run) << offset;
-    EXPECT_EQ(run->memory, memory) << offset;
+    const auto extent = layout.find_extent(offset);
+    ASSERT_TRUE(extent) << offset;
+    EXPECT_EQ(extent->memory, memory) << offset;
     if (memory == nullptr) {
-      EXPECT_EQ(run->file_offset, file_offset) << offset;
+      EXPECT_EQ(extent->file_offset, file_offset) << offset;
     }
-    EXPECT_EQ(run->size, size) << offset;
+    EXPECT_EQ(extent->size, size) << offset;
   }
-  EXPECT_FALSE(layout.at(18));
-  EXPECT_FALSE(layout.at(~std::uint64_t{0}));
+  EXPECT_FALSE(layout.find_extent(18));
+  EXPECT_FALSE(layout.find_extent(~std::uint64_t{0}));
 }
 
 TEST(Layout, OfNothingHasNoBytes) {
-  EXPECT_FALSE(Layout().at(0));
+  EXPECT_FALSE(Layout().find_extent(0));
   EXPECT_THAT(Layout::original(0).segments(), IsEmpty());
-  EXPECT_EQ(Layout::original(1).at(0)->size, 1U);
+  EXPECT_EQ(Layout::original(1).find_extent(0)->size, 1U);
 }
 
 // --- the service's own files ---

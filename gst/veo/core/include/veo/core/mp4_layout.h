@@ -64,13 +64,13 @@ class Layout {
   [[nodiscard]] const std::vector<Segment>& segments() const { return segments_; }
 
   /// The rest of a segment.
-  struct Run {
+  struct Extent {
     const std::uint8_t* memory = nullptr;  ///< valid as long as the Layout; null: of the file
     std::uint64_t file_offset = 0;
     std::uint64_t size = 0;
   };
   /// What is at `offset`, as far as one segment holds it. nullopt at and beyond the end.
-  [[nodiscard]] std::optional<Run> at(std::uint64_t offset) const;
+  [[nodiscard]] std::optional<Extent> find_extent(std::uint64_t offset) const;
 
  private:
   std::vector<Segment> segments_;
@@ -114,11 +114,11 @@ class LayoutScanner {
 
   /// The bytes wanted next; nullopt when every box was seen. Never reaches beyond the file's end:
   /// of an empty file it wants no bytes, and to be given them fails.
-  [[nodiscard]] std::optional<Need> need() const;
-  /// Exactly the bytes of `need()`. Fails with bad_media: not an MP4 (no `ftyp` first), cut short
-  /// (a box that does not fit into what contains it), `moov` missing or given twice, chunk offsets
-  /// where no media can be. A failure is final: whatever is given later fails alike.
-  Status give(std::span<const std::uint8_t> bytes);
+  [[nodiscard]] std::optional<Need> find_need() const;
+  /// Exactly the bytes of `find_need()`. Fails with bad_media: not an MP4 (no `ftyp` first), cut
+  /// short (a box that does not fit into what contains it), `moov` missing or given twice, chunk
+  /// offsets where no media can be. A failure is final: whatever is given later fails alike.
+  Status take_bytes(std::span<const std::uint8_t> bytes);
   /// How to present the file: found when all that decides it was seen, which may be long before the
   /// last box. nullopt: not yet.
   [[nodiscard]] const std::optional<Layout>& layout() const { return layout_; }
