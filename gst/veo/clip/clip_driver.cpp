@@ -50,10 +50,10 @@ Clip::Availability ClipDriver::at(std::uint64_t offset) {
   const auto found = shared->plan.find(offset);
   switch (found.kind) {
     case ClipPlan::Found::Kind::pending:
-      if (shared->plan.is_asked()) ask_for_wanted();
+      if (shared->plan.is_fetch_needed()) ask_for_wanted();
       return Clip::Pending{};
     case ClipPlan::Found::Kind::ready: {
-      if (shared->plan.is_stored()) return Clip::Ready{found.size};
+      if (shared->plan.is_storing()) return Clip::Ready{found.size};
       // What is in memory alone stays until it is taken.
       shared->promised = shared->spool.find(offset, found.size);
       shared->promised_at = offset;
@@ -78,11 +78,11 @@ Result<SharedBytes> ClipDriver::take(std::uint64_t offset, std::size_t most, boo
     }
     if (!found) {
       from = shared->file;
-      most =
-          static_cast<std::size_t>(std::min<std::uint64_t>(most, shared->plan.stored_at(offset)));
+      most = static_cast<std::size_t>(
+          std::min<std::uint64_t>(most, shared->plan.count_stored_from(offset)));
     }
     const auto size = found ? found->bytes.size() : most;
-    if (is_through && !shared->plan.is_stored()) tell_taken(*shared, offset, offset + size);
+    if (is_through && !shared->plan.is_storing()) tell_taken(*shared, offset, offset + size);
     if (found) return *found;
   }
   if (!from || most == 0) {
@@ -171,7 +171,7 @@ void ClipDriver::put_in(Input input) {
   {
     auto shared = shared_.lock();
     // What is whole is kept, whoever has left.
-    if (is_released_ && !shared->plan.is_whole()) return;
+    if (is_released_ && !shared->plan.is_complete()) return;
     commands = input(*shared);
     if (shared->plan.keeping() >= ClipPlan::Keeping::kept) exit_hold_.reset();
   }
@@ -209,13 +209,13 @@ void ClipDriver::download() {
 void ClipDriver::release() {
   thread_->post([self = shared_from_this(), hold = hold_exit()] {
     self->is_released_ = true;
-    const auto [is_whole, keeping] = [&] {
+    const auto [is_complete, keeping] = [&] {
       const auto shared = self->shared_.lock();
-      return std::pair(shared->plan.is_whole(), shared->plan.keeping());
+      return std::pair(shared->plan.is_complete(), shared->plan.keeping());
     }();
-    if (!is_whole) self->file_.stop();
+    if (!is_complete) self->file_.stop();
     // The process does not end while a whole clip is on its way into the cache.
-    const bool is_being_kept = is_whole && keeping < ClipPlan::Keeping::kept;
+    const bool is_being_kept = is_complete && keeping < ClipPlan::Keeping::kept;
     if (is_being_kept) self->exit_hold_ = hold;
     for (auto& slot : self->slots_) slot = {};
     self->transport_.reset();
@@ -355,11 +355,11 @@ void ClipDriver::check(unsigned version) {
     });
     self->subscribers_.notify();
   };
-  const auto [size, is_stored] = [this] {
+  const auto [size, is_storing] = [this] {
     const auto shared = shared_.lock();
-    return std::pair(shared->plan.checked_size(), shared->plan.is_stored());
+    return std::pair(shared->plan.checked_size(), shared->plan.is_storing());
   }();
-  if (is_stored) return file_.check(size, judge);
+  if (is_storing) return file_.check(size, judge);
   // In memory: a few headers and the `moov`.
   judge(mp4::check_structure(size, [this](std::uint64_t offset, std::span<std::uint8_t> into) {
     return read(offset, into);
@@ -395,7 +395,7 @@ http::Room ClipDriver::make_room(ClipPlan::FetchId fetch) {
   using Kind = ClipPlan::Place::Kind;
   {
     auto shared = shared_.lock();
-    const auto place = shared->plan.place(fetch);
+    const auto place = shared->plan.assign_place(fetch);
     if (place.kind == Kind::pause) return {};
     if (place.kind != Kind::stop) {
       auto room = place.kind == Kind::put ? shared->spool.open(place.offset, place.size)
@@ -411,7 +411,7 @@ http::Room ClipDriver::make_room(ClipPlan::FetchId fetch) {
 void ClipDriver::on_data(ClipPlan::FetchId fetch, std::size_t count) {
   put_in([&](Shared& now) {
     now.stats.bytes += count;
-    if (const auto at = now.plan.next_put(fetch)) now.spool.added(*at, count);
+    if (const auto at = now.plan.find_put_offset(fetch)) now.spool.added(*at, count);
     return now.plan.on_data(fetch, count);
   });
   subscribers_.notify();

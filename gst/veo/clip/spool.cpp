@@ -47,7 +47,7 @@ class Spool::Pool : public std::enable_shared_from_this<Spool::Pool> {
 Spool::Spool() : pool_(std::make_shared<Pool>()) {}
 
 Spool::Room Spool::open(std::uint64_t offset, std::uint64_t size) {
-  const auto piece = ClipContents::piece_of(offset);
+  const auto piece = ClipContents::find_piece(offset);
   auto& block = blocks_[piece];
   if (!block) block = pool_->take();
   return {.block = block, .bytes = std::span(*block).subspan(offset - piece, size)};
@@ -71,7 +71,7 @@ void Spool::evict(std::uint64_t piece) {
 std::optional<SharedBytes> Spool::find(std::uint64_t offset, std::uint64_t most) const {
   const auto run = here_.find(offset);
   if (run == here_.end()) return std::nullopt;
-  const auto piece = ClipContents::piece_of(offset);
+  const auto piece = ClipContents::find_piece(offset);
   const auto& block = blocks_.at(piece);
   const auto end = std::min({run->upper(), piece + ClipContents::piece_size, offset + most});
   return SharedBytes{.owner = block,

@@ -10,7 +10,7 @@ namespace {
 using Interval = boost::icl::interval<std::uint64_t>;
 
 template <class Ranges>
-std::uint64_t run_in(const Ranges& ranges, std::uint64_t offset) {
+std::uint64_t count_from(const Ranges& ranges, std::uint64_t offset) {
   const auto run = ranges.find(offset);
   return run == ranges.end() ? 0 : run->upper() - offset;
 }
@@ -19,7 +19,7 @@ std::uint64_t run_in(const Ranges& ranges, std::uint64_t offset) {
 
 void ClipContents::add(std::uint64_t first, std::uint64_t end) {
   here_.add(Interval::right_open(first, end));
-  const auto piece = piece_of(first);
+  const auto piece = find_piece(first);
   if (std::ranges::find(resident_, piece) == resident_.end()) resident_.push_back(piece);
 }
 
@@ -30,28 +30,32 @@ void ClipContents::add_stored(std::uint64_t first, std::uint64_t end) {
 
 void ClipContents::add_taken(std::uint64_t first, std::uint64_t end) {
   // A piece may have left since it was promised to its reader.
-  const auto here = std::min(end, first + run_at(first));
+  const auto here = std::min(end, first + count_here_from(first));
   if (first < here) taken_.add(Interval::right_open(first, here));
 }
 
-std::uint64_t ClipContents::unread() const {
+std::uint64_t ClipContents::count_unread() const {
   // What was taken is here. (This is asked before each read from a socket.)
   if (stored_.empty()) return here_.size() - taken_.size();
   return (here_ - stored_ - taken_).size();
 }
 
-std::uint64_t ClipContents::run_at(std::uint64_t offset) const { return run_in(here_, offset); }
-
-std::uint64_t ClipContents::stored_at(std::uint64_t offset) const {
-  return run_in(stored_, offset);
+std::uint64_t ClipContents::count_here_from(std::uint64_t offset) const {
+  return count_from(here_, offset);
 }
 
-std::uint64_t ClipContents::next_after(std::uint64_t offset, std::uint64_t otherwise) const {
+std::uint64_t ClipContents::count_stored_from(std::uint64_t offset) const {
+  return count_from(stored_, offset);
+}
+
+std::uint64_t ClipContents::find_next_here(std::uint64_t offset, std::uint64_t otherwise) const {
   const auto next = here_.lower_bound(Interval::right_open(offset, offset + 1));
   return next == here_.end() ? otherwise : next->lower();
 }
 
-std::uint64_t ClipContents::end() const { return here_.empty() ? 0 : boost::icl::last(here_) + 1; }
+std::uint64_t ClipContents::find_end() const {
+  return here_.empty() ? 0 : boost::icl::last(here_) + 1;
+}
 
 bool ClipContents::may_leave(std::uint64_t piece, bool needs_disk) const {
   auto held = here_;

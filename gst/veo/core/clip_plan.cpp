@@ -130,7 +130,7 @@ ClipPlan::Commands ClipPlan::on_head(FetchId id, const Head& head, double random
   // Nobody needs a tail that the main fetch has brought, or is about to.
   const bool is_needless =
       fetch->is_tail && event == Event::part &&
-      (run_at(head.part->first) > 0 || main_.will_soon_bring(head.part->first));
+      (count_here_from(head.part->first) > 0 || main_.will_soon_bring(head.part->first));
   if (is_needless) {
     learn_file(head);
     drop(*fetch);
@@ -239,7 +239,7 @@ void ClipPlan::accept(Fetch& fetch, const Head& head) {
   fetch.state = FetchState::receiving;
   if (std::exchange(fetch.is_move, false)) {
     // Who jumps is through with all that is in memory alone.
-    if (!settings_.keep) contents_.bytes.take_all();
+    if (!settings_.keep) contents_.bytes.add_all_taken();
     drop(main_);
     main_ = std::exchange(side_, {.role = Role::side});
     main_.role = Role::main;
@@ -258,7 +258,7 @@ void ClipPlan::learn_file(const Head& head) {
 }
 
 void ClipPlan::begin_version() {
-  const bool has_nothing = contents_.bytes.empty() && !contents_.is_known;
+  const bool has_nothing = contents_.bytes.is_empty() && !contents_.is_known;
   if (has_nothing && !side_.is_active()) {
     contents_ = {};
     return;
@@ -308,14 +308,14 @@ void ClipPlan::retry(Fetch& fetch, const Error& failure,
   wait.delay = settings_.backoff.delay(fetch.attempts++, random, retry_after);
 }
 
-ClipPlan::Place ClipPlan::place(FetchId id) {
+ClipPlan::Place ClipPlan::assign_place(FetchId id) {
   auto* const fetch = find_fetch(id);
   if (fetch == nullptr) return {};
   const auto& size = contents_.size;
   const auto at = fetch->position;
   // Behind the end there is nothing but the end of the answer.
   if (contents_.is_size_told && at >= *size) return {Place::Kind::ignore, at, piece_size};
-  if (const auto run = run_at(at); run > 0) {
+  if (const auto run = count_here_from(at); run > 0) {
     if (!fetch->passes_over) return {Place::Kind::stop, at, 0};
     return {Place::Kind::ignore, at, std::min(run, piece_size)};
   }
@@ -324,13 +324,14 @@ ClipPlan::Place ClipPlan::place(FetchId id) {
     return {Place::Kind::pause, at, 0};
   }
   fetch->state = FetchState::receiving;
-  const auto end = std::min(ClipContents::piece_of(at) + piece_size, next_here(at));
+  const auto end = std::min(ClipContents::find_piece(at) + piece_size, find_next_here(at));
   return {Place::Kind::put, at, end - at};
 }
 
-std::optional<std::uint64_t> ClipPlan::next_put(FetchId id) const {
+std::optional<std::uint64_t> ClipPlan::find_put_offset(FetchId id) const {
   for (const auto* const fetch : {&main_, &side_}) {
-    const bool is_it = fetch->is_active() && fetch->id == id && run_at(fetch->position) == 0;
+    const bool is_it =
+        fetch->is_active() && fetch->id == id && count_here_from(fetch->position) == 0;
     if (is_it && !(contents_.is_size_told && fetch->position >= *contents_.size)) {
       return fetch->position;
     }
@@ -349,25 +350,25 @@ ClipPlan::Commands ClipPlan::on_data(FetchId id, std::uint64_t count) {
   }
   const auto first = fetch->position;
   fetch->position += count;
-  if (run_at(first) > 0) {
+  if (count_here_from(first) > 0) {
     // Passed over: the run that is to be stored begins behind it.
     fetch->unflushed = fetch->position;
     return take_commands();
   }
   now.bytes.add(first, fetch->position);
   if (fetch->position % piece_size == 0) flush(*fetch);
-  if (fetch->position > furthest_ || now.bytes.held() > most_held_) {
+  if (fetch->position > furthest_ || now.bytes.count_here() > most_held_) {
     furthest_ = std::max(furthest_, fetch->position);
-    most_held_ = std::max(most_held_, now.bytes.held());
+    most_held_ = std::max(most_held_, now.bytes.count_here());
     fetch->attempts = 0;
   }
-  if (!settings_.keep && now.bytes.unstored() > unread_limit) {
+  if (!settings_.keep && now.bytes.count_unstored() > unread_limit) {
     give_up({.code = ErrorCode::cache,
              .message = "it is too large to be held in memory, and nothing may be kept: allow "
                         "files with VEO_CACHE_SIZE."});
     return take_commands();
   }
-  if (is_whole()) {
+  if (is_complete()) {
     flush(main_);
     flush(side_);
   }
@@ -381,10 +382,11 @@ ClipPlan::Commands ClipPlan::on_end(FetchId id, std::optional<Error> failure, do
   if (fetch == nullptr) return {};
   const auto& now = contents_;
   // Where an answer ends is the size of a file that nobody has told; but not ahead of what is here.
-  const bool is_short = fetch->role == Role::main && !now.size && fetch->position < now.bytes.end();
+  const bool is_short =
+      fetch->role == Role::main && !now.size && fetch->position < now.bytes.find_end();
   if (!failure && is_short) failure = cut_off(fetch->position);
   // Once every byte is here, it does not matter how the connection ends.
-  if (!failure || is_whole()) {
+  if (!failure || is_complete()) {
     act(*fetch, Event::ended, {}, {}, random);
   } else {
     const auto event = is_passing(*failure) ? Event::broke : Event::failed;
@@ -477,7 +479,7 @@ ClipPlan::Found ClipPlan::find(std::uint64_t offset) {
   }
   // Nobody can use a file whose size will never be known.
   if (error_ && !size()) return {Found::Kind::failed, 0};
-  if (const auto run = run_at(offset); run > 0) {
+  if (const auto run = count_here_from(offset); run > 0) {
     is_awaited_ = false;
     return {Found::Kind::ready, run};
   }
@@ -521,20 +523,21 @@ std::optional<std::uint64_t> ClipPlan::size() const {
   return is_shown ? contents_.size : std::nullopt;
 }
 
-std::uint64_t ClipPlan::stored_at(std::uint64_t offset) const {
-  return contents_.bytes.stored_at(offset);
+std::uint64_t ClipPlan::count_stored_from(std::uint64_t offset) const {
+  return contents_.bytes.count_stored_from(offset);
 }
 
-std::uint64_t ClipPlan::run_at(std::uint64_t offset) const {
-  return contents_.bytes.run_at(offset);
+std::uint64_t ClipPlan::count_here_from(std::uint64_t offset) const {
+  return contents_.bytes.count_here_from(offset);
 }
 
-std::uint64_t ClipPlan::next_here(std::uint64_t offset) const {
-  return contents_.bytes.next_after(offset, contents_.is_size_told ? *contents_.size : UINT64_MAX);
+std::uint64_t ClipPlan::find_next_here(std::uint64_t offset) const {
+  return contents_.bytes.find_next_here(offset,
+                                        contents_.is_size_told ? *contents_.size : UINT64_MAX);
 }
 
-bool ClipPlan::is_whole() const {
-  return contents_.size && contents_.bytes.held() == *contents_.size;
+bool ClipPlan::is_complete() const {
+  return contents_.size && contents_.bytes.count_here() == *contents_.size;
 }
 
 bool ClipPlan::is_over() const {
@@ -596,21 +599,21 @@ void ClipPlan::give_up(Error error) {
 
 void ClipPlan::advance() {
   check_if_complete();
-  if (is_over() || !contents_.size || is_whole() || main_.is_active()) return;
+  if (is_over() || !contents_.size || is_complete() || main_.is_active()) return;
   if (!settings_.keep) {
     if (is_awaited_) serve_wanted();
     return;
   }
   // What the side fetch brings need not be asked for again.
   if (side_.is_active()) return;
-  const auto hole = run_at(0);
-  start(main_, hole, std::min(next_here(hole), *contents_.size));
+  const auto hole = count_here_from(0);
+  start(main_, hole, std::min(find_next_here(hole), *contents_.size));
 }
 
 void ClipPlan::check_if_complete() {
-  if (error_ || keeping_ != Keeping::downloading || !is_whole()) return;
+  if (error_ || keeping_ != Keeping::downloading || !is_complete()) return;
   const bool is_to_be_checked =
-      settings_.keep ? contents_.bytes.unstored() == 0 : !contents_.is_size_told;
+      settings_.keep ? contents_.bytes.count_unstored() == 0 : !contents_.is_size_told;
   if (!is_to_be_checked) return;
   keeping_ = Keeping::checking;
   command(Command::Kind::check);
@@ -619,11 +622,11 @@ void ClipPlan::check_if_complete() {
 void ClipPlan::serve_wanted() {
   if (is_over()) return;
   const auto& now = contents_;
-  if (!is_awaited_ || run_at(wanted_) > 0 || is_coming(wanted_)) {
+  if (!is_awaited_ || count_here_from(wanted_) > 0 || is_coming(wanted_)) {
     return resume_if_there_is_room();
   }
   if (now.size && wanted_ >= *now.size) return;
-  const auto end = next_here(wanted_);
+  const auto end = find_next_here(wanted_);
   const auto stop = end == UINT64_MAX ? std::nullopt : std::optional(end);
   // Where there is one way to get any byte, it is to wait for the main fetch.
   const bool is_ahead = wanted_ >= main_.position && (!main_.end || wanted_ < *main_.end);
@@ -634,7 +637,7 @@ void ClipPlan::serve_wanted() {
     return;
   }
   if (main_.is_active() && is_ahead) return resume_if_there_is_room();
-  if (!settings_.keep) contents_.bytes.take_all();
+  if (!settings_.keep) contents_.bytes.add_all_taken();
   start(main_, wanted_, stop);
 }
 
@@ -656,11 +659,11 @@ void ClipPlan::flush(Fetch& fetch) {
 
 bool ClipPlan::is_too_early() const {
   const auto& now = contents_;
-  if (settings_.keep) return now.bytes.unstored() >= unwritten_limit;
+  if (settings_.keep) return now.bytes.count_unstored() >= unwritten_limit;
   // Nobody reads a file before its size is known.
   const bool is_waited_for = is_awaited_ && wanted_ >= main_.position;
   if (is_waited_for || !size()) return false;
-  return now.bytes.unread() >= memory_window;
+  return now.bytes.count_unread() >= memory_window;
 }
 
 void ClipPlan::resume_if_there_is_room() {
@@ -674,7 +677,7 @@ void ClipPlan::shrink() {
   std::vector<std::uint64_t> in_use;
   for (const auto* const fetch : {&main_, &side_}) {
     const bool is_in_one = fetch->is_active() && !fetch->is_tail;
-    if (is_in_one) in_use.push_back(ClipContents::piece_of(fetch->position));
+    if (is_in_one) in_use.push_back(ClipContents::find_piece(fetch->position));
   }
   for (const auto piece : contents_.bytes.shrink(memory_window, settings_.keep, in_use)) {
     command(Command::Kind::evict).first = piece;

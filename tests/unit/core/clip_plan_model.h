@@ -80,7 +80,7 @@ class ClipWorld {
     if (!timers_.empty()) possible.push_back(2);
     if (check_) possible.push_back(3);
     if (keep_) possible.push_back(4);
-    if (plan.is_asked()) possible.push_back(5);
+    if (plan.is_fetch_needed()) possible.push_back(5);
     if (possible.empty()) return false;
     switch (possible[draw(possible.size())]) {
       case 0:
@@ -136,7 +136,7 @@ class ClipWorld {
         return count;
       }
     }
-    count = std::min(count, plan.stored_at(offset));
+    count = std::min(count, plan.count_stored_from(offset));
     EXPECT_GT(count, 0U) << "promised, but neither in the memory nor on the disk: " << offset;
     if (count == 0) return 0;
     const auto& disk = disks_[plan.version()];
@@ -148,7 +148,7 @@ class ClipWorld {
   }
 
   [[nodiscard]] bool is_one_whole_file(unsigned version) {
-    const auto& disk = plan.is_stored() ? disks_[version] : joined_memory();
+    const auto& disk = plan.is_storing() ? disks_[version] : joined_memory();
     for (std::size_t file = 0; file < files_.size(); ++file) {
       if (files_[file].is_page || disk.size() != files_[file].size) continue;
       bool same = true;
@@ -241,7 +241,7 @@ class ClipWorld {
         memory_.erase(command.first);
         break;
       case Kind::check:
-        if (plan.is_stored()) {
+        if (plan.is_storing()) {
           const auto waits = [&](const Stored& stored) {
             return stored.version == command.version;
           };
@@ -276,7 +276,7 @@ class ClipWorld {
     if (!fetch.has_answered) return answer(id, fetch);
     if (fetch.is_paused) return;
     if (!fetch.place) {
-      const auto place = plan.place(id);
+      const auto place = plan.assign_place(id);
       if (place.kind == Plan::Place::Kind::pause) {
         fetch.is_paused = true;
       } else if (place.kind == Plan::Place::Kind::stop) {

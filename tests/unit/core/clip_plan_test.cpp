@@ -58,7 +58,7 @@ class Reader {
     const auto found = plan.find(position_);
     if (found.kind == Found::Kind::failed) has_failed_ = true;
     if (found.kind == Found::Kind::end) {
-      if (plan.is_stored() && !plan.error()) {
+      if (plan.is_storing() && !plan.error()) {
         EXPECT_GE(plan.keeping(), Keeping::kept) << "the end is told before the clip is safe";
       }
       has_ended_ = true;
@@ -278,7 +278,7 @@ class Pair {
   void bring(std::uint64_t up_to) {
     const auto id = fetches_.at(ClipPlan::Role::main).fetch;
     for (;;) {
-      const auto place = plan.place(id);
+      const auto place = plan.assign_place(id);
       if (place.kind != ClipPlan::Place::Kind::put || place.offset >= up_to) return;
       take(plan.on_data(id, std::min(place.size, up_to - place.offset)));
     }
@@ -299,7 +299,8 @@ class Pair {
         run_timers();
         tell(role, Told::part);
         const auto now = fetches_.at(role).fetch;
-        for (auto place = plan.place(now); is_of_the_file(place); place = plan.place(now)) {
+        for (auto place = plan.assign_place(now); is_of_the_file(place);
+             place = plan.assign_place(now)) {
           take(plan.on_data(now, place.size));
         }
         take(plan.on_end(now, {}, 0));
@@ -541,8 +542,8 @@ TEST(ClipPlan, TheMainFetchPausesForASlowDiskAndForASlowReader) {
     constexpr std::uint64_t size = 100U << 20U;
     (void)plan.on_head(main, part_of(0, size, size), 0);
     std::uint64_t brought = 0;
-    auto place = plan.place(main);
-    for (; place.kind == ClipPlan::Place::Kind::put; place = plan.place(main)) {
+    auto place = plan.assign_place(main);
+    for (; place.kind == ClipPlan::Place::Kind::put; place = plan.assign_place(main)) {
       (void)plan.on_data(main, place.size);
       brought += place.size;
     }
@@ -628,7 +629,7 @@ TEST(ClipPlan, PiecesLeaveTheMemoryWhenTheyAreStoredOrRead) {
     (void)plan.on_head(main, part_of(0, size, size), 0);
     std::set<std::uint64_t> gone;
     for (std::uint64_t at = 0; at < size - ClipPlan::tail_size; at += ClipPlan::piece_size) {
-      const auto place = plan.place(main);
+      const auto place = plan.assign_place(main);
       ASSERT_EQ(place.kind, ClipPlan::Place::Kind::put);
       const auto end = at + ClipPlan::piece_size;
       auto commands = plan.on_data(main, place.size);
@@ -659,7 +660,7 @@ struct Begun {
   }
   ClipPlan::Commands want(std::uint64_t offset) {
     EXPECT_EQ(plan.find(offset).kind, Found::Kind::pending);
-    return plan.is_asked() ? plan.on_wanted() : ClipPlan::Commands{};
+    return plan.is_fetch_needed() ? plan.on_wanted() : ClipPlan::Commands{};
   }
   ClipPlan plan{{}};
   ClipPlan::FetchId main = 0;
@@ -761,7 +762,7 @@ TEST(ClipPlan, TheLastByteIsStoredThoughItsAnswerDoesNotEnd) {
   ASSERT_EQ(kinds_of(last), std::vector{Kind::store});
   EXPECT_EQ(last[0].end, 1000U);
   // There is room for the answer's end.
-  EXPECT_EQ(plan.place(main).kind, ClipPlan::Place::Kind::ignore);
+  EXPECT_EQ(plan.assign_place(main).kind, ClipPlan::Place::Kind::ignore);
   EXPECT_EQ(kinds_of(plan.on_stored(0, 0, 1000, {})), std::vector{Kind::check});
   // However it ends.
   EXPECT_TRUE(plan.on_end(main, Error{.code = ErrorCode::network}, 0).empty());
@@ -783,8 +784,8 @@ TEST(ClipPlan, AnEndAheadOfWhatIsHereIsNone) {
   const auto broken = plan.on_end(main, Error{.code = ErrorCode::network}, 0);
   const auto again = plan.on_timer(broken.back().fetch).back().fetch;
   (void)plan.on_head(again, {.status = 200, .validator = "\"a\""}, 0);
-  EXPECT_EQ(plan.place(again).kind, ClipPlan::Place::Kind::ignore);
-  EXPECT_EQ(plan.next_put(again), std::nullopt);
+  EXPECT_EQ(plan.assign_place(again).kind, ClipPlan::Place::Kind::ignore);
+  EXPECT_EQ(plan.find_put_offset(again), std::nullopt);
   (void)plan.on_data(again, 500);
   EXPECT_EQ(kinds_of(plan.on_end(again, {}, 0)).back(), Kind::wait);
 }
@@ -810,7 +811,7 @@ TEST(ClipPlan, WhoJumpsIsThroughWithWhatIsInMemory) {
   const auto begun = plan.begin();
   (void)plan.on_head(begun[0].fetch, part_of(0, size, size), 0);
   (void)plan.on_head(begun[1].fetch, {.status = 404}, 0);
-  while (plan.place(begun[0].fetch).kind == ClipPlan::Place::Kind::put) {
+  while (plan.assign_place(begun[0].fetch).kind == ClipPlan::Place::Kind::put) {
     (void)plan.on_data(begun[0].fetch, ClipPlan::piece_size);
   }
   EXPECT_EQ(plan.find(50U << 20U).kind, Found::Kind::pending);
@@ -818,7 +819,7 @@ TEST(ClipPlan, WhoJumpsIsThroughWithWhatIsInMemory) {
   (void)plan.on_head(moved, part_of(50U << 20U, size, size), 0);
   const auto next = plan.on_data(moved, ClipPlan::piece_size);
   EXPECT_EQ(kinds_of(next), std::vector{Kind::evict});
-  EXPECT_EQ(plan.place(moved).kind, ClipPlan::Place::Kind::put) << "the memory is not full";
+  EXPECT_EQ(plan.assign_place(moved).kind, ClipPlan::Place::Kind::put) << "the memory is not full";
 }
 
 TEST(ClipPlan, ATailThatNobodyNeedsIsLeft) {
@@ -839,7 +840,7 @@ TEST(ClipPlan, ASecondLookAtTheStartMayFindAnotherFile) {
     const auto main = plan.begin()[0].fetch;
     (void)plan.on_head(main, part_of(0, size, size), 0);
     for (std::uint64_t at = 0; at < 20U << 20U; at += ClipPlan::piece_size) {
-      (void)plan.on_data(main, plan.place(main).size);
+      (void)plan.on_data(main, plan.assign_place(main).size);
       (void)plan.on_taken(at, at + ClipPlan::piece_size);
     }
     if (is_committed) {

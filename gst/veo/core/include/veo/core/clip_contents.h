@@ -17,7 +17,7 @@ class ClipContents {
   /// Bytes of a piece.
   static constexpr std::uint64_t piece_size = 256U << 10U;
   /// The first byte of the piece that holds `offset`.
-  static constexpr std::uint64_t piece_of(std::uint64_t offset) {
+  static constexpr std::uint64_t find_piece(std::uint64_t offset) {
     return offset - offset % piece_size;
   }
 
@@ -28,21 +28,21 @@ class ClipContents {
   /// A reader is through with [first, end), as far as it is here.
   void add_taken(std::uint64_t first, std::uint64_t end);
   /// Readers are through with all that is here.
-  void take_all() { taken_ = here_; }
+  void add_all_taken() { taken_ = here_; }
 
-  [[nodiscard]] bool empty() const { return here_.empty(); }
+  [[nodiscard]] bool is_empty() const { return here_.empty(); }
   /// Bytes that are here; of them, those that are not on the disk; and of these, those that no
   /// reader is through with.
-  [[nodiscard]] std::uint64_t held() const { return here_.size(); }
-  [[nodiscard]] std::uint64_t unstored() const { return here_.size() - stored_.size(); }
-  [[nodiscard]] std::uint64_t unread() const;
+  [[nodiscard]] std::uint64_t count_here() const { return here_.size(); }
+  [[nodiscard]] std::uint64_t count_unstored() const { return here_.size() - stored_.size(); }
+  [[nodiscard]] std::uint64_t count_unread() const;
   /// How many bytes are here (on the disk) from `offset` on, without a hole.
-  [[nodiscard]] std::uint64_t run_at(std::uint64_t offset) const;
-  [[nodiscard]] std::uint64_t stored_at(std::uint64_t offset) const;
+  [[nodiscard]] std::uint64_t count_here_from(std::uint64_t offset) const;
+  [[nodiscard]] std::uint64_t count_stored_from(std::uint64_t offset) const;
   /// The first byte after `offset` that is here; `otherwise`: none is.
-  [[nodiscard]] std::uint64_t next_after(std::uint64_t offset, std::uint64_t otherwise) const;
+  [[nodiscard]] std::uint64_t find_next_here(std::uint64_t offset, std::uint64_t otherwise) const;
   /// One past the last byte that is here; 0: none is.
-  [[nodiscard]] std::uint64_t end() const;
+  [[nodiscard]] std::uint64_t find_end() const;
 
   /// The pieces in memory, in the order of their begin.
   [[nodiscard]] const std::deque<std::uint64_t>& resident() const { return resident_; }

@@ -159,9 +159,9 @@ class ClipPlan {
   /// A kept file of that size is here, with the hash that it had when it was kept.
   Commands begin_with_kept(std::uint64_t size);
   Commands on_head(FetchId fetch, const Head& head, double random);
-  Place place(FetchId fetch);
+  Place assign_place(FetchId fetch);
   /// Where the bytes that come next are to be put; nullopt: they are ignored.
-  [[nodiscard]] std::optional<std::uint64_t> next_put(FetchId fetch) const;
+  [[nodiscard]] std::optional<std::uint64_t> find_put_offset(FetchId fetch) const;
   /// So many bytes came, and went to their place.
   Commands on_data(FetchId fetch, std::uint64_t count);
   /// `failure`: network and timeout pass, any other is final.
@@ -176,10 +176,10 @@ class ClipPlan {
 
   // --- Readers ---
 
-  /// Looks. What is not here is wanted from then on: see is_asked().
+  /// Looks. What is not here is wanted from then on: see is_fetch_needed().
   Found find(std::uint64_t offset);
   /// Somebody wants what no fetch brings: the driver is to call on_wanted().
-  [[nodiscard]] bool is_asked() const { return is_asked_; }
+  [[nodiscard]] bool is_fetch_needed() const { return is_asked_; }
   Commands on_wanted();
   /// A reader is through with these bytes.
   Commands on_taken(std::uint64_t first, std::uint64_t end);
@@ -192,7 +192,7 @@ class ClipPlan {
   /// Counts the files that were found at the URL.
   [[nodiscard]] unsigned version() const { return version_; }
   /// Whether every byte is here. What is whole is worth keeping, whoever has left.
-  [[nodiscard]] bool is_whole() const;
+  [[nodiscard]] bool is_complete() const;
   /// Whether anything of that fetch is still wanted.
   [[nodiscard]] bool is_live(FetchId fetch) const;
   /// In bytes. nullopt: not known, or known by the end of a connection alone and not yet checked.
@@ -206,9 +206,9 @@ class ClipPlan {
   /// Why the clip plays but is not kept; null: it is kept, or nothing was to be.
   [[nodiscard]] const Error* unkept_reason() const { return unkept_ ? &*unkept_ : nullptr; }
   /// Whether bytes are still to be written to a file.
-  [[nodiscard]] bool is_stored() const { return settings_.keep; }
+  [[nodiscard]] bool is_storing() const { return settings_.keep; }
   /// Bytes from `offset` on that are on the disk, without a hole.
-  [[nodiscard]] std::uint64_t stored_at(std::uint64_t offset) const;
+  [[nodiscard]] std::uint64_t count_stored_from(std::uint64_t offset) const;
   [[nodiscard]] unsigned retries() const { return total_retries_; }
 
  private:
@@ -271,8 +271,8 @@ class ClipPlan {
   [[nodiscard]] bool is_over() const;
   [[nodiscard]] bool is_too_early() const;
   [[nodiscard]] bool is_coming(std::uint64_t offset) const;
-  [[nodiscard]] std::uint64_t run_at(std::uint64_t offset) const;
-  [[nodiscard]] std::uint64_t next_here(std::uint64_t offset) const;
+  [[nodiscard]] std::uint64_t count_here_from(std::uint64_t offset) const;
+  [[nodiscard]] std::uint64_t find_next_here(std::uint64_t offset) const;
   [[nodiscard]] Fetch* find_fetch(FetchId id);
   Command& command(Command::Kind kind);
   Commands take_commands();
