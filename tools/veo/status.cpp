@@ -11,7 +11,8 @@ namespace {
 
 std::string describe(const TaskReport& report) {
   std::string text(nick(report.status));
-  if (const auto done = percent(report.progress); done && report.status != TaskStatus::completed) {
+  if (const auto done = compute_percent(report.progress);
+      done && report.status != TaskStatus::completed) {
     text += ", " + std::to_string(*done) + " %";
   }
   if (report.resolution) text += ", " + *report.resolution;
@@ -24,7 +25,7 @@ nlohmann::json to_json(const TaskReport& report) {
       {"event", "status"},     {"task-id", report.id},  {"status", nick(report.status)},
       {"percent", nullptr},    {"created-at", nullptr}, {"completed-at", nullptr},
       {"resolution", nullptr}, {"error", nullptr}};
-  if (const auto done = percent(report.progress)) object["percent"] = *done;
+  if (const auto done = compute_percent(report.progress)) object["percent"] = *done;
   if (report.created_at) object["created-at"] = *report.created_at;
   if (report.completed_at) object["completed-at"] = *report.completed_at;
   if (report.resolution) object["resolution"] = *report.resolution;

@@ -96,23 +96,23 @@ TaskMachine::Command TaskMachine::wait_until(Time due) const {
   return {Command::Kind::wait, std::min(due, started_ + settings_.generation_timeout)};
 }
 
-bool TaskMachine::may_retry() const {
+bool TaskMachine::is_retry_allowed() const {
   return settings_.retries < 0 || attempts_ < static_cast<unsigned>(settings_.retries);
 }
 
-std::chrono::milliseconds TaskMachine::next_poll(Time now) const {
+std::chrono::milliseconds TaskMachine::compute_poll_wait(Time now) const {
   // What was learned is of whole tasks: one that was joined late has been running for longer.
   const auto elapsed = now - submitted_.value_or(started_);
   return poll_delay(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed),
                     settings_.poll_interval, settings_.learned,
-                    report_ ? percent(report_->progress) : std::nullopt);
+                    report_ ? compute_percent(report_->progress) : std::nullopt);
 }
 
 void TaskMachine::plan_poll(Time now) {
-  due_ = now + next_poll(now);
+  due_ = now + compute_poll_wait(now);
   // A fixed interval is the user's own.
   if (settings_.is_called_back && settings_.poll_interval == 0ms) {
-    for (int i = 0; i < polls_skipped; ++i) due_ += next_poll(due_);
+    for (int i = 0; i < polls_skipped; ++i) due_ += compute_poll_wait(due_);
     due_ = std::min(due_, now + longest_skip);
   }
   if (hinted_) due_ = std::min(due_, std::max(now, next_hinted_query_));
@@ -124,7 +124,7 @@ void TaskMachine::plan_retry(Time now, double random,
   ++total_retries_;
 }
 
-std::string TaskMachine::resume_hint() const {
+std::string TaskMachine::make_resume_hint() const {
   return " The task goes on at the service, and stays paid: play it later with " +
          task_property(task_id_) + ".";
 }
@@ -154,7 +154,7 @@ TaskMachine::Command TaskMachine::conclude(TaskReport report, Time now) {
   return handle(Event::succeeded, now);
 }
 
-TaskMachine::Command TaskMachine::submitted(Submitted outcome, Time now, double random) {
+TaskMachine::Command TaskMachine::on_submitted(Submitted outcome, Time now, double random) {
   switch (outcome.kind) {
     case Submitted::Kind::accepted:
       task_id_ = std::move(outcome.task_id);
@@ -167,7 +167,7 @@ TaskMachine::Command TaskMachine::submitted(Submitted outcome, Time now, double 
       return handle(Event::accepted, now);
     case Submitted::Kind::not_sent:
     case Submitted::Kind::rate_limited:
-      if (may_retry()) {
+      if (is_retry_allowed()) {
         plan_retry(now, random, outcome.retry_after);
         trouble_ = std::move(outcome.error);
         return handle(Event::again_later, now);
@@ -181,9 +181,9 @@ TaskMachine::Command TaskMachine::submitted(Submitted outcome, Time now, double 
   return handle(Event::refused, now);
 }
 
-TaskMachine::Command TaskMachine::queried(Result<TaskReport> answer,
-                                          std::optional<std::chrono::seconds> retry_after, Time now,
-                                          double random) {
+TaskMachine::Command TaskMachine::on_queried(Result<TaskReport> answer,
+                                             std::optional<std::chrono::seconds> retry_after,
+                                             Time now, double random) {
   if (state_ != State::querying) return {};
   if (answer) {
     attempts_ = 0;
@@ -194,7 +194,7 @@ TaskMachine::Command TaskMachine::queried(Result<TaskReport> answer,
       fail_with(report_->failure.value_or(Error{.code = ErrorCode::task_failed}));
       return handle(Event::gave_up, now);
     }
-    if (now >= started_ + settings_.generation_timeout) return time_passed(now);
+    if (now >= started_ + settings_.generation_timeout) return on_timer(now);
     plan_poll(now);
     return handle(Event::in_progress, now);
   }
@@ -215,12 +215,12 @@ TaskMachine::Command TaskMachine::queried(Result<TaskReport> answer,
   // Whatever became of the query, the task itself was accepted and may be paid.
   if (error.charged == Charged::no) error.charged = Charged::unknown;
   error.message = "Task " + task_id_ + " could not be followed. " + error.message;
-  if (error.code != ErrorCode::task_not_found) error.message += resume_hint();
+  if (error.code != ErrorCode::task_not_found) error.message += make_resume_hint();
   fail_with(std::move(error));
   return handle(Event::gave_up, now);
 }
 
-TaskMachine::Command TaskMachine::time_passed(Time now) {
+TaskMachine::Command TaskMachine::on_timer(Time now) {
   if (state_ != State::held && state_ != State::waiting && state_ != State::querying) return {};
   if (now >= started_ + settings_.generation_timeout) {
     const auto limit = std::to_string(settings_.generation_timeout.count()) + " s";
@@ -235,7 +235,7 @@ TaskMachine::Command TaskMachine::time_passed(Time now) {
       fail_with({.code = ErrorCode::timeout,
                  .message = "Task " + task_id_ + " was not finished within " + limit + "." +
                             (trouble_ ? " When it was last asked for: " + trouble_->message : "") +
-                            resume_hint(),
+                            make_resume_hint(),
                  .charged = Charged::unknown});
     }
     return handle(Event::expired, now);
@@ -245,12 +245,12 @@ TaskMachine::Command TaskMachine::time_passed(Time now) {
   return handle(Event::due, now);
 }
 
-TaskMachine::Command TaskMachine::woken(Time now) {
+TaskMachine::Command TaskMachine::on_hint(Time now) {
   hinted_ = true;
   const auto due = std::max(now, next_hinted_query_);
   if (state_ != State::waiting || trouble_ || due_ <= due) return {};
   due_ = due;
-  return time_passed(now);
+  return on_timer(now);
 }
 
 TaskStatus TaskMachine::status() const {
@@ -270,7 +270,7 @@ TaskStatus TaskMachine::status() const {
   return report_ ? report_->status : TaskStatus::pending;
 }
 
-std::optional<int> percent(std::optional<double> progress) {
+std::optional<int> compute_percent(std::optional<double> progress) {
   if (!progress || !(*progress >= 0.0) || *progress > 100.0) return std::nullopt;
   return static_cast<int>(*progress < 1.0 ? *progress * 100.0 : *progress);
 }

@@ -56,7 +56,8 @@ void Job::Private::publish() {
     snapshot.status = machine.status();
     snapshot.task_id = machine.task_id();
     snapshot.report = machine.report();
-    snapshot.percent = machine.report() ? percent(machine.report()->progress) : std::nullopt;
+    snapshot.percent =
+        machine.report() ? compute_percent(machine.report()->progress) : std::nullopt;
     snapshot.error = machine.error();
     snapshot.trouble = machine.trouble();
     if (own.service) snapshot.requests = own.service->requests();

@@ -153,7 +153,7 @@ void Job::Private::finish() {
 
 void Job::Private::called_back() {
   auto& own = io();
-  const auto command = own.machine.woken(now());
+  const auto command = own.machine.on_hint(now());
   if (command.kind == TaskMachine::Command::Kind::none) return;
   // What is being written is written first.
   if (own.waiting) {
@@ -176,7 +176,7 @@ void Job::Private::queried(Result<TaskReport> report, Service::RetryAfter retry_
   auto& own = io();
   const bool good = report.has_value();
   if (!good) report = fail(with_history(std::move(report.error())));
-  own.next = own.machine.queried(std::move(report), retry_after, now(), random());
+  own.next = own.machine.on_queried(std::move(report), retry_after, now(), random());
   const bool confirms = good && !settings.task_id.empty() && !own.is_confirmed;
   const bool completed = own.machine.state() == TaskMachine::State::completed;
   const bool failed = own.machine.error() && own.machine.error()->code == ErrorCode::task_failed;
@@ -238,7 +238,7 @@ void Job::Private::after(milliseconds delay, std::function<void()> task) {
 
 void Job::Private::arm(TaskMachine::Time until) {
   const auto delay = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - now()));
-  after(delay, [this] { obey(io().machine.time_passed(now())); });
+  after(delay, [this] { obey(io().machine.on_timer(now())); });
 }
 
 void Job::Private::give_up(const Error& error) {

@@ -182,7 +182,7 @@ void Job::Private::conclude_unknown(Submitted outcome, std::optional<double> bal
 }
 
 void Job::Private::conclude_submission(Submitted outcome) {
-  obey(io().machine.submitted(std::move(outcome), now(), random()));
+  obey(io().machine.on_submitted(std::move(outcome), now(), random()));
 }
 
 void Job::Private::give_back(const std::optional<Error>& why, std::function<void()> then) {

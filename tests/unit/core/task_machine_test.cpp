@@ -50,8 +50,8 @@ TaskMachine::Settings plain() {
 TaskMachine querying(TaskMachine::Settings settings = plain()) {
   TaskMachine machine(settings);
   (void)machine.submit(t0);
-  (void)machine.submitted(accepted("T"), t0, 0);
-  EXPECT_EQ(machine.time_passed(t0 + 1s).kind, Kind::send_query);
+  (void)machine.on_submitted(accepted("T"), t0, 0);
+  EXPECT_EQ(machine.on_timer(t0 + 1s).kind, Kind::send_query);
   return machine;
 }
 
@@ -60,20 +60,20 @@ TEST(TaskMachine, SubmitsPollsAndCompletes) {
   EXPECT_EQ(machine.status(), TaskStatus::none);
   EXPECT_EQ(machine.submit(t0).kind, Kind::send_submission);
 
-  auto command = machine.submitted(accepted("T"), t0 + 2s, 0.5);
+  auto command = machine.on_submitted(accepted("T"), t0 + 2s, 0.5);
   EXPECT_EQ(command.kind, Kind::wait);
   EXPECT_EQ(command.until, t0 + 3s);
   EXPECT_EQ(machine.task_id(), "T");
   EXPECT_EQ(machine.status(), TaskStatus::pending);
 
-  EXPECT_EQ(machine.time_passed(t0 + 3s).kind, Kind::send_query);
-  command = machine.queried(report(TaskStatus::processing), {}, t0 + 4s, 0.5);
+  EXPECT_EQ(machine.on_timer(t0 + 3s).kind, Kind::send_query);
+  command = machine.on_queried(report(TaskStatus::processing), {}, t0 + 4s, 0.5);
   EXPECT_EQ(command.kind, Kind::wait);
   EXPECT_EQ(command.until, t0 + 5s);
   EXPECT_EQ(machine.status(), TaskStatus::processing);
 
-  EXPECT_EQ(machine.time_passed(t0 + 5s).kind, Kind::send_query);
-  EXPECT_EQ(machine.queried(report(TaskStatus::completed), {}, t0 + 6s, 0.5).kind, Kind::finish);
+  EXPECT_EQ(machine.on_timer(t0 + 5s).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_queried(report(TaskStatus::completed), {}, t0 + 6s, 0.5).kind, Kind::finish);
   EXPECT_EQ(machine.state(), State::completed);
   EXPECT_EQ(machine.report()->urls.front(), "https://f.example/v.mp4");
   EXPECT_FALSE(machine.error());
@@ -89,8 +89,8 @@ TEST(TaskMachine, AKnownTaskIsQueriedAtOnceAndNeverSubmitted) {
 TEST(TaskMachine, WakesEarlyForATimerThatCameEarly) {
   TaskMachine machine(plain());
   (void)machine.submit(t0);
-  (void)machine.submitted(accepted("T"), t0, 0);
-  const auto command = machine.time_passed(t0 + 500ms);
+  (void)machine.on_submitted(accepted("T"), t0, 0);
+  const auto command = machine.on_timer(t0 + 500ms);
   EXPECT_EQ(command.kind, Kind::wait);
   EXPECT_EQ(command.until, t0 + 1s);
 }
@@ -109,11 +109,11 @@ TEST_P(SubmissionOutcome, IsSentAgainOnlyIfSurelyNotAccepted) {
   while (command.kind != Kind::finish) {
     if (command.kind == Kind::send_submission) {
       ++submissions;
-      command = machine.submitted(ended(GetParam().kind, ErrorCode::network), now, 0.9);
+      command = machine.on_submitted(ended(GetParam().kind, ErrorCode::network), now, 0.9);
     } else {
       ASSERT_EQ(command.kind, Kind::wait);
       now = command.until;
-      command = machine.time_passed(now);
+      command = machine.on_timer(now);
     }
   }
   EXPECT_EQ(submissions, GetParam().sent_again ? 3U : 1U);
@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(All, SubmissionOutcome,
 TEST(TaskMachine, RetryAfterIsALowerBound) {
   TaskMachine machine(plain());
   (void)machine.submit(t0);
-  const auto command = machine.submitted(
+  const auto command = machine.on_submitted(
       ended(Submitted::Kind::rate_limited, ErrorCode::rate_limit_exceeded, 7s), t0, 0.0);
   EXPECT_EQ(command.kind, Kind::wait);
   EXPECT_EQ(command.until, t0 + 7s);
@@ -139,10 +139,10 @@ TEST(TaskMachine, RetryAfterIsALowerBound) {
 TEST(TaskMachine, HeldBeyondTheDeadlineFailsWithNothingCharged) {
   TaskMachine machine(plain());
   (void)machine.submit(t0);
-  const auto command = machine.submitted(
+  const auto command = machine.on_submitted(
       ended(Submitted::Kind::rate_limited, ErrorCode::rate_limit_exceeded, 500s), t0, 0.0);
   EXPECT_EQ(command.until, t0 + 100s);
-  EXPECT_EQ(machine.time_passed(command.until).kind, Kind::finish);
+  EXPECT_EQ(machine.on_timer(command.until).kind, Kind::finish);
   EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
   EXPECT_EQ(machine.error()->charged, Charged::no);
 }
@@ -152,17 +152,17 @@ TEST(TaskMachine, APassingTroubleOfAQueryIsRepeatedAndForgottenAfterSuccess) {
   auto now = t0 + 1s;
   for (int round = 0; round < 3; ++round) {
     for (int attempt = 0; attempt < 2; ++attempt) {
-      const auto command = machine.queried(trouble(ErrorCode::internal_error), {}, now, 0.5);
+      const auto command = machine.on_queried(trouble(ErrorCode::internal_error), {}, now, 0.5);
       ASSERT_EQ(command.kind, Kind::wait) << round << " " << attempt;
       EXPECT_TRUE(machine.trouble());
       now = command.until;
-      ASSERT_EQ(machine.time_passed(now).kind, Kind::send_query);
+      ASSERT_EQ(machine.on_timer(now).kind, Kind::send_query);
     }
-    const auto command = machine.queried(report(TaskStatus::processing), {}, now, 0.5);
+    const auto command = machine.on_queried(report(TaskStatus::processing), {}, now, 0.5);
     ASSERT_EQ(command.kind, Kind::wait);
     EXPECT_FALSE(machine.trouble());
     now = command.until;
-    ASSERT_EQ(machine.time_passed(now).kind, Kind::send_query);
+    ASSERT_EQ(machine.on_timer(now).kind, Kind::send_query);
   }
   EXPECT_EQ(machine.retries(), 6U);
 }
@@ -181,10 +181,10 @@ TEST_P(PassingTrouble, IsRepeatedUntilTheGenerationTimeout) {
     for (TaskMachine::Command command{Kind::send_query, {}}; command.kind != Kind::finish;) {
       if (command.kind == Kind::send_query) {
         ++queries;
-        command = machine.queried(trouble(GetParam()), {}, now, 0.5);
+        command = machine.on_queried(trouble(GetParam()), {}, now, 0.5);
       } else {
         now = command.until;
-        command = machine.time_passed(now);
+        command = machine.on_timer(now);
       }
       ASSERT_TRUE(machine.trouble() || command.kind == Kind::finish);
     }
@@ -204,7 +204,7 @@ INSTANTIATE_TEST_SUITE_P(All, PassingTrouble,
 class FinalTrouble : public testing::TestWithParam<ErrorCode> {};
 TEST_P(FinalTrouble, EndsAtOnce) {
   auto machine = querying();
-  EXPECT_EQ(machine.queried(trouble(GetParam()), {}, t0 + 90s, 0.5).kind, Kind::finish);
+  EXPECT_EQ(machine.on_queried(trouble(GetParam()), {}, t0 + 90s, 0.5).kind, Kind::finish);
   EXPECT_EQ(machine.error()->code, GetParam());
   EXPECT_EQ(machine.error()->task_id, "T");
 }
@@ -215,14 +215,14 @@ INSTANTIATE_TEST_SUITE_P(All, FinalTrouble,
 
 TEST(TaskMachine, AnUnknownTaskMayStillAppearForAMinute) {
   auto machine = querying();
-  EXPECT_EQ(machine.queried(trouble(ErrorCode::task_not_found), {}, t0 + 59s, 0.5).kind,
+  EXPECT_EQ(machine.on_queried(trouble(ErrorCode::task_not_found), {}, t0 + 59s, 0.5).kind,
             Kind::wait);
 }
 
 TEST(TaskMachine, ATaskIdThatIsWrongFailsAtOnce) {
   TaskMachine machine(plain());
   (void)machine.adopt("wrong", t0);
-  EXPECT_EQ(machine.queried(trouble(ErrorCode::task_not_found), {}, t0, 0.5).kind, Kind::finish);
+  EXPECT_EQ(machine.on_queried(trouble(ErrorCode::task_not_found), {}, t0, 0.5).kind, Kind::finish);
   EXPECT_EQ(machine.error()->message.find("goes on"), std::string::npos);
 }
 
@@ -240,7 +240,7 @@ TEST(TaskMachine, TheMinuteOfATaskThatIsJoinedCountsFromItsSubmission) {
   for (const auto& [submitted, next] : cases) {
     TaskMachine machine(plain());
     EXPECT_EQ(machine.adopt("K", t0, submitted).kind, Kind::send_query);
-    EXPECT_EQ(machine.queried(trouble(ErrorCode::task_not_found), {}, t0, 0.5).kind, next)
+    EXPECT_EQ(machine.on_queried(trouble(ErrorCode::task_not_found), {}, t0, 0.5).kind, next)
         << (t0 - submitted).count();
     EXPECT_EQ(machine.error().has_value(), next == Kind::finish);
   }
@@ -256,9 +256,9 @@ TEST(TaskMachine, AnUnknownTaskIsAskedForUntilItsMinuteIsOver) {
     while (command.kind != Kind::finish) {
       if (command.kind == Kind::wait) {
         now = command.until;
-        command = machine.time_passed(now);
+        command = machine.on_timer(now);
       } else {
-        command = machine.queried(trouble(ErrorCode::task_not_found), {}, now, 0.5);
+        command = machine.on_queried(trouble(ErrorCode::task_not_found), {}, now, 0.5);
       }
     }
     EXPECT_GE(now, t0 + 60s) << retries;
@@ -269,7 +269,7 @@ TEST(TaskMachine, AnUnknownTaskIsAskedForUntilItsMinuteIsOver) {
 TEST(TaskMachine, ATaskThatIsLostStaysPaidWithoutAWayToPlayIt) {
   TaskMachine machine(plain());
   (void)machine.adopt("K", t0, t0 - 61s);
-  (void)machine.queried(trouble(ErrorCode::task_not_found), {}, t0, 0.5);
+  (void)machine.on_queried(trouble(ErrorCode::task_not_found), {}, t0, 0.5);
   EXPECT_EQ(machine.error()->code, ErrorCode::task_not_found);
   EXPECT_EQ(machine.error()->task_id, "K");
   EXPECT_EQ(machine.error()->charged, Charged::unknown);
@@ -279,9 +279,9 @@ TEST(TaskMachine, ATaskThatIsLostStaysPaidWithoutAWayToPlayIt) {
 TEST(TaskMachine, TheDeadlineOfATaskThatIsJoinedCountsFromTheJoining) {
   TaskMachine machine(plain());
   (void)machine.adopt("K", t0, t0 - 1h);
-  EXPECT_EQ(machine.queried(report(TaskStatus::processing), {}, t0 + 1s, 0.5).kind, Kind::wait);
-  EXPECT_EQ(machine.time_passed(t0 + 99s).kind, Kind::send_query);
-  EXPECT_EQ(machine.time_passed(t0 + 100s).kind, Kind::finish);
+  EXPECT_EQ(machine.on_queried(report(TaskStatus::processing), {}, t0 + 1s, 0.5).kind, Kind::wait);
+  EXPECT_EQ(machine.on_timer(t0 + 99s).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_timer(t0 + 100s).kind, Kind::finish);
   EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
   EXPECT_EQ(machine.error()->task_id, "K");
 }
@@ -295,21 +295,21 @@ TEST(TaskMachine, ATaskThatIsKnownToBeCompletedIsNotAskedFor) {
   EXPECT_EQ(machine.report()->urls.front(), "https://f.example/v.mp4");
   EXPECT_FALSE(machine.error());
   // Nothing brings it back to asking, or to paying.
-  EXPECT_EQ(machine.time_passed(t0 + 1h).kind, Kind::none);
-  EXPECT_EQ(machine.woken(t0 + 1h).kind, Kind::none);
+  EXPECT_EQ(machine.on_timer(t0 + 1h).kind, Kind::none);
+  EXPECT_EQ(machine.on_hint(t0 + 1h).kind, Kind::none);
   EXPECT_EQ(machine.state(), State::completed);
 }
 
 TEST(TaskMachine, TheDeadlineNamesTheTaskAndSaysThatItGoesOn) {
   for (const bool in_query : {false, true}) {
     auto machine = querying();
-    if (!in_query) (void)machine.queried(report(TaskStatus::processing), {}, t0 + 1s, 0.5);
-    EXPECT_EQ(machine.time_passed(t0 + 100s).kind, Kind::finish);
+    if (!in_query) (void)machine.on_queried(report(TaskStatus::processing), {}, t0 + 1s, 0.5);
+    EXPECT_EQ(machine.on_timer(t0 + 100s).kind, Kind::finish);
     EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
     EXPECT_EQ(machine.error()->task_id, "T");
     EXPECT_NE(machine.error()->message.find("T"), std::string::npos);
     // The answer that comes now comes too late to change anything.
-    EXPECT_EQ(machine.queried(report(TaskStatus::completed), {}, t0 + 101s, 0).kind, Kind::none);
+    EXPECT_EQ(machine.on_queried(report(TaskStatus::completed), {}, t0 + 101s, 0).kind, Kind::none);
     EXPECT_EQ(machine.state(), State::failed);
   }
 }
@@ -320,10 +320,11 @@ TEST(TaskMachine, PollsLieWhereOtherTasksEnded) {
   settings.learned = GenerationTimes::learn(std::vector<std::chrono::milliseconds>(50, 60s));
   TaskMachine machine(settings);
   (void)machine.submit(t0);
-  const auto first = machine.submitted(accepted("T"), t0, 0);
+  const auto first = machine.on_submitted(accepted("T"), t0, 0);
   EXPECT_EQ(first.until, t0 + settings.learned->delay(0s));
-  (void)machine.time_passed(first.until);
-  const auto second = machine.queried(report(TaskStatus::processing), std::nullopt, first.until, 0);
+  (void)machine.on_timer(first.until);
+  const auto second =
+      machine.on_queried(report(TaskStatus::processing), std::nullopt, first.until, 0);
   EXPECT_EQ(second.until - first.until,
             settings.learned->delay(
                 std::chrono::duration_cast<std::chrono::milliseconds>(first.until - t0)));
@@ -331,7 +332,7 @@ TEST(TaskMachine, PollsLieWhereOtherTasksEnded) {
   // One that is joined after 50 s has run for 50 s.
   TaskMachine joined(settings);
   (void)joined.adopt("T", t0, t0 - 50s);
-  EXPECT_EQ(joined.queried(report(TaskStatus::processing), std::nullopt, t0, 0).until,
+  EXPECT_EQ(joined.on_queried(report(TaskStatus::processing), std::nullopt, t0, 0).until,
             t0 + settings.learned->delay(50s));
 }
 
@@ -340,7 +341,7 @@ TEST(TaskMachine, AWaitNeverReachesBeyondTheDeadline) {
   settings.poll_interval = 1h;
   TaskMachine machine(settings);
   (void)machine.submit(t0);
-  EXPECT_EQ(machine.submitted(accepted("T"), t0, 0).until, t0 + 100s);
+  EXPECT_EQ(machine.on_submitted(accepted("T"), t0, 0).until, t0 + 100s);
 }
 
 /// A machine that waits for an hour's poll, from t0 on, for a task that was accepted there.
@@ -350,36 +351,36 @@ TaskMachine waiting_long() {
   settings.generation_timeout = 2h;
   TaskMachine machine(settings);
   (void)machine.submit(t0);
-  (void)machine.submitted(accepted("T"), t0, 0);
+  (void)machine.on_submitted(accepted("T"), t0, 0);
   return machine;
 }
 
 TEST(TaskMachine, AHintAsksAtOnceAndTheNextFiveSecondsLater) {
   auto machine = waiting_long();
-  EXPECT_EQ(machine.woken(t0 + 10ms).kind, Kind::send_query);
-  (void)machine.queried(report(TaskStatus::processing), {}, t0 + 20ms, 0);
-  const auto command = machine.woken(t0 + 30ms);
+  EXPECT_EQ(machine.on_hint(t0 + 10ms).kind, Kind::send_query);
+  (void)machine.on_queried(report(TaskStatus::processing), {}, t0 + 20ms, 0);
+  const auto command = machine.on_hint(t0 + 30ms);
   EXPECT_EQ(command.kind, Kind::wait);
   EXPECT_EQ(command.until, t0 + 5010ms);
-  EXPECT_EQ(machine.woken(t0 + 40ms).kind, Kind::none) << "it changes nothing";
-  EXPECT_EQ(machine.time_passed(t0 + 5010ms).kind, Kind::send_query);
-  (void)machine.queried(report(TaskStatus::processing), {}, t0 + 6s, 0);
-  EXPECT_EQ(machine.time_passed(t0 + 20s).kind, Kind::wait) << "no hint, no query";
-  EXPECT_EQ(machine.woken(t0 + 20s).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_hint(t0 + 40ms).kind, Kind::none) << "it changes nothing";
+  EXPECT_EQ(machine.on_timer(t0 + 5010ms).kind, Kind::send_query);
+  (void)machine.on_queried(report(TaskStatus::processing), {}, t0 + 6s, 0);
+  EXPECT_EQ(machine.on_timer(t0 + 20s).kind, Kind::wait) << "no hint, no query";
+  EXPECT_EQ(machine.on_hint(t0 + 20s).kind, Kind::send_query);
 }
 
 // A task may end while its last query is answered: `processing` is older than the hint then.
 TEST(TaskMachine, AHintWhileAskingIsFollowedByAQuery) {
   auto machine = waiting_long();
-  EXPECT_EQ(machine.woken(t0 + 10ms).kind, Kind::send_query);
-  EXPECT_EQ(machine.woken(t0 + 1s).kind, Kind::none);
-  auto command = machine.queried(report(TaskStatus::processing), {}, t0 + 2s, 0);
+  EXPECT_EQ(machine.on_hint(t0 + 10ms).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_hint(t0 + 1s).kind, Kind::none);
+  auto command = machine.on_queried(report(TaskStatus::processing), {}, t0 + 2s, 0);
   EXPECT_EQ(command.kind, Kind::wait);
   EXPECT_EQ(command.until, t0 + 5010ms);
 
   auto polling = querying();
-  EXPECT_EQ(polling.woken(t0 + 1500ms).kind, Kind::none);
-  command = polling.queried(report(TaskStatus::processing), {}, t0 + 1600ms, 0);
+  EXPECT_EQ(polling.on_hint(t0 + 1500ms).kind, Kind::none);
+  command = polling.on_queried(report(TaskStatus::processing), {}, t0 + 1600ms, 0);
   EXPECT_EQ(command.until, t0 + 1600ms) << "a poll is no hint's query: the hint has its own";
 }
 
@@ -387,19 +388,19 @@ TEST(TaskMachine, AHintWhileAskingIsFollowedByAQuery) {
 TEST(TaskMachine, AHintBeforeTheAnswerToTheSubmissionCounts) {
   TaskMachine machine(plain());
   (void)machine.submit(t0);
-  EXPECT_EQ(machine.woken(t0).kind, Kind::none);
-  EXPECT_EQ(machine.submitted(accepted("T"), t0 + 1s, 0).until, t0 + 1s);
-  EXPECT_EQ(machine.time_passed(t0 + 1s).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_hint(t0).kind, Kind::none);
+  EXPECT_EQ(machine.on_submitted(accepted("T"), t0 + 1s, 0).until, t0 + 1s);
+  EXPECT_EQ(machine.on_timer(t0 + 1s).kind, Kind::send_query);
 }
 
 // Forged hints must neither break the service's Retry-After nor use the retries up.
 TEST(TaskMachine, AHintDoesNotHastenARetry) {
   auto machine = querying();
-  const auto command = machine.queried(trouble(ErrorCode::rate_limit_exceeded), 30s, t0 + 1s, 0);
+  const auto command = machine.on_queried(trouble(ErrorCode::rate_limit_exceeded), 30s, t0 + 1s, 0);
   EXPECT_EQ(command.until, t0 + 31s);
-  EXPECT_EQ(machine.woken(t0 + 2s).kind, Kind::none);
-  EXPECT_EQ(machine.time_passed(t0 + 30s).kind, Kind::wait);
-  EXPECT_EQ(machine.time_passed(t0 + 31s).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_hint(t0 + 2s).kind, Kind::none);
+  EXPECT_EQ(machine.on_timer(t0 + 30s).kind, Kind::wait);
+  EXPECT_EQ(machine.on_timer(t0 + 31s).kind, Kind::send_query);
 }
 
 // Every 10 ms for two minutes, of a service that answers within 300 ms.
@@ -418,13 +419,13 @@ TEST(TaskMachine, AFloodOfHintsCostsAQueryInFiveSeconds) {
   for (auto now = t0; now < t0 + 2min; now += 10ms) {
     if (answer && now >= *answer) {
       answer.reset();
-      obey(machine.queried(report(TaskStatus::processing), {}, now, 0), now);
+      obey(machine.on_queried(report(TaskStatus::processing), {}, now, 0), now);
     }
     if (timer && now >= *timer) {
       timer.reset();
-      obey(machine.time_passed(now), now);
+      obey(machine.on_timer(now), now);
     }
-    obey(machine.woken(now), now);
+    obey(machine.on_hint(now), now);
   }
   EXPECT_EQ(queries.size(), 24U);
   for (std::size_t i = 1; i < queries.size(); ++i) EXPECT_GE(queries[i] - queries[i - 1], 5s);
@@ -435,21 +436,21 @@ TEST(TaskMachine, EveryThirdPollIsMadeBeneathCallbacksUnlessTheIntervalIsFixed) 
   settings.is_called_back = true;
   TaskMachine fixed(settings);
   (void)fixed.submit(t0);
-  EXPECT_EQ(fixed.submitted(accepted("T"), t0, 0).until, t0 + 1s);
+  EXPECT_EQ(fixed.on_submitted(accepted("T"), t0, 0).until, t0 + 1s);
 
   settings.poll_interval = 0ms;
   settings.generation_timeout = 1h;
   TaskMachine adaptive(settings);
   (void)adaptive.submit(t0);
-  EXPECT_EQ(adaptive.submitted(accepted("T"), t0, 0).until, t0 + 3s);
-  (void)adaptive.time_passed(t0 + 100s);
-  EXPECT_EQ(adaptive.queried(report(TaskStatus::processing), {}, t0 + 100s, 0).until, t0 + 130s);
+  EXPECT_EQ(adaptive.on_submitted(accepted("T"), t0, 0).until, t0 + 3s);
+  (void)adaptive.on_timer(t0 + 100s);
+  EXPECT_EQ(adaptive.on_queried(report(TaskStatus::processing), {}, t0 + 100s, 0).until, t0 + 130s);
 
   // Not over a minute, though others took an hour.
   settings.learned = GenerationTimes::learn(std::vector<std::chrono::milliseconds>(10, 1h));
   TaskMachine slow(settings);
   (void)slow.submit(t0);
-  EXPECT_EQ(slow.submitted(accepted("T"), t0, 0).until, t0 + 60s);
+  EXPECT_EQ(slow.on_submitted(accepted("T"), t0, 0).until, t0 + 60s);
 }
 
 // What a lost callback costs, and what the polls beneath do, over tasks drawn after 50 known ones.
@@ -472,13 +473,13 @@ TEST(TaskMachine, ALostCallbackCostsThreeTimesWhatPollingWould) {
     settings.is_called_back = is_called_back;
     TaskMachine machine(settings);
     (void)machine.submit(t0);
-    auto command = machine.submitted(accepted("T"), t0, 0);
+    auto command = machine.on_submitted(accepted("T"), t0, 0);
     while (command.kind != Kind::finish) {
       const auto now = command.until;
-      (void)machine.time_passed(now);
+      (void)machine.on_timer(now);
       const bool done = now >= t0 + end;
-      command = machine.queried(report(done ? TaskStatus::completed : TaskStatus::processing), {},
-                                now, 0);
+      command = machine.on_queried(report(done ? TaskStatus::completed : TaskStatus::processing),
+                                   {}, now, 0);
       cost.polls += 1.0 / tasks;
       if (done) cost.delay += std::chrono::duration<double>(now - t0 - end).count() / tasks;
     }
@@ -498,22 +499,22 @@ TEST(TaskMachine, ALostCallbackCostsThreeTimesWhatPollingWould) {
 
 TEST(TaskMachine, AFailedTaskKeepsTheServicesWords) {
   auto machine = querying();
-  EXPECT_EQ(machine.queried(report(TaskStatus::failed), {}, t0 + 2s, 0).kind, Kind::finish);
+  EXPECT_EQ(machine.on_queried(report(TaskStatus::failed), {}, t0 + 2s, 0).kind, Kind::finish);
   EXPECT_EQ(machine.status(), TaskStatus::failed);
   EXPECT_EQ(machine.error()->service_code, "upstream_error");
   EXPECT_EQ(machine.error()->charged, Charged::refunded);
 }
 
 TEST(Percent, TakesFractionsAndPercentAndNothingElse) {
-  EXPECT_EQ(percent(std::nullopt), std::nullopt);
-  EXPECT_EQ(percent(0.0), 0);
-  EXPECT_EQ(percent(0.25), 25);
-  EXPECT_EQ(percent(1.0), 1);
-  EXPECT_EQ(percent(42.9), 42);
-  EXPECT_EQ(percent(100.0), 100);
-  EXPECT_EQ(percent(100.1), std::nullopt);
-  EXPECT_EQ(percent(-1.0), std::nullopt);
-  EXPECT_EQ(percent(std::numeric_limits<double>::quiet_NaN()), std::nullopt);
+  EXPECT_EQ(compute_percent(std::nullopt), std::nullopt);
+  EXPECT_EQ(compute_percent(0.0), 0);
+  EXPECT_EQ(compute_percent(0.25), 25);
+  EXPECT_EQ(compute_percent(1.0), 1);
+  EXPECT_EQ(compute_percent(42.9), 42);
+  EXPECT_EQ(compute_percent(100.0), 100);
+  EXPECT_EQ(compute_percent(100.1), std::nullopt);
+  EXPECT_EQ(compute_percent(-1.0), std::nullopt);
+  EXPECT_EQ(compute_percent(std::numeric_limits<double>::quiet_NaN()), std::nullopt);
 }
 
 }  // namespace

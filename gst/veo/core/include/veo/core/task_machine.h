@@ -27,7 +27,7 @@
 // not sent.
 //
 // A hint (a callback) has no state of its own: it brings the next query forward. Anybody may have
-// sent it, any number of times, so what hints cost is bounded here: see woken().
+// sent it, any number of times, so what hints cost is bounded here: see on_hint().
 #pragma once
 
 #include <chrono>
@@ -61,9 +61,9 @@ class TaskMachine {
   struct Command {
     enum class Kind {
       none,             ///< go on with what is under way
-      send_submission,  ///< then call submitted()
-      send_query,       ///< for task_id(), then call queried(); at `until`, time_passed()
-      wait,             ///< until `until`, then call time_passed()
+      send_submission,  ///< then call on_submitted()
+      send_query,       ///< for task_id(), then call on_queried(); at `until`, on_timer()
+      wait,             ///< until `until`, then call on_timer()
       finish,           ///< see state(), report() and error()
     };
     Kind kind = Kind::none;
@@ -79,15 +79,15 @@ class TaskMachine {
   Command adopt(std::string task_id, Time now, std::optional<Time> submitted = std::nullopt);
   /// The task is known to be completed: nothing has to be asked.
   Command conclude(TaskReport report, Time now);
-  Command submitted(Submitted outcome, Time now, double random);
-  Command queried(Result<TaskReport> answer, std::optional<std::chrono::seconds> retry_after,
-                  Time now, double random);
-  Command time_passed(Time now);
+  Command on_submitted(Submitted outcome, Time now, double random);
+  Command on_queried(Result<TaskReport> answer, std::optional<std::chrono::seconds> retry_after,
+                     Time now, double random);
+  Command on_timer(Time now);
   /// A hint that the task may be done. Asks at once, but 5 s after the last query that followed a
   /// hint at the earliest; so however many come, and whatever their worth, they cost one query in
   /// 5 s, and the last of them is followed by one. A hint that comes while something is under way
   /// counts when that has ended. It does not hasten a retry, which keeps the service's own delay.
-  Command woken(Time now);
+  Command on_hint(Time now);
 
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] const std::string& task_id() const { return task_id_; }
@@ -118,11 +118,11 @@ class TaskMachine {
 
   Command handle(Event event, Time now);
   Command wait_until(Time due) const;
-  [[nodiscard]] std::chrono::milliseconds next_poll(Time now) const;
+  [[nodiscard]] std::chrono::milliseconds compute_poll_wait(Time now) const;
   void plan_poll(Time now);
-  [[nodiscard]] bool may_retry() const;
+  [[nodiscard]] bool is_retry_allowed() const;
   void plan_retry(Time now, double random, std::optional<std::chrono::seconds> retry_after);
-  [[nodiscard]] std::string resume_hint() const;
+  [[nodiscard]] std::string make_resume_hint() const;
   void fail_with(Error error);
 
   Settings settings_;
@@ -142,6 +142,6 @@ class TaskMachine {
 
 /// The service's `progress` as a percentage. Its unit is not documented: below 1 it is taken for a
 /// fraction, up to 100 for percent, and anything else says nothing.
-std::optional<int> percent(std::optional<double> progress);
+std::optional<int> compute_percent(std::optional<double> progress);
 
 }  // namespace veo
