@@ -305,7 +305,7 @@ void ClipPlan::retry(Fetch& fetch, const Error& failure,
   auto& wait = command(Command::Kind::wait);
   wait.fetch = fetch.id;
   wait.role = fetch.role;
-  wait.delay = settings_.backoff.delay(fetch.attempts++, random, retry_after);
+  wait.delay = settings_.backoff.compute_delay(fetch.attempts++, random, retry_after);
 }
 
 ClipPlan::Place ClipPlan::assign_place(FetchId id) {

@@ -51,13 +51,13 @@ GenerationTimes::GenerationTimes(double mu, double sigma, bool is_guess)
   // A fixed interval takes one poll for each interval that a task reaches into, and so do we, with
   // half a poll more than our density says, since the last one comes after the end.
   double budget = 0;
-  for (double t = 0; still_running(t) > 1e-6 && t < longest; t += peer_interval) {
-    budget += still_running(t);
+  for (double t = 0; compute_survival(t) > 1e-6 && t < longest; t += peer_interval) {
+    budget += compute_survival(t);
   }
   double wanted = 0;
   for (double z = -z_most; z < z_most; z += z_step) {
     const double t = std::exp(mu_ + sigma_ * z);
-    wanted += std::sqrt(hazard(t)) * still_running(t) * t * sigma_ * z_step;
+    wanted += std::sqrt(compute_hazard(t)) * compute_survival(t) * t * sigma_ * z_step;
   }
   scale_ = margin * (budget - 0.5) / wanted;
 }
@@ -89,31 +89,31 @@ GenerationTimes GenerationTimes::with_progress(milliseconds elapsed, int percent
   return {(mu_ * ours + end * its) / (ours + its), 1 / std::sqrt(ours + its), is_guess_};
 }
 
-double GenerationTimes::still_running(double seconds) const {
+double GenerationTimes::compute_survival(double seconds) const {
   if (seconds <= 0) return 1;
   return 0.5 * std::erfc((std::log(seconds) - mu_) / (sigma_ * std::numbers::sqrt2));
 }
 
-double GenerationTimes::hazard(double seconds) const {
+double GenerationTimes::compute_hazard(double seconds) const {
   const double z = (std::log(seconds) - mu_) / sigma_;
   // Mills' ratio: far in the tail both density and survivors vanish, but not their quotient.
   if (z > 6) return z / (sigma_ * seconds);
   const double density =
       std::exp(-z * z / 2) / (seconds * sigma_ * std::sqrt(2 * std::numbers::pi));
-  return density / still_running(seconds);
+  return density / compute_survival(seconds);
 }
 
 milliseconds GenerationTimes::median() const {
   return std::chrono::round<milliseconds>(Seconds(std::exp(mu_)));
 }
 
-milliseconds GenerationTimes::delay(milliseconds elapsed) const {
+milliseconds GenerationTimes::compute_delay(milliseconds elapsed) const {
   const double from = Seconds(elapsed).count();
   // The next poll is due when the density since the last one adds up to one.
   double due = 0;
   double wait = 0;
   while (due < 1 && wait < most.count()) {
-    due += scale_ * std::sqrt(hazard(from + wait + step / 2)) * step;
+    due += scale_ * std::sqrt(compute_hazard(from + wait + step / 2)) * step;
     wait += step;
   }
   const Seconds longest_wait =
@@ -122,11 +122,12 @@ milliseconds GenerationTimes::delay(milliseconds elapsed) const {
       std::clamp(std::min(Seconds(wait), longest_wait), least, most));
 }
 
-milliseconds poll_delay(milliseconds elapsed, milliseconds fixed,
-                        const std::optional<GenerationTimes>& learned, std::optional<int> percent) {
+milliseconds compute_poll_delay(milliseconds elapsed, milliseconds fixed,
+                                const std::optional<GenerationTimes>& learned,
+                                std::optional<int> percent) {
   if (fixed > 0ms) return fixed;
-  if (learned && percent) return learned->with_progress(elapsed, *percent).delay(elapsed);
-  if (learned) return learned->delay(elapsed);
+  if (learned && percent) return learned->with_progress(elapsed, *percent).compute_delay(elapsed);
+  if (learned) return learned->compute_delay(elapsed);
   return std::clamp<milliseconds>(elapsed / 10, 1s, 10s);
 }
 

@@ -20,19 +20,19 @@ constexpr std::chrono::seconds usual_hold = 1s;
 
 }  // namespace
 
-RateLimit::Time RateLimit::next(Time now) const {
+RateLimit::Time RateLimit::find_next_time(Time now) const {
   return std::max({now, held_until_, last_ + interval_});
 }
 
-void RateLimit::leaves(Time now) { last_ = now; }
+void RateLimit::on_sent(Time now) { last_ = now; }
 
-void RateLimit::welcomed(Time sent) {
+void RateLimit::on_good_answer(Time sent) {
   if (sent < limited_at_) return;
   interval_ -= interval_ / 10;
   if (interval_ < shortest_interval) interval_ = 0us;
 }
 
-void RateLimit::limited(Time sent, Time now, RetryAfter retry_after) {
+void RateLimit::on_limited(Time sent, Time now, RetryAfter retry_after) {
   const auto hold = std::clamp<std::chrono::seconds>(retry_after.value_or(usual_hold), 0s,
                                                      Backoff{}.max_retry_after);
   held_until_ = std::max(held_until_, now + hold);

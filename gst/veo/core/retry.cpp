@@ -8,8 +8,8 @@
 
 namespace veo {
 
-std::chrono::milliseconds Backoff::delay(unsigned attempt, double unit_random,
-                                         std::optional<std::chrono::seconds> retry_after) const {
+std::chrono::milliseconds Backoff::compute_delay(
+    unsigned attempt, double unit_random, std::optional<std::chrono::seconds> retry_after) const {
   using std::chrono::milliseconds;
   using Real = std::chrono::duration<double, std::milli>;
   // ldexp goes to infinity instead of overflowing, and the cap takes it from there.

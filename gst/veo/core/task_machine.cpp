@@ -103,9 +103,9 @@ bool TaskMachine::is_retry_allowed() const {
 std::chrono::milliseconds TaskMachine::compute_poll_wait(Time now) const {
   // What was learned is of whole tasks: one that was joined late has been running for longer.
   const auto elapsed = now - submitted_.value_or(started_);
-  return poll_delay(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed),
-                    settings_.poll_interval, settings_.learned,
-                    report_ ? compute_percent(report_->progress) : std::nullopt);
+  return compute_poll_delay(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed),
+                            settings_.poll_interval, settings_.learned,
+                            report_ ? compute_percent(report_->progress) : std::nullopt);
 }
 
 void TaskMachine::plan_poll(Time now) {
@@ -120,7 +120,7 @@ void TaskMachine::plan_poll(Time now) {
 
 void TaskMachine::plan_retry(Time now, double random,
                              std::optional<std::chrono::seconds> retry_after) {
-  due_ = now + settings_.backoff.delay(attempts_++, random, retry_after);
+  due_ = now + settings_.backoff.compute_delay(attempts_++, random, retry_after);
   ++total_retries_;
 }
 

@@ -105,7 +105,7 @@ void Job::Private::found(Result<TaskRecord::Standing> standing) {
             "ledger " +
             settings.ledger + " is busy. Nothing was sent, and nothing is lost.");
       }
-      after(look_again.delay(own.looks++, random()), [this] { look_up(); });
+      after(look_again.compute_delay(own.looks++, random()), [this] { look_up(); });
       break;
     case TaskRecord::Standing::unheard_of:
       claim_unless_cached();
@@ -147,7 +147,7 @@ void Job::Private::try_to_write(const std::shared_ptr<Writing>& writing) {
           return writing->then(written);
         }
         if (writing->on_failed_try) writing->on_failed_try(written, writing->tried);
-        self->after(write_again.delay(writing->tried - 1, random()),
+        self->after(write_again.compute_delay(writing->tried - 1, random()),
                     [self, writing] { self->try_to_write(writing); });
       },
       writing->is_answer);

@@ -102,14 +102,14 @@ void RequestQueue::pump() {
   while (!waiting_.empty() && under_way_ < at_once) {
     const auto now = Clock::now();
     const auto thread = waiting_.front()->thread;
-    if (const auto next = limit_.next(now); next > now) {
+    if (const auto next = limit_.find_next_time(now); next > now) {
       timer_ = thread->after(std::chrono::ceil<std::chrono::milliseconds>(next - now),
                              [self = shared_from_this()] { self->pump(); });
       return;
     }
     const auto place = std::move(waiting_.front());
     waiting_.pop_front();
-    limit_.leaves(now);
+    limit_.on_sent(now);
     ++under_way_;
     place->has_come = true;
     place->sent = now;
@@ -131,10 +131,10 @@ RequestQueue::Turn::~Turn() {
   if (queue_) queue_->leave(*place_);
 }
 
-void RequestQueue::Turn::welcomed() { queue_->limit_.welcomed(place_->sent); }
+void RequestQueue::Turn::welcomed() { queue_->limit_.on_good_answer(place_->sent); }
 
 void RequestQueue::Turn::limited(RateLimit::RetryAfter retry_after) {
-  queue_->limit_.limited(place_->sent, Clock::now(), retry_after);
+  queue_->limit_.on_limited(place_->sent, Clock::now(), retry_after);
 }
 
 bool RequestQueue::Turn::has_come() const { return place_ && place_->has_come; }

@@ -16,17 +16,17 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 TEST(PollDelay, AFixedIntervalIsKept) {
-  EXPECT_EQ(poll_delay(0ms, 20ms), 20ms);
-  EXPECT_EQ(poll_delay(1h, 20ms), 20ms);
+  EXPECT_EQ(compute_poll_delay(0ms, 20ms), 20ms);
+  EXPECT_EQ(compute_poll_delay(1h, 20ms), 20ms);
   const std::vector<milliseconds> known(10, 60s);
-  EXPECT_EQ(poll_delay(1h, 20ms, GenerationTimes::learn(known)), 20ms);
+  EXPECT_EQ(compute_poll_delay(1h, 20ms, GenerationTimes::learn(known)), 20ms);
 }
 
 TEST(PollDelay, AdaptiveStaysInProportionToTheWait) {
-  EXPECT_EQ(poll_delay(0ms, 0ms), 1s);
-  EXPECT_EQ(poll_delay(10s, 0ms), 1s);
-  EXPECT_EQ(poll_delay(50s, 0ms), 5s);
-  EXPECT_EQ(poll_delay(1h, 0ms), 10s);
+  EXPECT_EQ(compute_poll_delay(0ms, 0ms), 1s);
+  EXPECT_EQ(compute_poll_delay(10s, 0ms), 1s);
+  EXPECT_EQ(compute_poll_delay(50s, 0ms), 5s);
+  EXPECT_EQ(compute_poll_delay(1h, 0ms), 10s);
 }
 
 TEST(GenerationTimes, AFewAreNotEnough) {
@@ -40,15 +40,15 @@ TEST(GenerationTimes, AFewAreNotEnough) {
 TEST(GenerationTimes, BeginFromWhatTheCatalogExpects) {
   const auto guess = GenerationTimes::learn({}, 100s);
   ASSERT_TRUE(guess);
-  EXPECT_EQ(guess->delay(0s), 1s);
-  EXPECT_EQ(guess->delay(3s), 1s);
-  EXPECT_EQ(guess->delay(9s), 3s);
-  EXPECT_GT(guess->delay(30s), guess->delay(100s)) << "few end so soon";
+  EXPECT_EQ(guess->compute_delay(0s), 1s);
+  EXPECT_EQ(guess->compute_delay(3s), 1s);
+  EXPECT_EQ(guess->compute_delay(9s), 3s);
+  EXPECT_GT(guess->compute_delay(30s), guess->compute_delay(100s)) << "few end so soon";
   const std::vector<milliseconds> two(2, 20s);
-  EXPECT_LT(GenerationTimes::learn(two, 100s)->delay(40s), guess->delay(40s));
+  EXPECT_LT(GenerationTimes::learn(two, 100s)->compute_delay(40s), guess->compute_delay(40s));
   const std::vector<milliseconds> known(5, 60s);
-  EXPECT_EQ(GenerationTimes::learn(known, 1h)->delay(50s),
-            GenerationTimes::learn(known)->delay(50s))
+  EXPECT_EQ(GenerationTimes::learn(known, 1h)->compute_delay(50s),
+            GenerationTimes::learn(known)->compute_delay(50s))
       << "enough is known";
 }
 
@@ -69,7 +69,7 @@ TEST(GenerationTimes, AGuessIsWorthItsPolls) {
       const auto end = milliseconds(std::llround(draw(random) * 1000));
       const auto run = [&](double& delay, double& polls, milliseconds interval, const auto& known) {
         milliseconds at = 0ms;
-        for (; at < end; polls += 1.0 / tasks) at += poll_delay(at, interval, known);
+        for (; at < end; polls += 1.0 / tasks) at += compute_poll_delay(at, interval, known);
         delay += std::chrono::duration<double>(at - end).count() / tasks;
       };
       double uncounted = 0;
@@ -106,7 +106,7 @@ TEST(GenerationTimes, ProgressOfATaskTellsOfItsEnd) {
       milliseconds at = 0ms;
       std::optional<int> percent;
       for (; at < end; polls += 1.0 / tasks) {
-        at += poll_delay(at, 0ms, times, percent);
+        at += compute_poll_delay(at, 0ms, times, percent);
         const auto done =
             100.0 * static_cast<double>(at.count()) / static_cast<double>(end.count());
         if (tells) percent = static_cast<int>(std::clamp(done + error(random), 0.0, 100.0));
@@ -127,12 +127,12 @@ TEST(GenerationTimes, ProgressIsNotRelied) {
   const std::vector<milliseconds> known(50, 60s);
   const auto times = GenerationTimes::learn(known);
   for (const int percent : {0, 1, 4, 100}) {
-    EXPECT_EQ(poll_delay(50s, 0ms, times, percent), times->delay(50s)) << percent;
+    EXPECT_EQ(compute_poll_delay(50s, 0ms, times, percent), times->compute_delay(50s)) << percent;
   }
   for (const milliseconds elapsed : {0ms, 1000ms, 60'000ms, 3'600'000ms, 604'800'000ms}) {
     for (const int percent : {5, 50, 99}) {
-      EXPECT_GE(poll_delay(elapsed, 0ms, times, percent), 1s);
-      EXPECT_LE(poll_delay(elapsed, 0ms, times, percent), 60s);
+      EXPECT_GE(compute_poll_delay(elapsed, 0ms, times, percent), 1s);
+      EXPECT_LE(compute_poll_delay(elapsed, 0ms, times, percent), 60s);
     }
   }
 }
@@ -142,9 +142,9 @@ TEST(GenerationTimes, PollsLieWhereCompletionIsLikely) {
   const std::vector<milliseconds> known(50, 60s);
   const auto times = GenerationTimes::learn(known);
   ASSERT_TRUE(times);
-  EXPECT_GT(times->delay(0s), 20s);
-  EXPECT_LT(times->delay(60s), 3s);
-  EXPECT_GE(times->delay(60s), 1s);
+  EXPECT_GT(times->compute_delay(0s), 20s);
+  EXPECT_LT(times->compute_delay(60s), 3s);
+  EXPECT_GE(times->compute_delay(60s), 1s);
 }
 
 // Whatever was learned, and however long it takes: there is a next poll.
@@ -153,8 +153,8 @@ TEST(GenerationTimes, ThereIsAlwaysANextPoll) {
     const auto times = GenerationTimes::learn(std::vector<milliseconds>(5, known));
     ASSERT_TRUE(times);
     for (const milliseconds elapsed : {0ms, 1ms, 60'000ms, 3'600'000ms, 604'800'000ms}) {
-      EXPECT_GE(times->delay(elapsed), 1s);
-      EXPECT_LE(times->delay(elapsed), 60s) << "whatever was learned";
+      EXPECT_GE(times->compute_delay(elapsed), 1s);
+      EXPECT_LE(times->compute_delay(elapsed), 60s) << "whatever was learned";
     }
   }
 }
@@ -190,7 +190,7 @@ TEST_P(Simulation, ItSeesCompletionSoonerForNoMorePolls) {
       const auto run = [&](Cost& cost, milliseconds interval) {
         milliseconds at = 0ms;
         do {
-          at += poll_delay(at, interval, times);
+          at += compute_poll_delay(at, interval, times);
           cost.polls += 1.0 / (rounds * tasks);
         } while (at < end);
         cost.delay += std::chrono::duration<double>(at - end).count() / (rounds * tasks);

@@ -13,77 +13,77 @@ const RateLimit::Time start{1000s};
 TEST(RateLimit, HoldsNothingBackUntilItIsToldTo) {
   RateLimit limit;
   for (int i = 0; i < 1000; ++i) {
-    EXPECT_EQ(limit.next(start), start);
-    limit.leaves(start);
-    limit.welcomed(start);
+    EXPECT_EQ(limit.find_next_time(start), start);
+    limit.on_sent(start);
+    limit.on_good_answer(start);
   }
 }
 
 TEST(RateLimit, HoldsAllForAsLongAsTheServiceSays) {
   RateLimit limit;
-  limit.leaves(start);
-  limit.limited(start, start + 1s, 7s);
-  EXPECT_EQ(limit.next(start + 1s), start + 8s);
-  EXPECT_EQ(limit.next(start + 9s), start + 9s);
+  limit.on_sent(start);
+  limit.on_limited(start, start + 1s, 7s);
+  EXPECT_EQ(limit.find_next_time(start + 1s), start + 8s);
+  EXPECT_EQ(limit.find_next_time(start + 9s), start + 9s);
 }
 
 TEST(RateLimit, HoldsForASecondWhereTheServiceDoesNotSay) {
   RateLimit limit;
-  limit.leaves(start);
-  limit.limited(start, start, std::nullopt);
-  EXPECT_EQ(limit.next(start), start + 1s);
+  limit.on_sent(start);
+  limit.on_limited(start, start, std::nullopt);
+  EXPECT_EQ(limit.find_next_time(start), start + 1s);
 }
 
 TEST(RateLimit, NeverShortensAHold) {
   RateLimit limit;
-  limit.leaves(start);
-  limit.limited(start, start, 10s);
-  limit.limited(start, start + 1s, 2s);
-  EXPECT_EQ(limit.next(start + 1s), start + 10s);
+  limit.on_sent(start);
+  limit.on_limited(start, start, 10s);
+  limit.on_limited(start, start + 1s, 2s);
+  EXPECT_EQ(limit.find_next_time(start + 1s), start + 10s);
 }
 
 TEST(RateLimit, CutsAHoldWithoutAnEnd) {
   RateLimit limit;
-  limit.leaves(start);
-  limit.limited(start, start, std::chrono::hours(24 * 365));
-  EXPECT_EQ(limit.next(start), start + 3600s);
+  limit.on_sent(start);
+  limit.on_limited(start, start, std::chrono::hours(24 * 365));
+  EXPECT_EQ(limit.find_next_time(start), start + 3600s);
 }
 
 TEST(RateLimit, HalvesTheSpeedWithEach429ToWhatLeftAfterTheLast) {
   RateLimit limit;
   auto now = start;
   for (const auto expected : {100ms, 200ms, 400ms}) {
-    limit.leaves(now);
-    limit.limited(now, now, 0s);
-    EXPECT_EQ(limit.next(now), now + expected);
+    limit.on_sent(now);
+    limit.on_limited(now, now, 0s);
+    EXPECT_EQ(limit.find_next_time(now), now + expected);
     now += 60s;
   }
-  for (int i = 0; i < 20; ++i) limit.limited(now += 60s, now, 0s);
-  limit.leaves(now);
-  EXPECT_EQ(limit.next(now), now + 10s);
+  for (int i = 0; i < 20; ++i) limit.on_limited(now += 60s, now, 0s);
+  limit.on_sent(now);
+  EXPECT_EQ(limit.find_next_time(now), now + 10s);
 }
 
 TEST(RateLimit, TakesSeveralAnswersToOneBurstForOne) {
   RateLimit limit;
-  limit.leaves(start);
-  for (int i = 0; i < 6; ++i) limit.limited(start, start + 10ms, 0s);
+  limit.on_sent(start);
+  for (int i = 0; i < 6; ++i) limit.on_limited(start, start + 10ms, 0s);
   // Nor is a good answer to that burst a sign that it was not too fast.
-  limit.welcomed(start);
-  EXPECT_EQ(limit.next(start + 10ms), start + 100ms);
+  limit.on_good_answer(start);
+  EXPECT_EQ(limit.find_next_time(start + 10ms), start + 100ms);
 }
 
 TEST(RateLimit, ComesBackToFullSpeedWithGoodAnswers) {
   RateLimit limit;
-  limit.leaves(start);
-  limit.limited(start, start, 0s);
+  limit.on_sent(start);
+  limit.on_limited(start, start, 0s);
   auto now = start;
   int answers = 0;
-  for (; limit.next(now) > now; ++answers) {
-    const auto next = limit.next(now);
+  for (; limit.find_next_time(now) > now; ++answers) {
+    const auto next = limit.find_next_time(now);
     EXPECT_LE(next - now, 100ms);
     now = next;
-    limit.leaves(now);
-    limit.welcomed(now);
+    limit.on_sent(now);
+    limit.on_good_answer(now);
   }
   EXPECT_GT(answers, 20);
   EXPECT_LT(answers, 60);

@@ -10,25 +10,25 @@ using namespace std::chrono_literals;
 
 TEST(Backoff, DoublesItsWindowUpToTheCap) {
   const Backoff backoff{.base = 100ms, .cap = 1000ms};
-  EXPECT_EQ(backoff.delay(0, 0.5), 50ms);
-  EXPECT_EQ(backoff.delay(1, 0.5), 100ms);
-  EXPECT_EQ(backoff.delay(3, 0.5), 400ms);
-  EXPECT_EQ(backoff.delay(4, 0.5), 500ms);
-  EXPECT_EQ(backoff.delay(4000, 0.5), 500ms);
+  EXPECT_EQ(backoff.compute_delay(0, 0.5), 50ms);
+  EXPECT_EQ(backoff.compute_delay(1, 0.5), 100ms);
+  EXPECT_EQ(backoff.compute_delay(3, 0.5), 400ms);
+  EXPECT_EQ(backoff.compute_delay(4, 0.5), 500ms);
+  EXPECT_EQ(backoff.compute_delay(4000, 0.5), 500ms);
 }
 
 TEST(Backoff, JittersOverTheWholeWindow) {
   const Backoff backoff{.base = 100ms, .cap = 1000ms};
-  EXPECT_EQ(backoff.delay(0, 0.0), 0ms);
-  EXPECT_EQ(backoff.delay(0, 0.99), 99ms);
+  EXPECT_EQ(backoff.compute_delay(0, 0.0), 0ms);
+  EXPECT_EQ(backoff.compute_delay(0, 0.99), 99ms);
 }
 
 TEST(Backoff, AddsItsJitterToRetryAfterAndCutsIt) {
   const Backoff backoff{.base = 100ms, .cap = 1000ms, .max_retry_after = 60s};
-  EXPECT_EQ(backoff.delay(0, 0.5, 3s), 3050ms);
-  EXPECT_EQ(backoff.delay(0, 0.5, 0s), 50ms);
-  EXPECT_EQ(backoff.delay(0, 0.0, 3600s), 60s);
-  EXPECT_EQ(backoff.delay(0, 0.0, -5s), 0s);
+  EXPECT_EQ(backoff.compute_delay(0, 0.5, 3s), 3050ms);
+  EXPECT_EQ(backoff.compute_delay(0, 0.5, 0s), 50ms);
+  EXPECT_EQ(backoff.compute_delay(0, 0.0, 3600s), 60s);
+  EXPECT_EQ(backoff.compute_delay(0, 0.0, -5s), 0s);
 }
 
 TEST(ParseDeltaSeconds, TakesDigitsAlone) {

@@ -321,19 +321,19 @@ TEST(TaskMachine, PollsLieWhereOtherTasksEnded) {
   TaskMachine machine(settings);
   (void)machine.submit(t0);
   const auto first = machine.on_submitted(accepted("T"), t0, 0);
-  EXPECT_EQ(first.until, t0 + settings.learned->delay(0s));
+  EXPECT_EQ(first.until, t0 + settings.learned->compute_delay(0s));
   (void)machine.on_timer(first.until);
   const auto second =
       machine.on_queried(report(TaskStatus::processing), std::nullopt, first.until, 0);
   EXPECT_EQ(second.until - first.until,
-            settings.learned->delay(
+            settings.learned->compute_delay(
                 std::chrono::duration_cast<std::chrono::milliseconds>(first.until - t0)));
 
   // One that is joined after 50 s has run for 50 s.
   TaskMachine joined(settings);
   (void)joined.adopt("T", t0, t0 - 50s);
   EXPECT_EQ(joined.on_queried(report(TaskStatus::processing), std::nullopt, t0, 0).until,
-            t0 + settings.learned->delay(50s));
+            t0 + settings.learned->compute_delay(50s));
 }
 
 TEST(TaskMachine, AWaitNeverReachesBeyondTheDeadline) {

@@ -36,12 +36,12 @@ class GenerationTimes {
   [[nodiscard]] std::chrono::milliseconds median() const;
 
   /// The wait before the next poll of a task that has been running for `elapsed`: from 1 s to 60 s.
-  [[nodiscard]] std::chrono::milliseconds delay(std::chrono::milliseconds elapsed) const;
+  [[nodiscard]] std::chrono::milliseconds compute_delay(std::chrono::milliseconds elapsed) const;
 
  private:
   GenerationTimes(double mu, double sigma, bool is_guess);
-  [[nodiscard]] double still_running(double seconds) const;
-  [[nodiscard]] double hazard(double seconds) const;
+  [[nodiscard]] double compute_survival(double seconds) const;
+  [[nodiscard]] double compute_hazard(double seconds) const;
 
   double mu_;     // of the logarithm of seconds
   double sigma_;  // likewise
@@ -53,9 +53,9 @@ class GenerationTimes {
 /// interval: that one. Else as learned, and as the service says of its `percent`, told just now;
 /// where nothing is known, a tenth of the elapsed time, within 1 s and 10 s, so that the delay of
 /// detection stays in proportion to what was waited anyway.
-std::chrono::milliseconds poll_delay(std::chrono::milliseconds elapsed,
-                                     std::chrono::milliseconds fixed,
-                                     const std::optional<GenerationTimes>& learned = std::nullopt,
-                                     std::optional<int> percent = std::nullopt);
+std::chrono::milliseconds compute_poll_delay(
+    std::chrono::milliseconds elapsed, std::chrono::milliseconds fixed,
+    const std::optional<GenerationTimes>& learned = std::nullopt,
+    std::optional<int> percent = std::nullopt);
 
 }  // namespace veo

@@ -23,13 +23,13 @@ class RateLimit {
   using RetryAfter = std::optional<std::chrono::seconds>;
 
   /// When the next request may leave: `now`, or later.
-  [[nodiscard]] Time next(Time now) const;
+  [[nodiscard]] Time find_next_time(Time now) const;
   /// A request leaves.
-  void leaves(Time now);
+  void on_sent(Time now);
   /// An answer to a request that left at `sent`: a good one, or one that says 429 (or, with
   /// Retry-After, 503).
-  void welcomed(Time sent);
-  void limited(Time sent, Time now, RetryAfter retry_after);
+  void on_good_answer(Time sent);
+  void on_limited(Time sent, Time now, RetryAfter retry_after);
 
  private:
   std::chrono::microseconds interval_{0};

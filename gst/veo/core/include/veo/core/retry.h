@@ -17,7 +17,7 @@ struct Backoff {
   std::chrono::milliseconds cap{30'000};
   std::chrono::seconds max_retry_after{3600};
 
-  [[nodiscard]] std::chrono::milliseconds delay(
+  [[nodiscard]] std::chrono::milliseconds compute_delay(
       unsigned attempt, double unit_random,
       std::optional<std::chrono::seconds> retry_after = std::nullopt) const;
 };
