@@ -419,7 +419,7 @@ Error Extension::explain(Error error) const {
   error.task_id = snapshot().job.task_id;
   error.charged = Charged::unknown;
   error.message = "The video of task " + error.task_id + " cannot be joined: " + error.message +
-                  " It is complete and paid: veosrc " + task_property(error.task_id) +
+                  " It is complete and paid: veosrc " + make_task_property(error.task_id) +
                   " plays it by itself.";
   return error;
 }

@@ -18,15 +18,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!uri || !veo::set_uri(settings, *uri)) continue;
     if (settings.task_id != uri->task_id || settings.by_uri != uri->task_id.empty()) std::abort();
   }
-  const auto named = veo::parse_uri("veo:task/" + veo::percent_encoded(text));
+  const auto named = veo::parse_uri("veo:task/" + veo::percent_encode(text));
   if (named.has_value() != veo::is_task_id(text)) std::abort();
   if (named && named->task_id != text) std::abort();
-  const auto stem = veo::task_file_stem(text);
+  const auto stem = veo::make_task_file_stem(text);
   if (stem.empty() || stem.size() > 128 || stem.starts_with('.') ||
       stem.find('/') != std::string::npos) {
     std::abort();
   }
-  static_cast<void>(veo::shell_word(text));
-  static_cast<void>(veo::escaped(text, 100));
+  static_cast<void>(veo::quote_for_shell(text));
+  static_cast<void>(veo::escape_text(text, 100));
   return 0;
 }

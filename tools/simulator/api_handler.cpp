@@ -64,7 +64,7 @@ Json ApiHandler::document(const Request& request) {
     return {{"code", 200}, {"msg", "success"}, {"data", {{"taskId", id}}}};
   }
   if (which == Phase::query)
-    return service_.task(percent_decoded(request.path().substr(tasks_path.size())));
+    return service_.task(percent_decode(request.path().substr(tasks_path.size())));
   if (which == Phase::credits) return {{"data", {{"credits", service_.balance()}}}};
   throw ApiError("invalid_request", "There is no " + request.method + " " + request.target + ".");
 }

@@ -63,7 +63,7 @@ Answer html_answer(unsigned status) {
   return answer;
 }
 
-std::string percent_decoded(std::string_view text) {
+std::string percent_decode(std::string_view text) {
   std::string decoded;
   while (!text.empty()) {
     unsigned char byte = 0;

@@ -64,7 +64,7 @@ Answer json_answer(unsigned status, const Json& body);
 Answer html_answer(unsigned status);
 
 /// A part of a path: what the percent-encoding stands for. What is none stays as it is.
-std::string percent_decoded(std::string_view text);
+std::string percent_decode(std::string_view text);
 
 /// "Not Found" for 404; "Unknown" for numbers without a name.
 std::string_view reason(unsigned status);

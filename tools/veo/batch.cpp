@@ -81,7 +81,7 @@ std::string count_text(std::size_t count, const std::string& what) {
 }
 
 /// In the batch's directory.
-std::string file_of(const std::string& task_id) { return task_file_stem(task_id) + ".mp4"; }
+std::string file_of(const std::string& task_id) { return make_task_file_stem(task_id) + ".mp4"; }
 
 class Batch {
  public:
@@ -338,7 +338,7 @@ class Batch {
                                 {"task-id", task_id},
                                 {"file", file_of(task_id)},
                                 {"bytes", running.bytes},
-                                {"sha256", running.digest.hex()},
+                                {"sha256", running.digest.finish()},
                                 {"credits", std::move(credits)},
                                 {"reused", seen.reused}})) {
       return Step::ended;

@@ -135,7 +135,7 @@ class Reader {
     }
     const auto& settings = request.settings;
     has_take_.push_back(names_its_take || !settings.request_id.empty());
-    if (names_its_take) takes_[canonical_request(settings.request)].insert(settings.take);
+    if (names_its_take) takes_[make_canonical_request(settings.request)].insert(settings.take);
     requests_.push_back(std::move(request));
   }
 
@@ -147,7 +147,7 @@ class Reader {
     for (std::size_t i = 0; i < requests_.size(); ++i) {
       auto& [line, settings, id] = requests_[i];
       if (!has_take_[i]) {
-        const auto request = canonical_request(settings.request);
+        const auto request = make_canonical_request(settings.request);
         const auto& taken = takes_[request];
         do settings.take = ++last[request];
         while (taken.contains(settings.take));

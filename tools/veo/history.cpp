@@ -134,7 +134,7 @@ Result<Question> question_of(const Wanted& wanted) {
     }
   }
   for (const auto& status : wanted.statuses) {
-    const auto state = record_state(status);  // checked by the parser
+    const auto state = parse_record_state(status);  // checked by the parser
     if (state && std::ranges::find(question.query.states, *state) == question.query.states.end()) {
       question.query.states.push_back(*state);
     }
@@ -298,7 +298,7 @@ void add_history(CLI::App& app, Run& run) {
       ->expected(1)
       ->take_all()
       ->check([](const std::string& text) {
-        return record_state(text) ? "" : "\"" + text + "\" is no status of a record";
+        return parse_record_state(text) ? "" : "\"" + text + "\" is no status of a record";
       });
   auto* const html =
       command->add_flag("--html", wanted->html, "a page, with a thumbnail of each video");

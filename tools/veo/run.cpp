@@ -125,7 +125,7 @@ class Delivery {
 
   Outcome finish() {
     if (reader_has_gone_) return outcome_;
-    auto file = output_->finish(task_file_stem(outcome_.task_id) + ".mp4");
+    auto file = output_->finish(make_task_file_stem(outcome_.task_id) + ".mp4");
     if (!file) return fail_with(with_task(file.error()));
     return done(source_->snapshot(), *file);
   }
@@ -281,7 +281,7 @@ class Delivery {
   [[nodiscard]] std::string resume_line(const std::string& task_id) const {
     const std::string command = output_ ? "veo download" : "veo wait";
     const std::string flags = output_ ? " -o FILE" : "";
-    const auto word = shell_word(task_id);
+    const auto word = quote_for_shell(task_id);
     // An id that looks like a flag stands behind --.
     return "It is paid, and not lost. To go on with it: " +
            (word.starts_with('-') ? command + flags + " -- " + word : command + " " + word + flags);

@@ -192,7 +192,7 @@ class Player {
     const auto seen = source->snapshot();
     // Of one task there is one file, and one order of its bytes. An ETag takes fewer characters
     // than an id may have.
-    const auto tag = "\"" + task_file_stem(seen.job.task_id) + "\"";
+    const auto tag = "\"" + make_task_file_stem(seen.job.task_id) + "\"";
     HttpServer::Response response{.headers = {{"Content-Type", "video/mp4"},
                                               {"ETag", tag},
                                               {"X-Content-Type-Options", "nosniff"}},

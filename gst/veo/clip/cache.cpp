@@ -44,12 +44,12 @@ struct GFree {
 using Text = std::unique_ptr<char, GFree>;
 
 std::string stem_of(const ClipIdentity& identity, const std::string& task) {
-  return task + "-" + sha256_hex(identity.api_url).substr(0, 8);
+  return task + "-" + compute_sha256(identity.api_url).substr(0, 8);
 }
 
 /// The clip's name without a suffix.
 std::string stem_of(const ClipIdentity& identity) {
-  return stem_of(identity, task_file_stem(identity.task_id));
+  return stem_of(identity, make_task_file_stem(identity.task_id));
 }
 
 /// The names that it may have: first its own, then that of earlier versions, where it differs: a
@@ -57,10 +57,10 @@ std::string stem_of(const ClipIdentity& identity) {
 std::vector<std::string> stems_of(const ClipIdentity& identity) {
   const auto& id = identity.task_id;
   std::vector<std::string> stems{stem_of(identity)};
-  if (task_file_stem(id) == id) return stems;
+  if (make_task_file_stem(id) == id) return stems;
   const auto without_dot = "x" + id.substr(std::min<std::size_t>(id.size(), 1));
-  const bool was_plain = id.starts_with('.') && task_file_stem(without_dot) == without_dot;
-  stems.push_back(stem_of(identity, was_plain ? id : sha256_hex(id)));
+  const bool was_plain = id.starts_with('.') && make_task_file_stem(without_dot) == without_dot;
+  stems.push_back(stem_of(identity, was_plain ? id : compute_sha256(id)));
   return stems;
 }
 

@@ -143,7 +143,7 @@ std::string ClipDriver::notice() const {
 }
 
 Error ClipDriver::explain(Error failure) const {
-  const auto id = task_property(settings_.task_id);
+  const auto id = make_task_property(settings_.task_id);
   failure.message =
       "The video of task " + settings_.task_id +
       (failure.code == ErrorCode::bad_media

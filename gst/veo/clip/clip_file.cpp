@@ -89,7 +89,7 @@ void ClipFile::find_kept(std::uint64_t size, std::string sha256, std::function<v
         if (!file) return nullptr;
         // One that could not be read just now may be good yet.
         if (!version->sum_up(*file, size)) return nullptr;
-        if (version->sum.hex() == sha256 && check_boxes(*file, size)) return file;
+        if (version->sum.finish() == sha256 && check_boxes(*file, size)) return file;
         cache->remove(identity);
         return nullptr;
       },
@@ -163,7 +163,7 @@ void ClipFile::keep(std::uint64_t size, std::function<void(Result<CachedClip>)> 
           return fail({.code = ErrorCode::cache,
                        .message = "its copy in the cache could not be read back."});
         }
-        return cache->keep(*version->part, version->sum.hex(), size);
+        return cache->keep(*version->part, version->sum.finish(), size);
       },
       std::move(then));
 }

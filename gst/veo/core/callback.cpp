@@ -74,7 +74,7 @@ Status check_reachable(const ListenAddress& listen, bool has_callback_url, bool 
   return {};
 }
 
-std::string callback_url_with(std::string_view base, std::string_view token) {
+std::string make_callback_url(std::string_view base, std::string_view token) {
   base = base.substr(0, base.find('#'));
   const auto path_end = std::min(base.find('?'), base.size());
   const auto query = base.substr(path_end);

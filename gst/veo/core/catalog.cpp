@@ -162,7 +162,7 @@ Status validate(const Request& request, const Catalog& catalog) {
   return check_rules(request, model);
 }
 
-std::optional<std::uint32_t> price(const Request& request, const Catalog& catalog) {
+std::optional<std::uint32_t> find_price(const Request& request, const Catalog& catalog) {
   if (request.is_extension()) return catalog.extend_credits;
   const auto& model = catalog.generation;
   const auto mode = model.credits.find(spelling(request, model, "mode"));
@@ -172,7 +172,8 @@ std::optional<std::uint32_t> price(const Request& request, const Catalog& catalo
   return credits->second;
 }
 
-std::optional<std::chrono::seconds> expected_time(const Request& request, const Catalog& catalog) {
+std::optional<std::chrono::seconds> find_expected_time(const Request& request,
+                                                       const Catalog& catalog) {
   if (request.is_extension()) {
     if (!catalog.extend_seconds) return std::nullopt;
     return std::chrono::seconds(*catalog.extend_seconds);

@@ -17,7 +17,7 @@ void Sha256::add(std::span<const std::uint8_t> bytes) {
   sha256_update(context_.get(), bytes.size(), bytes.data());
 }
 
-std::string Sha256::hex() {
+std::string Sha256::finish() {
   std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
   sha256_digest(context_.get(), digest.size(), digest.data());
   constexpr std::string_view digits = "0123456789abcdef";
@@ -26,10 +26,10 @@ std::string Sha256::hex() {
   return text;
 }
 
-std::string sha256_hex(std::string_view text) {
+std::string compute_sha256(std::string_view text) {
   Sha256 sum;
   sum.add(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
-  return sum.hex();
+  return sum.finish();
 }
 
 }  // namespace veo

@@ -34,7 +34,7 @@ std::size_t shown_length(std::string_view text) {
 
 }  // namespace
 
-std::string percent_encoded(std::string_view text) {
+std::string percent_encode(std::string_view text) {
   std::string encoded;
   for (const char c : text) {
     if (is_unreserved(c)) {
@@ -47,7 +47,7 @@ std::string percent_encoded(std::string_view text) {
   return encoded;
 }
 
-std::optional<std::string> percent_decoded(std::string_view text) {
+std::optional<std::string> percent_decode(std::string_view text) {
   std::string decoded;
   for (std::size_t at = 0; at < text.size(); ++at) {
     if (text[at] != '%') {
@@ -65,7 +65,7 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return decoded;
 }
 
-std::string shell_word(std::string_view text) {
+std::string quote_for_shell(std::string_view text) {
   const bool is_plain = !text.empty() && std::ranges::all_of(text, [](char c) {
     return is_unreserved(c) || std::string_view("/:=@%+,").find(c) != std::string_view::npos;
   });
@@ -76,7 +76,7 @@ std::string shell_word(std::string_view text) {
   return word + "'";
 }
 
-std::string escaped(std::string_view text, std::size_t longest) {
+std::string escape_text(std::string_view text, std::size_t longest) {
   std::string shown;
   std::size_t at = 0;
   while (at < text.size()) {

@@ -47,7 +47,7 @@ struct Append {
 
 }  // namespace
 
-std::string canonical_request(const Request& request) {
+std::string make_canonical_request(const Request& request) {
   std::string text;
   for (const auto name : input_field_names()) {
     if (is_documented_default(request, name)) continue;
@@ -56,23 +56,23 @@ std::string canonical_request(const Request& request) {
   return text;
 }
 
-Intent make_intent(const Request& request, const IntentOptions& options) {
+Intent make_intent(const Request& request, const Intent::Settings& settings) {
   auto named = request;
-  if (!options.request_id.empty()) {
+  if (!settings.request_id.empty()) {
     // The caller's word that it is the same picture, whatever its signature is today.
     for (auto& url : named.image_urls) url.resize(std::min(url.size(), url.find('?')));
   }
-  const auto canonical = canonical_request(named);
+  const auto canonical = make_canonical_request(named);
   std::string identity(version);
-  append(identity, "api", options.api_url);
-  append(identity, "account", options.account);
-  if (!options.request_id.empty()) {
-    append(identity, "request-id", options.request_id);
+  append(identity, "api", settings.api_url);
+  append(identity, "account", settings.account);
+  if (!settings.request_id.empty()) {
+    append(identity, "request-id", settings.request_id);
   } else {
-    append(identity, "take", std::to_string(options.take));
+    append(identity, "take", std::to_string(settings.take));
     identity += canonical;
   }
-  return {.id = sha256_hex(identity), .request = sha256_hex(canonical)};
+  return {.id = compute_sha256(identity), .request = compute_sha256(canonical)};
 }
 
 bool has_query(std::string_view url) { return url.find('?') != std::string_view::npos; }

@@ -45,14 +45,16 @@ bool is_enabled(Category category, Level level) {
 
 namespace detail {
 
-void append(std::string& line, Text part) { line += escaped(part.value, longest_text); }
+void append(std::string& line, Text part) { line += escape_text(part.value, longest_text); }
 
-void append(std::string& line, Url part) { line += escaped(redact_url(part.value), longest_text); }
+void append(std::string& line, Url part) {
+  line += escape_text(redact_url(part.value), longest_text);
+}
 
 void append(std::string& line, const Error& error) {
   line += nick(error.code);
   if (error.http_status != 0) line += " (HTTP " + std::to_string(error.http_status) + ")";
-  line += ": " + escaped(error.message, longest_message);
+  line += ": " + escape_text(error.message, longest_message);
 }
 
 void append(std::string& line, std::chrono::milliseconds time) {

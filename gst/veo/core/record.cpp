@@ -46,13 +46,13 @@ constexpr auto sources = [] {
 
 std::string_view nick(RecordState state) { return nicks[static_cast<std::size_t>(state)]; }
 
-std::optional<RecordState> record_state(std::string_view nick) {
+std::optional<RecordState> parse_record_state(std::string_view nick) {
   const auto* const found = std::ranges::find(nicks, nick);
   if (found == std::end(nicks)) return std::nullopt;
   return static_cast<RecordState>(found - std::begin(nicks));
 }
 
-std::span<const RecordState> ways_to(RecordState to) {
+std::span<const RecordState> list_states_before(RecordState to) {
   const auto is_there = [to](const Way& way) { return way.to == to; };
   const auto first = std::find_if(std::begin(ways), std::end(ways), is_there) - std::begin(ways);
   const auto count = std::count_if(std::begin(ways), std::end(ways), is_there);

@@ -63,7 +63,7 @@ std::string last_seen(const Seen& seen) {
 Error may_be_paid(const Seen& seen) {
   Error error = seen.answer.error;
   error.code = ErrorCode::submit_unknown;
-  // What was seen; unknown_submission() says what that means.
+  // What was seen; make_unknown_submission_error() says what that means.
   error.message = "no answer decides it (" + last_seen(seen) + ").";
   // From an answer that cannot be trusted, but the best hint there is.
   error.task_id = seen.answer.task_id.value_or("");

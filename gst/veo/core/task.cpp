@@ -10,8 +10,8 @@ std::string_view nick(TaskStatus status) {
   return nicks[static_cast<std::size_t>(status)];
 }
 
-std::optional<std::chrono::milliseconds> generation_time(const TaskReport& report,
-                                                         std::chrono::seconds at_most) {
+std::optional<std::chrono::milliseconds> compute_generation_time(const TaskReport& report,
+                                                                 std::chrono::seconds at_most) {
   if (!report.created_at || !report.completed_at) return std::nullopt;
   if (*report.completed_at < *report.created_at || at_most.count() < 0) return std::nullopt;
   // Of two signed numbers in order, the difference fits the unsigned type.

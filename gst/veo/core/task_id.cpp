@@ -57,17 +57,17 @@ Status check_task_id(std::string_view name, std::string_view text) {
                .message = std::string(name) + " is no task id: " + *flaw + ". Nothing was sent."});
 }
 
-std::string task_file_stem(std::string_view task_id) {
+std::string make_task_file_stem(std::string_view task_id) {
   const bool is_plain = !task_id.empty() && task_id.size() <= longest_plain_stem &&
                         !task_id.starts_with('.') && std::ranges::all_of(task_id, [](char c) {
                           return g_ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
                         });
   if (is_plain) return std::string(task_id);
-  return std::string(hash_prefix) + sha256_hex(task_id);
+  return std::string(hash_prefix) + compute_sha256(task_id);
 }
 
-std::string task_property(std::string_view task_id) {
-  return shell_word("task-id=" + std::string(task_id));
+std::string make_task_property(std::string_view task_id) {
+  return quote_for_shell("task-id=" + std::string(task_id));
 }
 
 }  // namespace veo

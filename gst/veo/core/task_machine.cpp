@@ -126,7 +126,7 @@ void TaskMachine::plan_retry(Time now, double random,
 
 std::string TaskMachine::make_resume_hint() const {
   return " The task goes on at the service, and stays paid: play it later with " +
-         task_property(task_id_) + ".";
+         make_task_property(task_id_) + ".";
 }
 
 void TaskMachine::fail_with(Error error) {

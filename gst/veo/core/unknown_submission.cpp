@@ -65,11 +65,11 @@ std::string element_line(const Record& record) {
 
 }  // namespace
 
-std::string balance_hint(double balance) {
+std::string make_balance_hint(double balance) {
   return " A hint: the balance was " + number_of(balance) + " credits afterwards.";
 }
 
-Error unknown_submission(const Record& record, bool offers_line) {
+Error make_unknown_submission_error(const Record& record, bool offers_line) {
   const auto when = record.sending_at.value_or(record.reserved_at);
   std::string text = "The submission of " + to_text(when) + " (" + quoted(record.prompt) + ", " +
                      record.mode + ", " + record.resolution + ", " +
@@ -77,10 +77,10 @@ Error unknown_submission(const Record& record, bool offers_line) {
                      " credits) was sent, and may have been accepted and paid: ";
   text += record.error_message.empty() ? "no answer of it was recorded." : record.error_message;
   if (!record.task_id.empty()) {
-    text += " It named the task " + record.task_id + ": try " + task_property(record.task_id) +
+    text += " It named the task " + record.task_id + ": try " + make_task_property(record.task_id) +
             " on the same line first.";
   }
-  if (record.balance) text += balance_hint(*record.balance);
+  if (record.balance) text += make_balance_hint(*record.balance);
   text +=
       " It is not sent again by itself. Look for the task in the provider's dashboard. If it is "
       "there, set task-id to its id, once, on the same line: it plays at no further cost, and the "

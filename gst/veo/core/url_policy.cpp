@@ -192,7 +192,7 @@ std::string without_user_info(std::string_view text, bool is_url) {
 
 }  // namespace
 
-Result<Origin> origin_of(std::string_view url) {
+Result<Origin> parse_origin(std::string_view url) {
   auto origin = find_origin(parse(url).get());
   if (!origin) return refuse(ErrorCode::bad_response, "The URL", url, origin.error());
   return std::move(*origin);

@@ -90,7 +90,7 @@ Clip::Settings Job::Private::describe_clip() const {
   const auto& own = io();
   const auto& row = own.record.row;
   const auto& urls = own.machine.report()->urls;
-  const auto origin = origin_of(settings.api_url);
+  const auto origin = parse_origin(settings.api_url);
   const auto record_it = [record = record, store = ledger_thread, io = thread](
                              const CachedClip& cached, std::function<void(Status)> recorded) {
     http::call_store(

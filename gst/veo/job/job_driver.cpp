@@ -58,7 +58,7 @@ Status Job::Private::listen() {
 void Job::Private::learn() {
   auto& own = io();
   own.learned = GenerationTimes::learn(std::exchange(own.record.generation_times, {}),
-                                       expected_time(settings.request, *settings.catalog));
+                                       find_expected_time(settings.request, *settings.catalog));
   own.machine = TaskMachine(machine_settings());
   if (own.learned) shared.lock()->snapshot.expected_time = own.learned->median();
 }
@@ -185,8 +185,9 @@ void Job::Private::queried(Result<TaskReport> report, Service::RetryAfter retry_
   const auto write =
       [intent = confirms ? std::optional(settings.claim.record.intent) : std::nullopt,
        url = completed ? own.machine.report()->urls.front() : std::string(),
-       took = completed ? generation_time(*own.machine.report(), settings.generation_timeout)
-                        : std::nullopt,
+       took = completed
+                  ? compute_generation_time(*own.machine.report(), settings.generation_timeout)
+                  : std::nullopt,
        completed, failure = failed ? own.machine.error() : std::nullopt,
        at = unix_now()](TaskRecord& it) {
         if (intent) {

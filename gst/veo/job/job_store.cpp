@@ -208,7 +208,7 @@ void Job::Private::stop_waiting() {
                               : "Task " + id +
                                     " goes on at the service, and stays paid: play it "
                                     "later with " +
-                                    task_property(id) + "."),
+                                    make_task_property(id) + "."),
        .task_id = id,
        .charged = id.empty() ? Charged::no : Charged::unknown});
 }

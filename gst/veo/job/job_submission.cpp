@@ -23,7 +23,7 @@ constexpr unsigned tries_before_a_word = 3;   // other processes may just be wri
 Error unrecorded(const std::string& task_id, const std::string& why) {
   return {.code = ErrorCode::ledger,
           .message = "Task " + task_id + " is accepted and paid, but could not be recorded: " +
-                     why + " Keep its id: " + task_property(task_id) +
+                     why + " Keep its id: " + make_task_property(task_id) +
                      " plays it at no further cost. Nothing else is submitted.",
           .task_id = task_id,
           .charged = Charged::unknown};
@@ -36,7 +36,7 @@ Request Job::Private::outgoing() const {
   if (!settings.parent_upstream_id.empty()) request.extend_task_id = settings.parent_upstream_id;
   if (const auto& webhook = io().webhook) {
     request.callback_url = request.callback_url
-                               ? callback_url_with(*request.callback_url, webhook->token())
+                               ? make_callback_url(*request.callback_url, webhook->token())
                                : webhook->url();
   }
   return request;
@@ -158,7 +158,7 @@ Error Job::Private::explain_unknown(const Error& seen, std::optional<double> bal
   row.error_message = seen.message;
   row.task_id = seen.task_id;
   row.balance = balance;
-  auto error = unknown_submission(row, settings.claim.is_plain);
+  auto error = make_unknown_submission_error(row, settings.claim.is_plain);
   error.http_status = seen.http_status;
   error.service_code = seen.service_code;
   error.service_type = seen.service_type;

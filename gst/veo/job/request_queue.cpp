@@ -41,11 +41,11 @@ struct RequestQueue::Place {
 };
 
 std::shared_ptr<RequestQueue> RequestQueue::of(const std::string& api_url, const Secret& key) {
-  const auto origin = origin_of(api_url);
+  const auto origin = parse_origin(api_url);
   const auto name =
       (origin ? origin->scheme + "://" + origin->host + ":" + std::to_string(origin->port)
               : api_url) +
-      "\n" + key.mark(process().salt);
+      "\n" + key.make_mark(process().salt);
   auto queues = process().queues.lock();
   const auto found = std::ranges::find(*queues, name, [](const auto& it) { return it.first; });
   if (found != queues->end()) {

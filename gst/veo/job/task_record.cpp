@@ -30,7 +30,7 @@ Result<TaskRecord::Standing> TaskRecord::look_up(const Settings& settings) {
   }
   if (!*ledger) return Standing::undecided;
   ledger_ = std::move(*ledger);
-  if (settings.key) view_.key_mark = settings.key->mark(ledger_->salt());
+  if (settings.key) view_.key_mark = settings.key->make_mark(ledger_->salt());
   if (!settings.task_id.empty()) return look_up_task(settings);
 
   // An element with reuse=false asks for another clip than the one that may be in the cache.

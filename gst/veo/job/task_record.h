@@ -32,7 +32,7 @@ class TaskRecord {
   struct View {
     Record row;               ///< of an unknown row, `error_message` says what was seen
     bool is_claimed = false;  ///< the row is ours, and what came of it is not on the disk yet
-    std::string key_mark;     ///< see Secret::mark(); empty: there is no ledger, or no key
+    std::string key_mark;     ///< see Secret::make_mark(); empty: there is no ledger, or no key
     std::vector<std::string> notices;  ///< what was come across, for people
     /// Of tasks like this one.
     std::vector<std::chrono::milliseconds> generation_times;

@@ -211,7 +211,7 @@ SubmissionAnswer decode_submission(unsigned status, std::string_view body) {
   const auto root = document->root();
   if (auto id = non_empty(root["data"]["taskId"].string())) {
     if (const auto flaw = find_task_id_flaw(*id)) {
-      answer.unusable_task_id = *flaw + " (\"" + escaped(*id, longest_shown_id) + "\")";
+      answer.unusable_task_id = *flaw + " (\"" + escape_text(*id, longest_shown_id) + "\")";
     } else {
       answer.task_id = std::move(id);
     }

@@ -45,10 +45,10 @@ std::optional<Error> check_unknown(const Claim& claim, const std::vector<Record>
                                    UnixTime now) {
   const auto first = std::ranges::find(rows, RecordState::unknown, &Record::state);
   if (first == rows.end()) return std::nullopt;
-  if (!claim.resubmit) return unknown_submission(*first, claim.is_plain);
+  if (!claim.resubmit) return make_unknown_submission_error(*first, claim.is_plain);
   const auto before = count_of_today(rows, RecordState::superseded, now);
   if (before < max_resubmissions) return std::nullopt;
-  auto error = unknown_submission(*first, claim.is_plain);
+  auto error = make_unknown_submission_error(*first, claim.is_plain);
   error.message += " on-unknown=resubmit has been used " + std::to_string(before) +
                    " times within 24 hours for this request, which is the limit.";
   return error;

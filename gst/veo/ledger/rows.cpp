@@ -28,7 +28,7 @@ Record read(Statement& row) {
   record.instance = row.text();
   record.request = row.text();
   // A state that is not ours is from hands that should not write here: it is never sent again.
-  record.state = record_state(row.text()).value_or(RecordState::unknown);
+  record.state = parse_record_state(row.text()).value_or(RecordState::unknown);
   record.credits = static_cast<std::uint32_t>(row.integer());
   record.api_url = row.text();
   record.account = row.text();
@@ -241,7 +241,7 @@ int Rows::move(std::int64_t row, RecordState to, const Change& change) const {
               ", url = CASE WHEN ?4 = '' THEN url ELSE ?4 END, error = ?5, error_message = ?6, "
               "balance = coalesce(?7, balance), generation_time = coalesce(?9, generation_time) "
               "WHERE id = ?8 AND (state = ?1 OR state IN (" +
-              list(ways_to(to)) + "))");
+              list(list_states_before(to)) + "))");
   return change_one(statement.bind(nick(to))
                         .bind(integer(change.at))
                         .bind(change.task_id)

@@ -257,7 +257,7 @@ Status set_option(Options& settings, std::string_view name, const std::string& t
     if (auto named = check_task_id(name, text); !named) return named;
   }
   if (found->set(settings, text)) return {};
-  return fail(refuse(std::string(name) + ": \"" + escaped(text, longest_shown) +
+  return fail(refuse(std::string(name) + ": \"" + escape_text(text, longest_shown) +
                      "\" is not of the form " + std::string(found->form) + "."));
 }
 

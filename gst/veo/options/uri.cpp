@@ -33,7 +33,7 @@ Error refusal(const std::string& why) {
           .message = "The URI cannot be played: " + why + " Nothing was sent."};
 }
 
-std::string quoted(std::string_view text) { return "\"" + escaped(text, longest_shown) + "\""; }
+std::string quoted(std::string_view text) { return "\"" + escape_text(text, longest_shown) + "\""; }
 
 bool is_utf8(const std::string& text) {
   return g_utf8_validate_len(text.data(), text.size(), nullptr) != FALSE;
@@ -41,7 +41,7 @@ bool is_utf8(const std::string& text) {
 
 /// The text of a part of a URI; nullopt: it is not percent-encoded UTF-8.
 std::optional<std::string> decode(std::string_view part) {
-  auto text = percent_decoded(part);
+  auto text = percent_decode(part);
   return text && is_utf8(*text) ? std::move(text) : std::nullopt;
 }
 

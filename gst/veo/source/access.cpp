@@ -60,8 +60,8 @@ Result<Secret> read_key_file(const std::string& path) {
 
 /// The key of the environment belongs to the service that the environment (or we) named.
 bool environment_key_may_go_to(const std::string& api_url) {
-  const auto home = origin_of(environment::get("VEO_API_URL").value_or(default_api_url));
-  const auto asked = origin_of(api_url);
+  const auto home = parse_origin(environment::get("VEO_API_URL").value_or(default_api_url));
+  const auto asked = parse_origin(api_url);
   return home && asked && *home == *asked;
 }
 

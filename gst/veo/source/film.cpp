@@ -39,7 +39,7 @@ std::string to_text(const FilmSteps& steps) {
   std::string text;
   for (const auto& step : steps) {
     if (!text.empty()) text += ",";
-    text += percent_encoded(step.task_id) + ":" + std::to_string(step.first) + ":" +
+    text += percent_encode(step.task_id) + ":" + std::to_string(step.first) + ":" +
             std::to_string(step.frames);
   }
   return text;
@@ -51,7 +51,7 @@ FilmSteps parse_film_steps(std::string_view text) {
     const auto one = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), one.size() + 1));
     const auto id = one.substr(0, one.find(':'));
-    auto task_id = percent_decoded(id);
+    auto task_id = percent_decode(id);
     const auto rest = one.substr(std::min(one.size(), id.size() + 1));
     const auto first = rest.substr(0, rest.find(':'));
     const auto frames = rest.substr(std::min(rest.size(), first.size() + 1));

@@ -57,7 +57,7 @@ std::string details_of(const Request& request) {
 /// What would be recorded of the submission, and on which terms.
 Claim make_claim(const Options& settings, const std::string& api_url, const Catalog& catalog) {
   const auto& request = settings.request;
-  const auto credits = price(request, catalog);
+  const auto credits = find_price(request, catalog);
   const auto account = environment::get("VEO_ACCOUNT").value_or("");
   const auto intent = make_intent(request, {.api_url = api_url,
                                             .account = account,
@@ -281,7 +281,7 @@ Result<std::optional<ListenAddress>> callback_address(const Options& settings,
   if (settings.callback_listen.empty()) return std::nullopt;
   auto address = parse_listen_address(settings.callback_listen);
   if (!address) return fail(std::move(address.error()));
-  const auto origin = origin_of(api_url);
+  const auto origin = parse_origin(api_url);
   auto reachable = check_reachable(*address, settings.request.callback_url.has_value(),
                                    origin && is_loopback_host(origin->host));
   if (!reachable) return fail(std::move(reachable.error()));
@@ -295,7 +295,7 @@ std::optional<Error> find_refusal(const Options& settings, const Catalog& catalo
                                   Claim& claim) {
   if (auto valid = validate(settings.request, catalog); !valid) return valid.error();
   if (!callback) return callback.error();
-  const auto credits = price(settings.request, catalog);
+  const auto credits = find_price(settings.request, catalog);
   if (auto within = check_max_credits(credits, settings.max_credits); !within) {
     return within.error();
   }

@@ -74,7 +74,7 @@ void log_to_stderr() {
     if (!set) return;
     const auto level = find_level(*set);
     if (!level) {
-      return write_line("VEO_LOG=" + escaped(*set, 80) +
+      return write_line("VEO_LOG=" + escape_text(*set, 80) +
                         " is not a level: set error, warning, info, debug or trace.");
     }
     // Never destroyed: threads may log until the process has ended.

@@ -34,7 +34,7 @@ using testing::IsEmpty;
 using testing::UnorderedElementsAre;
 
 const std::string api = "https://api.example/v1";
-const std::string stem_end = "-" + sha256_hex(api).substr(0, 8);
+const std::string stem_end = "-" + compute_sha256(api).substr(0, 8);
 
 ClipIdentity clip_of(const std::string& task, const std::string& intent = std::string(64, 'a')) {
   return {.api_url = api, .task_id = task, .intent = intent};
@@ -82,7 +82,7 @@ class CacheTest : public testing::Test {
   }
   static CachedClip keep(Cache& in, const ClipIdentity& identity, const std::string& bytes) {
     const auto part = begin(in, identity, bytes);
-    auto kept = in.keep(*part, sha256_hex(bytes), bytes.size());
+    auto kept = in.keep(*part, compute_sha256(bytes), bytes.size());
     EXPECT_TRUE(kept) << kept.error().message;
     return kept ? *kept : CachedClip{};
   }
@@ -135,11 +135,11 @@ TEST_F(CacheTest, AClipHasItsNameOnlyWhenItIsComplete) {
   EXPECT_EQ(cache().find(id, 8), nullptr);
   EXPECT_EQ(found_in(cache(), api, id.intent), std::nullopt);
 
-  const auto kept = cache().keep(*part, sha256_hex("the clip"), 8);
+  const auto kept = cache().keep(*part, compute_sha256("the clip"), 8);
   ASSERT_TRUE(kept) << kept.error().message;
   EXPECT_EQ(kept->path, file("T" + stem_end + ".mp4"));
   EXPECT_EQ(kept->size, 8U);
-  EXPECT_EQ(kept->sha256, sha256_hex("the clip"));
+  EXPECT_EQ(kept->sha256, compute_sha256("the clip"));
   EXPECT_THAT(names(), UnorderedElementsAre("T" + stem_end + ".mp4",
                                             "T" + stem_end + "." + std::string(16, 'a') + ".clip"));
   EXPECT_EQ(read(cache(), id, 8), "the clip");
@@ -203,7 +203,7 @@ TEST_F(CacheTest, AClipThatIsFetchedAgainReplacesTheOldOne) {
   keep(cache(), clip_of("T"), "good");
   EXPECT_EQ(read(cache(), clip_of("T"), 4), "good");
   EXPECT_EQ(names().size(), 2U);
-  EXPECT_EQ(found_in(cache(), api, clip_of("T").intent)->sha256, sha256_hex("good"));
+  EXPECT_EQ(found_in(cache(), api, clip_of("T").intent)->sha256, compute_sha256("good"));
 }
 
 // --- Without the ledger --------------------------------------------------------------------------
@@ -216,7 +216,7 @@ TEST_F(CacheTest, TheSidecarKnowsTheIntentsClip) {
   EXPECT_EQ(found->identity.task_id, "T");
   EXPECT_EQ(found->identity.api_url, api);
   EXPECT_EQ(found->identity.intent, id.intent);
-  EXPECT_EQ(found->sha256, sha256_hex("the clip"));
+  EXPECT_EQ(found->sha256, compute_sha256("the clip"));
   EXPECT_EQ(found->size, 8U);
   EXPECT_EQ(found->path, kept.path);
 }
@@ -285,8 +285,8 @@ TEST_F(CacheTest, AClipIsFoundByItsOldName) {
   for (const std::string id : {".hidden", "models/x/1", "..x"}) {
     const auto identity = clip_of(id);
     const auto clip = keep(cache(), identity, "the clip");
-    const auto now = task_file_stem(id) + stem_end;
-    const auto before = (id.starts_with('.') ? id : sha256_hex(id)) + stem_end;
+    const auto now = make_task_file_stem(id) + stem_end;
+    const auto before = (id.starts_with('.') ? id : compute_sha256(id)) + stem_end;
     for (const auto& name : names()) {
       ASSERT_TRUE(name.starts_with(now + ".")) << name;
       std::filesystem::rename(file(name), file(before + name.substr(now.size())));
@@ -318,10 +318,10 @@ TEST_F(CacheTest, ManyWritersOfOneClipEachWriteTheirOwnFile) {
   const auto second = begin(*open(std::nullopt), clip_of("T"), "the c");
   ASSERT_TRUE(first && second);
   EXPECT_EQ(count(".part"), 2U);
-  ASSERT_TRUE(cache().keep(*first, sha256_hex("the clip"), 8));
+  ASSERT_TRUE(cache().keep(*first, compute_sha256("the clip"), 8));
   EXPECT_EQ(::pwrite(second->file()->get(), "lip", 3, 5), 3);
   EXPECT_EQ(read(cache(), clip_of("T"), 8), "the clip") << "the other writer changed the clip";
-  ASSERT_TRUE(cache().keep(*second, sha256_hex("the clip"), 8));
+  ASSERT_TRUE(cache().keep(*second, compute_sha256("the clip"), 8));
   EXPECT_EQ(read(cache(), clip_of("T"), 8), "the clip");
   EXPECT_EQ(names().size(), 2U);
 }
@@ -417,7 +417,7 @@ TEST_F(CacheTest, ADirectoryWithoutWritePermissionIsNamed) {
 TEST_F(CacheTest, AClipThatCannotBeKeptCanStillBeRead) {
   const auto part = begin(cache(), clip_of("T"), "the clip");
   std::filesystem::create_directory(file("T" + stem_end + ".mp4"));
-  const auto kept = cache().keep(*part, sha256_hex("the clip"), 8);
+  const auto kept = cache().keep(*part, compute_sha256("the clip"), 8);
   ASSERT_FALSE(kept);
   EXPECT_EQ(kept.error().code, ErrorCode::cache);
   EXPECT_THAT(kept.error().message, HasSubstr(path_));
@@ -463,7 +463,7 @@ TEST_F(CacheTest, AClipIsKeptThoughAnotherIsBegunMeanwhile) {
   const auto part = begin(cache(), clip_of("T"), "the clip");
   const auto other = open(1U << 30U);  // another cache object, which sweeps
   files.at_fsync_ = [&] { files.at_fsync_ = [&] { begin(*other, clip_of("U"), "").reset(); }; };
-  const auto kept = cache().keep(*part, sha256_hex("the clip"), 8);
+  const auto kept = cache().keep(*part, compute_sha256("the clip"), 8);
   EXPECT_TRUE(kept) << kept.error().message;
   EXPECT_TRUE(found_in(cache(), api, clip_of("T").intent));
 }
@@ -524,7 +524,7 @@ TEST_F(CacheTest, AClipInUseIsLeftAlone) {
   const auto playing = open(std::nullopt)->find(clip_of("A"), 100);
   ASSERT_TRUE(playing);
   const auto part = begin(*limited, clip_of("B"), bytes);
-  ASSERT_TRUE(limited->keep(*part, sha256_hex(bytes), 100));
+  ASSERT_TRUE(limited->keep(*part, compute_sha256(bytes), 100));
   EXPECT_EQ(count(".mp4"), 2U) << "one clip is played, the other has just come";
   keep(*limited, clip_of("C"), bytes);
   EXPECT_TRUE(limited->find(clip_of("A"), 100));
@@ -552,7 +552,7 @@ TEST_F(CacheTest, ALimitOfZeroNeedsNoDirectory) {
 TEST_F(CacheTest, AClipInUseIsLeftAloneAfterItsWriterIsGone) {
   const auto limited = open(1);
   auto part = begin(*limited, clip_of("A"), "the clip");
-  ASSERT_TRUE(limited->keep(*part, sha256_hex("the clip"), 8));
+  ASSERT_TRUE(limited->keep(*part, compute_sha256("the clip"), 8));
   const auto playing = open(std::nullopt)->find(clip_of("A"), 8);
   part.reset();
   keep(*limited, clip_of("B"), "bytes");

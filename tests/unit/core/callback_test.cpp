@@ -82,13 +82,13 @@ TEST(Reachable, IsEveryAddressThroughTheUsersUrlAlone) {
 }
 
 TEST(CallbackUrl, TheTokenIsTheLastSegmentOfThePath) {
-  EXPECT_EQ(callback_url_with("https://me.example", "t"), "https://me.example/t");
-  EXPECT_EQ(callback_url_with("https://me.example/", "t"), "https://me.example/t");
-  EXPECT_EQ(callback_url_with("https://me.example/veo", "t"), "https://me.example/veo/t");
-  EXPECT_EQ(callback_url_with("https://me.example/veo/?a=/b?c", "t"),
+  EXPECT_EQ(make_callback_url("https://me.example", "t"), "https://me.example/t");
+  EXPECT_EQ(make_callback_url("https://me.example/", "t"), "https://me.example/t");
+  EXPECT_EQ(make_callback_url("https://me.example/veo", "t"), "https://me.example/veo/t");
+  EXPECT_EQ(make_callback_url("https://me.example/veo/?a=/b?c", "t"),
             "https://me.example/veo/t?a=/b?c");
-  EXPECT_EQ(callback_url_with("https://me.example?a#b", "t"), "https://me.example/t?a");
-  EXPECT_EQ(callback_url_with("https://me.example/veo#b?c", "t"), "https://me.example/veo/t");
+  EXPECT_EQ(make_callback_url("https://me.example?a#b", "t"), "https://me.example/t?a");
+  EXPECT_EQ(make_callback_url("https://me.example/veo#b?c", "t"), "https://me.example/veo/t");
 }
 
 }  // namespace

@@ -269,45 +269,46 @@ TEST(Fields, WhatTheModelDoesNotTakeIsRefusedByName) {
 TEST(Price, IsTheCatalogsForWhatIsSetOrDefault) {
   const auto catalog = catalog_with({});
   auto request = dog();
-  EXPECT_EQ(price(request, catalog), 40U);
+  EXPECT_EQ(find_price(request, catalog), 40U);
   request.resolution = Resolution::k4;
-  EXPECT_EQ(price(request, catalog), 120U);
+  EXPECT_EQ(find_price(request, catalog), 120U);
   request.mode = Mode::lite;
-  EXPECT_EQ(price(request, catalog), std::nullopt);
+  EXPECT_EQ(find_price(request, catalog), std::nullopt);
   request.resolution = Resolution::p720;
-  EXPECT_EQ(price(request, catalog), 20U);
+  EXPECT_EQ(find_price(request, catalog), 20U);
   request.mode = Mode::quality;
-  EXPECT_EQ(price(request, catalog), std::nullopt);
+  EXPECT_EQ(find_price(request, catalog), std::nullopt);
 }
 
 TEST(Price, IsUnknownWithoutADefault) {
   auto catalog = catalog_with({});
   catalog.generation.defaults.erase("resolution");
-  EXPECT_EQ(price(dog(), catalog), std::nullopt);
+  EXPECT_EQ(find_price(dog(), catalog), std::nullopt);
 }
 
 TEST(Price, OfAnExtensionIsTheUsersToSet) {
   auto catalog = catalog_with({});
   auto request = dog();
   request.extend_task_id = "id";
-  EXPECT_EQ(price(request, catalog), std::nullopt);
+  EXPECT_EQ(find_price(request, catalog), std::nullopt);
   catalog.extend_credits = 55;
-  EXPECT_EQ(price(request, catalog), 55U);
-  EXPECT_EQ(price(dog(), catalog), 40U);
+  EXPECT_EQ(find_price(request, catalog), 55U);
+  EXPECT_EQ(find_price(dog(), catalog), 40U);
 }
 
 TEST(ExpectedTime, IsTheCatalogsForTheMode) {
   auto catalog = catalog_with({});
   auto request = dog();
-  EXPECT_EQ(expected_time(request, catalog), std::nullopt);
+  EXPECT_EQ(find_expected_time(request, catalog), std::nullopt);
   catalog.generation.seconds = {{"fast", 75}};
-  EXPECT_EQ(expected_time(request, catalog), std::chrono::seconds(75)) << "fast is the default";
+  EXPECT_EQ(find_expected_time(request, catalog), std::chrono::seconds(75))
+      << "fast is the default";
   request.mode = Mode::lite;
-  EXPECT_EQ(expected_time(request, catalog), std::nullopt);
+  EXPECT_EQ(find_expected_time(request, catalog), std::nullopt);
   request.extend_task_id = "id";
-  EXPECT_EQ(expected_time(request, catalog), std::nullopt);
+  EXPECT_EQ(find_expected_time(request, catalog), std::nullopt);
   catalog.extend_seconds = 80;
-  EXPECT_EQ(expected_time(request, catalog), std::chrono::seconds(80));
+  EXPECT_EQ(find_expected_time(request, catalog), std::chrono::seconds(80));
 }
 
 }  // namespace

@@ -11,11 +11,11 @@
 namespace veo {
 namespace {
 
-const IntentOptions service{.api_url = "https://api.aivideoapi.ai/v1"};
+const Intent::Settings service{.api_url = "https://api.aivideoapi.ai/v1"};
 
 Request a_dog() { return {.prompt = "a dog"}; }
 
-std::string id_of(const Request& request, const IntentOptions& options = service) {
+std::string id_of(const Request& request, const Intent::Settings& options = service) {
   return make_intent(request, options).id;
 }
 
@@ -23,7 +23,7 @@ std::string id_of(const Request& request, const IntentOptions& options = service
 // form that intent.h describes. A test here that fails is not to be mended here: with another id,
 // every recorded intent would be paid once more.
 TEST(IntentIsFrozen, ForThePlainestRequest) {
-  EXPECT_EQ(canonical_request(a_dog()), "prompt 5 a dog\n");
+  EXPECT_EQ(make_canonical_request(a_dog()), "prompt 5 a dog\n");
   EXPECT_EQ(
       make_intent(a_dog(), service),
       (Intent{.id = "07a43333b8f664142a7adbb763a2597023cb810a8ea24e7fbd3d6b233d6cb624",
@@ -40,7 +40,7 @@ TEST(IntentIsFrozen, ForEveryField) {
                         .enable_translation = false,
                         .seed = 12345,
                         .watermark = "mine"};
-  EXPECT_EQ(canonical_request(request),
+  EXPECT_EQ(make_canonical_request(request),
             "prompt 15 山\nmode 4 lite\n"
             "mode 7 quality\n"
             "resolution 2 4k\n"
@@ -59,7 +59,7 @@ TEST(IntentIsFrozen, ForEveryField) {
 
 TEST(IntentIsFrozen, ForAnExtension) {
   const Request request{.prompt = "on it goes", .extend_task_id = "task_1"};
-  EXPECT_EQ(canonical_request(request), "prompt 10 on it goes\nextend_task_id 6 task_1\n");
+  EXPECT_EQ(make_canonical_request(request), "prompt 10 on it goes\nextend_task_id 6 task_1\n");
   EXPECT_EQ(id_of(request), "9982d0cdcab936550b4b6823b9701413b1bb75a29c128771cda59d54bcb5a925");
 }
 
@@ -183,15 +183,15 @@ TEST(Intent, NoValueReachesIntoTheNextField) {
 
 TEST(Intent, IsOfTheServiceTheAccountAndTheTake) {
   std::set<std::string> ids;
-  for (const IntentOptions& options : {
+  for (const Intent::Settings& options : {
            service,
-           IntentOptions{.api_url = "https://api.aivideoapi.ai/v2"},
-           IntentOptions{.api_url = service.api_url, .account = "work"},
-           IntentOptions{.api_url = service.api_url, .account = "Work"},
-           IntentOptions{.api_url = service.api_url, .take = 2},
-           IntentOptions{.api_url = service.api_url, .take = 12},
-           IntentOptions{.api_url = service.api_url, .request_id = "1"},
-           IntentOptions{.api_url = service.api_url, .account = "work", .request_id = "1"},
+           Intent::Settings{.api_url = "https://api.aivideoapi.ai/v2"},
+           Intent::Settings{.api_url = service.api_url, .account = "work"},
+           Intent::Settings{.api_url = service.api_url, .account = "Work"},
+           Intent::Settings{.api_url = service.api_url, .take = 2},
+           Intent::Settings{.api_url = service.api_url, .take = 12},
+           Intent::Settings{.api_url = service.api_url, .request_id = "1"},
+           Intent::Settings{.api_url = service.api_url, .account = "work", .request_id = "1"},
        }) {
     const auto intent = make_intent(a_dog(), options);
     EXPECT_TRUE(ids.insert(intent.id).second) << options.api_url << " " << options.account << " "
@@ -202,7 +202,7 @@ TEST(Intent, IsOfTheServiceTheAccountAndTheTake) {
 
 // The caller's id names the intent; what it was used for is kept beside it.
 TEST(Intent, ARequestIdStandsForRequestAndTake) {
-  const IntentOptions order{.api_url = service.api_url, .request_id = "order-7"};
+  const Intent::Settings order{.api_url = service.api_url, .request_id = "order-7"};
   auto again = order;
   again.take = 2;
   const Request cat{.prompt = "a cat"};

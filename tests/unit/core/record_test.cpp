@@ -34,7 +34,7 @@ constexpr const char* matrix[] = {
 TEST(Record, GoesTheWaysOfItsMachineAndNoOther) {
   for (std::size_t from = 0; from < std::size(states); ++from) {
     for (std::size_t to = 0; to < std::size(states); ++to) {
-      const auto ways = ways_to(states[to]);
+      const auto ways = list_states_before(states[to]);
       EXPECT_EQ(std::ranges::count(ways, states[from]), matrix[from][3 * to] == '.' ? 0 : 1)
           << nick(states[from]) << " to " << nick(states[to]);
     }
@@ -54,10 +54,10 @@ TEST(Record, NicksAreTheLedgersAndComeBack) {
                                    "failed",   "released", "unknown",  "superseded"};
   for (std::size_t i = 0; i < std::size(states); ++i) {
     EXPECT_EQ(nick(states[i]), nicks[i]);
-    EXPECT_EQ(record_state(nicks[i]), states[i]);
+    EXPECT_EQ(parse_record_state(nicks[i]), states[i]);
   }
   for (const char* other : {"", "Reserved", "sending ", "paid", "accepted,completed"}) {
-    EXPECT_EQ(record_state(other), std::nullopt) << other;
+    EXPECT_EQ(parse_record_state(other), std::nullopt) << other;
   }
 }
 

@@ -11,30 +11,30 @@ namespace {
 
 // RFC 4231, case 2.
 TEST(SecretMark, IsHmacSha256UnderTheSalt) {
-  EXPECT_EQ(Secret(std::string("what do ya want for nothing?")).mark("Jefe"),
+  EXPECT_EQ(Secret(std::string("what do ya want for nothing?")).make_mark("Jefe"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
 TEST(SecretMark, TellsKeysApartAndSaysNothingElse) {
   const Secret key(std::string("sk-live-0123456789"));
-  const auto mark = key.mark("salt");
-  EXPECT_EQ(mark, Secret(key).mark("salt"));
-  EXPECT_NE(mark, Secret(std::string("sk-live-0123456780")).mark("salt"));
-  EXPECT_NE(mark, key.mark("another ledger's"));
-  EXPECT_NE(mark, Secret().mark("salt"));
+  const auto mark = key.make_mark("salt");
+  EXPECT_EQ(mark, Secret(key).make_mark("salt"));
+  EXPECT_NE(mark, Secret(std::string("sk-live-0123456780")).make_mark("salt"));
+  EXPECT_NE(mark, key.make_mark("another ledger's"));
+  EXPECT_NE(mark, Secret().make_mark("salt"));
   EXPECT_EQ(mark.size(), 64U);
   EXPECT_THAT(mark, testing::Not(testing::HasSubstr("sk-")));
 }
 
 TEST(Secret, IsGoneFromWhereItWasMovedFrom) {
   Secret key(std::string("sk-live-0123456789"));
-  const auto mark = key.mark("salt");
+  const auto mark = key.make_mark("salt");
   Secret taken(std::move(key));
   EXPECT_TRUE(key.empty());  // NOLINT(bugprone-use-after-move): this is what is tested
-  EXPECT_EQ(taken.mark("salt"), mark);
+  EXPECT_EQ(taken.make_mark("salt"), mark);
   key = std::move(taken);
   EXPECT_TRUE(taken.empty());  // NOLINT(bugprone-use-after-move)
-  EXPECT_EQ(key.mark("salt"), mark);
+  EXPECT_EQ(key.make_mark("salt"), mark);
 }
 
 }  // namespace

@@ -178,7 +178,7 @@ TEST_P(UnknownTest, IsNeverSentAgain) {
   EXPECT_EQ(end.task_id, "");
   EXPECT_EQ(end.retry_after, std::nullopt);
   EXPECT_THAT(end.error.message, HasSubstr(row.seen));
-  // What was seen; what it means for the user is unknown_submission()'s to say.
+  // What was seen; what it means for the user is make_unknown_submission_error()'s to say.
   EXPECT_THAT(end.error.message, HasSubstr("no answer decides it"));
 }
 

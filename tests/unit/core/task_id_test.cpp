@@ -50,14 +50,14 @@ TEST(TaskId, ThatBreaksTheRuleSaysHow) {
 
 TEST(TaskId, IsAFileNameOrItsHash) {
   for (const auto& plain : {"a"s, "A.b_c-9"s, "-rf"s, std::string(128, 'x')}) {
-    EXPECT_EQ(task_file_stem(plain), plain);
+    EXPECT_EQ(make_task_file_stem(plain), plain);
   }
   // sha256sum(1)'s.
-  EXPECT_EQ(task_file_stem("models/x/operations/1"),
+  EXPECT_EQ(make_task_file_stem("models/x/operations/1"),
             "sha256-937d65f868b4401c9287d6befc0eda91e8b1265feb924eae20bdf480b7e67081");
   for (const auto& other : {"../../evil"s, "/etc/passwd"s, ".hidden"s, "a b"s, "ä"s, "a%2Fb"s,
                             std::string(129, 'x'), std::string(512, '/')}) {
-    const auto stem = task_file_stem(other);
+    const auto stem = make_task_file_stem(other);
     EXPECT_THAT(stem, StartsWith("sha256-")) << other;
     EXPECT_EQ(stem.size(), 7U + 64U) << other;
     EXPECT_EQ(stem.find_first_not_of("sha256-0123456789abcdef"), std::string::npos) << other;
@@ -65,11 +65,11 @@ TEST(TaskId, IsAFileNameOrItsHash) {
 }
 
 TEST(TaskId, IsAWordForAShell) {
-  EXPECT_EQ(task_property("abc-1.2_3"), "task-id=abc-1.2_3");
-  EXPECT_EQ(task_property("models/x/1"), "task-id=models/x/1");
-  EXPECT_EQ(task_property("a b"), "'task-id=a b'");
-  EXPECT_EQ(task_property("$(reboot)"), "'task-id=$(reboot)'");
-  EXPECT_EQ(task_property("it's"), "'task-id=it'\\''s'");
+  EXPECT_EQ(make_task_property("abc-1.2_3"), "task-id=abc-1.2_3");
+  EXPECT_EQ(make_task_property("models/x/1"), "task-id=models/x/1");
+  EXPECT_EQ(make_task_property("a b"), "'task-id=a b'");
+  EXPECT_EQ(make_task_property("$(reboot)"), "'task-id=$(reboot)'");
+  EXPECT_EQ(make_task_property("it's"), "'task-id=it'\\''s'");
 }
 
 }  // namespace

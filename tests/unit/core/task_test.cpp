@@ -36,9 +36,9 @@ TEST(GenerationTime, IsTheServicesOwnOrNothing) {
   };
   for (const auto& [created, completed, took] : cases) {
     const TaskReport report{.created_at = created, .completed_at = completed};
-    EXPECT_EQ(generation_time(report, 1800s), took)
+    EXPECT_EQ(compute_generation_time(report, 1800s), took)
         << created.value_or(-1) << " " << completed.value_or(-1);
-    EXPECT_EQ(generation_time(report, -1s), std::nullopt);
+    EXPECT_EQ(compute_generation_time(report, -1s), std::nullopt);
   }
 }
 

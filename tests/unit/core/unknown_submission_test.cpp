@@ -36,7 +36,7 @@ Record a_record(const std::string& prompt = "a dog in a park") {
 }
 
 TEST(UnknownSubmission, SaysWhenWhatAndBothWaysOn) {
-  const auto error = unknown_submission(a_record(), true);
+  const auto error = make_unknown_submission_error(a_record(), true);
   EXPECT_EQ(error.code, ErrorCode::submit_unknown);
   EXPECT_EQ(error.charged, Charged::unknown);
   EXPECT_THAT(error.message,
@@ -49,43 +49,45 @@ TEST(UnknownSubmission, SaysWhenWhatAndBothWaysOn) {
 TEST(UnknownSubmission, WithoutATimeOfSendingTheReservationsIsGiven) {
   auto record = a_record();
   record.sending_at.reset();
-  EXPECT_THAT(unknown_submission(record, true).message, HasSubstr("2026-11-23 05:15:00 UTC"));
+  EXPECT_THAT(make_unknown_submission_error(record, true).message,
+              HasSubstr("2026-11-23 05:15:00 UTC"));
 }
 
 TEST(UnknownSubmission, SaysWhatWasSeenInsteadOfNothing) {
   auto seen = a_record();
   seen.error_message = "the answer was 500.";
-  EXPECT_THAT(unknown_submission(seen, true).message,
+  EXPECT_THAT(make_unknown_submission_error(seen, true).message,
               AllOf(HasSubstr("the answer was 500."), Not(HasSubstr("no answer"))));
 }
 
 TEST(UnknownSubmission, HintsAtTheBalanceWhereItIsKnown) {
   auto record = a_record();
-  EXPECT_THAT(unknown_submission(record, true).message, Not(HasSubstr("balance")));
+  EXPECT_THAT(make_unknown_submission_error(record, true).message, Not(HasSubstr("balance")));
   record.balance = 1620.0;
-  EXPECT_THAT(unknown_submission(record, true).message, HasSubstr("the balance was 1620 credits"));
+  EXPECT_THAT(make_unknown_submission_error(record, true).message,
+              HasSubstr("the balance was 1620 credits"));
   record.balance = 0.5;
-  EXPECT_THAT(unknown_submission(record, true).message, HasSubstr("0.500000 credits"));
-  EXPECT_EQ(balance_hint(-3), " A hint: the balance was -3 credits afterwards.");
+  EXPECT_THAT(make_unknown_submission_error(record, true).message, HasSubstr("0.500000 credits"));
+  EXPECT_EQ(make_balance_hint(-3), " A hint: the balance was -3 credits afterwards.");
 }
 
 TEST(UnknownSubmission, NamesTheTaskThatTheServiceMayHaveNamed) {
   auto record = a_record();
   record.task_id = "task_1";
-  const auto error = unknown_submission(record, true);
+  const auto error = make_unknown_submission_error(record, true);
   EXPECT_EQ(error.task_id, "task_1");
   EXPECT_THAT(error.message, HasSubstr("try task-id=task_1 on the same line first"));
 }
 
 TEST(UnknownSubmission, OffersALineToCopy) {
-  EXPECT_THAT(unknown_submission(a_record(), true).message,
+  EXPECT_THAT(make_unknown_submission_error(a_record(), true).message,
               HasSubstr("gst-launch-1.0 veosrc prompt='a dog in a park' mode=quality resolution=4k "
                         "on-unknown=resubmit ! decodebin ! autovideosink"));
 }
 
 // It would go to another service, or be written down elsewhere.
 TEST(UnknownSubmission, OffersNoLineWhereTheUsersHadMore) {
-  EXPECT_THAT(unknown_submission(a_record(), false).message,
+  EXPECT_THAT(make_unknown_submission_error(a_record(), false).message,
               AllOf(Not(HasSubstr(to_copy)), HasSubstr("on the same line")));
 }
 
@@ -93,7 +95,7 @@ TEST(UnknownSubmission, OffersNoLineWhereTheUsersHadMore) {
 // read otherwise than it was meant submits another request.
 class PromptToQuote : public testing::TestWithParam<const char*> {};
 TEST_P(PromptToQuote, IsNotOfferedToCopy) {
-  const auto error = unknown_submission(a_record(GetParam()), true);
+  const auto error = make_unknown_submission_error(a_record(GetParam()), true);
   EXPECT_THAT(error.message, AllOf(Not(HasSubstr(to_copy)),
                                    HasSubstr("with on-unknown=resubmit on the same line.")));
 }
@@ -105,25 +107,26 @@ INSTANTIATE_TEST_SUITE_P(All, PromptToQuote,
 TEST(UnknownSubmission, OffersNoLineWithoutAllOfTheRequest) {
   auto record = a_record();
   record.details = "aspect-ratio=9:16";
-  EXPECT_THAT(unknown_submission(record, true).message, Not(HasSubstr(to_copy)));
+  EXPECT_THAT(make_unknown_submission_error(record, true).message, Not(HasSubstr(to_copy)));
 }
 
 // The line would submit another request, and leave this one unknown.
 TEST(UnknownSubmission, OffersNoLineForAnExtension) {
   auto record = a_record();
   record.parent_task_id = "task_1";
-  EXPECT_THAT(unknown_submission(record, true).message, Not(HasSubstr(to_copy)));
+  EXPECT_THAT(make_unknown_submission_error(record, true).message, Not(HasSubstr(to_copy)));
 }
 
 TEST(UnknownSubmission, OffersNoLineThatMakesAnotherIntent) {
   const Request request{
       .prompt = a_record().prompt, .mode = Mode::quality, .resolution = Resolution::k4};
-  for (const IntentOptions& options :
-       {IntentOptions{.api_url = a_record().api_url, .take = 2},
-        IntentOptions{.api_url = a_record().api_url, .request_id = "order-7"}}) {
+  for (const Intent::Settings& options :
+       {Intent::Settings{.api_url = a_record().api_url, .take = 2},
+        Intent::Settings{.api_url = a_record().api_url, .request_id = "order-7"}}) {
     auto record = a_record();
     record.intent = make_intent(request, options).id;
-    EXPECT_THAT(unknown_submission(record, true).message, Not(HasSubstr(to_copy))) << options.take;
+    EXPECT_THAT(make_unknown_submission_error(record, true).message, Not(HasSubstr(to_copy)))
+        << options.take;
   }
 }
 
@@ -131,9 +134,9 @@ TEST(UnknownSubmission, CutsALongPromptBetweenCharacters) {
   // 59 bytes and then characters of three: the 60th byte is within one.
   std::string prompt(59, 'x');
   for (int i = 0; i < 20; ++i) prompt += "山";
-  EXPECT_THAT(unknown_submission(a_record(prompt), true).message,
+  EXPECT_THAT(make_unknown_submission_error(a_record(prompt), true).message,
               HasSubstr("\"" + std::string(59, 'x') + "…\""));
-  EXPECT_THAT(unknown_submission(a_record(std::string(60, 'y')), true).message,
+  EXPECT_THAT(make_unknown_submission_error(a_record(std::string(60, 'y')), true).message,
               HasSubstr("\"" + std::string(60, 'y') + "\""));
 }
 

@@ -114,7 +114,7 @@ class BadUrl : public testing::TestWithParam<Bad> {};
 
 TEST_P(BadUrl, IsRefusedByAll) {
   const auto& [url, why] = GetParam();
-  const auto origin = origin_of(url);
+  const auto origin = parse_origin(url);
   ASSERT_FALSE(origin);
   EXPECT_EQ(origin.error().code, ErrorCode::bad_response);
   EXPECT_THAT(origin.error().message, HasSubstr(why));
@@ -144,7 +144,7 @@ struct Good {
 class GoodUrl : public testing::TestWithParam<Good> {};
 
 TEST_P(GoodUrl, HasAnOrigin) {
-  const auto origin = origin_of(GetParam().url);
+  const auto origin = parse_origin(GetParam().url);
   ASSERT_TRUE(origin) << origin.error().message;
   EXPECT_EQ(*origin, GetParam().origin);
 }

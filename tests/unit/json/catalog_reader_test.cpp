@@ -202,9 +202,9 @@ TEST_P(PriceTest, IsThePages) {
   auto request = dog();
   std::uint32_t credits = 0;
   std::tie(request.mode, request.resolution, credits) = GetParam();
-  EXPECT_EQ(price(request, builtin_catalog()), credits);
+  EXPECT_EQ(find_price(request, builtin_catalog()), credits);
   request.extend_task_id = "id";
-  EXPECT_EQ(price(request, builtin_catalog()), std::nullopt);
+  EXPECT_EQ(find_price(request, builtin_catalog()), std::nullopt);
 }
 INSTANTIATE_TEST_SUITE_P(All, PriceTest,
                          testing::Values(std::tuple(Mode::fast, Resolution::p720, 40U),

@@ -98,7 +98,7 @@ TEST(Uri, NamesATaskOfAnyId) {
 /// Returns the image-urls that a URI with this value sets, or nullopt if the URI is refused.
 std::optional<std::vector<std::string>> image_urls_of(const std::string& value) {
   Options settings;
-  const auto uri = parse_uri("veo:clip?image-urls=" + percent_encoded(value));
+  const auto uri = parse_uri("veo:clip?image-urls=" + percent_encode(value));
   if (!uri || !set_uri(settings, *uri)) return std::nullopt;
   return settings.request.image_urls;
 }

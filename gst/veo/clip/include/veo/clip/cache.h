@@ -2,7 +2,7 @@
 //
 // The originals of clips, bit for bit as delivered, one file each in a private directory:
 //
-//   TASK-xxxxxxxx.mp4           the clip (TASK: task_file_stem(); xxxxxxxx: of the API's URL)
+//   TASK-xxxxxxxx.mp4           the clip (TASK: make_task_file_stem(); xxxxxxxx: of the API's URL)
 //   TASK-xxxxxxxx.INTENT.clip   its sidecar: identity and sha256, for the day the ledger is lost
 //   TASK-xxxxxxxx.RANDOM.part   being written, by whoever holds a lock on it
 //

@@ -37,6 +37,6 @@ std::string to_text(const ListenAddress& listen);
 Status check_reachable(const ListenAddress& listen, bool has_callback_url, bool api_is_loopback);
 
 /// The URL `base` with `/TOKEN` behind its path; its query stays.
-std::string callback_url_with(std::string_view base, std::string_view token);
+std::string make_callback_url(std::string_view base, std::string_view token);
 
 }  // namespace veo

@@ -67,9 +67,10 @@ struct Catalog {
 Status validate(const Request& request, const Catalog& catalog);
 
 /// Credits that the service will take for the request; nullopt where the catalog does not know.
-std::optional<std::uint32_t> price(const Request& request, const Catalog& catalog);
+std::optional<std::uint32_t> find_price(const Request& request, const Catalog& catalog);
 
 /// About how long the service will take; nullopt where the catalog does not know.
-std::optional<std::chrono::seconds> expected_time(const Request& request, const Catalog& catalog);
+std::optional<std::chrono::seconds> find_expected_time(const Request& request,
+                                                       const Catalog& catalog);
 
 }  // namespace veo

@@ -20,12 +20,12 @@ class Sha256 {
   ~Sha256();
   void add(std::span<const std::uint8_t> bytes);
   /// 64 lower-case hexadecimal digits. Ends the computation.
-  [[nodiscard]] std::string hex();
+  [[nodiscard]] std::string finish();
 
  private:
   std::unique_ptr<sha256_ctx> context_;
 };
 
-std::string sha256_hex(std::string_view text);
+std::string compute_sha256(std::string_view text);
 
 }  // namespace veo

@@ -11,15 +11,15 @@ namespace veo {
 
 /// Percent-encoded, but for RFC 3986's unreserved characters: a part of a URI's path, or of a text
 /// whose separators are reserved characters.
-std::string percent_encoded(std::string_view text);
+std::string percent_encode(std::string_view text);
 /// The text of it; nullopt: a % without two hexadecimal digits behind it, or a NUL.
-std::optional<std::string> percent_decoded(std::string_view text);
+std::optional<std::string> percent_decode(std::string_view text);
 
 /// One word for a POSIX shell: itself where no shell would change it, else within single quotes.
-std::string shell_word(std::string_view text);
+std::string quote_for_shell(std::string_view text);
 
 /// For people: control characters, backslashes and what is no UTF-8 as \xNN. At most `longest`
 /// bytes of `text` are shown, and then how many there are.
-std::string escaped(std::string_view text, std::size_t longest);
+std::string escape_text(std::string_view text, std::size_t longest);
 
 }  // namespace veo

@@ -36,10 +36,10 @@ enum class RecordState {
   superseded,  ///< unknown, and submitted anew by the user's word; still counts as spent
 };
 std::string_view nick(RecordState state);
-std::optional<RecordState> record_state(std::string_view nick);
+std::optional<RecordState> parse_record_state(std::string_view nick);
 
 /// The states from which a record may go to `to`. A record that is there already has gone.
-std::span<const RecordState> ways_to(RecordState to);
+std::span<const RecordState> list_states_before(RecordState to);
 
 /// Whether its credits count against the budgets.
 bool is_spent(RecordState state);

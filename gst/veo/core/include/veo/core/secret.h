@@ -43,7 +43,7 @@ class Secret {
   [[nodiscard]] bool empty() const { return text_.empty(); }
   bool operator==(const Secret&) const = default;
   /// HMAC-SHA256 under `salt`, in hex: says whether two keys are one, and nothing else of them.
-  [[nodiscard]] std::string mark(std::string_view salt) const;
+  [[nodiscard]] std::string make_mark(std::string_view salt) const;
 
  private:
   friend class http::Authorization;

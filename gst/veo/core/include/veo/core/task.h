@@ -33,7 +33,7 @@ struct TaskReport {
 
 /// How long the service took, by its own clock; nullopt: it does not say, or says what cannot be:
 /// the times are its word, and may be any numbers.
-std::optional<std::chrono::milliseconds> generation_time(const TaskReport& report,
-                                                         std::chrono::seconds at_most);
+std::optional<std::chrono::milliseconds> compute_generation_time(const TaskReport& report,
+                                                                 std::chrono::seconds at_most);
 
 }  // namespace veo

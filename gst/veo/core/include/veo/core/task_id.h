@@ -25,9 +25,9 @@ Status check_task_id(std::string_view name, std::string_view text);
 /// What stands for a task in the name of a file, without a suffix: the id itself, if it is 1 to 128
 /// of A-Z a-z 0-9 . _ - and does not begin with a dot; else `sha256-` and its SHA-256 in 64
 /// lower-case hexadecimal digits. It has no directory separator, and fits into a file system.
-std::string task_file_stem(std::string_view task_id);
+std::string make_task_file_stem(std::string_view task_id);
 
 /// `task-id=ID`, as a word for a shell.
-std::string task_property(std::string_view task_id);
+std::string make_task_property(std::string_view task_id);
 
 }  // namespace veo

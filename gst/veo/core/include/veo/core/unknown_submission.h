@@ -10,9 +10,9 @@ namespace veo {
 /// The error `submit_unknown`, for people: when, which request, what was seen of its answer
 /// (`record.error_message`, as far as that was recorded), the last known balance, and the two ways
 /// on, as a line to copy where `offers_line`.
-Error unknown_submission(const Record& record, bool offers_line);
+Error make_unknown_submission_error(const Record& record, bool offers_line);
 
 /// A sentence, with a space before it: what the balance was after an unknown submission.
-std::string balance_hint(double balance);
+std::string make_balance_hint(double balance);
 
 }  // namespace veo

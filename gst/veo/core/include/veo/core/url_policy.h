@@ -25,7 +25,7 @@ struct Origin {
 };
 
 /// Fails with bad_response on what is not an absolute http(s) URL with a host, or has user info.
-Result<Origin> origin_of(std::string_view url);
+Result<Origin> parse_origin(std::string_view url);
 
 /// `localhost`, 127.0.0.0/8 or ::1, as an Origin has it (no lookup).
 bool is_loopback_host(std::string_view host);

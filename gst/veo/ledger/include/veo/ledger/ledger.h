@@ -111,8 +111,8 @@ class Ledger {
   /// to be submitted stands for it, `completed`, at no cost.
   virtual Status restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) = 0;
 
-  /// Fails too where the row is in a state from which there is no way to `to` (ways_to()). A row
-  /// that is there already takes the change alone.
+  /// Fails too where the row is in a state from which there is no way to `to`
+  /// (list_states_before()). A row that is there already takes the change alone.
   virtual Status move(std::int64_t row, RecordState to, const Change& change) = 0;
   /// The clip of a completed row is in the cache, whole.
   virtual Status keep(std::int64_t row, const CachedClip& clip) = 0;
@@ -122,7 +122,7 @@ class Ledger {
   virtual Result<std::optional<std::vector<Record>>> history(const HistoryQuery& query) = 0;
   /// How long the service took for the newest tasks of that mode and resolution, 50 at most.
   virtual Result<std::vector<std::chrono::milliseconds>> generation_times(const Record& like) = 0;
-  /// Random, made with the ledger: for Secret::mark(). At once.
+  /// Random, made with the ledger: for Secret::make_mark(). At once.
   [[nodiscard]] virtual const std::string& salt() const = 0;
 };
 
