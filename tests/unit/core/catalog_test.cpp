@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The rule engine, on a catalog made for the purpose. What data/catalog.json says is tested where
-// it is read: tests/unit/json/catalog_reader_test.cpp.
+// it is read: tests/unit/json/catalog_decoder_test.cpp.
 #include "veo/core/catalog.h"
 
 #include <gmock/gmock.h>

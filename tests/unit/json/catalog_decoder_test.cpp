@@ -42,7 +42,7 @@ Json small_catalog() {
   })");
 }
 
-TEST(CatalogReader, ReadsEverything) {
+TEST(CatalogDecoder, ReadsEverything) {
   const auto catalog = decode_catalog(small_catalog().dump());
   ASSERT_TRUE(catalog) << catalog.error().message;
   EXPECT_EQ(catalog->extend_credits, std::nullopt);
@@ -70,13 +70,13 @@ TEST(CatalogReader, ReadsEverything) {
   EXPECT_EQ(rule.require[0].max, 7);
 }
 
-TEST(CatalogReader, ReadsTheUsersPriceOfAnExtension) {
+TEST(CatalogDecoder, ReadsTheUsersPriceOfAnExtension) {
   auto json = small_catalog();
   json["extend_credits"] = 40;
   EXPECT_EQ(decode_catalog(json.dump())->extend_credits, 40U);
 }
 
-TEST(CatalogReader, ReadsHowLongVideosTake) {
+TEST(CatalogDecoder, ReadsHowLongVideosTake) {
   auto json = small_catalog();
   EXPECT_THAT(decode_catalog(json.dump())->generation.seconds, IsEmpty());
   EXPECT_EQ(decode_catalog(json.dump())->extend_seconds, std::nullopt);
@@ -161,7 +161,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "generation.rules[0].require[0].max is not an integer."}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
-TEST(CatalogReader, RefusesWhatIsNoJsonObject) {
+TEST(CatalogDecoder, RefusesWhatIsNoJsonObject) {
   for (const auto* text : {"", "[]", "null", "// comment\n{}", "{} {}"}) {
     const auto catalog = decode_catalog(text);
     ASSERT_FALSE(catalog) << text;

@@ -23,7 +23,7 @@ struct Place {
 /// Reads strictly, and keeps the first mistake: what is read after it may be anything, since
 /// whoever reads looks at mistake() at the end. This keeps the readers below free of everything but
 /// the format.
-class Reader {
+class Decoder {
  public:
   [[nodiscard]] const std::optional<std::string>& mistake() const { return mistake_; }
 
@@ -32,7 +32,7 @@ class Reader {
   }
 
   /// A misspelt member must not be read as one that was left out.
-  void object(const Place& place, std::initializer_list<std::string_view> known) {
+  void check_members(const Place& place, std::initializer_list<std::string_view> known) {
     expect(place.value.is_object(), place, "is not an object");
     for (const auto& [name, value] : place.value.members()) {
       expect(std::ranges::find(known, name) != known.end(), {value, place.path},
@@ -40,28 +40,28 @@ class Reader {
     }
   }
 
-  std::string string(const Place& place) {
+  std::string decode_string(const Place& place) {
     auto text = place.value.string();
     expect(text && !text->empty(), place, "is not a non-empty string");
     return std::move(text).value_or("");
   }
 
-  std::string field(const Place& place) {
-    auto name = string(place);
+  std::string decode_field(const Place& place) {
+    auto name = decode_string(place);
     const auto known = input_field_names();
     expect(std::ranges::find(known, name) != known.end(), place,
            "names the field '" + name + "', which the API does not have");
     return name;
   }
 
-  std::optional<std::int64_t> bound(const Place& place) {
+  std::optional<std::int64_t> decode_bound(const Place& place) {
     if (!place.value.present()) return std::nullopt;
     const auto number = place.value.integer();
     expect(number.has_value(), place, "is not an integer");
     return number;
   }
 
-  std::uint32_t number_of(const char* unit, const Place& place) {
+  std::uint32_t decode_number(const char* unit, const Place& place) {
     const auto number = place.value.integer();
     expect(number && *number >= 0 && *number <= std::numeric_limits<std::uint32_t>::max(), place,
            std::string("is not a number of ") + unit);
@@ -70,7 +70,7 @@ class Reader {
 
   /// Each element through `read`; absent is empty.
   template <class Read>
-  auto list(const Place& place, Read read) {
+  auto decode_list(const Place& place, Read read) {
     expect(!place.value.present() || place.value.is_array(), place, "is not an array");
     std::vector<decltype(read(place))> result;
     for (const auto& element : place.value.elements()) {
@@ -81,7 +81,7 @@ class Reader {
 
   /// Each member through `read`; absent is empty.
   template <class Read>
-  auto map(const Place& place, Read read) {
+  auto decode_map(const Place& place, Read read) {
     expect(!place.value.present() || place.value.is_object(), place, "is not an object");
     std::map<std::string, decltype(read(place))> result;
     for (const auto& [name, value] : place.value.members()) {
@@ -94,47 +94,52 @@ class Reader {
   std::optional<std::string> mistake_;
 };
 
-Condition read_condition(Reader& reader, const Place& place) {
-  reader.object(place, {"field", "values", "min", "max"});
+Condition decode_condition(Decoder& decoder, const Place& place) {
+  decoder.check_members(place, {"field", "values", "min", "max"});
   Condition condition;
-  condition.field = reader.field(place["field"]);
-  condition.values = reader.list(place["values"], [&](const Place& p) { return reader.string(p); });
-  condition.min = reader.bound(place["min"]);
-  condition.max = reader.bound(place["max"]);
-  reader.expect(!condition.values.empty() || condition.min || condition.max, place,
-                "has neither 'values' nor 'min' nor 'max'");
+  condition.field = decoder.decode_field(place["field"]);
+  condition.values = decoder.decode_list(place["values"],
+                                         [&](const Place& p) { return decoder.decode_string(p); });
+  condition.min = decoder.decode_bound(place["min"]);
+  condition.max = decoder.decode_bound(place["max"]);
+  decoder.expect(!condition.values.empty() || condition.min || condition.max, place,
+                 "has neither 'values' nor 'min' nor 'max'");
   return condition;
 }
 
-Rule read_rule(Reader& reader, const Place& place) {
-  reader.object(place, {"name", "message", "when", "require"});
-  const auto condition = [&](const Place& p) { return read_condition(reader, p); };
+Rule decode_rule(Decoder& decoder, const Place& place) {
+  decoder.check_members(place, {"name", "message", "when", "require"});
+  const auto condition = [&](const Place& p) { return decode_condition(decoder, p); };
   Rule rule;
-  rule.name = reader.string(place["name"]);
-  rule.message = reader.string(place["message"]);
-  rule.when = reader.list(place["when"], condition);
-  rule.require = reader.list(place["require"], condition);
-  reader.expect(!rule.require.empty(), place["require"], "is empty");
+  rule.name = decoder.decode_string(place["name"]);
+  rule.message = decoder.decode_string(place["message"]);
+  rule.when = decoder.decode_list(place["when"], condition);
+  rule.require = decoder.decode_list(place["require"], condition);
+  decoder.expect(!rule.require.empty(), place["require"], "is empty");
   return rule;
 }
 
-Model read_model(Reader& reader, const Place& place) {
-  reader.object(place, {"name", "fields", "defaults", "rules", "credits", "seconds"});
+Model decode_model(Decoder& decoder, const Place& place) {
+  decoder.check_members(place, {"name", "fields", "defaults", "rules", "credits", "seconds"});
   Model model;
-  model.name = reader.string(place["name"]);
-  model.fields = reader.list(place["fields"], [&](const Place& p) { return reader.field(p); });
-  reader.expect(!model.fields.empty(), place["fields"], "is empty");
-  model.defaults = reader.map(place["defaults"], [&](const Place& p) { return reader.string(p); });
+  model.name = decoder.decode_string(place["name"]);
+  model.fields =
+      decoder.decode_list(place["fields"], [&](const Place& p) { return decoder.decode_field(p); });
+  decoder.expect(!model.fields.empty(), place["fields"], "is empty");
+  model.defaults = decoder.decode_map(place["defaults"],
+                                      [&](const Place& p) { return decoder.decode_string(p); });
   for (const auto& [name, value] : model.defaults) {
-    reader.expect(std::ranges::find(model.fields, name) != model.fields.end(), place["defaults"],
-                  "names '" + name + "', which is none of 'fields'");
+    decoder.expect(std::ranges::find(model.fields, name) != model.fields.end(), place["defaults"],
+                   "names '" + name + "', which is none of 'fields'");
   }
-  model.rules = reader.list(place["rules"], [&](const Place& p) { return read_rule(reader, p); });
-  model.credits = reader.map(place["credits"], [&](const Place& mode) {
-    return reader.map(mode, [&](const Place& p) { return reader.number_of("credits", p); });
+  model.rules =
+      decoder.decode_list(place["rules"], [&](const Place& p) { return decode_rule(decoder, p); });
+  model.credits = decoder.decode_map(place["credits"], [&](const Place& mode) {
+    return decoder.decode_map(mode,
+                              [&](const Place& p) { return decoder.decode_number("credits", p); });
   });
-  model.seconds =
-      reader.map(place["seconds"], [&](const Place& p) { return reader.number_of("seconds", p); });
+  model.seconds = decoder.decode_map(
+      place["seconds"], [&](const Place& p) { return decoder.decode_number("seconds", p); });
   return model;
 }
 
@@ -151,22 +156,22 @@ Result<Catalog> decode_catalog(std::string_view text) {
   const auto document = Document::parse(text);
   if (!document) return fail(unusable(document.error().message));
 
-  Reader reader;
+  Decoder decoder;
   const Place root{document->root(), ""};
-  reader.object(
+  decoder.check_members(
       root, {"format", "source", "generation", "extension", "extend_credits", "extend_seconds"});
-  reader.expect(root["format"].value.integer() == 1, root["format"], "is not 1");
-  reader.string(root["source"]);
+  decoder.expect(root["format"].value.integer() == 1, root["format"], "is not 1");
+  decoder.decode_string(root["source"]);
   Catalog catalog;
-  catalog.generation = read_model(reader, root["generation"]);
-  catalog.extension = read_model(reader, root["extension"]);
+  catalog.generation = decode_model(decoder, root["generation"]);
+  catalog.extension = decode_model(decoder, root["extension"]);
   if (root["extend_credits"].value.present()) {
-    catalog.extend_credits = reader.number_of("credits", root["extend_credits"]);
+    catalog.extend_credits = decoder.decode_number("credits", root["extend_credits"]);
   }
   if (root["extend_seconds"].value.present()) {
-    catalog.extend_seconds = reader.number_of("seconds", root["extend_seconds"]);
+    catalog.extend_seconds = decoder.decode_number("seconds", root["extend_seconds"]);
   }
-  if (reader.mistake()) return fail(unusable(*reader.mistake() + "."));
+  if (decoder.mistake()) return fail(unusable(*decoder.mistake() + "."));
   return catalog;
 }
 
