@@ -223,7 +223,7 @@ TEST(Cancel, AHandlerMayDestroyEverything) {
     held->transport = client->transport();
     held->exchange =
         held->transport->call(post(server.url("/")), [&, held](const http::ApiAnswer& answer) {
-          EXPECT_TRUE(answer.evidence.whole);
+          EXPECT_TRUE(answer.evidence.complete);
           const auto last = std::move(*held);
           ended.set();
         });

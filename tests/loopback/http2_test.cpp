@@ -152,7 +152,7 @@ TEST(Http2, SubmissionIsAcceptedOnce) {
   const Http2Server server([](std::uint32_t stream) { return whole_answer(stream, "200", "{}"); });
   Client client(server.network());
   const auto answer = client.call(post(server.url()));
-  EXPECT_TRUE(answer.evidence.whole);
+  EXPECT_TRUE(answer.evidence.complete);
   EXPECT_EQ(answer.evidence.status, 200U);
   EXPECT_EQ(answer.body, "{}");
   ASSERT_EQ(server.requests().size(), 1U);
@@ -169,7 +169,7 @@ TEST(Http2, MisdirectedSubmissionIsNotRepeated) {
   const auto evidence = client.call(post(server.url())).evidence;
   EXPECT_TRUE(evidence.got_head);
   EXPECT_EQ(evidence.status, 421U);
-  EXPECT_FALSE(evidence.whole);
+  EXPECT_FALSE(evidence.complete);
   EXPECT_EQ(server.requests().size(), 1U);
 }
 
@@ -190,7 +190,7 @@ TEST_P(Http2Refusal, OfASubmissionIsNotRepeated) {
     EXPECT_TRUE(evidence.begun);
     EXPECT_TRUE(evidence.second_start);
     EXPECT_FALSE(evidence.got_head);
-    EXPECT_FALSE(evidence.whole);
+    EXPECT_FALSE(evidence.complete);
     ASSERT_TRUE(evidence.failure);
     EXPECT_EQ(evidence.failure->code, ErrorCode::network);
   }
@@ -266,7 +266,7 @@ TEST(Http2, FileThatIsCutIsNotComplete) {
 TEST(Http2, QueriesShareAConnection) {
   const Http2Server server([](std::uint32_t stream) { return whole_answer(stream, "200", "{}"); });
   Client client(server.network());
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(client.call(get(server.url())).evidence.whole);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(client.call(get(server.url())).evidence.complete);
   EXPECT_EQ(server.connections(), 1U);
   EXPECT_EQ(server.requests().size(), 3U);
 }

@@ -28,7 +28,7 @@ TEST_P(ProxyRefuses, AndNothingHasBegun) {
   const auto evidence = client.call(post("https://api.example/v1?secret=1")).evidence;
   EXPECT_FALSE(evidence.begun);
   EXPECT_FALSE(evidence.got_head);
-  EXPECT_FALSE(evidence.whole);
+  EXPECT_FALSE(evidence.complete);
   EXPECT_EQ(evidence.status, 0U);
   ASSERT_TRUE(evidence.failure);
   EXPECT_EQ(evidence.failure->code, ErrorCode::network);
@@ -80,7 +80,7 @@ TEST_F(Proxied, SubmissionGoesThroughTheTunnel) {
   const RawServer proxy(tunnel());
   Client client(through(proxy.url(""), identity_.file()));
   const auto answer = client.call(post("https://203.0.113.1/v1/videos/generations"));
-  EXPECT_TRUE(answer.evidence.whole);
+  EXPECT_TRUE(answer.evidence.complete);
   EXPECT_EQ(answer.body, "{}");
   ASSERT_EQ(proxy.requests().size(), 2U);
   EXPECT_EQ(header_value(proxy.requests()[0], "authorization"), "");
@@ -124,7 +124,7 @@ TEST_F(Proxied, TheProxysUriMayHoldItsPassword) {
   Client client(
       through("http://me:word@127.0.0.1:" + std::to_string(proxy.port()), identity_.file()));
   const auto evidence = client.call(post("https://203.0.113.1/v1")).evidence;
-  EXPECT_TRUE(evidence.whole);
+  EXPECT_TRUE(evidence.complete);
   EXPECT_FALSE(evidence.second_start);
 }
 

@@ -26,7 +26,7 @@ TEST(Query, CarriesTheKeyAndBringsTheCompleteAnswer) {
   const RawServer server(keeps_answering(http_answer("200 OK", R"({"id":"t"})")));
   Client client;
   const auto answer = client.call(get(server.url("/v1/tasks/t")));
-  EXPECT_TRUE(answer.evidence.whole);
+  EXPECT_TRUE(answer.evidence.complete);
   EXPECT_EQ(answer.evidence.status, 200U);
   EXPECT_FALSE(answer.evidence.failure);
   EXPECT_EQ(answer.body, R"({"id":"t"})");
@@ -42,7 +42,7 @@ TEST(Query, DoesNotFollowRedirects) {
   Client client;
   const auto answer = client.call(get(server.url("/")));
   EXPECT_EQ(answer.evidence.status, 302U);
-  EXPECT_TRUE(answer.evidence.whole);
+  EXPECT_TRUE(answer.evidence.complete);
   EXPECT_EQ(server.requests().size(), 1U);
 }
 
@@ -112,7 +112,7 @@ TEST(Query, EndsByItsIdleDeadline) {
     ASSERT_TRUE(evidence.failure);
     EXPECT_EQ(evidence.failure->code, ErrorCode::timeout);
     EXPECT_EQ(evidence.got_head, !beginning.empty());
-    EXPECT_FALSE(evidence.whole);
+    EXPECT_FALSE(evidence.complete);
   }
 }
 
@@ -134,7 +134,7 @@ TEST(Query, EndsByItsTotalDeadlineHoweverBusy) {
 TEST(Query, UsesAConnectionAgain) {
   const RawServer server(keeps_answering(http_answer("200 OK", "{}")));
   Client client;
-  for (int i = 0; i < 5; ++i) EXPECT_TRUE(client.call(get(server.url("/"))).evidence.whole);
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(client.call(get(server.url("/"))).evidence.complete);
   EXPECT_EQ(server.connections(), 1U);
 }
 
@@ -147,8 +147,8 @@ TEST(Query, SurvivesAConnectionThatWentStale) {
     if (connection.index() > 0) connection.write(http_answer("200 OK", "{}"));
   });
   Client client;
-  EXPECT_TRUE(client.call(get(server.url("/1"))).evidence.whole);
-  EXPECT_TRUE(client.call(get(server.url("/2"))).evidence.whole);
+  EXPECT_TRUE(client.call(get(server.url("/1"))).evidence.complete);
+  EXPECT_TRUE(client.call(get(server.url("/2"))).evidence.complete);
   EXPECT_EQ(server.connections(), 2U);
 }
 
@@ -173,7 +173,7 @@ TEST(Query, ManyAtOnceNeedFewConnections) {
     for (int i = 0; i < queries; ++i) {
       exchanges.push_back(
           client.transport()->call(get(server.url("/")), [&](const http::ApiAnswer& answer) {
-            if (answer.evidence.whole) ++whole;
+            if (answer.evidence.complete) ++whole;
             answered.count_down();
           }));
     }

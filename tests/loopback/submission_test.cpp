@@ -185,7 +185,7 @@ TEST_P(SubmissionEnds, WithItsEvidence) {
   EXPECT_TRUE(evidence.begun);
   EXPECT_FALSE(evidence.second_start);
   EXPECT_EQ(evidence.got_head, expected.got_head);
-  EXPECT_EQ(evidence.whole, expected.whole);
+  EXPECT_EQ(evidence.complete, expected.whole);
   EXPECT_EQ(evidence.status, expected.status);
   ASSERT_EQ(evidence.failure.has_value(), expected.failure.has_value());
   if (evidence.failure) {
@@ -301,7 +301,7 @@ TEST(Submission, EndsByItsTotalDeadlineWhileTheAnswerDrips) {
   const auto answer = client.call(call);
   EXPECT_TRUE(answer.evidence.got_head);
   EXPECT_EQ(answer.evidence.status, 200U);
-  EXPECT_FALSE(answer.evidence.whole);
+  EXPECT_FALSE(answer.evidence.complete);
   ASSERT_TRUE(answer.evidence.failure);
   EXPECT_EQ(answer.evidence.failure->code, ErrorCode::timeout);
   EXPECT_THAT(answer.body, Not(IsEmpty()));
@@ -313,8 +313,8 @@ TEST(Submission, NeverUsesAConnectionThatWasIdle) {
   });
   Client client;
   client.call(get(server.url("/tasks/1")));
-  EXPECT_TRUE(client.call(post(server.url("/"))).evidence.whole);
-  EXPECT_TRUE(client.call(post(server.url("/"))).evidence.whole);
+  EXPECT_TRUE(client.call(post(server.url("/"))).evidence.complete);
+  EXPECT_TRUE(client.call(post(server.url("/"))).evidence.complete);
   EXPECT_EQ(server.connections(), 3U);
 }
 

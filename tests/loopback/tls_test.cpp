@@ -35,7 +35,7 @@ TEST_F(Tls, RefusesAStrangerBeforeAnythingIsSent) {
 TEST_F(Tls, TrustsTheCaFile) {
   Client client(trusting(identity_.file()));
   const auto answer = client.call(post(server_.url("/", "https")));
-  EXPECT_TRUE(answer.evidence.whole);
+  EXPECT_TRUE(answer.evidence.complete);
   EXPECT_EQ(answer.body, "{}");
   EXPECT_EQ(client.fetch(file(server_.url("/", "https"))).body, "{}");
 }
@@ -45,7 +45,7 @@ TEST_F(Tls, TrustsTheDatabaseBeforeTheCaFile) {
       g_tls_file_database_new(identity_.file().c_str(), nullptr), g_object_unref);
   Client client(
       {.proxy = "", .ssl_ca_file = "/nonexistent", .tls_database = database, .user_agent = ""});
-  EXPECT_TRUE(client.call(post(server_.url("/", "https"))).evidence.whole);
+  EXPECT_TRUE(client.call(post(server_.url("/", "https"))).evidence.complete);
 }
 
 TEST_F(Tls, WantsTheRightName) {

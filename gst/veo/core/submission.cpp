@@ -18,7 +18,7 @@ struct Seen {
   /// The service's own status, and all that belongs to it. Where libsoup was about to send the POST
   /// again, the answer is not the last word on it.
   [[nodiscard]] bool complete() const {
-    return wire.begun && wire.got_head && wire.whole && !wire.second_start && !wire.failure;
+    return wire.begun && wire.got_head && wire.complete && !wire.second_start && !wire.failure;
   }
   [[nodiscard]] bool is(unsigned status) const { return complete() && wire.status == status; }
   [[nodiscard]] bool in_class(unsigned hundreds) const {
@@ -50,7 +50,7 @@ std::string last_seen(const Seen& seen) {
   if (seen.wire.failure) return seen.wire.failure->message;
   if (!seen.wire.got_head) return "the connection ended";
   const auto status = "HTTP " + std::to_string(seen.wire.status);
-  if (!seen.wire.whole) return status + ", broken off";
+  if (!seen.wire.complete) return status + ", broken off";
   if (!seen.answer.error.service_message.empty()) {
     return status + ", \"" + seen.answer.error.service_message + "\"";
   }

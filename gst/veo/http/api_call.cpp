@@ -116,7 +116,7 @@ class Call final : public ExchangeState {
 
   void report(std::optional<Error> failure) override {
     auto& evidence = answer_.evidence;
-    evidence.whole = !failure && evidence.got_head;
+    evidence.complete = !failure && evidence.got_head;
     evidence.failure = std::move(failure);
     if (evidence.failure) evidence.failure->http_status = evidence.status;
     if (const auto answered = std::exchange(answered_, nullptr)) answered(std::move(answer_));

@@ -130,7 +130,7 @@ void Service::ask_balance(std::function<void(std::optional<double>)> handler) {
 void Service::end_turn(const http::ApiAnswer& answer, bool rate_limited) {
   if (is_too_fast(answer, rate_limited)) {
     turn_.limited(answer.evidence.retry_after);
-  } else if (answer.evidence.whole) {
+  } else if (answer.evidence.complete) {
     turn_.welcomed();
   }
   turn_ = {};

@@ -26,7 +26,7 @@ using namespace std::chrono_literals;
 
 SubmissionEvidence whole(unsigned status) {
   SubmissionEvidence evidence;
-  evidence.begun = evidence.got_head = evidence.whole = true;
+  evidence.begun = evidence.got_head = evidence.complete = true;
   evidence.status = status;
   return evidence;
 }
@@ -188,7 +188,7 @@ SubmissionEvidence lost() {
   return evidence;
 }
 SubmissionEvidence with(SubmissionEvidence evidence, Error error) {
-  evidence.whole = false;
+  evidence.complete = false;
   evidence.failure = std::move(error);
   return evidence;
 }
@@ -199,7 +199,7 @@ SubmissionEvidence restarted(unsigned status) {
 }
 SubmissionEvidence half(unsigned status) {
   auto evidence = whole(status);
-  evidence.whole = false;
+  evidence.complete = false;
   return evidence;
 }
 
@@ -270,7 +270,7 @@ TEST(Law, HoldsForEveryCombination) {
         evidence.begun = (bits & 1U) != 0;
         evidence.got_head = (bits & 2U) != 0;
         evidence.second_start = (bits & 4U) != 0;
-        evidence.whole = (bits & 8U) != 0;
+        evidence.complete = (bits & 8U) != 0;
         if ((bits & 16U) != 0) evidence.failure = failure(ErrorCode::network, "broken");
         evidence.status = status;
         const bool complete = bits == (1U | 2U | 8U);

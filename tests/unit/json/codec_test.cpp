@@ -174,7 +174,7 @@ TEST(Submission, TaskIdThatBreaksTheRuleIsKeptForAPerson) {
     EXPECT_EQ(answer.task_id, std::nullopt);
     EXPECT_THAT(answer.unusable_task_id, HasSubstr(shown));
     const auto outcome = classify_submission(
-        {.begun = true, .got_head = true, .whole = true, .status = 200}, answer);
+        {.begun = true, .got_head = true, .complete = true, .status = 200}, answer);
     EXPECT_EQ(outcome.kind, Submitted::Kind::unknown) << "never sent again by itself";
     EXPECT_EQ(outcome.error.charged, Charged::unknown);
     EXPECT_THAT(outcome.error.message, HasSubstr("a task id that cannot be used: it "));

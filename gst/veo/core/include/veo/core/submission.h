@@ -23,7 +23,7 @@ struct SubmissionEvidence {
   /// libsoup was about to send the POST a second time by itself (421) and was stopped.
   bool second_start = false;
   /// The whole body arrived, and the exchange ended without an error.
-  bool whole = false;
+  bool complete = false;
   /// Of the head; 0 while `got_head` is false.
   unsigned status = 0;
   /// The answer's `Retry-After`, as a delay from its arrival.
