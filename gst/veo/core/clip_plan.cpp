@@ -486,12 +486,12 @@ ClipPlan::Found ClipPlan::find(std::uint64_t offset) {
   if (error_) return {Found::Kind::failed, 0};
   wanted_ = offset;
   is_awaited_ = true;
-  is_asked_ = is_asked_ || !is_coming(offset) || main_.state == FetchState::paused;
+  is_fetch_needed_ = is_fetch_needed_ || !is_coming(offset) || main_.state == FetchState::paused;
   return {Found::Kind::pending, 0};
 }
 
 ClipPlan::Commands ClipPlan::on_wanted() {
-  is_asked_ = false;
+  is_fetch_needed_ = false;
   serve_wanted();
   return take_commands();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What may be spent: a limit for one request, and those for all submissions of 24 rolling hours.
-// A price that the catalog does not know counts as over every limit.
+// The limits on spending: one for a single request, and two for all submissions of the last 24
+// hours. A price that the catalog does not know is over every limit.
 #pragma once
 
 #include <chrono>
@@ -18,16 +18,18 @@ using Credits = std::uint64_t;
 
 inline constexpr std::chrono::hours budget_window{24};
 
-/// Fails with budget_exceeded. `limit` 0: none.
+/// Checks the price of one request against the property max-credits. `limit` is in credits; 0 means
+/// no limit. Fails with budget_exceeded if the price is above the limit, or unknown.
 Status check_max_credits(std::optional<std::uint32_t> price, std::uint32_t limit);
 
-/// The limit that an environment variable holds. Fails with budget_exceeded where it is no whole
-/// number: a limit that cannot be read must not mean "no limit".
+/// Reads a limit in credits from `text`, the value of the environment variable `variable`. Returns
+/// nullopt if `text` is nullopt. Fails with budget_exceeded if `text` is not a whole number,
+/// because a limit that cannot be read must not mean "no limit".
 Result<std::optional<Credits>> parse_budget(const char* variable,
                                             const std::optional<std::string>& text);
 
-/// Whether `price` fits beside what was spent within the window. Fails with budget_exceeded, in
-/// words about `variable`.
+/// Checks that `price` and `spent` (the credits of the last 24 hours) together are within `limit`.
+/// Fails with budget_exceeded; the message names `variable`, the environment variable of the limit.
 Status check_budget(const char* variable, Credits limit, Credits spent,
                     std::optional<std::uint32_t> price);
 

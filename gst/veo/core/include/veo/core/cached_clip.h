@@ -6,19 +6,19 @@
 
 namespace veo {
 
-/// What a clip is called in the cache.
+/// What identifies a clip in the cache.
 struct ClipIdentity {
   std::string api_url;
   std::string task_id;
-  std::string intent;  ///< empty: foreign
+  std::string intent;  ///< Intent::id; empty if this ledger did not submit the task
 };
 
-/// A clip that is in the cache.
+/// A complete clip in the cache.
 struct CachedClip {
   ClipIdentity identity;
-  std::string sha256;      ///< of the whole file, in hex
-  std::uint64_t size = 0;  ///< bytes
-  std::string path;
+  std::string sha256;      ///< the hash of the complete file, in lower-case hexadecimal digits
+  std::uint64_t size = 0;  ///< in bytes
+  std::string path;        ///< of the file
 };
 
 }  // namespace veo

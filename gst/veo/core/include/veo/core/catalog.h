@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What the service offers, as data: models, the fields each takes, prices and rules. The content
-// is data/catalog.json (compiled in; VEO_CATALOG replaces it); json/ reads it into these types.
+// The service's offer as data: models, the fields that each model takes, prices and rules. The
+// content comes from data/catalog.json, which is compiled in; VEO_CATALOG names a file that
+// replaces it. json/ decodes the file into these types.
 #pragma once
 
 #include <chrono>
@@ -17,11 +18,15 @@
 
 namespace veo {
 
-/// One side of a rule: `field` (its name on the wire, such as `generation_type`) has one of
-/// `values`, or, where `min`/`max` are given, a number (an integer field's value, an array's
-/// length, a string's length in characters) within them. Both given: both must hold. A field that
-/// the request leaves out counts with its documented default from the catalog; without one it meets
-/// only what has a `max` alone, since nothing is at most anything. So `min: 0` asks "is it set?".
+/// A condition on one field of a request. `field` is the name on the wire, such as
+/// `generation_type`. The field meets `values` if its value is one of them; an empty list allows
+/// all. The field meets `min` and `max` if its number is within them. The number of an integer
+/// field is its value, the number of an array is its length, and the number of a string is its
+/// length in characters. If a condition has several of these parts, all must be met.
+///
+/// A field that the request leaves unset has the documented default of the catalog. An unset field
+/// without a default meets a condition that has only `max`; it never meets one with `values` or
+/// `min`. So `min: 0` means "the field is set".
 struct Condition {
   std::string field;
   std::vector<std::string> values;
@@ -30,9 +35,9 @@ struct Condition {
   bool operator==(const Condition&) const = default;
 };
 
-/// Where every condition of `when` holds, every one of `require` must.
+/// If a request meets every condition of `when`, it must meet every condition of `require`.
 struct Rule {
-  std::string name;     ///< stable; errors name it, e.g. `reference-needs-fast`
+  std::string name;     ///< stable, such as `reference-needs-fast`; errors begin with it
   std::string message;  ///< for people
   std::vector<Condition> when;
   std::vector<Condition> require;
@@ -41,13 +46,14 @@ struct Rule {
 
 struct Model {
   std::string name;                             ///< `veo-3`
-  std::vector<std::string> fields;              ///< input fields it takes, by wire name
+  std::vector<std::string> fields;              ///< the input fields that it takes, by wire name
   std::map<std::string, std::string> defaults;  ///< documented defaults, by wire name
   std::vector<Rule> rules;
-  /// Credits by mode, then resolution (wire names). Empty: the page gives no price.
+  /// The price in credits, by mode, then by resolution (wire names). Empty if the service
+  /// documents no price.
   std::map<std::string, std::map<std::string, std::uint32_t>> credits;
-  /// About how long a video takes, by mode. A guess of ours, to begin with: what a user's own tasks
-  /// took counts for more, as soon as there are some.
+  /// The usual time of a generation in seconds, by mode. This is our guess. As soon as the ledger
+  /// has finished tasks, their times count more (see GenerationTimes::learn()).
   std::map<std::string, std::uint32_t> seconds;
   bool operator==(const Model&) const = default;
 };
@@ -55,21 +61,24 @@ struct Model {
 struct Catalog {
   Model generation;  ///< for requests that are not extensions
   Model extension;
-  std::optional<std::uint32_t> extend_credits;  ///< absent as delivered; the user's to set
+  /// The price of an extension in credits. The built-in catalog has none, because the service does
+  /// not document one; the user can set it.
+  std::optional<std::uint32_t> extend_credits;
   std::optional<std::uint32_t> extend_seconds;  ///< as Model::seconds
   bool operator==(const Catalog&) const = default;
 };
 
-/// Checks everything that can be known before sending. The error is `invalid_request`, its message
-/// starts with the rule's name; nothing has been sent. Ahead of the catalog's rules come those that
-/// no catalog can lift: `valid-text` (UTF-8 without NUL), `http-url`, `task-id`, and
-/// `field-not-taken` (the model's `fields` do not name it).
+/// Checks everything about a request that can be checked before it is sent. Fails with
+/// invalid_request; the message begins with the name of the broken rule. Four rules hold whatever
+/// the catalog says, and are checked first: `valid-text` (each text is UTF-8 without NUL),
+/// `http-url` (each URL is http or https), `task-id` (see find_task_id_flaw()), and
+/// `field-not-taken` (the request sets no field that is missing in the model's `fields`).
 Status validate(const Request& request, const Catalog& catalog);
 
-/// Credits that the service will take for the request; nullopt where the catalog does not know.
+/// Finds the price of the request in credits; nullopt if the catalog has none.
 std::optional<std::uint32_t> find_price(const Request& request, const Catalog& catalog);
 
-/// About how long the service will take; nullopt where the catalog does not know.
+/// Finds the usual time of a generation like this; nullopt if the catalog has none.
 std::optional<std::chrono::seconds> find_expected_time(const Request& request,
                                                        const Catalog& catalog);
 

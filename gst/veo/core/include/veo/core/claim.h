@@ -8,19 +8,25 @@
 
 namespace veo {
 
-/// The wish to submit: what would be recorded, and on which terms.
+/// A claim asks the ledger for the right to submit: the record to make, and the conditions.
 struct Claim {
-  /// The row to be made: identity, price and description. Its state and times are not looked at.
+  /// The row to make: identity, price and description. The ledger ignores its state and its times.
   Record record;
-  bool by_request_id = false;  ///< then an equal intent with another request is refused
-  bool price_is_known = true;  ///< else `record.credits` is 0, and over every budget
-  bool resubmit = false;       ///< on-unknown=resubmit
-  /// The service and the ledger are those that a line without properties would use: a line to copy
-  /// may be offered.
+  /// The user gave a request-id. Then the ledger refuses a claim with the same intent and another
+  /// request.
+  bool by_request_id = false;
+  /// False if the catalog has no price. Then `record.credits` is 0, and the price is over every
+  /// budget.
+  bool price_is_known = true;
+  bool resubmit = false;  ///< the user set on-unknown=resubmit
+  /// The service and the ledger are the ones that a command line without properties uses. Only then
+  /// an error message may offer a line to copy.
   bool is_plain = false;
-  std::optional<Error> refusal;  ///< why nothing may be submitted, whatever is recorded
-  std::optional<Credits> daily_budget;
-  std::optional<Credits> uri_budget;  ///< looked at where record.by_uri
+  /// If set, the ledger grants no claim, and this is the reason. A task that is recorded already
+  /// can still be joined.
+  std::optional<Error> refusal;
+  std::optional<Credits> daily_budget;  ///< VEO_DAILY_BUDGET
+  std::optional<Credits> uri_budget;    ///< VEO_URI_BUDGET; counts only if record.by_uri
   bool operator==(const Claim&) const = default;
 };
 

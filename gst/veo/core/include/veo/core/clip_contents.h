@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Which bytes of one version of a clip are here, on a fixed grid of pieces: in memory, on the disk,
-// or both; and which of them a reader is through with. See clip_plan.h.
+// The record of which bytes of a clip are here. "Here" means in memory, on the disk, or both.
+// Memory is counted in pieces, which lie on a fixed grid. The record also knows which bytes the
+// readers have taken: those may leave the memory without a copy on the disk. See clip_plan.h.
 #pragma once
 
 #include <boost/icl/interval_set.hpp>
@@ -14,42 +15,44 @@ namespace veo {
 
 class ClipContents {
  public:
-  /// Bytes of a piece.
+  /// The size of a piece in bytes.
   static constexpr std::uint64_t piece_size = 256U << 10U;
-  /// The first byte of the piece that holds `offset`.
+  /// Returns the offset at which the piece with the byte `offset` begins.
   static constexpr std::uint64_t find_piece(std::uint64_t offset) {
     return offset - offset % piece_size;
   }
 
-  /// [first, end) lies within one piece, came, and is in memory.
+  /// Records that the bytes [first, end) are in memory. They must lie within one piece.
   void add(std::uint64_t first, std::uint64_t end);
-  /// [first, end) is on the disk, too.
+  /// Records that the bytes [first, end) are on the disk.
   void add_stored(std::uint64_t first, std::uint64_t end);
-  /// A reader is through with [first, end), as far as it is here.
+  /// Records that a reader has taken the bytes [first, end). Bytes that are not here are ignored.
   void add_taken(std::uint64_t first, std::uint64_t end);
-  /// Readers are through with all that is here.
+  /// Records that the readers have taken all bytes that are here.
   void add_all_taken() { taken_ = here_; }
 
   [[nodiscard]] bool is_empty() const { return here_.empty(); }
-  /// Bytes that are here; of them, those that are not on the disk; and of these, those that no
-  /// reader is through with.
+  /// Counts the bytes that are here.
   [[nodiscard]] std::uint64_t count_here() const { return here_.size(); }
+  /// Counts the bytes that are here and not on the disk.
   [[nodiscard]] std::uint64_t count_unstored() const { return here_.size() - stored_.size(); }
+  /// Counts the bytes that are here, not on the disk, and not taken by a reader.
   [[nodiscard]] std::uint64_t count_unread() const;
-  /// How many bytes are here (on the disk) from `offset` on, without a hole.
+  /// Counts the bytes that are here from `offset` up to the next hole.
   [[nodiscard]] std::uint64_t count_here_from(std::uint64_t offset) const;
+  /// Counts the bytes that are on the disk from `offset` up to the next hole.
   [[nodiscard]] std::uint64_t count_stored_from(std::uint64_t offset) const;
-  /// The first byte after `offset` that is here; `otherwise`: none is.
+  /// Finds the first byte at or after `offset` that is here. Returns `otherwise` if there is none.
   [[nodiscard]] std::uint64_t find_next_here(std::uint64_t offset, std::uint64_t otherwise) const;
-  /// One past the last byte that is here; 0: none is.
+  /// Finds the end of the last byte that is here. Returns 0 if none is.
   [[nodiscard]] std::uint64_t find_end() const;
 
-  /// The pieces in memory, in the order of their begin.
+  /// The pieces in memory, by their first byte, the oldest first.
   [[nodiscard]] const std::deque<std::uint64_t>& resident() const { return resident_; }
-  /// Lets pieces leave the memory, the oldest first, until no more than `window` bytes are in it,
-  /// and returns them. A piece may leave when all of it that is here is on the disk, or, unless
-  /// `needs_disk`, when readers are through with the rest, which is not here any more then.
-  /// `in_use` are pieces that stay.
+  /// Removes pieces from the memory, the oldest first, until at most `window` bytes are in memory,
+  /// and returns the removed pieces. A piece may leave if all its bytes are on the disk. If
+  /// `needs_disk` is false, a piece may also leave if readers have taken the bytes that are not on
+  /// the disk; those bytes are then no longer here. The pieces of `in_use` stay.
   std::vector<std::uint64_t> shrink(std::uint64_t window, bool needs_disk,
                                     std::span<const std::uint64_t> in_use);
 

@@ -11,7 +11,7 @@ struct sha256_ctx;
 
 namespace veo {
 
-/// SHA-256 of what is added, piece by piece.
+/// Computes the SHA-256 (FIPS 180-4) of bytes that come piece by piece.
 class Sha256 {
  public:
   Sha256();
@@ -19,13 +19,15 @@ class Sha256 {
   Sha256& operator=(Sha256&&) noexcept;
   ~Sha256();
   void add(std::span<const std::uint8_t> bytes);
-  /// 64 lower-case hexadecimal digits. Ends the computation.
+  /// Ends the computation and returns the hash as 64 lower-case hexadecimal digits. Nothing may be
+  /// called after it.
   [[nodiscard]] std::string finish();
 
  private:
   std::unique_ptr<sha256_ctx> context_;
 };
 
+/// Returns the SHA-256 of `text` as 64 lower-case hexadecimal digits.
 std::string compute_sha256(std::string_view text);
 
 }  // namespace veo

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The one seam through which the library says what it does, for whoever looks for a fault:
+// The only way in which the library logs:
 //
 //   log::debug(log::Category::job, "task ", log::text(id), ": ", nick(from), " -> ", nick(to));
 //
-// In a GStreamer process the plugin's sink gives the lines to GStreamer's debug categories; in any
-// other process system/log_to_stderr.h writes them to stderr, as VEO_LOG says. Without a sink a
-// call costs one load and one branch.
+// In a GStreamer process the plugin's sink gives each line to a debug category of GStreamer. In any
+// other process system/log_to_stderr.h writes the lines that VEO_LOG asks for to stderr. Without a
+// sink a call costs one load and one branch.
 //
 // A secret has no way into a line. A part of a line is a literal, a number, a time, an enum with a
 // nick, an Error, or one of the wrappers below; a plain string does not compile, so that every call
@@ -25,7 +25,7 @@
 
 namespace veo::log {
 
-/// From what always matters to what matters only to a developer.
+/// The importance of a line, the most important level first.
 enum class Level {
   error,    ///< work has failed
   warning,  ///< something failed, and the work goes on or is tried again
@@ -34,7 +34,7 @@ enum class Level {
   trace,    ///< each piece of data
 };
 
-/// What the line is about, and the name of GStreamer's category for it.
+/// The subject of a line. Each category has a debug category in GStreamer.
 enum class Category {
   job,     ///< veo-job: a task, from its claim to its end
   clip,    ///< veo-clip: a clip's download and its cache
@@ -46,7 +46,8 @@ inline constexpr std::size_t category_count = 5;
 std::string_view nick(Level level);        ///< `error`, `warning`, …
 std::string_view nick(Category category);  ///< `veo-job`, …
 
-/// Where a call stands in the source, with its category. Made from a Category alone.
+/// The position of a call in the source, and its category. A Category converts to it, and the
+/// compiler fills in the position.
 struct At {
   At(Category about, const char* in_file = __builtin_FILE(), int at_line = __builtin_LINE(),
      const char* in_function = __builtin_FUNCTION())  // NOLINT(google-explicit-constructor)
@@ -58,7 +59,7 @@ struct At {
   const char* function;
 };
 
-/// Where the lines go. Called on any thread, also on the I/O thread, so it must not wait.
+/// The receiver of the lines. Any thread calls it, also the I/O thread, so it must not wait.
 class Sink {
  public:
   virtual ~Sink() = default;
@@ -67,13 +68,15 @@ class Sink {
   virtual void write(const At& at, Level level, const std::string& line) = 0;
 };
 
-/// `sink` must live as long as the process: threads may use it until the very end. Any thread.
+/// Sets the sink of the process. `sink` must live as long as the process, because threads may use
+/// it until the very end. Any thread may call it.
 void set_sink(Sink& sink);
-/// The same, where no sink is set yet. False: there is one.
+/// Sets the sink of the process unless one is set already. Returns false in that case.
 bool set_sink_if_none(Sink& sink);
+/// Whether the sink takes lines of this category and level. False without a sink.
 [[nodiscard]] bool is_enabled(Category category, Level level);
 
-/// A text that may be anybody's: control characters are escaped, and at most 200 bytes are shown.
+/// A text from any source. Its control characters are escaped, and at most 200 bytes are shown.
 struct Text {
   std::string_view value;
 };
@@ -94,7 +97,7 @@ void append(std::string& line, const char (&literal)[N]) {
 }
 void append(std::string& line, Text part);
 void append(std::string& line, Url part);
-/// Its code, its HTTP status and its message.
+/// Appends the code, the HTTP status and the message of the error.
 void append(std::string& line, const Error& error);
 void append(std::string& line, std::chrono::milliseconds time);
 template <std::integral Number>
@@ -105,7 +108,7 @@ void append(std::string& line, Number number) {
     line += std::to_string(number);
   }
 }
-/// An enum with a nick() beside it.
+/// Appends the nick() of the enum.
 template <class Enum>
 requires std::is_enum_v<Enum>
 void append(std::string& line, Enum value) { line += nick(value); }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The order of an MP4's top-level boxes (ISO/IEC 14496-12), and how to present a file whose `moov`
-// comes last as one whose `moov` comes first, without touching a byte of media.
+// The order of the top-level boxes in an MP4 file (ISO/IEC 14496-12, section 4.2). A file whose
+// `moov` comes last can be presented as a file whose `moov` comes first. No byte of media changes.
 //
 //   delivered    ftyp uuid mdat····················· moov
 //   streamable   ftyp uuid moov' mdat·····················
 //
-// A Layout is a list of segments, each either bytes of the file or bytes of ours (moov', whose
-// chunk offsets are corrected). Whoever reads it by offset need not know which order is behind it;
-// "original" and pass-through are the Layout of one segment.
+// A Layout is a list of segments. A segment is either a part of the file or a block of memory
+// (moov', which is the `moov` with corrected chunk offsets). Code that reads a layout by offset
+// does not need to know the order. The layout of an unchanged file has one segment.
 #pragma once
 
 #include <cstddef>
@@ -25,13 +25,13 @@ namespace veo::mp4 {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// A box's place. `size` counts from the header's first byte; a top-level box of size 0 (to the end
-/// of the file) has the file's remaining length here.
+/// The place of a box. If the size of a top-level box is 0 in the file (the box extends to the end
+/// of the file), `size` is the rest of the file.
 struct Box {
-  std::uint32_t type = 0;    ///< as fourcc()
-  std::uint64_t offset = 0;  ///< of the header, from the start of what contains all boxes
-  std::uint64_t size = 0;
-  std::uint32_t header_size = 0;  ///< 8, or 16 with a largesize
+  std::uint32_t type = 0;         ///< as fourcc()
+  std::uint64_t offset = 0;       ///< in bytes from the start of the file, or of the `moov`
+  std::uint64_t size = 0;         ///< in bytes, with the header
+  std::uint32_t header_size = 0;  ///< 8 bytes, or 16 with a largesize
   [[nodiscard]] std::uint64_t end() const { return offset + size; }
   bool operator==(const Box&) const = default;
 };
@@ -43,33 +43,36 @@ constexpr std::uint32_t fourcc(const char (&text)[5]) {
          static_cast<std::uint32_t>(static_cast<unsigned char>(text[3]));
 }
 
-/// Bytes in presentation order.
+/// A part of a layout.
 struct Segment {
-  /// Set: these bytes of ours, `size` in number (shared, immutable).
+  /// If set, the segment is these bytes, which are shared and immutable.
   std::shared_ptr<const Bytes> memory;
-  /// Else: `size` bytes of the file from `file_offset`.
+  /// If `memory` is not set, the segment is `size` bytes of the file from this offset on.
   std::uint64_t file_offset = 0;
-  std::uint64_t size = 0;
+  std::uint64_t size = 0;  ///< in bytes
 };
 
+/// A presentation of a file: segments, one after the other. Immutable, so any thread may read it.
 class Layout {
  public:
   Layout() = default;
-  /// Drops empty segments.
+  /// Leaves out empty segments.
   explicit Layout(std::vector<Segment> segments);
-  /// The file as it is.
+  /// Makes the layout of an unchanged file. `file_size` is in bytes.
   static Layout original(std::uint64_t file_size);
 
+  /// The size of the presentation in bytes.
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] const std::vector<Segment>& segments() const { return segments_; }
 
-  /// The rest of a segment.
+  /// Consecutive bytes of a layout: the rest of a segment.
   struct Extent {
-    const std::uint8_t* memory = nullptr;  ///< valid as long as the Layout; null: of the file
-    std::uint64_t file_offset = 0;
-    std::uint64_t size = 0;
+    const std::uint8_t* memory = nullptr;  ///< valid as long as the Layout; null: in the file
+    std::uint64_t file_offset = 0;         ///< the offset in the file, if `memory` is null
+    std::uint64_t size = 0;                ///< in bytes
   };
-  /// What is at `offset`, as far as one segment holds it. nullopt at and beyond the end.
+  /// Finds the extent that begins at `offset` and ends with its segment. Returns nullopt at and
+  /// beyond the end of the layout.
   [[nodiscard]] std::optional<Extent> find_extent(std::uint64_t offset) const;
 
  private:
@@ -77,52 +80,54 @@ class Layout {
   std::uint64_t size_ = 0;
 };
 
-/// Sans-I/O: says which bytes of the file it needs, is given them, and finds a Layout. It reads on
-/// to the file's last byte, and so tells a whole file from a cut or damaged one.
+/// Finds the layout of a file, without I/O: the scanner names the bytes that it needs, and the
+/// caller passes them to it. The scanner goes on to the last box of the file. So it can tell a
+/// complete file from a truncated or damaged one.
 ///
 ///             need {offset 0, 16 bytes}
 ///   scanning ──────────────────────────► box headers, one after the other
 ///      │ ▲  moov before any mdat
 ///      ▼ │
-///   reading_moov   need {the whole moov}: are its media within the file?
+///   reading_moov   need {the complete moov}: are its media within the file?
 ///        │
-///   scanning ─── an mdat or a moof ──► layout: as it is; the scan goes on
+///   scanning ─── an mdat or a moof ──► layout: the unchanged file; the scan goes on
 ///      │
-///      ├─ the file's end, all in place ► done
-///      ▼  the file's end, moov behind mdat
-///   reading_moov   need {the whole moov}
-///      ├─ mvex or cmov within ──► layout: as it is; done
-///      └─ chunk offsets moved ──► layout: moov' ahead of the first mdat, all else in its order;
-///      done
+///      ├─ end of the file, moov before mdat ► done
+///      ▼  end of the file, moov behind mdat
+///   reading_moov   need {the complete moov}
+///      ├─ it contains mvex or cmov ──► layout: the unchanged file; done
+///      └─ else ──► layout: moov' before the first mdat, the other boxes in their order; done
 ///
-/// Only `stco` and `co64` are corrected. Other boxes with offsets into the file (`saio` of
-/// encrypted tracks, `iloc` of image items) are left as they are.
+/// The scanner corrects only `stco` and `co64` (ISO/IEC 14496-12, section 8.7.5). Other boxes with
+/// offsets into the file (`saio` of encrypted tracks, `iloc` of image items) stay as they are.
 class LayoutScanner {
  public:
+  /// The bytes of the file that the scanner needs next.
   struct Need {
     std::uint64_t offset = 0;
-    std::uint64_t size = 0;
+    std::uint64_t size = 0;  ///< in bytes
     bool operator==(const Need&) const = default;
   };
-  /// Above this a `moov` that would have to move is refused: a real one has about 7 KiB.
+  /// The scanner refuses a larger `moov` if it would have to move. A Veo file has about 7 KiB.
   static constexpr std::uint64_t max_moov_size = 16U << 20U;
-  /// More top-level boxes ahead of the `moov` than this are refused: a real file has 4 or 5.
+  /// The scanner refuses a file with more top-level boxes than this. A Veo file has 4 or 5.
   static constexpr std::size_t max_boxes = 4096;
 
-  /// `file_size` in bytes.
+  /// `file_size` is in bytes.
   explicit LayoutScanner(std::uint64_t file_size) : file_size_(file_size) {}
 
-  /// The bytes wanted next; nullopt when every box was seen. Never reaches beyond the file's end:
-  /// of an empty file it wants no bytes, and to be given them fails.
+  /// Finds the bytes that the scanner needs next; nullopt after the last box. The need never
+  /// reaches beyond the end of the file. For an empty file it has size 0, and take_bytes() fails.
   [[nodiscard]] std::optional<Need> find_need() const;
-  /// Exactly the bytes of `find_need()`. Fails with bad_media: not an MP4 (no `ftyp` first), cut
-  /// short (a box that does not fit into what contains it), `moov` missing or given twice, chunk
-  /// offsets where no media can be. A failure is final: whatever is given later fails alike.
+  /// Takes exactly the bytes of find_need(). Fails with bad_media if the file is not an MP4 (it
+  /// does not begin with `ftyp`), if it is truncated (a box does not fit into the box or the file
+  /// around it), if the `moov` is missing or occurs twice, or if a chunk offset points to a place
+  /// that cannot have media. A failure is final: later calls return it again.
   Status take_bytes(std::span<const std::uint8_t> bytes);
-  /// How to present the file: found when all that decides it was seen, which may be long before the
-  /// last box. nullopt: not yet.
+  /// The layout; nullopt until the boxes that decide it have been scanned. This may be long before
+  /// the last box.
   [[nodiscard]] const std::optional<Layout>& layout() const { return layout_; }
-  /// The top-level boxes seen so far.
+  /// The top-level boxes that have been scanned.
   [[nodiscard]] const std::vector<Box>& boxes() const { return boxes_; }
 
  private:
@@ -136,7 +141,7 @@ class LayoutScanner {
   State state_ = State::scanning;
   Status outcome_;
   std::uint64_t file_size_;
-  std::uint64_t position_ = 0;  // of the next header
+  std::uint64_t position_ = 0;  // the offset of the next header
   std::vector<Box> boxes_;
   std::optional<Box> first_mdat_;
   std::optional<Box> moov_;
@@ -144,9 +149,10 @@ class LayoutScanner {
   std::optional<Layout> layout_;
 };
 
-/// Whether the file is whole, as its boxes say, to its last byte: each box fits into what contains
-/// it, they fill the file, and every chunk of media is in it. `read` gives the bytes at an offset;
-/// its failure is returned. Fails with bad_media where the file is not whole.
+/// Checks that the file is complete and sound: each box fits into the box or the file around it,
+/// the top-level boxes fill the file, and every chunk of media is within the file. `read` fills the
+/// span with the bytes at the offset; check_structure() returns its failure. Fails with bad_media
+/// if the file is not sound.
 Status check_structure(std::uint64_t file_size,
                        const std::function<Status(std::uint64_t, std::span<std::uint8_t>)>& read);
 

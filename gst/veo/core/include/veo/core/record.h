@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The record of one submission: what the ledger keeps of it, and which way it may go (MONEY.md).
+// The record of one submission in the ledger: its contents, its states, and the transitions between
+// them (docs/money.md).
 //
 //               ┌──────── surely not sent ───────┐
 //               ▼                                │
 //   claim ──► reserved ──────────────────────► sending ──────► accepted ──► completed
-//               │                              │ │   │            │
-//               │ gave up, or its owner died   │ │   │ id         └──────► failed (refunded)
-//               ▼                              │ │   ▼
-//            released ◄────── refused ─────────┘ └► unknown ──► superseded
+//               │                              │ │             ▲    │
+//               │ gave up, or its owner died   │ │     task id │    └──────► failed (refunded)
+//               ▼                              │ │             │
+//            released ◄────── refused ─────────┘ └──────► unknown ─────────► superseded
 //
-// A row that is `reserved` or `sending` has an owner, who holds a lock as long as he lives. Without
-// one, `reserved` was never sent, and `sending` may have been: it is `unknown`.
+// A record in the state `reserved` or `sending` has an owner: the process that submits. The owner
+// holds a lock as long as it runs. If nobody holds the lock, a `reserved` record was never sent,
+// and a `sending` record may have been sent, so it counts as `unknown`.
 #pragma once
 
 #include <chrono>
@@ -26,37 +28,41 @@
 namespace veo {
 
 enum class RecordState {
-  reserved,    ///< its price is held; nothing was sent
-  sending,     ///< durable right before the POST
-  accepted,    ///< the service has named the task
-  completed,   ///< its video is there
-  failed,      ///< by the service, and refunded
+  reserved,    ///< the price counts against the budgets; nothing was sent
+  sending,     ///< written durably right before the POST
+  accepted,    ///< the service has returned the task id
+  completed,   ///< the video is finished
+  failed,      ///< the service gave up and refunded the credits
   released,    ///< surely not charged: not sent, or refused
-  unknown,     ///< may or may not have been accepted
-  superseded,  ///< unknown, and submitted anew by the user's word; still counts as spent
+  unknown,     ///< the service may or may not have accepted the submission
+  superseded,  ///< unknown, and the user has submitted again; the credits still count as spent
 };
+/// The name of the state in the ledger and in `veo history`.
 std::string_view nick(RecordState state);
+/// Finds the state with this nick; nullopt if there is none.
 std::optional<RecordState> parse_record_state(std::string_view nick);
 
-/// The states from which a record may go to `to`. A record that is there already has gone.
+/// Lists the states from which a record may go to `to`. The span is valid for ever. `to` itself is
+/// not in the list.
 std::span<const RecordState> list_states_before(RecordState to);
 
-/// Whether its credits count against the budgets.
+/// Whether the credits of a record in this state count against the budgets.
 bool is_spent(RecordState state);
 
 /// Wall clock, UTC.
 using UnixTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
-/// 2026-11-23 05:15:18 UTC.
+/// Writes the time as `2026-11-23 05:15:18 UTC`.
 std::string to_text(UnixTime time);
 
+/// One row of the ledger. A text is empty, and an optional is unset, if the value is not known.
 struct Record {
-  std::int64_t id = 0;
-  std::string intent;    ///< empty: foreign, the ledger did not see its submission
-  std::string instance;  ///< of an element with reuse=false; else empty
-  std::string request;   ///< SHA-256 of the canonical request
+  std::int64_t id = 0;   ///< the ledger's own number
+  std::string intent;    ///< Intent::id; empty if this ledger did not submit the task
+  std::string instance;  ///< tells apart equal intents with reuse=false; empty with reuse=true
+  std::string request;   ///< Intent::request
   RecordState state = RecordState::reserved;
-  std::uint32_t credits = 0;  ///< estimate
+  std::uint32_t credits = 0;  ///< the price by the catalog
   std::string api_url;
   std::string account;
   std::string model;
@@ -64,17 +70,17 @@ struct Record {
   std::string resolution;
   std::string prompt;
   std::string parent_task_id;
-  std::string details;  ///< the other fields of the request as text, URLs redacted
-  std::string key_mark;
-  bool by_uri = false;
+  std::string details;   ///< the other fields of the request as text; URLs are redacted
+  std::string key_mark;  ///< Secret::make_mark() of the key, with the ledger's salt
+  bool by_uri = false;   ///< a `veo:` URI asked for the submission
   std::string task_id;
-  std::string url;          ///< of the finished video: a secret
-  std::string clip_sha256;  ///< of the file as delivered; empty: never here whole
-  std::uint64_t clip_size = 0;
-  std::string clip_path;
-  std::string error;  ///< nick of what ended it; empty: nothing
+  std::string url;              ///< of the finished video; a secret
+  std::string clip_sha256;      ///< of the file as delivered; empty until the clip is complete
+  std::uint64_t clip_size = 0;  ///< in bytes
+  std::string clip_path;        ///< of the file in the cache
+  std::string error;            ///< the nick of the error that ended it; empty for no error
   std::string error_message;
-  std::optional<double> balance;  ///< the last known when it became unknown
+  std::optional<double> balance;  ///< in credits, asked for after the submission became unknown
   UnixTime reserved_at{};
   std::optional<UnixTime> sending_at;
   std::optional<UnixTime> accepted_at;

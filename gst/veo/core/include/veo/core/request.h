@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What a user asks the service for. Every field of API.md is here, and every optional one keeps
-// "unset" apart from "set to the default": what the user did not set is not sent.
+// A request to the service, with every field of its API. Each optional field can be unset, which
+// differs from "set to the default": a field that the user did not set is not sent.
 #pragma once
 
 #include <cstdint>
@@ -19,37 +19,39 @@ enum class Resolution { p720, p1080, k4 };
 enum class AspectRatio { landscape, portrait, automatic };
 enum class GenerationType { text, first_and_last_frames, reference };
 
-/// The values as the API spells them: `fast`, `720p`, `Auto`, `FIRST_AND_LAST_FRAMES_2_VIDEO`.
+// The names of the values in the API: `fast`, `720p`, `Auto`, `FIRST_AND_LAST_FRAMES_2_VIDEO`.
 std::string_view wire_name(Mode);
 std::string_view wire_name(Resolution);
 std::string_view wire_name(AspectRatio);
 std::string_view wire_name(GenerationType);
 
 struct Request {
-  std::string prompt;                             ///< exact bytes; must be valid UTF-8
+  std::string prompt;                             ///< must be valid UTF-8; sent byte by byte
   std::optional<Mode> mode;                       ///< documented default: fast
   std::optional<Resolution> resolution;           ///< documented default: 720p
   std::optional<AspectRatio> aspect_ratio;        ///< documented default: 16:9
   std::optional<GenerationType> generation_type;  ///< unset: the service decides by the images
-  std::vector<std::string> image_urls;            ///< http(s); fetched by the service, never by us
+  std::vector<std::string> image_urls;            ///< http or https; only the service fetches them
   std::optional<bool> enable_translation;         ///< documented default: true
   std::optional<std::uint32_t> seed;              ///< 10000–99999, sent as `seeds`
   std::optional<std::string> watermark;
   std::optional<std::string> callback_url;
-  std::optional<std::string> extend_task_id;  ///< set: an extension (`veo-3-extend`) of that task
+  std::optional<std::string>
+      extend_task_id;  ///< if set, the request extends this task (`veo-3-extend`)
 
   [[nodiscard]] bool is_extension() const { return extend_task_id.has_value(); }
   bool operator==(const Request&) const = default;
 };
 
-/// A field of `input` as it goes on the wire. Views into the request.
+/// The value of an input field on the wire. It points into the request.
 using FieldValue = std::variant<std::string_view, std::int64_t, bool, std::span<const std::string>>;
 
-/// Every input field of API.md by its wire name, in the order of API.md.
+/// The wire names of all input fields, in the order of the service's documentation.
 std::span<const std::string_view> input_field_names();
 
-/// The value that the request sets, valid as long as the request; nullopt where it leaves the
-/// field out (an empty list is left out), and for names that are none of input_field_names().
+/// Finds the value of the field `name` (a wire name). It is valid as long as the request. Returns
+/// nullopt if the request leaves the field unset, if the field is an empty list, or if there is no
+/// such field.
 std::optional<FieldValue> input_field(const Request& request, std::string_view name);
 std::optional<FieldValue> input_field(Request&&, std::string_view) = delete;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The outcome of fallible work. Nothing in gst-veo throws on purpose: what can fail says so in its
-// type, and the compiler refuses to let the answer drop.
+// The result of work that can fail. gst-veo throws no exceptions of its own. A function that can
+// fail returns a Result, and the compiler warns if the caller ignores it.
 #pragma once
 
 #include <tl/expected.hpp>
@@ -12,12 +12,13 @@
 
 namespace veo {
 
+/// A value of type T or an Error.
 template <class T>
 class [[nodiscard]] Result : public tl::expected<T, Error> {
  public:
   using tl::expected<T, Error>::expected;
 
-  /// Where T has one. (C++20 finds those of the base ambiguous.)
+  /// Exists if T has an operator==. (In C++20 the operators of the base class are ambiguous.)
   friend bool operator==(const Result& one, const Result& other) {
     const tl::expected<T, Error>& left = one;
     const tl::expected<T, Error>& right = other;
@@ -25,10 +26,10 @@ class [[nodiscard]] Result : public tl::expected<T, Error> {
   }
 };
 
-/// Success without a value.
+/// Success without a value, or an Error.
 using Status = Result<void>;
 
-/// `return fail(error);` from any function that returns a Result.
+/// Makes a failed Result of any type: `return fail(error);`
 inline auto fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
 
 }  // namespace veo

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How long to wait before trying again.
+// The delay before another try.
 #pragma once
 
 #include <chrono>
@@ -9,21 +9,22 @@
 
 namespace veo {
 
-/// Exponential backoff with full jitter: uniform in [0, min(cap, base · 2^attempt)], where
-/// `attempt` counts from 0 and `unit_random` is a draw from [0, 1). A `Retry-After` of the service
-/// is a lower bound, to which the jitter is added; beyond `max_retry_after` it is cut.
+/// Exponential backoff with full jitter.
 struct Backoff {
   std::chrono::milliseconds base{500};
   std::chrono::milliseconds cap{30'000};
   std::chrono::seconds max_retry_after{3600};
 
+  /// Computes a random delay, uniform in [0, min(cap, base · 2^attempt)]. `attempt` counts from 0.
+  /// `unit_random` is a random number from [0, 1). The service's `Retry-After` is added to the
+  /// delay, but at most `max_retry_after`.
   [[nodiscard]] std::chrono::milliseconds compute_delay(
       unsigned attempt, double unit_random,
       std::optional<std::chrono::seconds> retry_after = std::nullopt) const;
 };
 
-/// The delay that a `Retry-After` header asks for (RFC 9110 §10.2.3): its delta-seconds form here;
-/// the transport resolves dates.
+/// Parses the delta-seconds form of a `Retry-After` header (RFC 9110, section 10.2.3), at most a
+/// year. Returns nullopt for any other text. The transport parses the form with a date.
 std::optional<std::chrono::seconds> parse_delta_seconds(std::string_view text);
 
 }  // namespace veo

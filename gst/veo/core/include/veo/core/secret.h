@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The API key's only type. It cannot be formatted, compared, streamed or converted, so it cannot
-// reach a log, a message or a file by accident. Its one use is the Authorization header, made by
-// the one class that is a friend; what the ledger keeps of it is a mark that tells two keys apart.
+// The type of the API key. A Secret cannot be formatted, streamed or converted, so the key cannot
+// reach a log, a message or a file by accident. One class is a friend and may read the key: it
+// makes the Authorization header. The ledger keeps only a mark of the key, which tells two keys
+// apart.
 #pragma once
 
 #include <cstring>
@@ -16,10 +17,11 @@ namespace http {
 class Authorization;
 }
 
+/// A text that is wiped from memory when it is destroyed or replaced.
 class Secret {
  public:
   Secret() = default;
-  /// Takes the text over and wipes the argument's own buffer.
+  /// Copies the text and wipes the buffer of the argument.
   explicit Secret(std::string text) : text_(text) { wipe(text); }
   Secret(const Secret&) = default;
   Secret(Secret&& other) noexcept : text_(other.text_) { wipe(other.text_); }
@@ -42,14 +44,15 @@ class Secret {
 
   [[nodiscard]] bool empty() const { return text_.empty(); }
   bool operator==(const Secret&) const = default;
-  /// HMAC-SHA256 under `salt`, in hex: says whether two keys are one, and nothing else of them.
+  /// Makes the mark of the key: the HMAC-SHA256 (RFC 2104) under `salt`, in hexadecimal digits.
+  /// Marks with the same salt are equal if and only if the keys are equal. They tell nothing else.
   [[nodiscard]] std::string make_mark(std::string_view salt) const;
 
  private:
   friend class http::Authorization;
 
   [[nodiscard]] std::string_view reveal() const { return text_; }
-  // explicit_bzero is not optimised away, as a memset before a destructor's end would be.
+  // The compiler may remove a memset() at the end of a destructor. It keeps explicit_bzero().
   static void wipe(std::string& text) noexcept {
     explicit_bzero(text.data(), text.size());
     text.clear();

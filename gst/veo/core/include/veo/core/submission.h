@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What the end of a POST means. This is the law of MONEY.md in one function: the transport reports
-// what it saw, this decides, and nobody else does.
+// The meaning of the end of a submission's POST. http/ reports the evidence and json/ decodes the
+// answer; classify_submission() alone decides what they mean (docs/money.md).
 #pragma once
 
 #include <chrono>
@@ -13,32 +13,34 @@
 
 namespace veo {
 
-/// What was seen of one POST on the wire. Filled by http/, never interpreted there.
+/// The facts about one POST on the wire. http/ collects them and does not interpret them.
 struct SubmissionEvidence {
-  /// libsoup emitted `starting`: bytes may have left. The only safe sign of "not sent" is that
-  /// this never became true.
+  /// libsoup has emitted `starting`, so bytes may have left. Only a POST that never began is surely
+  /// not sent.
   bool begun = false;
-  /// The response's own head was seen after `begun`. (A proxy's answer to CONNECT comes without.)
+  /// The head of the service's answer came after `begun`. (A proxy's answer to CONNECT does not
+  /// count.)
   bool got_head = false;
-  /// libsoup was about to send the POST a second time by itself (421) and was stopped.
+  /// libsoup was about to send the POST a second time on its own, after a 421, and was stopped.
   bool second_start = false;
-  /// The whole body arrived, and the exchange ended without an error.
+  /// The complete body has come, and the exchange ended without an error.
   bool complete = false;
-  /// Of the head; 0 while `got_head` is false.
+  /// The HTTP status; 0 while `got_head` is false.
   unsigned status = 0;
-  /// The answer's `Retry-After`, as a delay from its arrival.
+  /// The `Retry-After` of the answer, as a delay from the answer's arrival.
   std::optional<std::chrono::seconds> retry_after;
-  /// What the transport says for people, where it failed: code network, tls or timeout.
+  /// The failure of the transport, with a text for people. The code is network, tls or timeout.
   std::optional<Error> failure;
 };
 
+/// The outcome of one submission.
 struct Submitted {
   enum class Kind {
-    accepted,      ///< the service took it: `task_id` is set
-    not_sent,      ///< nothing left; may be sent again by itself, within `retries`
-    rate_limited,  ///< 429 `rate_limit_exceeded`: may be sent again after `retry_after`
-    refused,       ///< a definite no: `error` says why; never again by itself
-    unknown,       ///< may or may not have been accepted: `submit_unknown`
+    accepted,      ///< the service has accepted the task `task_id`
+    not_sent,      ///< no byte has left; the job may send it again, within `retries`
+    rate_limited,  ///< 429 `rate_limit_exceeded`; the job may send it again after `retry_after`
+    refused,       ///< the service has refused it for good; `error` is the reason
+    unknown,       ///< the service may or may not have accepted it; the code is `submit_unknown`
   };
   Kind kind = Kind::unknown;
   std::string task_id;
@@ -49,13 +51,14 @@ struct Submitted {
 /// The decoded body of the answer, as far as it could be decoded.
 struct SubmissionAnswer {
   std::optional<std::string> task_id;  ///< `data.taskId`, if it is a task id
-  /// What else `data.taskId` is, for people: the flaw, and the text itself, escaped. Empty:
-  /// nothing.
+  /// If `data.taskId` is a text that is not a task id: the flaw and the escaped text, for people.
+  /// Otherwise empty.
   std::string unusable_task_id;
-  bool well_formed_error = false;  ///< a complete JSON object with `error.code` (string)
-  Error error;                     ///< classified by (status, code), where well_formed_error
+  bool well_formed_error = false;  ///< the body is a JSON object with the string `error.code`
+  Error error;                     ///< if `well_formed_error`: by status and `error.code`
 };
 
+/// Decides the outcome of a submission. The table in submission.cpp has each rule and its reason.
 Submitted classify_submission(const SubmissionEvidence& evidence, const SubmissionAnswer& answer);
 
 }  // namespace veo

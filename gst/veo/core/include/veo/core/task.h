@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A task as the service reports it.
+// The state of a task in the service's own words.
 #pragma once
 
 #include <chrono>
@@ -14,25 +14,27 @@
 
 namespace veo {
 
-/// The `status` property's nicks: none·pending·processing·completed·failed.
+/// The status of a task. The nicks are those of the property `status`: `none`, `pending`,
+/// `processing`, `completed`, `failed`.
 enum class TaskStatus { none, pending, processing, completed, failed };
 std::string_view nick(TaskStatus status);
 
-/// The answer to `GET /tasks/{taskId}`.
+/// The decoded answer to `GET /tasks/{taskId}`.
 struct TaskReport {
   std::string id;
   TaskStatus status = TaskStatus::none;
-  std::optional<double> progress;            ///< a number where the service gave one; unit unknown
-  std::optional<std::int64_t> created_at;    ///< Unix seconds
-  std::optional<std::int64_t> completed_at;  ///< Unix seconds
-  std::vector<std::string> urls;             ///< of the finished video; non-empty iff completed
-  std::optional<std::string> resolution;     ///< from output.metadata
-  std::optional<std::string> upstream_task_id;  ///< preferred over `id` for an extension
-  std::optional<Error> failure;  ///< set iff failed: code task_failed, charged refunded
+  std::optional<double> progress;          ///< see compute_percent(); the service documents no unit
+  std::optional<std::int64_t> created_at;  ///< Unix seconds
+  std::optional<std::int64_t> completed_at;     ///< Unix seconds
+  std::vector<std::string> urls;                ///< of the finished video; empty unless completed
+  std::optional<std::string> resolution;        ///< `output.metadata.resolution`
+  std::optional<std::string> upstream_task_id;  ///< an extension continues this id if it is set
+  std::optional<Error> failure;  ///< set if failed: code task_failed, charged refunded
 };
 
-/// How long the service took, by its own clock; nullopt: it does not say, or says what cannot be:
-/// the times are its word, and may be any numbers.
+/// Computes the time of the generation by the service's own clock. Returns nullopt if the service
+/// does not tell the times, if the end is before the start, or if the result is `at_most` or more:
+/// the service may send any numbers.
 std::optional<std::chrono::milliseconds> compute_generation_time(const TaskReport& report,
                                                                  std::chrono::seconds at_most);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The life of one paid task, without I/O and without a clock: whoever drives it sends what it asks
-// for, waits as long as it says, and reports what came of it.
+// TaskMachine is the life of one paid task. It does no I/O and reads no clock. A driver (job/)
+// executes the commands of the machine (send a submission, send a query, wait) and reports each
+// result to it.
 //
 //                 submit                                adopt (a known task)
 //                   │                                         │
@@ -15,19 +16,20 @@
 //                   ▼                       ▼               │ │
 //               waiting ──── expired ───► failed ◄──────────┘ │
 //                │   ▲                      ▲                 │
-//            due │   │ in progress,         │ definite end,   │
-//                ▼   │ or a passing trouble │ expired         │
+//            due │   │ in progress,         │ final answer,   │
+//                ▼   │ or a passing failure │ expired         │
 //               querying ───────────────────┘ ◄───────────────┘
 //                   │
 //                   └─► completed ◄─── conclude (a task that is known to be completed)
 //
-// There is no way from `waiting` or `querying` back to `submitting`: a task that was accepted is
-// never submitted again. Nor do failed queries end it, however many: it is paid, and is asked for
-// until the generation timeout, with growing delays. `retries` counts submissions that were surely
-// not sent.
+// No transition leads from `waiting` or `querying` back to `submitting`: the machine never submits
+// an accepted task again. Failed queries do not end the task either, because it is paid. The
+// machine repeats the query, with growing delays, until the generation timeout. `retries` counts
+// only submissions that were surely not sent.
 //
-// A hint (a callback) has no state of its own: it brings the next query forward. Anybody may have
-// sent it, any number of times, so what hints cost is bounded here: see on_hint().
+// A hint says that the task may have ended; it comes from a callback. A hint has no state of its
+// own: it only makes the next query earlier. Anybody can send hints, any number of times, so
+// on_hint() limits the number of queries that they cause.
 #pragma once
 
 #include <chrono>
@@ -41,30 +43,33 @@
 
 namespace veo {
 
+/// The state machine of one task. Not thread-safe: the driver calls it on one thread.
 class TaskMachine {
  public:
-  /// Monotonic. The type only: nobody here asks the clock.
+  /// Monotonic time. The driver passes it; the machine reads no clock.
   using Time = std::chrono::steady_clock::time_point;
 
   struct Settings {
-    int retries = 5;  ///< of submissions that were surely not sent; -1: no end
-    std::chrono::milliseconds poll_interval{0};  ///< 0: adaptive
-    std::optional<GenerationTimes> learned;      ///< for adaptive polls; nothing known: unset
-    bool is_called_back = false;                 ///< hints are to be expected: polls are sparser
+    int retries = 5;  ///< how often a submission that was surely not sent is repeated; -1: forever
+    std::chrono::milliseconds poll_interval{0};  ///< the wait between queries; 0 for adaptive waits
+    std::optional<GenerationTimes> learned;      ///< the model for adaptive waits; unset if unknown
+    bool is_called_back = false;                 ///< hints will come, so fewer polls are needed
+    /// The time from the acceptance of the task to its end. Before it is accepted: the time for its
+    /// submission.
     std::chrono::seconds generation_timeout{1800};
-    Backoff backoff;
+    Backoff backoff;  ///< the delay before each retry
   };
 
   enum class State { idle, submitting, held, waiting, querying, completed, failed };
 
-  /// What the driver has to do next. Each supersedes the one before.
+  /// The next work of the driver. Each command replaces the command before it.
   struct Command {
     enum class Kind {
-      none,             ///< go on with what is under way
-      send_submission,  ///< then call on_submitted()
-      send_query,       ///< for task_id(), then call on_queried(); at `until`, on_timer()
-      wait,             ///< until `until`, then call on_timer()
-      finish,           ///< see state(), report() and error()
+      none,             ///< go on with the command before
+      send_submission,  ///< send the submission, then call on_submitted()
+      send_query,       ///< query task_id(), then call on_queried(); at `until` call on_timer()
+      wait,             ///< wait until `until`, then call on_timer()
+      finish,           ///< the task has ended: see state(), report() and error()
     };
     Kind kind = Kind::none;
     Time until{};
@@ -72,32 +77,44 @@ class TaskMachine {
 
   explicit TaskMachine(Settings settings) : settings_(settings) {}
 
-  // Inputs. `random` is a draw from [0, 1), for jitter.
+  // --- Inputs. `random` is a random number from [0, 1), for jitter. ---
+
+  /// Begins with a submission.
   Command submit(Time now);
-  /// `submitted`: when the task was accepted, if that is known; the service may not know it at
-  /// once.
+  /// Begins with a known task. `submitted` is the time at which the service accepted it, if the
+  /// caller knows it. Up to 60 s after that time, task_not_found is a passing failure.
   Command adopt(std::string task_id, Time now, std::optional<Time> submitted = std::nullopt);
-  /// The task is known to be completed: nothing has to be asked.
+  /// Begins with a task that is known to be completed. The machine sends no query.
   Command conclude(TaskReport report, Time now);
+  /// The submission has ended with `outcome`.
   Command on_submitted(Submitted outcome, Time now, double random);
+  /// The query has ended with `answer`. `retry_after` is the `Retry-After` of the answer. Ignored
+  /// unless the machine is querying.
   Command on_queried(Result<TaskReport> answer, std::optional<std::chrono::seconds> retry_after,
                      Time now, double random);
+  /// The time `until` of the last command has come.
   Command on_timer(Time now);
-  /// A hint that the task may be done. Asks at once, but 5 s after the last query that followed a
-  /// hint at the earliest; so however many come, and whatever their worth, they cost one query in
-  /// 5 s, and the last of them is followed by one. A hint that comes while something is under way
-  /// counts when that has ended. It does not hasten a retry, which keeps the service's own delay.
+  /// A hint has come. The machine queries at once, or 5 s after the last query that a hint caused,
+  /// whichever is later. So any number of hints causes at most one query in 5 s, and a query
+  /// follows the last hint. A hint that comes during a submission or a query counts after its end.
+  /// A hint does not shorten the delay before a retry.
   Command on_hint(Time now);
 
+  // --- State ---
+
   [[nodiscard]] State state() const { return state_; }
+  /// The id of the task; empty before the service has accepted it.
   [[nodiscard]] const std::string& task_id() const { return task_id_; }
-  /// The last usable answer of the service.
+  /// The last valid answer to a query.
   [[nodiscard]] const std::optional<TaskReport>& report() const { return report_; }
-  /// Set iff failed.
+  /// The reason of the failure. Set if and only if the state is `failed`.
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+  /// The status for the user: `pending` from the acceptance to the first answer, `none` before it.
   [[nodiscard]] TaskStatus status() const;
-  /// What the user is to be told while waiting for another try; cleared by the next good answer.
+  /// The last passing failure, for the user, while the machine waits to try again. The next good
+  /// answer clears it.
   [[nodiscard]] const std::optional<Error>& trouble() const { return trouble_; }
+  /// The number of retries so far, of submissions and queries.
   [[nodiscard]] unsigned retries() const { return total_retries_; }
 
  private:
@@ -128,20 +145,21 @@ class TaskMachine {
   Settings settings_;
   State state_ = State::idle;
   std::string task_id_;
-  std::optional<Time> submitted_;  // when the service took it, if we know
-  Time started_{};
-  Time due_{};
-  bool hinted_ = false;                   // since the last query was sent
-  Time next_hinted_query_ = Time::min();  // the earliest
-  unsigned attempts_ = 0;
+  std::optional<Time> submitted_;         // the time of the acceptance, if known
+  Time started_{};                        // the generation timeout counts from here
+  Time due_{};                            // the time of the next query or retry
+  bool hinted_ = false;                   // a hint has come since the last query was sent
+  Time next_hinted_query_ = Time::min();  // no query follows a hint before this time
+  unsigned attempts_ = 0;                 // consecutive failures
   unsigned total_retries_ = 0;
   std::optional<TaskReport> report_;
   std::optional<Error> error_;
   std::optional<Error> trouble_;
 };
 
-/// The service's `progress` as a percentage. Its unit is not documented: below 1 it is taken for a
-/// fraction, up to 100 for percent, and anything else says nothing.
+/// Computes a percentage from the service's `progress`. The service does not document its unit. A
+/// value from 0 to below 1 counts as a fraction, and a value from 1 to 100 as a percentage. Returns
+/// nullopt for any other value.
 std::optional<int> compute_percent(std::optional<double> progress);
 
 }  // namespace veo

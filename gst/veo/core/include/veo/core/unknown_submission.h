@@ -7,12 +7,14 @@
 
 namespace veo {
 
-/// The error `submit_unknown`, for people: when, which request, what was seen of its answer
-/// (`record.error_message`, as far as that was recorded), the last known balance, and the two ways
-/// on, as a line to copy where `offers_line`.
+/// Makes the error `submit_unknown` for people. The message tells the time of the submission, the
+/// request, the evidence (`record.error_message`), the last known balance, and the two ways to go
+/// on. If `offers_line`, and if the record is enough to write the same request again, the message
+/// contains a command line to copy.
 Error make_unknown_submission_error(const Record& record, bool offers_line);
 
-/// A sentence, with a space before it: what the balance was after an unknown submission.
+/// Makes a sentence, with a space before it, about the balance after an unknown submission.
+/// `balance` is in credits.
 std::string make_balance_hint(double balance);
 
 }  // namespace veo
