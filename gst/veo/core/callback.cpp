@@ -17,7 +17,7 @@ namespace {
 
 auto refuse(std::string_view value, std::string_view why) {
   Error error{.code = ErrorCode::invalid_request};
-  // Printable, whatever it is.
+  // redact_url() makes any value printable.
   error.message.append("callback-listen=").append(redact_url(value)).append(why);
   error.message.append(" Nothing was sent.");
   return fail(std::move(error));

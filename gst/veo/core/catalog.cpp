@@ -16,7 +16,7 @@ namespace {
 
 using OwnedText = std::unique_ptr<char, decltype(&g_free)>;
 
-const Model& model_of(const Request& request, const Catalog& catalog) {
+const Model& find_model(const Request& request, const Catalog& catalog) {
   return request.is_extension() ? catalog.extension : catalog.generation;
 }
 
@@ -27,16 +27,16 @@ Status refuse(const std::string& rule, const std::string& message) {
   return fail(std::move(error));
 }
 
-/// The request's value, else the documented default.
-std::optional<FieldValue> effective(const Request& request, const Model& model,
-                                    const std::string& field) {
+/// Finds the value of the field in the request, or its documented default.
+std::optional<FieldValue> find_effective_value(const Request& request, const Model& model,
+                                               const std::string& field) {
   if (const auto value = input_field(request, field)) return value;
   const auto fallback = model.defaults.find(field);
   if (fallback == model.defaults.end()) return std::nullopt;
   return std::string_view(fallback->second);
 }
 
-/// As a catalog spells it; nullopt for a list, which is no single value.
+/// Writes a value as a catalog spells it. Returns nullopt for a list, which is not a single value.
 struct Spelling {
   using Text = std::optional<std::string>;
   Text operator()(std::string_view text) const { return std::string(text); }
@@ -45,7 +45,7 @@ struct Spelling {
   Text operator()(std::span<const std::string>) const { return std::nullopt; }
 };
 
-/// What `min` and `max` compare; nullopt for a boolean.
+/// Finds the number that `min` and `max` compare. Returns nullopt for a boolean.
 struct Measure {
   using Number = std::optional<std::int64_t>;
   Number operator()(std::string_view text) const {
@@ -58,7 +58,7 @@ struct Measure {
   }
 };
 
-bool holds(const Condition& condition, const std::optional<FieldValue>& value) {
+bool is_met(const Condition& condition, const std::optional<FieldValue>& value) {
   if (!value) return condition.values.empty() && !condition.min;
   if (!condition.values.empty()) {
     const auto text = std::visit(Spelling{}, *value);
@@ -71,13 +71,14 @@ bool holds(const Condition& condition, const std::optional<FieldValue>& value) {
 }
 
 Status check_text(const std::string& name, std::string_view text) {
-  // g_utf8_validate_len() takes a NUL for invalid, as JSON's readers would.
+  // g_utf8_validate_len() refuses a NUL. JSON parsers cut a text at a NUL, so this is right.
   if (g_utf8_validate_len(text.data(), text.size(), nullptr)) return {};
   return refuse("valid-text", "'" + name + "' is not valid UTF-8, or contains a NUL.");
 }
 
-/// Absolute, http or https, with a host, and nothing that a URL must not contain. What is behind
-/// the host is between the service and that host.
+/// Checks that the URL is an absolute http or https URL with a host, and has no character that a
+/// URL must not contain. The path and the query are not checked, because only the service uses
+/// them.
 Status check_http_url(const std::string& name, const std::string& url) {
   if (auto checked = check_text(name, url); !checked) return checked;
   char* scheme = nullptr;
@@ -88,7 +89,7 @@ Status check_http_url(const std::string& name, const std::string& url) {
   const OwnedText owned_host(host, g_free);
   const bool web = parsed && *host != '\0' &&
                    (std::string_view(scheme) == "http" || std::string_view(scheme) == "https");
-  // RFC 3986 has neither; g_uri_split_network() lets both through.
+  // RFC 3986 allows neither spaces nor control characters. g_uri_split_network() accepts both.
   const bool clean =
       std::ranges::none_of(url, [](char c) { return g_ascii_isspace(c) || g_ascii_iscntrl(c); });
   if (web && clean) return {};
@@ -133,15 +134,15 @@ Status check_fields(const Request& request, const Model& model) {
   return {};
 }
 
-/// A single value as a catalog spells it; empty: the request has none.
-std::string spelling(const Request& request, const Model& model, const std::string& field) {
-  const auto value = effective(request, model, field);
+/// Writes the value of the field as a catalog spells it. Returns "" if there is no single value.
+std::string spell_field(const Request& request, const Model& model, const std::string& field) {
+  const auto value = find_effective_value(request, model, field);
   return value ? std::visit(Spelling{}, *value).value_or("") : "";
 }
 
 Status check_rules(const Request& request, const Model& model) {
   const auto met = [&](const Condition& condition) {
-    return holds(condition, effective(request, model, condition.field));
+    return is_met(condition, find_effective_value(request, model, condition.field));
   };
   for (const auto& rule : model.rules) {
     if (std::ranges::all_of(rule.when, met) && !std::ranges::all_of(rule.require, met)) {
@@ -154,8 +155,8 @@ Status check_rules(const Request& request, const Model& model) {
 }  // namespace
 
 Status validate(const Request& request, const Catalog& catalog) {
-  const auto& model = model_of(request, catalog);
-  // The text first: everything after it counts characters, or shows them to people.
+  const auto& model = find_model(request, catalog);
+  // The texts come first, because the later checks count characters and show texts to people.
   if (auto checked = check_texts(request); !checked) return checked;
   if (auto checked = check_references(request); !checked) return checked;
   if (auto checked = check_fields(request, model); !checked) return checked;
@@ -165,9 +166,9 @@ Status validate(const Request& request, const Catalog& catalog) {
 std::optional<std::uint32_t> find_price(const Request& request, const Catalog& catalog) {
   if (request.is_extension()) return catalog.extend_credits;
   const auto& model = catalog.generation;
-  const auto mode = model.credits.find(spelling(request, model, "mode"));
+  const auto mode = model.credits.find(spell_field(request, model, "mode"));
   if (mode == model.credits.end()) return std::nullopt;
-  const auto credits = mode->second.find(spelling(request, model, "resolution"));
+  const auto credits = mode->second.find(spell_field(request, model, "resolution"));
   if (credits == mode->second.end()) return std::nullopt;
   return credits->second;
 }
@@ -179,7 +180,7 @@ std::optional<std::chrono::seconds> find_expected_time(const Request& request,
     return std::chrono::seconds(*catalog.extend_seconds);
   }
   const auto& model = catalog.generation;
-  const auto mode = model.seconds.find(spelling(request, model, "mode"));
+  const auto mode = model.seconds.find(spell_field(request, model, "mode"));
   if (mode == model.seconds.end()) return std::nullopt;
   return std::chrono::seconds(mode->second);
 }

@@ -11,8 +11,8 @@ using Interval = boost::icl::interval<std::uint64_t>;
 
 template <class Ranges>
 std::uint64_t count_from(const Ranges& ranges, std::uint64_t offset) {
-  const auto run = ranges.find(offset);
-  return run == ranges.end() ? 0 : run->upper() - offset;
+  const auto range = ranges.find(offset);
+  return range == ranges.end() ? 0 : range->upper() - offset;
 }
 
 }  // namespace
@@ -29,13 +29,14 @@ void ClipContents::add_stored(std::uint64_t first, std::uint64_t end) {
 }
 
 void ClipContents::add_taken(std::uint64_t first, std::uint64_t end) {
-  // A piece may have left since it was promised to its reader.
+  // The piece may have left the memory after find() told the reader about it.
   const auto here = std::min(end, first + count_here_from(first));
   if (first < here) taken_.add(Interval::right_open(first, here));
 }
 
 std::uint64_t ClipContents::count_unread() const {
-  // What was taken is here. (This is asked before each read from a socket.)
+  // All taken bytes are here. So without a disk a subtraction is enough. The driver calls this
+  // before each read from a socket, so it must be quick.
   if (stored_.empty()) return here_.size() - taken_.size();
   return (here_ - stored_ - taken_).size();
 }

@@ -8,54 +8,56 @@ namespace veo {
 
 namespace {
 
-/// Answers of a file host after which asking again can help.
+/// Whether a retry can help after this status of a file host.
 bool is_passing_status(unsigned status) { return status == 408 || status == 429 || status >= 500; }
 
+/// Whether a retry can help after this failure of a connection.
 bool is_passing(const Error& failure) {
   return failure.code == ErrorCode::network || failure.code == ErrorCode::timeout;
 }
 
-Error bad_response(std::string message, unsigned status = 0) {
+Error make_bad_response(std::string message, unsigned status = 0) {
   return {.code = ErrorCode::bad_response, .message = std::move(message), .http_status = status};
 }
 
-Error cut_off(std::uint64_t size) {
+Error make_cut_off(std::uint64_t size) {
   return {.code = ErrorCode::network,
           .message = "the file host ended its answer in mid-file, after " + std::to_string(size) +
                      " bytes."};
 }
 
-Error no_url() {
-  return bad_response("its copy in the cache is gone or damaged, and no URL of it is recorded.");
+Error make_no_url() {
+  return make_bad_response(
+      "its copy in the cache is gone or damaged, and no URL of it is recorded.");
 }
 
 }  // namespace
 
-// What an answer, or its end, is to its fetch.
+// The classes of answers, and of their ends.
 enum class ClipPlan::Event {
-  part,              ///< 206: what was asked for, of the same file
-  same_whole,        ///< 200: the whole file, and it is the same
-  whole,             ///< 200: a whole file, and nobody can say which
+  part,              ///< 206: the requested part of the same file
+  same_file,         ///< 200: the complete file, which is the same file
+  unproven_file,     ///< 200: a complete file, which may be another file
   other_from_start,  ///< 206: another file, from its start
-  other_file,        ///< another file: its size or its validator is different, or it is shorter
-  nothing_left,      ///< 416: the file ends where the main fetch stands
-  nonsense,          ///< 206: not what was asked for
-  refused,
-  passing,  ///< a status after which asking again can help
-  ended,    ///< the body came whole
-  broke,    ///< the connection did
-  failed,   ///< for good
+  other_file,        ///< another file: it has another size or validator, or it is shorter
+  nothing_left,      ///< 416: the file ends at the position of the main fetch
+  nonsense,          ///< 206: not the requested part
+  refused,           ///< a status after which a retry cannot help
+  passing,           ///< a status after which a retry can help
+  ended,             ///< the body is complete
+  broke,             ///< the connection broke
+  failed,            ///< a failure after which a retry cannot help
 };
 
 enum class ClipPlan::Action {
-  accept,
-  accept_over,  ///< from the file's start: what is here already is passed over
-  accept_anew,  ///< from the file's start, as a new version
-  restart,      ///< as a new version, which is asked for
-  retry,
-  advance,  ///< to the next hole
-  leave,    ///< the side fetch ends; the main one brings what it would have brought
-  give_up,
+  accept,       ///< take the bytes of the answer
+  accept_over,  ///< take them from the file's start, and ignore the bytes that are here already
+  accept_anew,  ///< take them from the file's start, as a new version
+  restart,      ///< begin a new version with a new fetch
+  retry,        ///< send the request again after a delay
+  advance,      ///< go on to the next hole
+  leave,        ///< end the side fetch; the main fetch will bring its bytes
+  give_up,      ///< the clip has failed
 };
 
 struct ClipPlan::Transition {
@@ -66,13 +68,14 @@ struct ClipPlan::Transition {
   Action action;
 };
 
-// Two fetches, every answer and every end. Whatever becomes of the side fetch, no row of it gives
-// up or forgets anything.
+// The action for each fetch and event. `open` means that no reader has used bytes yet; `committed`
+// means that one has. No row of the side fetch gives up or forgets bytes, because its failure must
+// not harm the clip.
 const ClipPlan::Transition ClipPlan::transitions[] = {
     {Role::main, Event::part, Transition::Stage::any, Action::accept},
-    {Role::main, Event::same_whole, Transition::Stage::any, Action::accept_over},
-    {Role::main, Event::whole, Transition::Stage::open, Action::accept_anew},
-    {Role::main, Event::whole, Transition::Stage::committed, Action::give_up},
+    {Role::main, Event::same_file, Transition::Stage::any, Action::accept_over},
+    {Role::main, Event::unproven_file, Transition::Stage::open, Action::accept_anew},
+    {Role::main, Event::unproven_file, Transition::Stage::committed, Action::give_up},
     {Role::main, Event::other_from_start, Transition::Stage::open, Action::accept_anew},
     {Role::main, Event::other_from_start, Transition::Stage::committed, Action::give_up},
     {Role::main, Event::other_file, Transition::Stage::open, Action::restart},
@@ -86,8 +89,8 @@ const ClipPlan::Transition ClipPlan::transitions[] = {
     {Role::main, Event::failed, Transition::Stage::any, Action::give_up},
 
     {Role::side, Event::part, Transition::Stage::any, Action::accept},
-    {Role::side, Event::same_whole, Transition::Stage::any, Action::leave},
-    {Role::side, Event::whole, Transition::Stage::any, Action::leave},
+    {Role::side, Event::same_file, Transition::Stage::any, Action::leave},
+    {Role::side, Event::unproven_file, Transition::Stage::any, Action::leave},
     {Role::side, Event::other_from_start, Transition::Stage::any, Action::leave},
     {Role::side, Event::other_file, Transition::Stage::any, Action::leave},
     {Role::side, Event::nonsense, Transition::Stage::any, Action::leave},
@@ -104,7 +107,7 @@ ClipPlan::Commands ClipPlan::begin() {
   has_begun_ = true;
   if (!settings_.has_url) {
     is_refused_ = true;
-    give_up(no_url());
+    give_up(make_no_url());
     return take_commands();
   }
   if (settings_.keep) command(Command::Kind::open_file);
@@ -127,7 +130,7 @@ ClipPlan::Commands ClipPlan::on_head(FetchId id, const Head& head, double random
   auto* const fetch = find_fetch(id);
   if (fetch == nullptr) return {};
   const auto event = classify(*fetch, head);
-  // Nobody needs a tail that the main fetch has brought, or is about to.
+  // The tail is not needed if the main fetch has brought it already, or will bring it soon.
   const bool is_needless =
       fetch->is_tail && event == Event::part &&
       (count_here_from(head.part->first) > 0 || main_.will_soon_bring(head.part->first));
@@ -152,9 +155,10 @@ ClipPlan::Event ClipPlan::classify(const Fetch& fetch, const Head& head) const {
   }
   if (head.status == 200) {
     const bool is_proven = !now.validator.empty() && head.validator == now.validator;
-    // The main fetch's first answer is the file; the side's word does not contradict it.
+    // The first answer to the main fetch says which file it is, unless the answer to the side fetch
+    // contradicts it.
     const bool is_first = !now.is_known && is_same_file(head);
-    return is_proven || is_first ? Event::same_whole : Event::whole;
+    return is_proven || is_first ? Event::same_file : Event::unproven_file;
   }
   if (head.status == 416 && fetch.position > 0) {
     const bool is_end = head.total == fetch.position && !now.is_size_told;
@@ -169,7 +173,7 @@ bool ClipPlan::is_same_file(const Head& head) const {
   const bool has_sizes = now.is_size_told && size;
   if (has_sizes && *size != *now.size) return false;
   if (!now.validator.empty() && !head.validator.empty()) return now.validator == head.validator;
-  // Where neither a size nor a validator says which file was seen before, it is another one.
+  // Without a size and a validator to compare, the file counts as another file.
   return has_sizes || (!now.is_known && !now.is_size_told);
 }
 
@@ -181,14 +185,15 @@ void ClipPlan::act(Fetch& fetch, Event event, const Head& head, Error failure, d
            (candidate.stage == Stage::any || candidate.stage == stage);
   });
   if (event == Event::nonsense) {
-    failure = bad_response("the file host sent another range than it was asked for.", head.status);
-  } else if (event == Event::whole) {
-    failure = bad_response(
+    failure =
+        make_bad_response("the file host sent another range than it was asked for.", head.status);
+  } else if (event == Event::unproven_file) {
+    failure = make_bad_response(
         "the connection broke, and the file host cannot resume: it has no ranges, or the file "
         "changed.",
         head.status);
   } else if (event == Event::other_file || event == Event::other_from_start) {
-    failure = bad_response("the file changed at the file host in mid-download.", head.status);
+    failure = make_bad_response("the file changed at the file host in mid-download.", head.status);
   } else if (event == Event::refused || event == Event::passing) {
     failure = {.code = ErrorCode::network,
                .message = "the file host answered with status " + std::to_string(head.status) + ".",
@@ -203,7 +208,7 @@ void ClipPlan::act(Fetch& fetch, Event event, const Head& head, Error failure, d
       fetch.passes_over = true;
       return accept(fetch, head);
     case Action::accept_anew:
-      // The answer under way is the new version's.
+      // This answer already brings the new version, so the fetch goes on.
       begin_version();
       fetch.position = 0;
       fetch.end.reset();
@@ -216,7 +221,7 @@ void ClipPlan::act(Fetch& fetch, Event event, const Head& head, Error failure, d
     case Action::advance:
       flush(fetch);
       fetch.state = FetchState::idle;
-      // The size of a file that nobody has told: where the main fetch's answer ends.
+      // If the host did not tell the size, the file ends where the answer to the main fetch ends.
       if (fetch.role == Role::main && !contents_.size) contents_.size = fetch.position;
       return advance();
     case Action::leave:
@@ -238,7 +243,7 @@ void ClipPlan::accept(Fetch& fetch, const Head& head) {
   fetch.unflushed = fetch.position;
   fetch.state = FetchState::receiving;
   if (std::exchange(fetch.is_move, false)) {
-    // Who jumps is through with all that is in memory alone.
+    // A reader that jumps does not need the bytes that are only in memory.
     if (!settings_.keep) contents_.bytes.add_all_taken();
     drop(main_);
     main_ = std::exchange(side_, {.role = Role::side});
@@ -280,7 +285,7 @@ void ClipPlan::restart() {
 }
 
 void ClipPlan::leave(Fetch& fetch) {
-  // Nobody has asked for the tail: that it failed says nothing of other pieces.
+  // No reader asked for the tail, so its failure does not mean that side fetches are useless.
   if (!fetch.is_tail) contents_.is_side_useless = true;
   drop(fetch);
   advance();
@@ -297,7 +302,7 @@ void ClipPlan::retry(Fetch& fetch, const Error& failure,
     return leave(fetch);
   }
   ++total_retries_;
-  // Under a new id: nothing that the old exchange still tells is of this wait.
+  // The fetch gets a new id, so late reports about the old request are ignored.
   command(Command::Kind::stop).fetch = fetch.id;
   fetch.id = ++last_id_;
   fetch.state = FetchState::waiting;
@@ -313,11 +318,11 @@ ClipPlan::Place ClipPlan::assign_place(FetchId id) {
   if (fetch == nullptr) return {};
   const auto& size = contents_.size;
   const auto at = fetch->position;
-  // Behind the end there is nothing but the end of the answer.
+  // After the last byte only the end of the answer is missing.
   if (contents_.is_size_told && at >= *size) return {Place::Kind::ignore, at, piece_size};
-  if (const auto run = count_here_from(at); run > 0) {
+  if (const auto here = count_here_from(at); here > 0) {
     if (!fetch->passes_over) return {Place::Kind::stop, at, 0};
-    return {Place::Kind::ignore, at, std::min(run, piece_size)};
+    return {Place::Kind::ignore, at, std::min(here, piece_size)};
   }
   if (fetch->role == Role::main && is_too_early()) {
     fetch->state = FetchState::paused;
@@ -344,14 +349,14 @@ ClipPlan::Commands ClipPlan::on_data(FetchId id, std::uint64_t count) {
   if (fetch == nullptr || count == 0) return {};
   auto& now = contents_;
   if (now.is_size_told && count > *now.size - std::min(*now.size, fetch->position)) {
-    Error failure = bad_response("the file host sent more bytes than it had announced.");
+    Error failure = make_bad_response("the file host sent more bytes than it had announced.");
     act(*fetch, Event::failed, {}, std::move(failure), 0);
     return take_commands();
   }
   const auto first = fetch->position;
   fetch->position += count;
   if (count_here_from(first) > 0) {
-    // Passed over: the run that is to be stored begins behind it.
+    // These bytes are ignored. The next bytes to store begin after them.
     fetch->unflushed = fetch->position;
     return take_commands();
   }
@@ -381,11 +386,12 @@ ClipPlan::Commands ClipPlan::on_end(FetchId id, std::optional<Error> failure, do
   auto* const fetch = find_fetch(id);
   if (fetch == nullptr) return {};
   const auto& now = contents_;
-  // Where an answer ends is the size of a file that nobody has told; but not ahead of what is here.
+  // If the host did not tell the size, the end of the answer is the end of the file. It cannot be
+  // before bytes that are here.
   const bool is_short =
       fetch->role == Role::main && !now.size && fetch->position < now.bytes.find_end();
-  if (!failure && is_short) failure = cut_off(fetch->position);
-  // Once every byte is here, it does not matter how the connection ends.
+  if (!failure && is_short) failure = make_cut_off(fetch->position);
+  // If every byte is here, the failure of the connection does not matter.
   if (!failure || is_complete()) {
     act(*fetch, Event::ended, {}, {}, random);
   } else {
@@ -419,12 +425,12 @@ ClipPlan::Commands ClipPlan::on_stored(unsigned version, std::uint64_t first, st
 ClipPlan::Commands ClipPlan::on_verdict(unsigned version, std::optional<Error> fault,
                                         double random) {
   if (version != version_ || error_ || keeping_ == Keeping::not_kept) {
-    // A reader's word on what is not kept is the end all the same.
+    // A fault that a reader finds ends the clip even if the clip is not kept.
     if (version == version_ && !error_ && fault) give_up(std::move(*fault));
     return take_commands();
   }
   if (fault && fault->code == ErrorCode::cache && keeping_ == Keeping::checking && settings_.keep) {
-    // The disk has failed, which says nothing of the file.
+    // The disk has failed. This does not mean that the file is broken.
     keeping_ = Keeping::downloading;
     stop_storing(*fault);
     return take_commands();
@@ -443,13 +449,14 @@ ClipPlan::Commands ClipPlan::on_verdict(unsigned version, std::optional<Error> f
   }
   const bool is_cut = !contents_.is_size_told && contents_.size;
   if (is_cut) {
-    fault = cut_off(*contents_.size);
+    fault = make_cut_off(*contents_.size);
   }
-  // Once more for what may have been an error page; a cut answer counts as any broken connection.
+  // A broken file may have been an error page, so it is fetched once more. A truncated answer
+  // counts as a broken connection.
   const bool is_hopeless = is_committed_ || (!is_cut && std::exchange(was_broken_, true));
   if (is_hopeless || !settings_.has_url) {
     is_refused_ = !is_hopeless;
-    give_up(is_hopeless ? std::move(*fault) : no_url());
+    give_up(is_hopeless ? std::move(*fault) : make_no_url());
     return take_commands();
   }
   const auto attempts = main_.attempts;
@@ -471,17 +478,17 @@ ClipPlan::Commands ClipPlan::on_kept(unsigned version, const Status& kept) {
 
 ClipPlan::Found ClipPlan::find(std::uint64_t offset) {
   if (const auto known = size(); known && offset >= *known) {
-    // The end is told when the clip is safe, so that the next run finds it. What failed behind a
-    // reader who has everything is not his concern.
+    // A reader gets the end only after the clip is kept, so that the next run finds the clip. A
+    // later failure does not concern a reader that has all bytes.
     const bool is_settled = keeping_ == Keeping::kept || keeping_ == Keeping::not_kept;
     if (is_settled || error_ || !settings_.keep) return {Found::Kind::end, 0};
     return {Found::Kind::pending, 0};
   }
-  // Nobody can use a file whose size will never be known.
+  // A reader cannot use a file whose size will never be known.
   if (error_ && !size()) return {Found::Kind::failed, 0};
-  if (const auto run = count_here_from(offset); run > 0) {
+  if (const auto here = count_here_from(offset); here > 0) {
     is_awaited_ = false;
-    return {Found::Kind::ready, run};
+    return {Found::Kind::ready, here};
   }
   if (error_) return {Found::Kind::failed, 0};
   wanted_ = offset;
@@ -510,7 +517,7 @@ bool ClipPlan::commit(unsigned version) {
   return true;
 }
 
-// --- what there is ---
+// --- state ---
 
 bool ClipPlan::is_live(FetchId id) const {
   return std::ranges::any_of(std::array{&main_, &side_}, [id](const Fetch* fetch) {
@@ -541,7 +548,7 @@ bool ClipPlan::is_complete() const {
 }
 
 bool ClipPlan::is_over() const {
-  // What is in memory alone may have to be fetched again, also when it was whole once.
+  // Bytes that are only in memory may have to be fetched again, even after the clip was complete.
   return error_ || !has_begun_ || (settings_.keep && keeping_ != Keeping::downloading);
 }
 
@@ -604,7 +611,8 @@ void ClipPlan::advance() {
     if (is_awaited_) serve_wanted();
     return;
   }
-  // What the side fetch brings need not be asked for again.
+  // The bytes that the side fetch brings need not be requested again, so the next hole is not known
+  // yet.
   if (side_.is_active()) return;
   const auto hole = count_here_from(0);
   start(main_, hole, std::min(find_next_here(hole), *contents_.size));
@@ -628,7 +636,7 @@ void ClipPlan::serve_wanted() {
   if (now.size && wanted_ >= *now.size) return;
   const auto end = find_next_here(wanted_);
   const auto stop = end == UINT64_MAX ? std::nullopt : std::optional(end);
-  // Where there is one way to get any byte, it is to wait for the main fetch.
+  // If the side fetch cannot help, the reader waits for the main fetch.
   const bool is_ahead = wanted_ >= main_.position && (!main_.end || wanted_ < *main_.end);
   const bool may_ask_beside = now.has_ranges && !now.is_side_useless;
   if (main_.is_active() && may_ask_beside) {
@@ -660,7 +668,7 @@ void ClipPlan::flush(Fetch& fetch) {
 bool ClipPlan::is_too_early() const {
   const auto& now = contents_;
   if (settings_.keep) return now.bytes.count_unstored() >= unwritten_limit;
-  // Nobody reads a file before its size is known.
+  // Before the size is known no reader takes bytes, so a pause would never end.
   const bool is_waited_for = is_awaited_ && wanted_ >= main_.position;
   if (is_waited_for || !size()) return false;
   return now.bytes.count_unread() >= memory_window;
@@ -673,7 +681,7 @@ void ClipPlan::resume_if_there_is_room() {
 }
 
 void ClipPlan::shrink() {
-  // A read may be under way into the piece that a fetch stands in.
+  // The driver may be reading from a socket into the piece at the position of a fetch.
   std::vector<std::uint64_t> in_use;
   for (const auto* const fetch : {&main_, &side_}) {
     const bool is_in_one = fetch->is_active() && !fetch->is_tail;

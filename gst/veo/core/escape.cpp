@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view digits = "0123456789ABCDEF";
 
-/// Two hexadecimal digits.
+/// Appends the byte as two hexadecimal digits.
 void append_hex(std::string& text, char c) {
   const auto byte = static_cast<unsigned char>(c);
   text += digits[byte >> 4U];
@@ -22,12 +22,12 @@ bool is_unreserved(char c) {
   return g_ascii_isalnum(c) || std::string_view("-._~").find(c) != std::string_view::npos;
 }
 
-/// The length of the character that `text` begins with; 0: a byte that is not to be shown.
-std::size_t shown_length(std::string_view text) {
+/// Measures the first character of `text` in bytes. Returns 0 if its first byte must be escaped.
+std::size_t measure_shown_character(std::string_view text) {
   constexpr std::size_t longest = 4;
   const auto c =
       g_utf8_get_char_validated(text.data(), static_cast<gssize>(std::min(text.size(), longest)));
-  // -1 and -2 are GLib's marks for what is no character.
+  // GLib returns -1 and -2 for bytes that are not a character.
   if (c >= static_cast<gunichar>(-2) || g_unichar_iscntrl(c) != FALSE || c == '\\') return 0;
   return static_cast<std::size_t>(g_unichar_to_utf8(c, nullptr));
 }
@@ -69,7 +69,7 @@ std::string quote_for_shell(std::string_view text) {
   const bool is_plain = !text.empty() && std::ranges::all_of(text, [](char c) {
     return is_unreserved(c) || std::string_view("/:=@%+,").find(c) != std::string_view::npos;
   });
-  // A shell reads a ~ at a word's begin, and in some places within, as a home directory.
+  // A shell expands a ~ at the start of a word, and in some places within it, to a home directory.
   if (is_plain && text.find('~') == std::string_view::npos) return std::string(text);
   std::string word = "'";
   for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
@@ -80,7 +80,7 @@ std::string escape_text(std::string_view text, std::size_t longest) {
   std::string shown;
   std::size_t at = 0;
   while (at < text.size()) {
-    const auto length = shown_length(text.substr(at));
+    const auto length = measure_shown_character(text.substr(at));
     if (at + std::max<std::size_t>(length, 1) > longest) break;
     if (length == 0) {
       shown += "\\x";

@@ -11,8 +11,9 @@ namespace veo {
 
 namespace {
 
-// The first line of what is hashed. A change of anything in this file that changes an intent's id
-// needs another version, and makes every recorded intent a stranger: there is no good reason.
+// The first line of the hashed text. A change in this file that changes the id of any intent needs
+// a new version. After such a change no recorded intent is found again, and users pay twice. So
+// there is no good reason for one.
 constexpr std::string_view version = "veo-intent-1\n";
 
 void append(std::string& text, std::string_view name, std::string_view value) {
@@ -20,8 +21,8 @@ void append(std::string& text, std::string_view name, std::string_view value) {
   text.append(value).append("\n");
 }
 
-// API.md's defaults, as the service documented them when version 1 was made. With no images,
-// TEXT_2_VIDEO is what the service takes anyway.
+// The defaults that the service documented when version 1 was made. Without images the service
+// takes TEXT_2_VIDEO, so this value is the default too.
 bool is_documented_default(const Request& request, std::string_view name) {
   if (name == "mode") return request.mode == Mode::fast;
   if (name == "resolution") return request.resolution == Resolution::p720;
@@ -59,7 +60,8 @@ std::string make_canonical_request(const Request& request) {
 Intent make_intent(const Request& request, const Intent::Settings& settings) {
   auto named = request;
   if (!settings.request_id.empty()) {
-    // The caller's word that it is the same picture, whatever its signature is today.
+    // With a request-id the user says that the pictures are the same, even if the signatures in
+    // their URLs change.
     for (auto& url : named.image_urls) url.resize(std::min(url.size(), url.find('?')));
   }
   const auto canonical = make_canonical_request(named);

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t longest_text = 200;     // bytes of a Text
 constexpr std::size_t longest_message = 500;  // bytes of an Error's message
 
-// A plain pointer, so that nothing is destroyed at exit while threads still log.
+// A plain pointer has no destructor, so threads can log until the very end of the process.
 std::atomic<Sink*> current_sink{nullptr};
 
 }  // namespace

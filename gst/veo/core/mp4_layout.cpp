@@ -23,7 +23,7 @@ auto bad_media(std::string message) {
   return fail(std::move(error));
 }
 
-// Numbers in an MP4 are big-endian.
+// The numbers in an MP4 file are big-endian.
 template <std::unsigned_integral T>
 T load(View bytes, std::size_t at) {
   T value = 0;
@@ -38,8 +38,8 @@ void store(std::span<std::uint8_t> bytes, std::size_t at, T value) {
   }
 }
 
-/// `'moov'`; what is no printable ASCII comes as `.`.
-std::string quoted(std::uint32_t type) {
+/// Writes the type as `'moov'`. A byte that is not printable ASCII becomes `.`.
+std::string quote(std::uint32_t type) {
   std::string text = "'....'";
   for (std::size_t i = 0; i < 4; ++i) {
     const auto c = static_cast<unsigned char>(type >> (24 - 8 * i));
@@ -48,10 +48,10 @@ std::string quoted(std::uint32_t type) {
   return text;
 }
 
-std::string bytes_text(std::uint64_t count) { return std::to_string(count) + " bytes"; }
+std::string write_size(std::uint64_t count) { return std::to_string(count) + " bytes"; }
 
-/// The header at the start of `bytes`, its size as written (so that it may be 0). nullopt where
-/// there is no room for one.
+/// Reads the header at the start of `bytes`. The size is as in the file, so it may be 0. Returns
+/// nullopt if `bytes` is too short for a header.
 std::optional<Box> read_header(View bytes, std::uint64_t offset) {
   if (bytes.size() < 8) return std::nullopt;
   Box box{.type = load<std::uint32_t>(bytes, 4),
@@ -66,12 +66,12 @@ std::optional<Box> read_header(View bytes, std::uint64_t offset) {
   return box;
 }
 
-/// Whether the box has room for its own header, and ends by `end`.
-bool fits(const Box& box, std::uint64_t end) {
+/// Whether the box is large enough for its own header and ends at or before `end`.
+bool is_within(const Box& box, std::uint64_t end) {
   return box.size >= box.header_size && box.size <= end - box.offset;
 }
 
-/// The `moov` box goes in front of the first `mdat`:
+/// The move of the `moov` box to the place before the first `mdat`:
 ///
 ///   delivered    ┈┈┈┈ target ▒▒▒▒▒▒▒▒▒▒▒▒ moov ░░░░░░ file_size
 ///   streamable   ┈┈┈┈ moov' ▒▒▒▒▒▒▒▒▒▒▒▒ ░░░░░░
@@ -80,26 +80,28 @@ struct Move {
   Box moov;
   std::uint64_t file_size;
 
-  /// Bytes of media lie on one side of the `moov`, within the file.
+  /// Whether these bytes can have media: they are within the file, and do not overlap the `moov`.
   [[nodiscard]] bool may_hold_media(std::uint64_t offset, std::uint64_t size) const {
     if (offset < moov.offset) return size <= moov.offset - offset;
     return offset >= moov.end() && offset < file_size && size <= file_size - offset;
   }
-  /// Where a byte would be if there were no `moov` at all.
-  [[nodiscard]] std::uint64_t without_moov(std::uint64_t offset) const {
+  /// Computes the offset of a byte of the file as if the `moov` were removed.
+  [[nodiscard]] std::uint64_t remove_moov(std::uint64_t offset) const {
     return offset < moov.offset ? offset : offset - moov.size;
   }
-  [[nodiscard]] std::uint64_t moved(std::uint64_t offset, std::uint64_t new_moov_size) const {
-    return offset < target ? offset : without_moov(offset) + new_moov_size;
+  /// Computes the offset of a byte of the file after the move.
+  [[nodiscard]] std::uint64_t move_offset(std::uint64_t offset, std::uint64_t new_moov_size) const {
+    return offset < target ? offset : remove_moov(offset) + new_moov_size;
   }
 };
 
-/// A `stco` or `co64`: version and flags, the number of entries, the entries.
+/// A table of chunk offsets, `stco` or `co64` (ISO/IEC 14496-12, section 8.7.5). The box has a
+/// header, version and flags, the number of entries, and the entries.
 struct ChunkOffsets {
   Box box;
-  std::uint64_t highest = 0;  // of the offsets, as without_moov()
-  bool becomes_wide = false;
-  std::uint64_t growth_before = 0;  // of all tables ahead of this one
+  std::uint64_t highest = 0;        // the highest offset, after remove_moov()
+  bool becomes_wide = false;        // a `stco` that has to become a `co64`
+  std::uint64_t growth_before = 0;  // the growth of all tables before this one
 
   [[nodiscard]] bool is_wide() const { return box.type == fourcc("co64"); }
   [[nodiscard]] std::uint64_t entry_size() const { return is_wide() ? 8 : 4; }
@@ -112,31 +114,31 @@ struct ChunkOffsets {
   }
 };
 
-/// The way down to the chunk offsets. A `moov` has any number of `trak`; below that, each box has
-/// one of the next kind, and a `stbl` one table of offsets.
+/// The path from the `moov` to the chunk offsets. A `moov` has any number of `trak` boxes. Below
+/// that, each box has one box of the next type, and a `stbl` has one table of chunk offsets.
 constexpr std::uint32_t path[] = {fourcc("moov"), fourcc("trak"), fourcc("mdia"), fourcc("minf"),
                                   fourcc("stbl")};
 
-/// Finds all that has to change in a `moov`, then changes it. Offsets of boxes count from the
-/// `moov`'s own start.
+/// Finds everything in a `moov` that has to change, and then makes the new `moov`. The offsets of
+/// the boxes count from the start of the `moov`.
 class MoovRewriter {
  public:
   MoovRewriter(View moov, const Move& move) : moov_(moov), move_(move) {}
 
   Status read() { return walk({path[0], 0, moov_.size(), move_.moov.header_size}, 0); }
   [[nodiscard]] bool is_fragmented() const { return fragmented_; }
-  /// Its `moov` is compressed (`cmov`, of QuickTime), and its offsets cannot be seen.
+  /// Whether the `moov` is compressed (QuickTime's `cmov`), so that its offsets cannot be read.
   [[nodiscard]] bool is_compressed() const { return compressed_; }
 
   Bytes rewrite() {
-    const auto size = widen();
+    const auto size = widen_tables();
     Bytes out;
     out.reserve(size);
     std::uint64_t copied = 0;
     for (const auto& table : tables_) {
       append(out, moov_.subspan(copied, table.first() - copied));
       for (std::uint64_t i = 0; i < table.count(); ++i) {
-        append_entry(out, table, move_.moved(table.entry(moov_, i), size));
+        append_entry(out, table, move_.move_offset(table.entry(moov_, i), size));
       }
       copied = table.box.end();
     }
@@ -145,7 +147,7 @@ class MoovRewriter {
     for (const auto& box : containers_) correct_size(out, box);
     for (const auto& table : tables_) {
       correct_size(out, table.box);
-      if (table.becomes_wide) store(out, grown(table.box.offset) + 4, fourcc("co64"));
+      if (table.becomes_wide) store(out, move_border(table.box.offset) + 4, fourcc("co64"));
     }
     return out;
   }
@@ -158,10 +160,10 @@ class MoovRewriter {
     containers_.push_back(parent);
     for (auto offset = parent.offset + parent.header_size; offset < parent.end();) {
       const auto box = read_header(moov_.first(parent.end()).subspan(offset), offset);
-      if (!box) return bad_media("it is damaged: its " + quoted(parent.type) + " ends in mid-box.");
-      if (!fits(*box, parent.end())) {
-        return bad_media("it is damaged: its " + quoted(box->type) + " box of " +
-                         bytes_text(box->size) + " does not fit into its " + quoted(parent.type) +
+      if (!box) return bad_media("it is damaged: its " + quote(parent.type) + " ends in mid-box.");
+      if (!is_within(*box, parent.end())) {
+        return bad_media("it is damaged: its " + quote(box->type) + " box of " +
+                         write_size(box->size) + " does not fit into its " + quote(parent.type) +
                          ".");
       }
       offset = box->end();
@@ -173,8 +175,8 @@ class MoovRewriter {
                                   : box->type == path[depth + 1];
       if (!wanted) continue;
       if (std::exchange(found, true) && depth > 0) {
-        return bad_media("it is damaged: its " + quoted(parent.type) + " has two boxes like " +
-                         quoted(box->type) + ".");
+        return bad_media("it is damaged: its " + quote(parent.type) + " has two boxes like " +
+                         quote(box->type) + ".");
       }
       auto status = in_stbl ? add_table(*box) : walk(*box, depth + 1);
       if (!status) return status;
@@ -182,20 +184,21 @@ class MoovRewriter {
     return in_stbl && found ? check_media(tables_.back(), samples) : Status();
   }
 
-  /// The `stsc` and `stsz` beside a table of chunk offsets, where they are there.
+  /// The `stsc` and `stsz` boxes of the same `stbl`, if it has them.
   struct SampleTable {
     std::optional<Box> chunks;
     std::optional<Box> sizes;
   };
 
-  /// Each chunk's samples have to be in the file: one that was cut has all its boxes where its last
-  /// `mdat` runs to the end of the file. Tables that do not fit their boxes are the demuxer's.
+  /// Checks that the samples of each chunk are within the file. This finds a truncated file whose
+  /// last `mdat` extends to the end of the file: such a file has all its boxes. A table that does
+  /// not fit its box is not checked, because the demuxer reports it.
   [[nodiscard]] Status check_media(const ChunkOffsets& offsets, const SampleTable& table) const {
     if (!table.chunks || !table.sizes) return {};
     const auto chunks = payload(*table.chunks);
     const auto sizes = payload(*table.sizes);
     if (chunks.size() < 8 || sizes.size() < 12) return {};
-    const std::uint64_t runs =
+    const std::uint64_t entries =
         std::min<std::uint64_t>(load<std::uint32_t>(chunks, 4), (chunks.size() - 8) / 12);
     const std::uint64_t one_size = load<std::uint32_t>(sizes, 4);
     const std::uint64_t listed = (sizes.size() - 12) / 4;
@@ -203,10 +206,11 @@ class MoovRewriter {
         one_size > 0 ? load<std::uint32_t>(sizes, 8)
                      : std::min<std::uint64_t>(load<std::uint32_t>(sizes, 8), listed);
     std::uint64_t sample = 0;
-    std::uint64_t run = 0;
-    for (std::uint64_t chunk = 0; chunk < offsets.count() && runs > 0; ++chunk) {
-      while (run + 1 < runs && load<std::uint32_t>(chunks, 8 + (run + 1) * 12) <= chunk + 1) ++run;
-      const std::uint64_t wanted = load<std::uint32_t>(chunks, 8 + run * 12 + 4);
+    std::uint64_t entry = 0;
+    for (std::uint64_t chunk = 0; chunk < offsets.count() && entries > 0; ++chunk) {
+      while (entry + 1 < entries && load<std::uint32_t>(chunks, 8 + (entry + 1) * 12) <= chunk + 1)
+        ++entry;
+      const std::uint64_t wanted = load<std::uint32_t>(chunks, 8 + entry * 12 + 4);
       const auto count = std::min(wanted, samples - sample);
       std::uint64_t size = count * one_size;
       for (std::uint64_t i = 0; one_size == 0 && i < count; ++i) {
@@ -214,7 +218,7 @@ class MoovRewriter {
       }
       sample += count;
       const auto offset = offsets.entry(moov_, chunk);
-      if (!move_.may_hold_media(offset, size)) return misplaced(offset, size);
+      if (!move_.may_hold_media(offset, size)) return make_misplaced_error(offset, size);
     }
     return {};
   }
@@ -223,10 +227,11 @@ class MoovRewriter {
     return moov_.subspan(box.offset + box.header_size, box.size - box.header_size);
   }
 
-  [[nodiscard]] tl::unexpected<Error> misplaced(std::uint64_t offset, std::uint64_t size) const {
-    return bad_media("it is cut short or damaged: a chunk of " + bytes_text(size) + " at byte " +
+  [[nodiscard]] tl::unexpected<Error> make_misplaced_error(std::uint64_t offset,
+                                                           std::uint64_t size) const {
+    return bad_media("it is cut short or damaged: a chunk of " + write_size(size) + " at byte " +
                      std::to_string(offset) + " cannot be in a file of " +
-                     bytes_text(move_.file_size) + ".");
+                     write_size(move_.file_size) + ".");
   }
 
   Status add_table(const Box& box) {
@@ -234,22 +239,23 @@ class MoovRewriter {
     const auto fixed = box.header_size + std::uint64_t{8};
     if (box.size < fixed ||
         box.size - fixed != table.entry_size() * load<std::uint32_t>(moov_, table.first() - 4)) {
-      return bad_media("it is damaged: its " + quoted(box.type) + " box of " +
-                       bytes_text(box.size) + " does not have as many entries as it says.");
+      return bad_media("it is damaged: its " + quote(box.type) + " box of " + write_size(box.size) +
+                       " does not have as many entries as it says.");
     }
     for (std::uint64_t i = 0; i < table.count(); ++i) {
       const auto offset = table.entry(moov_, i);
-      if (!move_.may_hold_media(offset, 0)) return misplaced(offset, 0);
-      table.highest = std::max(table.highest, move_.without_moov(offset));
+      if (!move_.may_hold_media(offset, 0)) return make_misplaced_error(offset, 0);
+      table.highest = std::max(table.highest, move_.remove_moov(offset));
     }
     tables_.push_back(table);
     return {};
   }
 
-  /// Decides which `stco` become `co64`, and returns the new `moov`'s size. Each that does makes
-  /// the shift larger for all, which may push the next over the edge: so in falling order of
-  /// offsets, where the first that stays is the last to ask.
-  std::uint64_t widen() {
+  /// Decides which `stco` tables become `co64` tables, and returns the size of the new `moov`. Each
+  /// such table makes the `moov` larger and moves all media further, so another table may need 64
+  /// bits too. The tables are therefore tried in the falling order of their offsets; after the
+  /// first that stays no other one has to change.
+  std::uint64_t widen_tables() {
     std::vector<ChunkOffsets*> narrow;
     for (auto& table : tables_) {
       if (!table.is_wide()) narrow.push_back(&table);
@@ -269,8 +275,8 @@ class MoovRewriter {
     return size;
   }
 
-  /// Where the border between two boxes comes to be.
-  [[nodiscard]] std::uint64_t grown(std::uint64_t border) const {
+  /// Computes the new offset of the border between two boxes.
+  [[nodiscard]] std::uint64_t move_border(std::uint64_t border) const {
     const auto next = std::ranges::lower_bound(
         tables_, border, {}, [](const ChunkOffsets& table) { return table.box.offset; });
     if (next != tables_.end()) return border + next->growth_before;
@@ -291,8 +297,8 @@ class MoovRewriter {
   }
 
   void correct_size(Bytes& out, const Box& box) const {
-    const auto at = grown(box.offset);
-    const auto size = grown(box.end()) - at;
+    const auto at = move_border(box.offset);
+    const auto size = move_border(box.end()) - at;
     if (box.header_size == 16) {
       store(out, at + 8, size);
     } else {
@@ -303,7 +309,7 @@ class MoovRewriter {
   View moov_;
   Move move_;
   std::vector<Box> containers_;
-  std::vector<ChunkOffsets> tables_;  // in the order of the file
+  std::vector<ChunkOffsets> tables_;  // in their order in the file
   bool fragmented_ = false;
   bool compressed_ = false;
 };
@@ -351,20 +357,21 @@ Status LayoutScanner::take_bytes(std::span<const std::uint8_t> bytes) {
 
 Status LayoutScanner::take_header(std::span<const std::uint8_t> bytes) {
   auto box = read_header(bytes, position_);
-  // A media segment (`styp`) cannot be played by itself, and QuickTime's oldest files, which have
-  // no `ftyp`, are not what the service delivers. And this tells an error page from a video.
+  // This check tells an error page from a video. It also refuses a media segment (`styp`), which
+  // cannot be played alone, and the oldest QuickTime files, which have no `ftyp`: the service
+  // delivers neither.
   if (position_ == 0 && (!box || box->type != fourcc("ftyp"))) {
     return bad_media("it is not an MP4 file: it does not begin with an 'ftyp' box.");
   }
   if (!box) {
-    return bad_media("it is cut short or damaged: its last " + bytes_text(bytes.size()) +
+    return bad_media("it is cut short or damaged: its last " + write_size(bytes.size()) +
                      " are not a box.");
   }
   if (box->size == 0) box->size = file_size_ - position_;
-  if (!fits(*box, file_size_)) {
+  if (!is_within(*box, file_size_)) {
     return bad_media("it is cut short or damaged: at byte " + std::to_string(position_) +
-                     " there is a " + quoted(box->type) + " box of " + bytes_text(box->size) +
-                     ", in a file of " + bytes_text(file_size_) + ".");
+                     " there is a " + quote(box->type) + " box of " + write_size(box->size) +
+                     ", in a file of " + write_size(file_size_) + ".");
   }
   if (boxes_.size() == max_boxes) {
     return bad_media("it is damaged: it has more than " + std::to_string(max_boxes) +
@@ -384,17 +391,17 @@ Status LayoutScanner::take_header(std::span<const std::uint8_t> bytes) {
       return {};
     }
   }
-  // Its `moov` comes first: it is played as it is, from here on.
-  if (is_media && moov_ && moov_->offset < box->offset && first_mdat_ == box) arrange();
-  if (is_media && moov_ && fragmented_) arrange();
-  return position_ < file_size_ ? Status() : end_of_boxes();
+  // The `moov` comes first, so the file can be played unchanged from here on.
+  if (is_media && moov_ && moov_->offset < box->offset && first_mdat_ == box) keep_order();
+  if (is_media && moov_ && fragmented_) keep_order();
+  return position_ < file_size_ ? Status() : finish_boxes();
 }
 
-void LayoutScanner::arrange() {
+void LayoutScanner::keep_order() {
   if (!layout_) layout_ = Layout::original(file_size_);
 }
 
-Status LayoutScanner::end_of_boxes() {
+Status LayoutScanner::finish_boxes() {
   if (!moov_) {
     return bad_media("it has no 'moov' box, without which nothing can play it.");
   }
@@ -403,13 +410,13 @@ Status LayoutScanner::end_of_boxes() {
   }
   const bool is_to_be_moved = !layout_ && !fragmented_ && first_mdat_;
   if (!is_to_be_moved) {
-    arrange();
+    keep_order();
     state_ = State::done;
     return {};
   }
   if (moov_->size > max_moov_size) {
-    return bad_media("its 'moov' box of " + bytes_text(moov_->size) + " is larger than " +
-                     bytes_text(max_moov_size) + ".");
+    return bad_media("its 'moov' box of " + write_size(moov_->size) + " is larger than " +
+                     write_size(max_moov_size) + ".");
   }
   state_ = State::reading_moov;
   return {};
@@ -420,13 +427,13 @@ Status LayoutScanner::take_moov(std::span<const std::uint8_t> bytes) {
   MoovRewriter rewriter(bytes, {.target = target, .moov = *moov_, .file_size = file_size_});
   if (auto status = rewriter.read(); !status) return status;
   if (!first_mdat_) {
-    // It need not move. Where its media are follows.
+    // This `moov` comes before the media, so it does not move. The scan goes on to the media.
     state_ = State::scanning;
-    return position_ < file_size_ ? Status() : end_of_boxes();
+    return position_ < file_size_ ? Status() : finish_boxes();
   }
   state_ = State::done;
   if (rewriter.is_fragmented() || rewriter.is_compressed()) {
-    arrange();
+    keep_order();
     return {};
   }
   auto moov = std::make_shared<const Bytes>(rewriter.rewrite());

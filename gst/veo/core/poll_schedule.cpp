@@ -14,42 +14,47 @@ namespace {
 
 using Seconds = std::chrono::duration<double>;
 
+// With this many known times the catalog's estimate is no longer used.
 constexpr std::size_t enough = 5;
-// What the estimate of so few is worth: a wider spread than they show, which costs little if it is
-// wrong, where one that is too narrow would look away from half of all tasks.
+// A few times show too narrow a spread, and a model that is too narrow would hardly poll at the end
+// of half of all tasks. So the learned spread is widened: `doubt` counts like the spread of
+// `doubt_weight` more times. A spread that is too wide costs little.
 constexpr double doubt = 0.5;
 constexpr double doubt_weight = 2.0;
 constexpr double narrowest = 0.05;
-/// What the catalog expects is worth so many known times of such a spread.
+// The catalog's estimate counts like `guess_weight` known times with this spread.
 constexpr double guess_weight = 2.0;
 constexpr double guess_spread = 0.8;
-/// A guess never looks away for longer than this part of what was waited.
+// With the catalog's estimate, a wait is at most the elapsed time divided by this.
 constexpr int guess_patience = 3;
-/// How far off the end is that a task's progress foretells, as a standard deviation of the
-/// logarithm: at first, and when it is nearly done. And where it foretells one.
+// The error of the end that the progress predicts, as a standard deviation of the logarithm: at the
+// start of a task, and near its end.
 constexpr double early_spread = 0.4;
 constexpr double late_spread = 0.2;
+// The progress is used within these bounds only, in percent.
 constexpr int least_progress = 5;
 constexpr int most_progress = 99;
-constexpr double margin =
-    0.97;  // of the polls that may be spent: the estimate is never quite right
-/// Whose polls may be spent.
+// The part of the budget of polls that is used. A reserve is needed because no estimate is exact.
+constexpr double margin = 0.97;
+// The budget is the number of polls with this fixed interval, in seconds.
 constexpr double peer_interval = 10.0;
+// The bounds of a wait.
 constexpr Seconds least = 1s;
 constexpr Seconds most = 60s;
-constexpr double step = 0.25;  // of the sum up to the next poll, in seconds
-/// Of the integral over the distribution, in standard deviations.
+// The step of the sum up to the next poll, in seconds.
+constexpr double step = 0.25;
+// The step and the bound of the integral over the distribution, in standard deviations.
 constexpr double z_step = 0.05;
 constexpr double z_most = 6;
-/// Of the sum over a fixed interval's polls: nobody waits longer.
+// The end of the sum over the polls of a fixed interval, in seconds. No task takes longer.
 constexpr double longest = 86'400;
 
 }  // namespace
 
 GenerationTimes::GenerationTimes(double mu, double sigma, bool is_guess)
     : mu_(mu), sigma_(sigma), is_guess_(is_guess), scale_(0) {
-  // A fixed interval takes one poll for each interval that a task reaches into, and so do we, with
-  // half a poll more than our density says, since the last one comes after the end.
+  // A fixed interval costs one poll for each interval that a task enters. This schedule costs the
+  // integral of its density and half a poll more, because the last poll comes after the end.
   double budget = 0;
   for (double t = 0; compute_survival(t) > 1e-6 && t < longest; t += peer_interval) {
     budget += compute_survival(t);
@@ -96,7 +101,8 @@ double GenerationTimes::compute_survival(double seconds) const {
 
 double GenerationTimes::compute_hazard(double seconds) const {
   const double z = (std::log(seconds) - mu_) / sigma_;
-  // Mills' ratio: far in the tail both density and survivors vanish, but not their quotient.
+  // Far from the mean, the density and the survival are both 0 in floating point, but their
+  // quotient is not. Mills' ratio gives it.
   if (z > 6) return z / (sigma_ * seconds);
   const double density =
       std::exp(-z * z / 2) / (seconds * sigma_ * std::sqrt(2 * std::numbers::pi));
@@ -109,7 +115,7 @@ milliseconds GenerationTimes::median() const {
 
 milliseconds GenerationTimes::compute_delay(milliseconds elapsed) const {
   const double from = Seconds(elapsed).count();
-  // The next poll is due when the density since the last one adds up to one.
+  // The next poll is due when the integral of the density since the last poll is 1.
   double due = 0;
   double wait = 0;
   while (due < 1 && wait < most.count()) {

@@ -13,9 +13,9 @@ namespace {
 
 constexpr std::chrono::microseconds first_interval = 100ms;
 constexpr std::chrono::microseconds longest_interval = 10s;
-/// Below it, there is no limit worth keeping.
+/// A shorter interval becomes 0.
 constexpr std::chrono::microseconds shortest_interval = 2ms;
-/// A 429 that does not say how long.
+/// The pause after a 429 without Retry-After.
 constexpr std::chrono::seconds usual_hold = 1s;
 
 }  // namespace

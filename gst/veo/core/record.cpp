@@ -14,20 +14,20 @@ using enum RecordState;
 constexpr std::string_view nicks[] = {"reserved", "sending",  "accepted", "completed",
                                       "failed",   "released", "unknown",  "superseded"};
 
-struct Way {
+struct Transition {
   RecordState from;
   RecordState to;
 };
 
-// Every way there is, sorted by `to`.
-constexpr Way ways[] = {
-    {sending, reserved},    // surely not sent: waits for another try
+// All transitions, sorted by `to`.
+constexpr Transition transitions[] = {
+    {sending, reserved},    // surely not sent, so the job tries again
     {reserved, sending},    //
     {sending, accepted},    //
-    {unknown, accepted},    // the answer came after all, or the user named the task
+    {unknown, accepted},    // the answer came late, or the user set the task id
     {accepted, completed},  //
     {accepted, failed},     //
-    {reserved, released},   // gave up, or its owner died
+    {reserved, released},   // the owner gave up or died
     {sending, released},    // refused
     {sending, unknown},     //
     {unknown, superseded},  //
@@ -35,10 +35,10 @@ constexpr Way ways[] = {
 
 constexpr auto sources = [] {
   struct {
-    RecordState from[std::size(ways)];
+    RecordState from[std::size(transitions)];
   } all{};
-  std::transform(std::begin(ways), std::end(ways), std::begin(all.from),
-                 [](const Way& way) { return way.from; });
+  std::transform(std::begin(transitions), std::end(transitions), std::begin(all.from),
+                 [](const Transition& row) { return row.from; });
   return all;
 }();
 
@@ -53,9 +53,10 @@ std::optional<RecordState> parse_record_state(std::string_view nick) {
 }
 
 std::span<const RecordState> list_states_before(RecordState to) {
-  const auto is_there = [to](const Way& way) { return way.to == to; };
-  const auto first = std::find_if(std::begin(ways), std::end(ways), is_there) - std::begin(ways);
-  const auto count = std::count_if(std::begin(ways), std::end(ways), is_there);
+  const auto leads_there = [to](const Transition& row) { return row.to == to; };
+  const auto first = std::find_if(std::begin(transitions), std::end(transitions), leads_there) -
+                     std::begin(transitions);
+  const auto count = std::count_if(std::begin(transitions), std::end(transitions), leads_there);
   return std::span(sources.from)
       .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
 }
@@ -63,7 +64,7 @@ std::span<const RecordState> list_states_before(RecordState to) {
 bool is_spent(RecordState state) { return state != failed && state != released; }
 
 std::string to_text(UnixTime time) {
-  // g++ 12 has no formatting of std::chrono.
+  // g++ 12 cannot format std::chrono types.
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - day));

@@ -10,14 +10,15 @@
 namespace veo {
 namespace {
 
-// What a member of Request is on the wire. Overloads, so that the table below needs no types.
-std::optional<FieldValue> wire(const std::string& text) { return std::string_view(text); }
-std::optional<FieldValue> wire(const std::vector<std::string>& list) {
+// Converts a member of Request to its value on the wire. The overloads choose by the member's type,
+// so the table below needs no types.
+std::optional<FieldValue> to_wire(const std::string& text) { return std::string_view(text); }
+std::optional<FieldValue> to_wire(const std::vector<std::string>& list) {
   if (list.empty()) return std::nullopt;
   return std::span<const std::string>(list);
 }
 template <class T>
-std::optional<FieldValue> wire(const std::optional<T>& member) {
+std::optional<FieldValue> to_wire(const std::optional<T>& member) {
   if (!member) return std::nullopt;
   if constexpr (std::is_enum_v<T>) {
     return wire_name(*member);
@@ -35,18 +36,18 @@ struct Field {
   std::optional<FieldValue> (*value)(const Request&);
 };
 
-// The wire names of API.md, in its order.
+// The wire names, in the order of the service's documentation.
 constexpr Field fields[] = {
-    {"prompt", [](const Request& r) { return wire(r.prompt); }},
-    {"mode", [](const Request& r) { return wire(r.mode); }},
-    {"resolution", [](const Request& r) { return wire(r.resolution); }},
-    {"aspect_ratio", [](const Request& r) { return wire(r.aspect_ratio); }},
-    {"generation_type", [](const Request& r) { return wire(r.generation_type); }},
-    {"image_urls", [](const Request& r) { return wire(r.image_urls); }},
-    {"enable_translation", [](const Request& r) { return wire(r.enable_translation); }},
-    {"seeds", [](const Request& r) { return wire(r.seed); }},
-    {"watermark", [](const Request& r) { return wire(r.watermark); }},
-    {"extend_task_id", [](const Request& r) { return wire(r.extend_task_id); }},
+    {"prompt", [](const Request& r) { return to_wire(r.prompt); }},
+    {"mode", [](const Request& r) { return to_wire(r.mode); }},
+    {"resolution", [](const Request& r) { return to_wire(r.resolution); }},
+    {"aspect_ratio", [](const Request& r) { return to_wire(r.aspect_ratio); }},
+    {"generation_type", [](const Request& r) { return to_wire(r.generation_type); }},
+    {"image_urls", [](const Request& r) { return to_wire(r.image_urls); }},
+    {"enable_translation", [](const Request& r) { return to_wire(r.enable_translation); }},
+    {"seeds", [](const Request& r) { return to_wire(r.seed); }},
+    {"watermark", [](const Request& r) { return to_wire(r.watermark); }},
+    {"extend_task_id", [](const Request& r) { return to_wire(r.extend_task_id); }},
 };
 
 constexpr auto field_names = [] {

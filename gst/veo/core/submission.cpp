@@ -11,27 +11,30 @@
 namespace veo {
 namespace {
 
+/// The evidence and the answer, with the queries that the table needs.
 struct Seen {
   const SubmissionEvidence& wire;
   const SubmissionAnswer& answer;
 
-  /// The service's own status, and all that belongs to it. Where libsoup was about to send the POST
-  /// again, the answer is not the last word on it.
-  [[nodiscard]] bool complete() const {
+  /// Whether the complete answer of the service is here. If libsoup was about to send the POST
+  /// again, the answer does not decide what became of the POST.
+  [[nodiscard]] bool is_complete() const {
     return wire.begun && wire.got_head && wire.complete && !wire.second_start && !wire.failure;
   }
-  [[nodiscard]] bool is(unsigned status) const { return complete() && wire.status == status; }
-  [[nodiscard]] bool in_class(unsigned hundreds) const {
-    return complete() && wire.status / 100 == hundreds;
+  [[nodiscard]] bool has_status(unsigned status) const {
+    return is_complete() && wire.status == status;
   }
-  [[nodiscard]] bool says(std::string_view code) const {
+  [[nodiscard]] bool has_class(unsigned hundreds) const {
+    return is_complete() && wire.status / 100 == hundreds;
+  }
+  [[nodiscard]] bool has_code(std::string_view code) const {
     return answer.well_formed_error && answer.error.service_code == code;
   }
 };
 
-Error nothing(const Seen&) { return {}; }
+Error make_no_error(const Seen&) { return {}; }
 
-Error no_connection(const Seen& seen) {
+Error make_connection_error(const Seen& seen) {
   if (seen.wire.failure) return *seen.wire.failure;
   Error error;
   error.code = ErrorCode::network;
@@ -40,13 +43,13 @@ Error no_connection(const Seen& seen) {
   return error;
 }
 
-Error refusal(const Seen& seen) {
+Error make_refusal(const Seen& seen) {
   if (seen.answer.well_formed_error) return seen.answer.error;
   return service_error(classify_service_error(seen.wire.status, {}), seen.wire.status, {});
 }
 
-/// For people, within brackets.
-std::string last_seen(const Seen& seen) {
+/// Describes the evidence for people, as a text within brackets.
+std::string describe_evidence(const Seen& seen) {
   if (seen.wire.failure) return seen.wire.failure->message;
   if (!seen.wire.got_head) return "the connection ended";
   const auto status = "HTTP " + std::to_string(seen.wire.status);
@@ -54,73 +57,79 @@ std::string last_seen(const Seen& seen) {
   if (!seen.answer.error.service_message.empty()) {
     return status + ", \"" + seen.answer.error.service_message + "\"";
   }
-  if (!seen.in_class(2)) return status;
+  if (!seen.has_class(2)) return status;
   if (seen.answer.unusable_task_id.empty()) return status + " without a task id";
-  // Most likely it was accepted. What cannot be named cannot be asked for, so a person has to look.
+  // The service has most likely accepted the task. But gst-veo cannot query a task without its id,
+  // so a person has to look for it.
   return status + " with a task id that cannot be used: " + seen.answer.unusable_task_id;
 }
 
-Error may_be_paid(const Seen& seen) {
+Error make_unknown_error(const Seen& seen) {
   Error error = seen.answer.error;
   error.code = ErrorCode::submit_unknown;
-  // What was seen; make_unknown_submission_error() says what that means.
-  error.message = "no answer decides it (" + last_seen(seen) + ").";
-  // From an answer that cannot be trusted, but the best hint there is.
+  // This text describes the evidence. make_unknown_submission_error() explains what it means.
+  error.message = "no answer decides it (" + describe_evidence(seen) + ").";
+  // The answer cannot be trusted, but its task id is the best hint for a person.
   error.task_id = seen.answer.task_id.value_or("");
   error.http_status = seen.wire.got_head ? seen.wire.status : 0;
   return error;
 }
 
 struct Row {
-  bool (*seen)(const Seen&);
+  bool (*applies)(const Seen&);
   Submitted::Kind kind;
   Charged charged;
-  Error (*error)(const Seen&);
+  Error (*make_error)(const Seen&);
 };
 
-// A POST that creates a task is paid when the service takes it, and HTTP gives no way to ask
-// afterwards whether it did. So each end of it must be proven, not guessed: "not sent" by the one
-// signal that comes before the first byte, "refused" by a complete answer whose meaning the
-// provider has documented, "accepted" by a task id. What proves none of these is unknown, and
-// stays so until a person decides: the last row takes everything, and a row above it may only
-// be added with a proof.
+// A POST that creates a task is paid when the service accepts it, and HTTP has no way to ask later
+// whether the service did. So each outcome needs a proof; a guess is not enough. "Not sent" is
+// proven by the absence of the signal that libsoup emits before the first byte. "Refused" is proven
+// by a complete answer whose meaning the service documents. "Accepted" is proven by a task id.
+// Without a proof the outcome is unknown until a person decides. The last row applies to
+// everything. A new row above it needs a proof.
 //
-// The first row that was seen counts.
+// The first row that applies decides.
 constexpr Row rows[] = {
-    // Never begun. Whatever else is there came from a proxy, not from the service.
+    // The POST never began. Any answer came from a proxy and not from the service.
     {[](const Seen& s) { return !s.wire.begun; },  //
-     Submitted::Kind::not_sent, Charged::no, no_connection},
-    // 429 by the rate limiter, which stands before the till.
-    {[](const Seen& s) { return s.is(429) && s.says("rate_limit_exceeded"); },
-     Submitted::Kind::rate_limited, Charged::no, refusal},
-    // Any other 4xx, but for those that servers and proxies send about a connection's state, not
+     Submitted::Kind::not_sent, Charged::no, make_connection_error},
+    // 429 of the rate limiter, which works before anything is charged.
+    {[](const Seen& s) { return s.has_status(429) && s.has_code("rate_limit_exceeded"); },
+     Submitted::Kind::rate_limited, Charged::no, make_refusal},
+    // Any other 4xx, except those that servers and proxies send about the state of a connection and
+    // not
     // about the request: 408 (too slow), 409 (conflict), 421 (wrong connection).
-    {[](const Seen& s) { return s.in_class(4) && !s.is(408) && !s.is(409) && !s.is(421); },
-     Submitted::Kind::refused, Charged::no, refusal},
-    // 503 in the service's own words. A gateway's 503 says nothing of what happened behind it.
     {[](const Seen& s) {
-       return s.is(503) && s.says("upstream_error") &&
+       return s.has_class(4) && !s.has_status(408) && !s.has_status(409) && !s.has_status(421);
+     },
+     Submitted::Kind::refused, Charged::no, make_refusal},
+    // 503 with the service's own error object. The 503 of a gateway does not tell what the service
+    // did.
+    {[](const Seen& s) {
+       return s.has_status(503) && s.has_code("upstream_error") &&
               s.answer.error.service_type == "upstream_error";
      },
-     Submitted::Kind::refused, Charged::refunded, refusal},
-    // 2xx with a task id, whatever else it says.
-    {[](const Seen& s) { return s.in_class(2) && s.answer.task_id && !s.answer.task_id->empty(); },
-     Submitted::Kind::accepted, Charged::no, nothing},
-    // All else: lost or half answers, 3xx, 408, 409, 421, other 5xx, 2xx without an id, or with a
-    // text that breaks the rule of task ids.
+     Submitted::Kind::refused, Charged::refunded, make_refusal},
+    // 2xx with a task id. The rest of the answer does not matter.
+    {[](const Seen& s) { return s.has_class(2) && s.answer.task_id && !s.answer.task_id->empty(); },
+     Submitted::Kind::accepted, Charged::no, make_no_error},
+    // Everything else: a lost or truncated answer, 3xx, 408, 409, 421, another 5xx, a 2xx without a
+    // task
+    // id, or with a text that is not a task id.
     {[](const Seen&) { return true; },  //
-     Submitted::Kind::unknown, Charged::unknown, may_be_paid},
+     Submitted::Kind::unknown, Charged::unknown, make_unknown_error},
 };
 
 }  // namespace
 
 Submitted classify_submission(const SubmissionEvidence& evidence, const SubmissionAnswer& answer) {
   const Seen seen{evidence, answer};
-  const auto& row = *std::ranges::find_if(rows, [&](const Row& r) { return r.seen(seen); });
+  const auto& row = *std::ranges::find_if(rows, [&](const Row& r) { return r.applies(seen); });
 
   Submitted end;
   end.kind = row.kind;
-  end.error = row.error(seen);
+  end.error = row.make_error(seen);
   end.error.charged = row.charged;
   if (end.kind == Submitted::Kind::accepted) end.task_id = *answer.task_id;
   if (end.kind == Submitted::Kind::rate_limited) end.retry_after = evidence.retry_after;

@@ -14,7 +14,7 @@ std::optional<std::chrono::milliseconds> compute_generation_time(const TaskRepor
                                                                  std::chrono::seconds at_most) {
   if (!report.created_at || !report.completed_at) return std::nullopt;
   if (*report.completed_at < *report.created_at || at_most.count() < 0) return std::nullopt;
-  // Of two signed numbers in order, the difference fits the unsigned type.
+  // The difference of two signed numbers in order always fits into the unsigned type.
   const auto took = static_cast<std::uint64_t>(*report.completed_at) -
                     static_cast<std::uint64_t>(*report.created_at);
   if (took >= static_cast<std::uint64_t>(at_most.count())) return std::nullopt;

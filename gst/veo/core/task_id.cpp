@@ -17,8 +17,8 @@ namespace {
 constexpr std::size_t longest_plain_stem = 128;
 constexpr std::string_view hash_prefix = "sha256-";
 
-/// For people: `U+001B`.
-std::string code_point(gunichar c) {
+/// Writes the code point for people, such as `U+001B`.
+std::string write_code_point(gunichar c) {
   std::array<char, 16> text{};
   std::snprintf(text.data(), text.size(), "U+%04X", c);
   return text.data();
@@ -39,7 +39,7 @@ std::optional<std::string> find_task_id_flaw(std::string_view text) {
   const auto* const end = text.data() + text.size();
   for (const auto* at = text.data(); at < end; at = g_utf8_next_char(at)) {
     if (const auto c = g_utf8_get_char(at); g_unichar_iscntrl(c) != FALSE) {
-      return "it has the control character " + code_point(c) + "; a task id has none";
+      return "it has the control character " + write_code_point(c) + "; a task id has none";
     }
   }
   if (text == "." || text == "..") {

@@ -13,21 +13,22 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// For this long after its submission, a task that the service does not know yet may still be on
-/// its way through the service's own replicas.
+/// For this long after the submission, the service may not know the task yet, because its replicas
+/// are not in step.
 constexpr auto task_appears_within = 60s;
 
-/// Hints are for everybody to send: no more than one query in this time follows them.
+/// Anybody can send hints, so they cause at most one query in this time.
 constexpr auto between_hinted_queries = 5s;
 
-/// Where hints are to be expected, polls only stand in for one that is lost: every third does. So
-/// that costs three times what polling alone would, where times were learned; a third of the time
-/// that was waited anyway, where they were not (a poll after each tenth of it); never over a
-/// minute.
+/// With callbacks enabled, polling is only a fallback for a lost callback, so only every third
+/// scheduled poll is sent. If the callback is lost, the delay of the detection is then three times
+/// the usual one with a learned model, and a third of the elapsed time without one. It is never
+/// over a minute.
 constexpr int polls_skipped = 2;
 constexpr auto longest_skip = 60s;
 
-/// Answers to a query after which asking again can help. Asking costs nothing, a lost task does.
+/// Whether another query can help after this failure. A query costs nothing, and a lost task costs
+/// money.
 bool is_passing(const Error& error) {
   switch (error.code) {
     case ErrorCode::network:
@@ -44,8 +45,8 @@ bool is_passing(const Error& error) {
 
 }  // namespace
 
-// Every transition there is. What is not in the table is a bug of the driver (asserted) or, for an
-// event that time raced, of no consequence: the machine stays where it is.
+// All transitions. An event that is not in the table is a bug of the driver, and an assertion
+// fails. The exception is `due`: a timer may come late, and then the machine stays in its state.
 struct TaskMachine::Transition {
   State from;
   Event event;
@@ -101,7 +102,8 @@ bool TaskMachine::is_retry_allowed() const {
 }
 
 std::chrono::milliseconds TaskMachine::compute_poll_wait(Time now) const {
-  // What was learned is of whole tasks: one that was joined late has been running for longer.
+  // The learned times count from the submission. A task that was joined late has already run for
+  // some time.
   const auto elapsed = now - submitted_.value_or(started_);
   return compute_poll_delay(std::chrono::duration_cast<std::chrono::milliseconds>(elapsed),
                             settings_.poll_interval, settings_.learned,
@@ -110,7 +112,7 @@ std::chrono::milliseconds TaskMachine::compute_poll_wait(Time now) const {
 
 void TaskMachine::plan_poll(Time now) {
   due_ = now + compute_poll_wait(now);
-  // A fixed interval is the user's own.
+  // If the user has set a fixed interval, no poll is skipped.
   if (settings_.is_called_back && settings_.poll_interval == 0ms) {
     for (int i = 0; i < polls_skipped; ++i) due_ += compute_poll_wait(due_);
     due_ = std::min(due_, now + longest_skip);
@@ -161,7 +163,7 @@ TaskMachine::Command TaskMachine::on_submitted(Submitted outcome, Time now, doub
       submitted_ = now;
       attempts_ = 0;
       trouble_.reset();
-      // The clock of the generation starts with the task, not with what it took to submit it.
+      // The generation timeout counts from the acceptance, without the time for the submission.
       started_ = now;
       plan_poll(now);
       return handle(Event::accepted, now);
@@ -202,7 +204,8 @@ TaskMachine::Command TaskMachine::on_queried(Result<TaskReport> answer,
   const bool may_appear = error.code == ErrorCode::task_not_found && submitted_ &&
                           now < *submitted_ + task_appears_within;
   if (may_appear) {
-    // Not a failure yet, so not a retry: asked again as if it were running.
+    // This is not a failure yet. So it is not a retry, and the next query comes as for a running
+    // task.
     plan_poll(now);
     trouble_ = std::move(error);
     return handle(Event::again_later, now);
@@ -212,7 +215,7 @@ TaskMachine::Command TaskMachine::on_queried(Result<TaskReport> answer,
     trouble_ = std::move(error);
     return handle(Event::again_later, now);
   }
-  // Whatever became of the query, the task itself was accepted and may be paid.
+  // The query has failed for good, but the service has accepted the task, and it may be paid.
   if (error.charged == Charged::no) error.charged = Charged::unknown;
   error.message = "Task " + task_id_ + " could not be followed. " + error.message;
   if (error.code != ErrorCode::task_not_found) error.message += make_resume_hint();

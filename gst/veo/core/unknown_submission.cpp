@@ -15,14 +15,15 @@ namespace veo {
 
 namespace {
 
-std::string number_of(double value) {
-  const auto whole = std::llround(value);
-  if (static_cast<double>(whole) == value) return std::to_string(whole);
+/// Writes the number without decimals if it has none.
+std::string write_number(double value) {
+  const auto rounded = std::llround(value);
+  if (static_cast<double>(rounded) == value) return std::to_string(rounded);
   return std::to_string(value);
 }
 
-/// The start of a prompt, cut between two characters.
-std::string quoted(const std::string& prompt) {
+/// Quotes the start of a prompt. A long prompt is cut between two characters.
+std::string quote(const std::string& prompt) {
   constexpr std::size_t enough = 60;
   if (prompt.size() <= enough) return '"' + prompt + '"';
   auto end = enough;
@@ -39,24 +40,24 @@ bool is_plain(const std::string& text) {
 }
 
 template <class Enum>
-std::optional<Enum> of_wire_name(std::string_view name, std::initializer_list<Enum> values) {
+std::optional<Enum> find_by_wire_name(std::string_view name, std::initializer_list<Enum> values) {
   const auto* const found =
       std::ranges::find_if(values, [&](Enum value) { return wire_name(value) == name; });
   return found == values.end() ? std::nullopt : std::optional(*found);
 }
 
-/// The element as the user may have written it; empty where what was kept does not give the very
-/// same intent: a line that asks for another would pay for another.
-std::string element_line(const Record& record) {
+/// Writes the element as the user may have written it. Returns "" if the record is not enough to
+/// write a line with the same intent: a line with another intent would pay for another task.
+std::string write_element(const Record& record) {
   if (record.prompt.empty() || !is_plain(record.prompt) || !record.details.empty() ||
       !record.parent_task_id.empty() || !record.instance.empty()) {
     return "";
   }
   const Request request{
       .prompt = record.prompt,
-      .mode = of_wire_name(record.mode, {Mode::fast, Mode::quality, Mode::lite}),
-      .resolution =
-          of_wire_name(record.resolution, {Resolution::p720, Resolution::p1080, Resolution::k4})};
+      .mode = find_by_wire_name(record.mode, {Mode::fast, Mode::quality, Mode::lite}),
+      .resolution = find_by_wire_name(record.resolution,
+                                      {Resolution::p720, Resolution::p1080, Resolution::k4})};
   const auto intent = make_intent(request, {.api_url = record.api_url, .account = record.account});
   if (intent.id != record.intent) return "";
   return "veosrc prompt='" + record.prompt + "' mode=" + record.mode +
@@ -66,12 +67,12 @@ std::string element_line(const Record& record) {
 }  // namespace
 
 std::string make_balance_hint(double balance) {
-  return " A hint: the balance was " + number_of(balance) + " credits afterwards.";
+  return " A hint: the balance was " + write_number(balance) + " credits afterwards.";
 }
 
 Error make_unknown_submission_error(const Record& record, bool offers_line) {
   const auto when = record.sending_at.value_or(record.reserved_at);
-  std::string text = "The submission of " + to_text(when) + " (" + quoted(record.prompt) + ", " +
+  std::string text = "The submission of " + to_text(when) + " (" + quote(record.prompt) + ", " +
                      record.mode + ", " + record.resolution + ", " +
                      std::to_string(record.credits) +
                      " credits) was sent, and may have been accepted and paid: ";
@@ -86,7 +87,7 @@ Error make_unknown_submission_error(const Record& record, bool offers_line) {
       "there, set task-id to its id, once, on the same line: it plays at no further cost, and the "
       "line alone finds it from then on. If it is not there, submit anew, which may pay a second "
       "time, with on-unknown=resubmit";
-  const auto line = offers_line ? element_line(record) : "";
+  const auto line = offers_line ? write_element(record) : "";
   text += line.empty()
               ? std::string(" on the same line.")
               : ":\n  gst-launch-1.0 " + line + " on-unknown=resubmit ! decodebin ! autovideosink";

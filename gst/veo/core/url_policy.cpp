@@ -23,13 +23,13 @@ struct Free {
 using Uri = std::unique_ptr<GUri, UriUnref>;
 using OwnedText = std::unique_ptr<char, Free>;
 
-// SOUP_HTTP_URI_FLAGS. SCHEME_NORMALIZE fills in http's and https's ports.
+// The flags of SOUP_HTTP_URI_FLAGS. SCHEME_NORMALIZE fills in the default ports of http and https.
 constexpr auto uri_flags = static_cast<GUriFlags>(
     G_URI_FLAGS_HAS_PASSWORD | G_URI_FLAGS_ENCODED_PATH | G_URI_FLAGS_ENCODED_QUERY |
     G_URI_FLAGS_ENCODED_FRAGMENT | G_URI_FLAGS_SCHEME_NORMALIZE);
 
-/// What GUri lets through, and other readers of the same URL take for something else: `http://a\@b`
-/// is a's to some, and b's to others.
+/// Whether other parsers may read the URL in another way than GUri: for some, the host of
+/// `http://a\@b` is a, and for others it is b.
 bool is_ambiguous(std::string_view url) {
   return std::ranges::any_of(url, [](char c) {
     const auto byte = static_cast<unsigned char>(c);
@@ -48,8 +48,8 @@ struct Address {
   [[nodiscard]] std::span<const std::uint8_t> view() const { return std::span(bytes).first(size); }
 };
 
-/// Four decimal numbers, or RFC 4291's forms; not the octal, hexadecimal and shortened ones that
-/// inet_aton() takes as well.
+/// Parses an IPv4 address of four decimal numbers, or an IPv6 address in a form of RFC 4291.
+/// Refuses the octal, hexadecimal and shortened forms that inet_aton() accepts.
 std::optional<Address> parse_address(const std::string& host) {
   if (host.find('\0') != std::string::npos) return std::nullopt;
   Address address;
@@ -63,8 +63,9 @@ std::optional<Address> parse_address(const std::string& host) {
   return address;
 }
 
-/// No top-level domain begins with a digit: such a host is a number to inet_aton(), or nothing.
-bool ends_in_number(std::string_view host) {
+/// Whether the last label begins with a digit. No top-level domain does, so the host is no name;
+/// inet_aton() may read it as an address.
+bool has_numeric_end(std::string_view host) {
   if (host.ends_with('.')) host.remove_suffix(1);
   host.remove_prefix(host.rfind('.') + 1);  // npos + 1 is 0
   return !host.empty() && g_ascii_isdigit(host.front());
@@ -74,16 +75,16 @@ bool is_host(const std::string& host) {
   if (parse_address(host)) return true;
   const bool clean = std::ranges::all_of(
       host, [](char c) { return g_ascii_isalnum(c) || c == '-' || c == '.' || c == '_'; });
-  return clean && !host.empty() && host.front() != '.' && !ends_in_number(host);
+  return clean && !host.empty() && host.front() != '.' && !has_numeric_end(host);
 }
 
-std::string lower(std::string_view text) {
+std::string to_lower(std::string_view text) {
   std::string result(text);
   std::ranges::transform(result, result.begin(), g_ascii_tolower);
   return result;
 }
 
-/// The origin of an http(s) URL, or why there is none.
+/// Finds the origin of an http or https URL, or the reason why it has none.
 tl::expected<Origin, const char*> find_origin(GUri* uri) {
   const auto no = [](const char* why) { return tl::unexpected<const char*>(why); };
   if (uri == nullptr) return no("it is not a valid URL");
@@ -95,7 +96,7 @@ tl::expected<Origin, const char*> find_origin(GUri* uri) {
   if (g_uri_get_userinfo(uri) != nullptr) return no("it contains a user's name");
   const char* host = g_uri_get_host(uri);
   if (host == nullptr || *host == '\0') return no("it names no host");
-  origin.host = lower(host);
+  origin.host = to_lower(host);
   if (!is_host(origin.host)) return no("its host is neither a name nor an address");
   origin.port = static_cast<std::uint16_t>(g_uri_get_port(uri));
   if (origin.port == 0) return no("port 0 does not exist");
@@ -110,17 +111,17 @@ auto refuse(ErrorCode code, std::string_view what, std::string_view url, const c
   return fail(std::move(error));
 }
 
-/// The addresses from `prefix` that share its first `bits` bits.
+/// The addresses that have the same first `bits` bits as `prefix`.
 template <std::size_t Size>
 struct Block {
   std::array<std::uint8_t, Size> prefix;
   unsigned bits;
 
   [[nodiscard]] bool contains(std::span<const std::uint8_t> address) const {
-    const auto whole = bits / 8;
-    if (!std::equal(prefix.begin(), prefix.begin() + whole, address.begin())) return false;
+    const auto bytes = bits / 8;
+    if (!std::equal(prefix.begin(), prefix.begin() + bytes, address.begin())) return false;
     const auto mask = static_cast<std::uint8_t>(0xff00U >> bits % 8);
-    return whole == Size || ((prefix[whole] ^ address[whole]) & mask) == 0;
+    return bytes == Size || ((prefix[bytes] ^ address[bytes]) & mask) == 0;
   }
 };
 
@@ -129,9 +130,10 @@ bool is_in(const Block<Size> (&blocks)[Count], std::span<const std::uint8_t> add
   return std::ranges::any_of(blocks, [&](const auto& block) { return block.contains(address); });
 }
 
-// The IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890), without what they call
-// globally reachable, and multicast. Exceptions within a block (anycast services of the IETF in
-// 192.0.0.0/24 and 2001::/23) host no videos: they fall with their block.
+// The blocks of the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890) that are not
+// globally reachable, and multicast. Some addresses within a block are reachable (anycast services
+// of the IETF in 192.0.0.0/24 and 2001::/23). They host no videos, so the complete block is
+// refused.
 constexpr Block<4> not_public_v4[] = {
     {{0, 0, 0, 0}, 8},        // this network, RFC 791
     {{10, 0, 0, 0}, 8},       // private use, RFC 1918
@@ -149,14 +151,15 @@ constexpr Block<4> not_public_v4[] = {
     {{224, 0, 0, 0}, 4},      // multicast, RFC 5771
     {{240, 0, 0, 0}, 4},      // reserved and limited broadcast, RFC 1112 and 919
 };
-// Outside it is nothing that IANA has allocated for global unicast: unspecified, loopback,
-// IPv4-compatible, discard-only (100::/64), local NAT64 (64:ff9b:1::/48), SRv6 (5f00::/16), unique
-// local (fc00::/7), link-local (fe80::/10), site-local (fec0::/10), multicast (ff00::/8).
+// IANA allocates global unicast addresses only from this block. Outside it are: unspecified,
+// loopback, IPv4-compatible, discard-only (100::/64), local NAT64 (64:ff9b:1::/48), SRv6
+// (5f00::/16), unique local (fc00::/7), link-local (fe80::/10), site-local (fec0::/10), multicast
+// (ff00::/8).
 constexpr Block<16> global_unicast_v6{{0x20}, 3};
 constexpr Block<16> not_public_v6[] = {
     {{0x20, 0x01, 0x00, 0x00}, 23},  // IETF protocol assignments with Teredo, RFC 2928
     {{0x20, 0x01, 0x0d, 0xb8}, 32},  // documentation, RFC 3849
-    {{0x20, 0x02}, 16},              // 6to4, RFC 3056: holds any IPv4 address
+    {{0x20, 0x02}, 16},              // 6to4, RFC 3056: contains any IPv4 address
     {{0x3f, 0xff}, 20},              // documentation, RFC 9637
 };
 constexpr Block<16> mapped_v4{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96};  // RFC 4291
@@ -164,8 +167,8 @@ constexpr Block<16> nat64{{0x00, 0x64, 0xff, 0x9b}, 96};                        
 constexpr Block<4> loopback_v4{{127}, 8};
 constexpr Block<16> loopback_v6{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 128};
 
-/// At most `limit` bytes of it, as printable UTF-8.
-std::string printable(const std::string& text, std::size_t limit) {
+/// Makes the text printable UTF-8, and cuts it to `limit` bytes.
+std::string make_printable(const std::string& text, std::size_t limit) {
   const OwnedText valid(g_utf8_make_valid(text.data(), static_cast<gssize>(text.size())));
   std::string shown;
   for (const char* c = valid.get(); *c != '\0'; c = g_utf8_next_char(c)) {
@@ -180,8 +183,8 @@ std::string printable(const std::string& text, std::size_t limit) {
   return shown;
 }
 
-/// Without what is before the `@` of an authority.
-std::string without_user_info(std::string_view text, bool is_url) {
+/// Removes the user info: the text before the `@` of the authority.
+std::string remove_user_info(std::string_view text, bool is_url) {
   const auto slashes = text.find("//");
   const auto start = slashes == std::string_view::npos ? 0 : slashes + 2;
   const auto end = is_url ? text.find('/', start) : std::string_view::npos;
@@ -199,7 +202,7 @@ Result<Origin> parse_origin(std::string_view url) {
 }
 
 bool is_loopback_host(std::string_view host) {
-  const auto text = lower(host);
+  const auto text = to_lower(host);
   if (text == "localhost") return true;
   const auto address = parse_address(text);
   return address && is_loopback_address(address->view());
@@ -263,10 +266,10 @@ bool is_loopback_address(std::span<const std::uint8_t> address) {
 std::string redact_url(std::string_view url) {
   const bool is_url = parse(url) != nullptr;
   const auto head = url.substr(0, url.find_first_of("?#"));
-  const auto tail = url.substr(head.size());
-  // Where the URL is broken, an `@` behind a `?` may be a password's end, or a query's own.
-  if (!is_url && tail.find('@') != std::string_view::npos) return "…";
-  return printable(without_user_info(head, is_url), 200) + (tail.empty() ? "" : "?…");
+  const auto rest = url.substr(head.size());
+  // If the URL is broken, an `@` after a `?` may be part of the query, or the end of a password.
+  if (!is_url && rest.find('@') != std::string_view::npos) return "…";
+  return make_printable(remove_user_info(head, is_url), 200) + (rest.empty() ? "" : "?…");
 }
 
 Result<std::string> resolve_url(std::string_view base, std::string_view reference) {

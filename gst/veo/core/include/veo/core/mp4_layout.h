@@ -135,8 +135,8 @@ class LayoutScanner {
 
   Status take_header(std::span<const std::uint8_t> bytes);
   Status take_moov(std::span<const std::uint8_t> bytes);
-  Status end_of_boxes();
-  void arrange();
+  Status finish_boxes();
+  void keep_order();
 
   State state_ = State::scanning;
   Status outcome_;

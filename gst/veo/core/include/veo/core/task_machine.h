@@ -54,8 +54,8 @@ class TaskMachine {
     std::chrono::milliseconds poll_interval{0};  ///< the wait between queries; 0 for adaptive waits
     std::optional<GenerationTimes> learned;      ///< the model for adaptive waits; unset if unknown
     bool is_called_back = false;                 ///< hints will come, so fewer polls are needed
-    /// The time from the acceptance of the task to its end. Before it is accepted: the time for its
-    /// submission.
+    /// The time limit from the acceptance of the task, or from adopt(), to its end. Before the
+    /// acceptance: the time limit for the submission, from submit() on.
     std::chrono::seconds generation_timeout{1800};
     Backoff backoff;  ///< the delay before each retry
   };
