@@ -10,7 +10,7 @@
 namespace veo::json {
 namespace {
 
-/// A value, and where it is, as people write it: `generation.rules[2].name`.
+/// A value and its path in the document, as people write it: `generation.rules[2].name`.
 struct Place {
   Value value;
   std::string path;
@@ -20,28 +20,30 @@ struct Place {
   }
 };
 
-/// Reads strictly, and keeps the first mistake: what is read after it may be anything, since
-/// whoever reads looks at mistake() at the end. This keeps the readers below free of everything but
-/// the format.
+/// Decodes values of expected types and remembers the first mistake. After a mistake the functions
+/// return any value; the caller checks mistake() at the end. So the functions below contain the
+/// format and no error handling.
 class Decoder {
  public:
   [[nodiscard]] const std::optional<std::string>& mistake() const { return mistake_; }
 
+  /// Remembers the mistake that `place` has, described by `what`, unless `condition`.
   void expect(bool condition, const Place& place, const std::string& what) {
     if (!condition && !mistake_) mistake_ = (place.path.empty() ? "it" : place.path) + " " + what;
   }
 
-  /// A misspelt member must not be read as one that was left out.
+  /// Expects an object whose members are all in `known`. A misspelt member must not count as a
+  /// member that was left out.
   void check_members(const Place& place, std::initializer_list<std::string_view> known) {
     expect(place.value.is_object(), place, "is not an object");
-    for (const auto& [name, value] : place.value.members()) {
+    for (const auto& [name, value] : place.value.get_members()) {
       expect(std::ranges::find(known, name) != known.end(), {value, place.path},
              "has an unknown member '" + name + "'");
     }
   }
 
   std::string decode_string(const Place& place) {
-    auto text = place.value.string();
+    auto text = place.value.get_string();
     expect(text && !text->empty(), place, "is not a non-empty string");
     return std::move(text).value_or("");
   }
@@ -55,36 +57,36 @@ class Decoder {
   }
 
   std::optional<std::int64_t> decode_bound(const Place& place) {
-    if (!place.value.present()) return std::nullopt;
-    const auto number = place.value.integer();
+    if (!place.value.is_present()) return std::nullopt;
+    const auto number = place.value.get_integer();
     expect(number.has_value(), place, "is not an integer");
     return number;
   }
 
   std::uint32_t decode_number(const char* unit, const Place& place) {
-    const auto number = place.value.integer();
+    const auto number = place.value.get_integer();
     expect(number && *number >= 0 && *number <= std::numeric_limits<std::uint32_t>::max(), place,
            std::string("is not a number of ") + unit);
     return static_cast<std::uint32_t>(number.value_or(0));
   }
 
-  /// Each element through `read`; absent is empty.
+  /// Decodes each element of an array with `read`. An absent value is an empty array.
   template <class Read>
   auto decode_list(const Place& place, Read read) {
-    expect(!place.value.present() || place.value.is_array(), place, "is not an array");
+    expect(!place.value.is_present() || place.value.is_array(), place, "is not an array");
     std::vector<decltype(read(place))> result;
-    for (const auto& element : place.value.elements()) {
+    for (const auto& element : place.value.get_elements()) {
       result.push_back(read({element, place.path + "[" + std::to_string(result.size()) + "]"}));
     }
     return result;
   }
 
-  /// Each member through `read`; absent is empty.
+  /// Decodes each member of an object with `read`. An absent value is an empty object.
   template <class Read>
   auto decode_map(const Place& place, Read read) {
-    expect(!place.value.present() || place.value.is_object(), place, "is not an object");
+    expect(!place.value.is_present() || place.value.is_object(), place, "is not an object");
     std::map<std::string, decltype(read(place))> result;
-    for (const auto& [name, value] : place.value.members()) {
+    for (const auto& [name, value] : place.value.get_members()) {
       result.emplace(name, read({value, place.path + "." + name}));
     }
     return result;
@@ -143,7 +145,7 @@ Model decode_model(Decoder& decoder, const Place& place) {
   return model;
 }
 
-Error unusable(const std::string& why) {
+Error make_unusable_error(const std::string& why) {
   Error error;
   error.code = ErrorCode::invalid_request;
   error.message = "The catalog cannot be used: " + why;
@@ -154,24 +156,24 @@ Error unusable(const std::string& why) {
 
 Result<Catalog> decode_catalog(std::string_view text) {
   const auto document = Document::parse(text);
-  if (!document) return fail(unusable(document.error().message));
+  if (!document) return fail(make_unusable_error(document.error().message));
 
   Decoder decoder;
   const Place root{document->root(), ""};
   decoder.check_members(
       root, {"format", "source", "generation", "extension", "extend_credits", "extend_seconds"});
-  decoder.expect(root["format"].value.integer() == 1, root["format"], "is not 1");
+  decoder.expect(root["format"].value.get_integer() == 1, root["format"], "is not 1");
   decoder.decode_string(root["source"]);
   Catalog catalog;
   catalog.generation = decode_model(decoder, root["generation"]);
   catalog.extension = decode_model(decoder, root["extension"]);
-  if (root["extend_credits"].value.present()) {
+  if (root["extend_credits"].value.is_present()) {
     catalog.extend_credits = decoder.decode_number("credits", root["extend_credits"]);
   }
-  if (root["extend_seconds"].value.present()) {
+  if (root["extend_seconds"].value.is_present()) {
     catalog.extend_seconds = decoder.decode_number("seconds", root["extend_seconds"]);
   }
-  if (decoder.mistake()) return fail(unusable(*decoder.mistake() + "."));
+  if (decoder.mistake()) return fail(make_unusable_error(*decoder.mistake() + "."));
   return catalog;
 }
 

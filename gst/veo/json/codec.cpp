@@ -19,7 +19,8 @@
 namespace veo::json {
 namespace {
 
-/// Of what is no task id: four times what one has, so that a person can look for it.
+/// The number of bytes that are shown of a text that is not a task id. This is four times the
+/// length of the longest task id, so that a person can look for the task.
 constexpr std::size_t longest_shown_id = 4 * longest_task_id;
 
 // --- Requests --------------------------------------------------------------------------------
@@ -29,7 +30,7 @@ struct Unref {
   void operator()(JsonNode* node) const { json_node_unref(node); }
 };
 
-/// Adds a field's value to a builder.
+/// Writes the fields of a request into a builder.
 struct Writer {
   JsonBuilder* builder;
 
@@ -43,7 +44,7 @@ struct Writer {
     for (const auto& item : list) (*this)(std::string_view(item));
     json_builder_end_array(builder);
   }
-  void member(const std::string& name, const FieldValue& value) const {
+  void write_member(const std::string& name, const FieldValue& value) const {
     json_builder_set_member_name(builder, name.c_str());
     std::visit(*this, value);
   }
@@ -51,11 +52,11 @@ struct Writer {
 
 // --- Answers ---------------------------------------------------------------------------------
 
-/// The service's own words, fit to be shown: verbatim, but at most 1 KiB, and with a space for each
-/// control character, since terminals obey those.
-std::string presentable(const Value& value) {
+/// Makes a text of the service fit to be shown. The text is unchanged, but has at most 1 KiB, and a
+/// space in place of each control character, because terminals obey control characters.
+std::string make_presentable(const Value& value) {
   constexpr std::size_t max_length = 1024;
-  const auto text = value.string().value_or("");
+  const auto text = value.get_string().value_or("");
   std::string shown;
   for (const char* at = text.c_str(); *at != '\0'; at = g_utf8_next_char(at)) {
     const std::string_view character(at, static_cast<std::size_t>(g_utf8_next_char(at) - at));
@@ -65,62 +66,65 @@ std::string presentable(const Value& value) {
   return shown;
 }
 
-/// An `error` object of any shape; a bare string is a message.
-ServiceWords words_of(const Value& error) {
-  if (error.string()) return {"", "", presentable(error)};
-  return {presentable(error["code"]), presentable(error["type"]), presentable(error["message"])};
+/// Decodes an `error` member of any shape. A string is a message.
+ServiceWords decode_words(const Value& error) {
+  if (error.get_string()) return {"", "", make_presentable(error)};
+  return {make_presentable(error["code"]), make_presentable(error["type"]),
+          make_presentable(error["message"])};
 }
 
-ServiceWords words_in(std::string_view body) {
+ServiceWords find_words(std::string_view body) {
   const auto document = Document::parse(body);
-  return document ? words_of(document->root()["error"]) : ServiceWords{};
+  return document ? decode_words(document->root()["error"]) : ServiceWords{};
 }
 
-/// Reads `value` if it is there. False where it is there with another type.
+/// Reads `value` into `into` if it is present. Returns false if it is present with another type.
 template <class T>
-bool read(const Value& value, std::optional<T> (Value::*as)() const, std::optional<T>& into) {
-  if (!value.present()) return true;
+bool read_if_present(const Value& value, std::optional<T> (Value::*as)() const,
+                     std::optional<T>& into) {
+  if (!value.is_present()) return true;
   into = (value.*as)();
   return into.has_value();
 }
 
-/// An id by which the service can be asked; nullopt where it would not take it back.
-std::optional<std::string> usable_id(std::optional<std::string> text) {
+/// Returns the text if it is a task id, otherwise nullopt.
+std::optional<std::string> filter_task_id(std::optional<std::string> text) {
   return text && is_task_id(*text) ? std::move(text) : std::nullopt;
 }
 
-std::optional<std::string> non_empty(std::optional<std::string> text) {
+std::optional<std::string> filter_non_empty(std::optional<std::string> text) {
   return text && !text->empty() ? std::move(text) : std::nullopt;
 }
 
-/// A field by which an answer breaks the API's promise, as the subject and verb of a sentence.
+/// The reason why an answer breaks the API's promise, as a sentence without its end. nullopt if the
+/// answer is good.
 using Flaw = std::optional<std::string>;
 
 Flaw read_output(const Value& output, TaskReport& report) {
   if (!output.is_object()) return "'output' is not an object";
   const auto urls = output["urls"];
   if (!urls.is_array()) return "'output.urls' is not an array";
-  for (const auto& element : urls.elements()) {
-    auto url = non_empty(element.string());
+  for (const auto& element : urls.get_elements()) {
+    auto url = filter_non_empty(element.get_string());
     if (!url) return "'output.urls' has an entry that is not a non-empty string";
     report.urls.push_back(*std::move(url));
   }
   if (report.urls.empty()) return "'output.urls' is empty";
 
   const auto metadata = output["metadata"];
-  if (metadata.present() && !metadata.is_object()) return "'output.metadata' is not an object";
-  if (!read(metadata["resolution"], &Value::string, report.resolution)) {
+  if (metadata.is_present() && !metadata.is_object()) return "'output.metadata' is not an object";
+  if (!read_if_present(metadata["resolution"], &Value::get_string, report.resolution)) {
     return "'output.metadata.resolution' is not a string";
   }
-  // No documented answer has it, so that another type is no broken promise.
+  // The documentation does not mention this field, so another type does not break a promise.
   if (!report.upstream_task_id) {
-    report.upstream_task_id = usable_id(metadata["upstream_task_id"].string());
+    report.upstream_task_id = filter_task_id(metadata["upstream_task_id"].get_string());
   }
   return std::nullopt;
 }
 
-Error failure_of(const TaskReport& report, const Value& error) {
-  auto words = words_of(error);
+Error make_task_failure(const TaskReport& report, const Value& error) {
+  auto words = decode_words(error);
   Error failure;
   failure.code = ErrorCode::task_failed;
   failure.message = "Task " + report.id + " failed at the service";
@@ -138,37 +142,39 @@ Error failure_of(const TaskReport& report, const Value& error) {
 Flaw read_task(const Value& root, std::string_view task_id, TaskReport& report) {
   if (!root.is_object()) return "it is not an object";
 
-  const auto id = root["id"].string();
+  const auto id = root["id"].get_string();
   if (!id) return "'id' is not a string";
   if (*id != task_id) return "'id' is another task's";
   report.id = *id;
 
   constexpr TaskStatus statuses[] = {TaskStatus::pending, TaskStatus::processing,
                                      TaskStatus::completed, TaskStatus::failed};
-  const auto status = root["status"].string();
+  const auto status = root["status"].get_string();
   if (!status) return "'status' is not a string";
   const auto* const known = std::ranges::find_if(
       statuses, [&](TaskStatus candidate) { return nick(candidate) == *status; });
   if (known == std::end(statuses)) {
-    return "'status' is '" + presentable(root["status"]) + "', which is unknown";
+    return "'status' is '" + make_presentable(root["status"]) + "', which is unknown";
   }
   report.status = *known;
 
-  if (!read(root["created_at"], &Value::integer, report.created_at)) {
+  if (!read_if_present(root["created_at"], &Value::get_integer, report.created_at)) {
     return "'created_at' is not an integer";
   }
-  if (!read(root["completed_at"], &Value::integer, report.completed_at)) {
+  if (!read_if_present(root["completed_at"], &Value::get_integer, report.completed_at)) {
     return "'completed_at' is not an integer";
   }
-  report.progress = root["progress"].number();
-  report.upstream_task_id = usable_id(root["upstream_task_id"].string());
+  report.progress = root["progress"].get_number();
+  report.upstream_task_id = filter_task_id(root["upstream_task_id"].get_string());
 
   if (report.status == TaskStatus::completed) return read_output(root["output"], report);
-  if (report.status == TaskStatus::failed) report.failure = failure_of(report, root["error"]);
+  if (report.status == TaskStatus::failed)
+    report.failure = make_task_failure(report, root["error"]);
   return std::nullopt;
 }
 
-Error broken_promise(std::string_view task_id, unsigned status, const std::string& flaw) {
+Error make_broken_promise_error(std::string_view task_id, unsigned status,
+                                const std::string& flaw) {
   Error error;
   error.code = ErrorCode::bad_response;
   error.message = with_advice("The service's answer about task " + std::string(task_id) +
@@ -189,12 +195,12 @@ std::string encode_create(const Request& request, const Catalog& catalog) {
   const Writer writer{builder.get()};
 
   json_builder_begin_object(builder.get());
-  writer.member("model", model.name);
-  if (request.callback_url) writer.member("callback_url", *request.callback_url);
+  writer.write_member("model", model.name);
+  if (request.callback_url) writer.write_member("callback_url", *request.callback_url);
   json_builder_set_member_name(builder.get(), "input");
   json_builder_begin_object(builder.get());
   for (const auto& field : model.fields) {
-    if (const auto value = input_field(request, field)) writer.member(field, *value);
+    if (const auto value = input_field(request, field)) writer.write_member(field, *value);
   }
   json_builder_end_object(builder.get());
   json_builder_end_object(builder.get());
@@ -209,39 +215,39 @@ SubmissionAnswer decode_submission(unsigned status, std::string_view body) {
   const auto document = Document::parse(body);
   if (!document) return answer;
   const auto root = document->root();
-  if (auto id = non_empty(root["data"]["taskId"].string())) {
+  if (auto id = filter_non_empty(root["data"]["taskId"].get_string())) {
     if (const auto flaw = find_task_id_flaw(*id)) {
       answer.unusable_task_id = *flaw + " (\"" + escape_text(*id, longest_shown_id) + "\")";
     } else {
       answer.task_id = std::move(id);
     }
   }
-  answer.well_formed_error = root["error"]["code"].string().has_value();
+  answer.well_formed_error = root["error"]["code"].get_string().has_value();
   if (answer.well_formed_error) answer.error = decode_error(status, body);
   return answer;
 }
 
 Result<TaskReport> decode_task(std::string_view task_id, unsigned status, std::string_view body) {
   if (!is_success(status)) {
-    auto words = words_in(body);
+    auto words = find_words(body);
     auto code = classify_service_error(status, words.code);
-    // A 404 alone does not tell what was not found; here it was a task that was asked for.
+    // A 404 does not tell which thing was not found. This query asked for a task.
     if (status == 404 && words.code != "model_not_found") code = ErrorCode::task_not_found;
     auto error = service_error(code, status, std::move(words));
     error.task_id = task_id;
     return fail(std::move(error));
   }
   const auto document = Document::parse(body);
-  if (!document) return fail(broken_promise(task_id, status, document.error().message));
+  if (!document) return fail(make_broken_promise_error(task_id, status, document.error().message));
   TaskReport report;
   if (const auto flaw = read_task(document->root(), task_id, report)) {
-    return fail(broken_promise(task_id, status, *flaw));
+    return fail(make_broken_promise_error(task_id, status, *flaw));
   }
   return report;
 }
 
 Error decode_error(unsigned status, std::string_view body) {
-  auto words = words_in(body);
+  auto words = find_words(body);
   const auto code = classify_service_error(status, words.code);
   return service_error(code, status, std::move(words));
 }
@@ -253,7 +259,7 @@ std::optional<double> decode_credits(std::string_view body) {
   const auto data = root["data"];
   for (const auto& place :
        {data["credits"], data["balance"], data, root["credits"], root["balance"]}) {
-    const auto balance = place.number();
+    const auto balance = place.get_number();
     if (balance && *balance >= 0) return balance;
   }
   return std::nullopt;

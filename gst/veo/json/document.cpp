@@ -10,7 +10,7 @@
 namespace veo::json {
 namespace {
 
-std::string repaired(std::string_view text, const std::vector<Repair>& repairs) {
+std::string apply_repairs(std::string_view text, const std::vector<Repair>& repairs) {
   std::string result;
   std::size_t copied = 0;
   for (const auto& repair : repairs) {
@@ -20,7 +20,7 @@ std::string repaired(std::string_view text, const std::vector<Repair>& repairs) 
   return result.append(text.substr(copied));
 }
 
-// The macros of json-glib take NULL for an answer, but warn about it.
+// The macros of json-glib accept NULL, but they log a warning, so NULL is checked first.
 bool holds(JsonNode* node, JsonNodeType type) {
   return node != nullptr && json_node_get_node_type(node) == type;
 }
@@ -31,7 +31,7 @@ bool holds_scalar(JsonNode* node, GType type) {
 
 }  // namespace
 
-bool Value::present() const { return node_ != nullptr && !holds(node_, JSON_NODE_NULL); }
+bool Value::is_present() const { return node_ != nullptr && !holds(node_, JSON_NODE_NULL); }
 bool Value::is_object() const { return holds(node_, JSON_NODE_OBJECT); }
 bool Value::is_array() const { return holds(node_, JSON_NODE_ARRAY); }
 
@@ -39,7 +39,7 @@ Value Value::operator[](const char* member) const {
   return is_object() ? Value(json_object_get_member(json_node_get_object(node_), member)) : Value();
 }
 
-std::vector<std::pair<std::string, Value>> Value::members() const {
+std::vector<std::pair<std::string, Value>> Value::get_members() const {
   std::vector<std::pair<std::string, Value>> result;
   if (!is_object()) return result;
   JsonObjectIter iter;
@@ -50,7 +50,7 @@ std::vector<std::pair<std::string, Value>> Value::members() const {
   return result;
 }
 
-std::vector<Value> Value::elements() const {
+std::vector<Value> Value::get_elements() const {
   std::vector<Value> result;
   if (!is_array()) return result;
   auto* const array = json_node_get_array(node_);
@@ -60,18 +60,18 @@ std::vector<Value> Value::elements() const {
   return result;
 }
 
-std::optional<std::string> Value::string() const {
+std::optional<std::string> Value::get_string() const {
   if (!holds_scalar(node_, G_TYPE_STRING)) return std::nullopt;
   return json_node_get_string(node_);
 }
 
-std::optional<std::int64_t> Value::integer() const {
+std::optional<std::int64_t> Value::get_integer() const {
   if (!holds_scalar(node_, G_TYPE_INT64)) return std::nullopt;
   return json_node_get_int(node_);
 }
 
-std::optional<double> Value::number() const {
-  if (const auto whole = integer()) return static_cast<double>(*whole);
+std::optional<double> Value::get_number() const {
+  if (const auto integer = get_integer()) return static_cast<double>(*integer);
   if (!holds_scalar(node_, G_TYPE_DOUBLE)) return std::nullopt;
   const double value = json_node_get_double(node_);
   return std::isfinite(value) ? std::optional(value) : std::nullopt;
@@ -83,7 +83,7 @@ Result<Document> Document::parse(std::string_view text) {
   const auto repairs = prescan(text);
   if (!repairs) return fail(repairs.error());
   GError* failure = nullptr;
-  auto* const root = json_from_string(repaired(text, *repairs).c_str(), &failure);
+  auto* const root = json_from_string(apply_repairs(text, *repairs).c_str(), &failure);
   const std::unique_ptr<GError, decltype(&g_error_free)> owned(failure, g_error_free);
   if (root != nullptr) return Document(root);
   Error error;

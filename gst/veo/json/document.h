@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A JSON document to read from. Absence is a value: looking for a member where there is none, or in
-// something that is no object, gives an absent one, so that a path can be followed without a check
-// at each step. Nothing is ever coerced.
+// A JSON document, read only. A value can be absent. A member that does not exist is an absent
+// value, and so is a member of a value that is not an object. So code can follow a path without a
+// check at each step. No value is converted to another type.
 #pragma once
 
 #include <cstdint>
@@ -19,34 +19,38 @@ typedef struct _JsonNode JsonNode;
 
 namespace veo::json {
 
-/// A view; valid as long as its Document.
+/// A value of a document, or an absent value. Valid as long as its Document.
 class Value {
  public:
   Value() = default;
   explicit Value(JsonNode* node) : node_(node) {}
 
-  /// False for what is absent, and for `null`.
-  [[nodiscard]] bool present() const;
+  /// Whether there is a value. False for an absent value and for `null`.
+  [[nodiscard]] bool is_present() const;
   [[nodiscard]] bool is_object() const;
   [[nodiscard]] bool is_array() const;
 
+  /// The member of an object; an absent value if there is none.
   [[nodiscard]] Value operator[](const char* member) const;
-  /// In the document's order; empty for what is no object, or no array.
-  [[nodiscard]] std::vector<std::pair<std::string, Value>> members() const;
-  [[nodiscard]] std::vector<Value> elements() const;
+  /// The members of an object in the document's order; empty for any other value.
+  [[nodiscard]] std::vector<std::pair<std::string, Value>> get_members() const;
+  /// The elements of an array; empty for any other value.
+  [[nodiscard]] std::vector<Value> get_elements() const;
 
-  // nullopt for any other type.
-  [[nodiscard]] std::optional<std::string> string() const;
-  [[nodiscard]] std::optional<std::int64_t> integer() const;
-  [[nodiscard]] std::optional<double> number() const;  ///< integers too; finite
+  // These return nullopt if the value has another type.
+  [[nodiscard]] std::optional<std::string> get_string() const;
+  [[nodiscard]] std::optional<std::int64_t> get_integer() const;
+  /// An integer or a floating-point number; nullopt also for an infinite number.
+  [[nodiscard]] std::optional<double> get_number() const;
 
  private:
   JsonNode* node_ = nullptr;
 };
 
+/// A parsed document. Owns its values.
 class Document {
  public:
-  /// Fails with bad_response: see prescan().
+  /// Parses the text. prescan() checks it first. Fails with bad_response.
   static Result<Document> parse(std::string_view text);
 
   [[nodiscard]] Value root() const { return Value(root_.get()); }

@@ -14,7 +14,7 @@
 namespace veo::json {
 namespace {
 
-Error at_byte(std::size_t offset, std::string_view what) {
+Error make_error(std::size_t offset, std::string_view what) {
   Error error;
   error.code = ErrorCode::bad_response;
   error.message = "Not usable JSON at byte " + std::to_string(offset) + ": ";
@@ -22,87 +22,88 @@ Error at_byte(std::size_t offset, std::string_view what) {
   return error;
 }
 
-/// RFC 8259's grammar without recursion: what is open is a stack of the closing characters.
-/// Its methods return false once something is wrong; `wrong_` then says what.
+/// Scans a document by the grammar of RFC 8259. The scanner does not recurse: a stack holds the
+/// closing character of each open array and object. A method returns false if the text is wrong;
+/// `mistake_` then names the mistake.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
 
   Result<std::vector<Repair>> scan() {
-    const bool valid = document();
-    if (!valid) return fail(at_byte(position_, wrong_));
+    const bool valid = scan_document();
+    if (!valid) return fail(make_error(position_, mistake_));
     return std::move(repairs_);
   }
 
  private:
-  bool document() {
+  bool scan_document() {
     for (;;) {
-      // Here a value begins, ...
-      space();
+      // A value begins here.
+      skip_space();
       if (peek() == '{' || peek() == '[') {
-        if (!open()) return false;
-        space();
+        if (!open_value()) return false;
+        skip_space();
         if (peek() != closers_[depth_ - 1]) {
-          if (closers_[depth_ - 1] == '}' && !name()) return false;
+          if (closers_[depth_ - 1] == '}' && !scan_name()) return false;
           continue;
         }
-      } else if (!scalar()) {
+      } else if (!scan_scalar()) {
         return false;
       }
-      // ... and here one has ended, and with it all that is closed now.
+      // A value has ended here. Each closing character ends one more value.
       for (;;) {
-        space();
-        if (depth_ == 0) return at_end() || wrong("text after the document");
+        skip_space();
+        if (depth_ == 0) return is_at_end() || fail_with("text after the document");
         if (take(closers_[depth_ - 1])) {
           --depth_;
           continue;
         }
-        if (!take(',')) return wrong("a comma or a closing bracket is missing");
-        if (closers_[depth_ - 1] == '}' && !name()) return false;
+        if (!take(',')) return fail_with("a comma or a closing bracket is missing");
+        if (closers_[depth_ - 1] == '}' && !scan_name()) return false;
         break;
       }
     }
   }
 
-  bool open() {
-    if (depth_ == max_depth) return wrong("nested too deeply");
+  bool open_value() {
+    if (depth_ == max_depth) return fail_with("nested too deeply");
     closers_[depth_++] = take('{') ? '}' : (take('['), ']');
     return true;
   }
 
-  bool name() {
-    space();
-    if (peek() != '"') return wrong("a member's name is missing");
-    if (!string()) return false;
-    space();
-    return take(':') || wrong("a colon is missing");
+  bool scan_name() {
+    skip_space();
+    if (peek() != '"') return fail_with("a member's name is missing");
+    if (!scan_string()) return false;
+    skip_space();
+    return take(':') || fail_with("a colon is missing");
   }
 
-  bool scalar() {
-    if (peek() == '"') return string();
-    if (peek() == '-' || is_digit(peek())) return number();
+  bool scan_scalar() {
+    if (peek() == '"') return scan_string();
+    if (peek() == '-' || is_digit(peek())) return scan_number();
     for (const std::string_view literal : {"true", "false", "null"}) {
       if (text_.substr(position_).starts_with(literal)) {
         position_ += literal.size();
         return true;
       }
     }
-    return wrong("a value is missing");
+    return fail_with("a value is missing");
   }
 
-  bool number() {
+  bool scan_number() {
     const auto start = position_;
     take('-');
-    if (!take('0') && !digits()) return false;
+    if (!take('0') && !scan_digits()) return false;
     bool integer = true;
     if (take('.')) {
       integer = false;
-      if (!digits()) return false;
+      if (!scan_digits()) return false;
     }
     if (take('e') || take('E')) {
       integer = false;
       if (!take('+')) take('-');
-      if (!digits()) return false;
+      if (!scan_digits()) return false;
     }
     std::int64_t value = 0;
     if (integer && std::from_chars(text_.data() + start, text_.data() + position_, value).ec ==
@@ -112,20 +113,20 @@ class Scanner {
     return true;
   }
 
-  bool digits() {
-    if (!is_digit(peek())) return wrong("a digit is missing");
+  bool scan_digits() {
+    if (!is_digit(peek())) return fail_with("a digit is missing");
     while (is_digit(peek())) ++position_;
     return true;
   }
 
-  bool string() {
+  bool scan_string() {
     take('"');
     while (!take('"')) {
-      if (at_end()) return wrong("a string does not end");
+      if (is_at_end()) return fail_with("a string does not end");
       if (static_cast<unsigned char>(peek()) < 0x20)
-        return wrong("a control character in a string");
+        return fail_with("a control character in a string");
       if (peek() == '\\') {
-        if (!escape()) return false;
+        if (!scan_escape()) return false;
       } else {
         ++position_;
       }
@@ -133,21 +134,21 @@ class Scanner {
     return true;
   }
 
-  bool escape() {
+  bool scan_escape() {
     constexpr std::size_t length = 6;  // of \uXXXX
     const auto start = position_++;
     if (peek() != 'u') {
-      if (at_end() || std::string_view(R"("\/bfnrt)").find(peek()) == std::string_view::npos) {
-        return wrong("an escape that JSON does not have");
+      if (is_at_end() || std::string_view(R"("\/bfnrt)").find(peek()) == std::string_view::npos) {
+        return fail_with("an escape that JSON does not have");
       }
       ++position_;
       return true;
     }
-    const auto unit = code_unit(start);
-    if (!unit) return wrong("an escape without its four digits");
-    if (*unit == 0) return wrong("a NUL in a string");
+    const auto unit = read_code_unit(start);
+    if (!unit) return fail_with("an escape without its four digits");
+    if (*unit == 0) return fail_with("a NUL in a string");
     position_ = start + length;
-    const auto next = code_unit(position_);
+    const auto next = read_code_unit(position_);
     if (is_high_surrogate(*unit) && next && is_low_surrogate(*next)) {
       position_ += length;
     } else if (is_high_surrogate(*unit) || is_low_surrogate(*unit)) {
@@ -156,8 +157,8 @@ class Scanner {
     return true;
   }
 
-  /// The value of the `\uXXXX` at `offset`, if there is one.
-  [[nodiscard]] std::optional<unsigned> code_unit(std::size_t offset) const {
+  /// Reads the value of the `\uXXXX` at `offset`; nullopt if there is none.
+  [[nodiscard]] std::optional<unsigned> read_code_unit(std::size_t offset) const {
     const auto escape = text_.substr(offset, 6);
     unsigned value = 0;
     if (escape.size() != 6 || !escape.starts_with("\\u")) return std::nullopt;
@@ -171,20 +172,21 @@ class Scanner {
   static bool is_low_surrogate(unsigned unit) { return unit >= 0xdc00 && unit < 0xe000; }
   static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-  void space() {
+  void skip_space() {
     while (take(' ') || take('\t') || take('\n') || take('\r')) {
     }
   }
-  [[nodiscard]] bool at_end() const { return position_ == text_.size(); }
-  /// NUL at the end, which the text itself has nowhere.
-  [[nodiscard]] char peek() const { return at_end() ? '\0' : text_[position_]; }
+  [[nodiscard]] bool is_at_end() const { return position_ == text_.size(); }
+  /// Returns the next character, or NUL at the end. (The text itself has no NUL: prescan() refuses
+  /// it.)
+  [[nodiscard]] char peek() const { return is_at_end() ? '\0' : text_[position_]; }
   bool take(char c) {
-    if (at_end() || peek() != c) return false;
+    if (is_at_end() || peek() != c) return false;
     ++position_;
     return true;
   }
-  bool wrong(std::string_view what) {
-    wrong_ = what;
+  bool fail_with(std::string_view what) {
+    mistake_ = what;
     return false;
   }
 
@@ -192,17 +194,17 @@ class Scanner {
   std::size_t position_ = 0;
   std::array<char, max_depth> closers_{};
   unsigned depth_ = 0;
-  std::string_view wrong_;
+  std::string_view mistake_;
   std::vector<Repair> repairs_;
 };
 
 }  // namespace
 
 Result<std::vector<Repair>> prescan(std::string_view text) {
-  if (text.size() > max_body) return fail(at_byte(max_body, "longer than is allowed"));
+  if (text.size() > max_body) return fail(make_error(max_body, "longer than is allowed"));
   const char* end = nullptr;
   if (!text.empty() && !g_utf8_validate_len(text.data(), text.size(), &end)) {
-    return fail(at_byte(static_cast<std::size_t>(end - text.data()), "not UTF-8"));
+    return fail(make_error(static_cast<std::size_t>(end - text.data()), "not UTF-8"));
   }
   return Scanner(text).scan();
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Requests to bodies, and (status, body) to what it means. The only user of json-glib, and the only
-// place that knows the wire's field names besides the catalog.
+// The codec for the service's JSON: it encodes requests and decodes answers. This room is the only
+// user of json-glib.
 //
-// Every body passes prescan() before json-glib sees it. Types are checked, never coerced. Unknown
-// fields are ignored.
+// prescan() checks every body before json-glib parses it. The codec checks types and converts none.
+// It ignores unknown fields. All functions are thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -20,29 +20,32 @@
 
 namespace veo::json {
 
-/// The body of `POST /videos/generations`: UTF-8, and nothing in it that the user did not set, but
-/// for what the API needs (`model`, `input.prompt`).
+/// Encodes the body of `POST /videos/generations`, in UTF-8. The body has `model`, `input.prompt`,
+/// and each other field that the user has set.
 std::string encode_create(const Request& request, const Catalog& catalog);
 
-/// What the answer to a submission says. Never fails: what cannot be decoded is an empty answer.
+/// Decodes the answer to a submission. A body that cannot be decoded gives an empty answer.
 SubmissionAnswer decode_submission(unsigned status, std::string_view body);
 
-/// The answer to a query. Any status but 2xx is an error, classified as decode_error() does.
-/// bad_response where the body is not what API.md promises: no JSON object, an unknown status,
-/// `completed` without a URL, fields of wrong types. An `id` other than `task_id` is bad_response.
+/// Decodes the answer to a query of `task_id`. If the status is not 2xx, fails as decode_error()
+/// says; a 404 is task_not_found. Fails with bad_response if the body breaks the API's promise: it
+/// is not a JSON object, it has another id than `task_id`, an unknown status, a field of a wrong
+/// type, or the status `completed` without a URL.
 Result<TaskReport> decode_task(std::string_view task_id, unsigned status, std::string_view body);
 
-/// An error answer: by its JSON where it has any, else (HTML, empty, …) by the status alone.
+/// Decodes an error answer, by the error object in its JSON. If the body has none (it is empty, or
+/// HTML, …), the status alone decides.
 Error decode_error(unsigned status, std::string_view body);
 
-/// The balance, wherever API.md allows it to be: a number (never negative) under `data.credits`,
-/// `data.balance`, `data`, `credits`, `balance`. nullopt: unknown.
+/// Decodes the balance in credits. It is the first number of at least 0 among `data.credits`,
+/// `data.balance`, `data`, `credits` and `balance`. Returns nullopt if there is none.
 std::optional<double> decode_credits(std::string_view body);
 
-/// Reads data/catalog.json's format. Fails with invalid_request, naming the place.
+/// Decodes a catalog in the format of data/catalog.json. Fails with invalid_request; the message
+/// names the place of the mistake.
 Result<Catalog> decode_catalog(std::string_view text);
 
-/// The catalog that was compiled in.
+/// The catalog that is compiled in. The reference is valid until the end of the process.
 const Catalog& builtin_catalog();
 
 }  // namespace veo::json

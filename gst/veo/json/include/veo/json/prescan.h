@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Untrusted JSON is looked over before json-glib sees it: json-glib 1.6 crashes on deep nesting,
-// and accepts comments, trailing documents, empty input, and `"x\u0000y"` as `"x"`.
+// A check of untrusted JSON before json-glib parses it. The check is needed because json-glib 1.6
+// crashes on deep nesting, accepts comments, empty input and a second document after the first, and
+// reads `"x\u0000y"` as `"x"`.
 #pragma once
 
 #include <cstddef>
@@ -12,22 +13,25 @@
 
 namespace veo::json {
 
-constexpr std::size_t max_body = std::size_t{1} << 20U;  ///< bytes
-constexpr unsigned max_depth = 32;
+constexpr std::size_t max_body = std::size_t{1} << 20U;  ///< in bytes
+constexpr unsigned max_depth = 32;                       ///< of nested arrays and objects
 
-/// A place in a valid document that json-glib 1.6 would misread, and what it reads as meant.
+/// A place in a valid document that json-glib 1.6 would misread, and a text that it reads
+/// correctly.
 struct Repair {
   std::size_t offset = 0;        ///< of the first byte to replace
-  std::size_t length = 0;        ///< bytes to replace
-  std::string_view replacement;  ///< static storage
+  std::size_t length = 0;        ///< the number of bytes to replace
+  std::string_view replacement;  ///< in static storage
   bool operator==(const Repair&) const = default;
 };
 
-/// Succeeds if `text` is exactly one JSON document (RFC 8259, valid UTF-8) within both limits,
-/// with no NUL in any string. Fails with bad_response, naming the byte offset.
-/// The repairs, in the order of their offsets, concern what few documents have: integers beyond 64
-/// bits (json-glib makes -1 of 99999999999999999999) become floating point, and halves of surrogate
-/// pairs (it may take the next character, or the string's end, for the other half) become U+FFFD.
+/// Checks that `text` is exactly one JSON document (RFC 8259, valid UTF-8) within both limits, and
+/// that no string contains a NUL. Fails with bad_response; the message names the byte offset.
+///
+/// Returns the repairs, in the order of their offsets. Few documents need one. An integer beyond 64
+/// bits becomes a floating-point number, because json-glib reads 99999999999999999999 as -1. Half
+/// of a surrogate pair becomes U+FFFD, because json-glib may take the next character, or the end of
+/// the string, for the other half.
 Result<std::vector<Repair>> prescan(std::string_view text);
 
 }  // namespace veo::json
