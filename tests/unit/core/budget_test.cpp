@@ -83,7 +83,7 @@ INSTANTIATE_TEST_SUITE_P(Edges, Budget,
                                          Sum{100, 101, 0, false},  //
                                          Sum{0, 0, 0, true},       //
                                          Sum{0, 0, 1, false},      //
-                                         // A sum would wrap around to a small one.
+                                         // These sums wrap around in 64 bits.
                                          Sum{most, most - 40, 40, true},
                                          Sum{most, most - 39, 40, false},
                                          Sum{most, most, dearest, false},

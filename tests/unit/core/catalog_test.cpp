@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The rule engine, on a catalog made for the purpose. What data/catalog.json says is tested where
-// it is read: tests/unit/json/catalog_decoder_test.cpp.
+// The rules, with a catalog made for these tests. The tests of data/catalog.json are beside its
+// decoder, in tests/unit/json/catalog_decoder_test.cpp.
 #include "veo/core/catalog.h"
 
 #include <gmock/gmock.h>
@@ -35,8 +35,8 @@ Request dog() {
   return request;
 }
 
-/// The name of the rule that refuses the request; empty where none does.
-std::string refused_by(const Request& request, const Catalog& catalog) {
+/// Finds the name of the rule that refuses the request; "" if none does.
+std::string find_refusing_rule(const Request& request, const Catalog& catalog) {
   const auto valid = validate(request, catalog);
   if (valid) return "";
   EXPECT_EQ(valid.error().code, ErrorCode::invalid_request);
@@ -65,16 +65,16 @@ TEST_P(ConditionTest, AsRequirement) {
   auto request = dog();
   GetParam().set(request);
   const auto catalog = catalog_with({{"r", "text", {}, {GetParam().condition}}});
-  EXPECT_EQ(refused_by(request, catalog), GetParam().holds ? "" : "r");
+  EXPECT_EQ(find_refusing_rule(request, catalog), GetParam().holds ? "" : "r");
 }
 
 TEST_P(ConditionTest, AsPremise) {
   auto request = dog();
   GetParam().set(request);
-  // Never met, so that the rule refuses if and only if the premise holds.
+  // No request meets this condition, so the rule refuses if and only if the premise is met.
   const Condition impossible{"prompt", {}, {}, 0};
   const auto catalog = catalog_with({{"r", "text", {GetParam().condition}, {impossible}}});
-  EXPECT_EQ(refused_by(request, catalog), GetParam().holds ? "r" : "");
+  EXPECT_EQ(find_refusing_rule(request, catalog), GetParam().holds ? "r" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -150,11 +150,11 @@ TEST(Rules, EveryPremiseMustHold) {
   const auto catalog = catalog_with({{"r", "text", {lite, seeded}, {no_images}}});
   auto request = dog();
   request.image_urls = {"http://a/1"};
-  EXPECT_EQ(refused_by(request, catalog), "");
+  EXPECT_EQ(find_refusing_rule(request, catalog), "");
   request.mode = Mode::lite;
-  EXPECT_EQ(refused_by(request, catalog), "");
+  EXPECT_EQ(find_refusing_rule(request, catalog), "");
   request.seed = 1;
-  EXPECT_EQ(refused_by(request, catalog), "r");
+  EXPECT_EQ(find_refusing_rule(request, catalog), "r");
 }
 
 TEST(Rules, EveryRequirementMustBeMet) {
@@ -163,9 +163,9 @@ TEST(Rules, EveryRequirementMustBeMet) {
   const auto catalog = catalog_with({{"r", "text", {}, {lite, seeded}}});
   auto request = dog();
   request.mode = Mode::lite;
-  EXPECT_EQ(refused_by(request, catalog), "r");
+  EXPECT_EQ(find_refusing_rule(request, catalog), "r");
   request.seed = 1;
-  EXPECT_EQ(refused_by(request, catalog), "");
+  EXPECT_EQ(find_refusing_rule(request, catalog), "");
 }
 
 TEST(Rules, TheFirstOneBrokenIsNamedWithItsMessage) {
@@ -178,7 +178,7 @@ TEST(Rules, TheFirstOneBrokenIsNamedWithItsMessage) {
   EXPECT_EQ(valid.error().message, "first: Only lite.");
 }
 
-// --- What no catalog can lift ----------------------------------------------------------------
+// --- Rules that hold whatever the catalog says -----------------------------------------------
 
 struct Malformed {
   const char* name;
@@ -190,7 +190,7 @@ class MalformedTest : public testing::TestWithParam<Malformed> {};
 TEST_P(MalformedTest, IsRefused) {
   auto request = dog();
   GetParam().set(request);
-  EXPECT_EQ(refused_by(request, catalog_with({})), GetParam().rule);
+  EXPECT_EQ(find_refusing_rule(request, catalog_with({})), GetParam().rule);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -243,7 +243,7 @@ TEST(Fields, WhatTheModelDoesNotTakeIsRefusedByName) {
   auto request = dog();
   request.extend_task_id = "id";
   request.callback_url = "https://a/hook";
-  EXPECT_EQ(refused_by(request, catalog), "");
+  EXPECT_EQ(find_refusing_rule(request, catalog), "");
   const std::vector<std::pair<std::string, void (*)(Request&)>> fields = {
       {"mode", [](Request& r) { r.mode = Mode::fast; }},
       {"resolution", [](Request& r) { r.resolution = Resolution::p720; }},

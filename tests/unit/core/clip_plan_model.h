@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A world for a ClipPlan: a file host, a disk, a memory and a reader, simple enough to be seen to
-// be right. It does what the plan commands, in any order that the outside allows, and checks:
+// A model of the world around a ClipPlan: a file host, a disk, a memory and a reader. The model is
+// so simple that a reader of this code can see that it is right. It executes the commands of the
+// plan, in any order that can happen in reality, and checks:
 //
-//   - what a reader gets is the bytes of one file, each at its place
-//   - what is kept is one file, whole
-//   - a piece that leaves the memory is on the disk, or is not here any more
+//   - a reader gets the bytes of one file, each at its place
+//   - a kept file is one file, and complete
+//   - a piece that has left the memory is on the disk, or is no longer here
 #pragma once
 
 #include <gtest/gtest.h>
@@ -31,19 +32,19 @@ class ClipWorld {
   using Kind = Plan::Command::Kind;
   using Role = Plan::Role;
 
-  /// What the host does with the next answers. All zero: it does as it should.
+  /// The faults of the host and the disk, as probabilities. With zeros nothing fails.
   struct Habits {
     bool has_ranges = true;
     bool tells_length = true;
     bool has_validator = true;
-    double odd_status = 0;   ///< 403, 404, 416, 429, 503, 200 for 206
-    double other_file = 0;   ///< the file is exchanged before the answer
-    double error_page = 0;   ///< 200 with a short page
-    double wrong_part = 0;   ///< 206 with another range, or without a total
-    double breaks = 0;       ///< at each run of bytes
-    double cuts = 0;         ///< the same, but it looks like an end
-    double bad_disk = 0;     ///< at each store
-    bool only_side = false;  ///< all of that to the side fetch alone
+    double odd_status = 0;   ///< the status is 403, 404, 416, 429, 503, or 200 in place of 206
+    double other_file = 0;   ///< the host exchanges the file before the answer
+    double error_page = 0;   ///< the answer is a 200 with a short page
+    double wrong_part = 0;   ///< the answer is a 206 with another range, or without a total
+    double breaks = 0;       ///< the connection breaks after some bytes
+    double cuts = 0;         ///< the answer ends too early, without a failure
+    double bad_disk = 0;     ///< a store fails
+    bool only_side = false;  ///< the faults concern only the side fetch
   };
 
   ClipWorld(Plan::Settings settings, std::uint64_t size, Habits first_habits, unsigned seed)
@@ -53,7 +54,7 @@ class ClipWorld {
 
   // --- the file host ---
 
-  /// A byte says which file it is of, and where.
+  /// The value of each byte depends on the file and on the offset.
   static std::uint8_t byte_of(std::size_t file, std::uint64_t offset) {
     return static_cast<std::uint8_t>(file * 37 + offset / 1000);
   }
@@ -68,11 +69,11 @@ class ClipWorld {
     for (auto& command : commands) obey(command);
   }
 
-  // --- steps: each lets one thing happen outside ---
+  // --- steps: each lets one event happen outside the plan ---
 
   void answer_one() { step_fetch(pick_fetch()); }
 
-  /// Lets one thing happen; false: nothing is left that could.
+  /// Lets one event happen. Returns false if no event is possible.
   bool step() {
     std::vector<int> possible;
     if (!fetches_.empty()) possible.insert(possible.end(), 4, 0);
@@ -99,7 +100,7 @@ class ClipWorld {
       }
       case 3: {
         const auto version = *std::exchange(check_, std::nullopt);
-        const auto fault = is_one_whole_file(version)
+        const auto fault = is_one_complete_file(version)
                                ? std::nullopt
                                : std::optional(Error{.code = ErrorCode::bad_media});
         run(plan.on_verdict(version, fault, chance()));
@@ -118,7 +119,7 @@ class ClipWorld {
 
   // --- the reader ---
 
-  /// Reads up to `most` bytes at `offset`, if any are there. Returns how many.
+  /// Reads up to `most` bytes at `offset`, if any are here. Returns the number of bytes.
   std::uint64_t read(std::uint64_t offset, std::uint64_t most, bool is_through) {
     const auto found = plan.find(offset);
     if (found.kind != Plan::Found::Kind::ready) return 0;
@@ -126,7 +127,7 @@ class ClipWorld {
     const auto piece = offset - offset % Plan::piece_size;
     if (const auto memory = memory_.find(piece); memory != memory_.end()) {
       count = std::min(count, piece + Plan::piece_size - offset);
-      // A piece may be in the memory and lack the byte, which is on the disk then.
+      // A piece in memory may lack the byte. Then the byte is on the disk.
       if (memory->second.here[offset - piece]) {
         const auto from = memory->second.here.begin() + static_cast<std::ptrdiff_t>(offset - piece);
         const auto till = from + static_cast<std::ptrdiff_t>(count);
@@ -147,7 +148,7 @@ class ClipWorld {
     return count;
   }
 
-  [[nodiscard]] bool is_one_whole_file(unsigned version) {
+  [[nodiscard]] bool is_one_complete_file(unsigned version) {
     const auto& disk = plan.is_storing() ? disks_[version] : joined_memory();
     for (std::size_t file = 0; file < files_.size(); ++file) {
       if (files_[file].is_page || disk.size() != files_[file].size) continue;
@@ -160,7 +161,7 @@ class ClipWorld {
     return false;
   }
 
-  /// The one file that this version's bytes are of, as far as they were read.
+  /// The files that the bytes of this version may belong to, by the bytes that were read.
   std::set<std::size_t>& files_of(unsigned version) {
     auto [at, is_new] = read_of_.try_emplace(version);
     if (is_new) {
@@ -186,7 +187,7 @@ class ClipWorld {
     bool is_page = false;
   };
   struct Piece {
-    std::size_t generation = 0;  // a piece that left and came back is another one
+    std::size_t generation = 0;  // a piece that left and came back has another number
     std::vector<std::uint8_t> bytes = std::vector<std::uint8_t>(Plan::piece_size);
     std::vector<std::uint8_t> here = std::vector<std::uint8_t>(Plan::piece_size);
   };
@@ -198,7 +199,7 @@ class ClipWorld {
     std::uint64_t position = 0;
     std::uint64_t end = 0;
     std::optional<std::uint64_t> cut_at;
-    std::optional<Plan::Place> place;  // a read is under way to it
+    std::optional<Plan::Place> place;  // the place of the read that has begun
     std::size_t generation = 0;
   };
 
@@ -224,7 +225,7 @@ class ClipWorld {
         break;
       case Kind::store: {
         Stored stored{command.version, command.first, *command.end, {}};
-        // A run to be stored lies within one piece, which is in the memory.
+        // The bytes to store lie within one piece, and the piece is in memory.
         const auto piece = command.first - command.first % Plan::piece_size;
         const auto first = static_cast<std::ptrdiff_t>(command.first - piece);
         const auto end = static_cast<std::ptrdiff_t>(*command.end - piece);
@@ -251,7 +252,7 @@ class ClipWorld {
         check_ = command.version;
         break;
       case Kind::keep:
-        EXPECT_TRUE(is_one_whole_file(command.version)) << "kept, but not whole";
+        EXPECT_TRUE(is_one_complete_file(command.version)) << "kept, but not complete";
         has_kept_ = true;
         keep_ = command.version;
         break;
@@ -345,27 +346,28 @@ class ClipWorld {
       fetch.file = files_.size() - 1;
       head.status = 200;
     }
-    const auto whole = files_[fetch.file].size;
-    const auto first = fetch.command.is_suffix ? whole - std::min(whole, fetch.command.first)
-                                               : fetch.command.first;
+    const auto file_size = files_[fetch.file].size;
+    const auto first = fetch.command.is_suffix
+                           ? file_size - std::min(file_size, fetch.command.first)
+                           : fetch.command.first;
     const bool is_exchanged =
         !fetch.command.if_range.empty() && fetch.command.if_range != validator_of(fetch.file);
     if (head.status == 200 || !habits.has_ranges || is_exchanged) {
       head.status = 200;
       fetch.position = 0;
-      fetch.end = whole;
-      if (habits.tells_length) head.length = whole;
-    } else if (first >= whole) {
+      fetch.end = file_size;
+      if (habits.tells_length) head.length = file_size;
+    } else if (first >= file_size) {
       head.status = 416;
-      head.total = whole;
+      head.total = file_size;
       fetches_.erase(id);
       run(plan.on_head(id, head, chance()));
       return;
     } else {
       fetch.position = first;
-      fetch.end = std::min(whole, fetch.command.end.value_or(whole));
+      fetch.end = std::min(file_size, fetch.command.end.value_or(file_size));
       head.part = Plan::Head::Part{first, fetch.end - 1};
-      head.total = whole;
+      head.total = file_size;
       if (is_odd(fetch, habits.wrong_part)) {
         if (draw(2) == 0) head.total.reset();
         if (head.total && head.part->first < head.part->last) fetch.position = ++head.part->first;

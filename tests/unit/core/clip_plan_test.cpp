@@ -24,16 +24,17 @@ using Found = ClipPlan::Found;
 
 // --- random worlds ---------------------------------------------------------------------------
 
-std::size_t number_in(const char* variable, std::size_t otherwise) {
+/// Reads a number from an environment variable; `otherwise` if the variable is not set.
+std::size_t read_number(const char* variable, std::size_t otherwise) {
   const char* const set = std::getenv(variable);
   return set != nullptr ? std::stoul(set) : otherwise;
 }
-/// Steps in all; VEO_TEST_STEPS=1000000 for the long run.
-std::size_t steps_wanted() { return number_in("VEO_TEST_STEPS", 100'000); }
-/// A failure names its seed: VEO_TEST_SEED begins with it.
-unsigned first_seed() { return static_cast<unsigned>(number_in("VEO_TEST_SEED", 1)); }
+/// The number of steps of all worlds. VEO_TEST_STEPS=1000000 makes a long run.
+std::size_t count_steps() { return read_number("VEO_TEST_STEPS", 100'000); }
+/// The seed of the first world. A failure names its seed, and VEO_TEST_SEED begins with that seed.
+unsigned find_first_seed() { return static_cast<unsigned>(read_number("VEO_TEST_SEED", 1)); }
 
-/// A reader who reads from front to back, with jumps, and begins anew with each version.
+/// A reader that reads from the start to the end, with jumps. It begins again with each version.
 class Reader {
  public:
   explicit Reader(ClipWorld& world) : world_(world) {}
@@ -68,7 +69,7 @@ class Reader {
     furthest_ = std::max(furthest_, position_);
   }
 
-  /// Reads on to the end. False: it never comes.
+  /// Reads to the end. Returns false if the end never comes.
   bool finish() {
     has_ended_ = false;
     for (int i = 0; i < 20'000; ++i) {
@@ -111,17 +112,17 @@ ClipWorld::Habits draw_habits(std::mt19937& random) {
   return habits;
 }
 
-TEST(ClipPlanModel, ReadersGetOneFileAndOnlyWholeOnesAreKept) {
+TEST(ClipPlanModel, ReadersGetOneFileAndOnlyCompleteOnesAreKept) {
   std::size_t steps = 0;
   std::size_t ends = 0;
   std::size_t failures = 0;
   std::size_t kept = 0;
-  for (unsigned seed = first_seed(); steps < steps_wanted() && !testing::Test::HasFailure();
+  for (unsigned seed = find_first_seed(); steps < count_steps() && !testing::Test::HasFailure();
        ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 random(seed);
     auto habits = draw_habits(random);
-    // Two files of one size without a validator cannot be told apart by anybody.
+    // Without a validator nothing distinguishes two files of the same size.
     if (!habits.has_validator) habits.other_file = 0;
     ClipPlan::Settings settings{.keep = random() % 3 != 0,
                                 .retries = static_cast<int>(random() % 6)};
@@ -133,7 +134,7 @@ TEST(ClipPlanModel, ReadersGetOneFileAndOnlyWholeOnesAreKept) {
       if (world.draw(3) == 0) reader.step(true);
       world.step();
     }
-    // From here on everybody behaves, and it ends.
+    // From here on nothing fails, so the clip must end.
     world.habits = {.has_ranges = habits.has_ranges,
                     .tells_length = habits.tells_length,
                     .has_validator = habits.has_validator};
@@ -154,15 +155,15 @@ TEST(ClipPlanModel, ReadersGetOneFileAndOnlyWholeOnesAreKept) {
     kept += world.has_kept() ? 1U : 0U;
   }
   RecordProperty("ends", static_cast<int>(ends));
-  // All of it happened.
+  // Each outcome occurred often enough to mean something.
   EXPECT_GT(ends, 20U);
   EXPECT_GT(failures, 20U);
   EXPECT_GT(kept, 20U);
 }
 
-TEST(ClipPlanModel, WhateverBecomesOfTheSideFetchTheClipIsPlayed) {
+TEST(ClipPlanModel, TheClipPlaysEvenIfTheSideFetchFails) {
   std::size_t steps = 0;
-  for (unsigned seed = first_seed(); steps < steps_wanted() / 4 && !testing::Test::HasFailure();
+  for (unsigned seed = find_first_seed(); steps < count_steps() / 4 && !testing::Test::HasFailure();
        ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 random(seed);
@@ -189,32 +190,32 @@ TEST(ClipPlanModel, WhateverBecomesOfTheSideFetchTheClipIsPlayed) {
 
 constexpr std::uint64_t file_size = 3U << 20U;
 
-/// What a fetch is told.
+/// The answers of the host to a fetch.
 enum class Told {
-  part,         ///< 206, as asked for
-  same_whole,   ///< 200, with the file's validator
-  whole,        ///< 200, with another size and no validator
-  other_size,   ///< 206 of a file of another size
-  other_tag,    ///< 206 with another validator
-  other_small,  ///< 206 of a file so small that its tail is all of it
-  no_range,     ///< 416
-  wrong_range,  ///< 206, a byte later than asked for
-  no_total,     ///< 206 without the file's size
+  part,           ///< 206 with the requested part
+  same_file,      ///< 200 with the file's validator
+  unproven_file,  ///< 200 with another size and no validator
+  other_size,     ///< 206 of a file with another size
+  other_tag,      ///< 206 with another validator
+  other_small,    ///< 206 of a file that is smaller than a tail
+  no_range,       ///< 416
+  wrong_range,    ///< 206 with a part that begins one byte too late
+  no_total,       ///< 206 without the file's size
   forbidden,
   not_found,
   busy,
-  broken,   ///< no answer: the connection breaks
-  refused,  ///< no answer, for good
+  broken,   ///< no answer, because the connection breaks
+  refused,  ///< no answer, because of a failure that is final
 };
-constexpr Told all_told[] = {Told::part,      Told::same_whole, Told::whole,    Told::other_size,
-                             Told::other_tag, Told::no_range,   Told::no_total, Told::wrong_range,
-                             Told::forbidden, Told::not_found,  Told::busy,     Told::broken,
-                             Told::refused,   Told::other_small};
+constexpr Told all_told[] = {
+    Told::part,     Told::same_file, Told::unproven_file, Told::other_size, Told::other_tag,
+    Told::no_range, Told::no_total,  Told::wrong_range,   Told::forbidden,  Told::not_found,
+    Told::busy,     Told::broken,    Told::refused,       Told::other_small};
 
-/// What becomes of the clip.
+/// The outcomes for the clip.
 enum class Outcome { plays, fails };
 
-/// A plan, and the fetches that it has asked for.
+/// A plan and its two fetches.
 class Pair {
  public:
   explicit Pair(bool has_validator) : tag_(has_validator ? "\"a\"" : "") { take(plan.begin()); }
@@ -231,10 +232,10 @@ class Pair {
     switch (told) {
       case Told::part:
         break;
-      case Told::same_whole:
+      case Told::same_file:
         head = {.status = 200, .length = file_size, .validator = tag_};
         break;
-      case Told::whole:
+      case Told::unproven_file:
         head = {.status = 200, .length = file_size + 7};
         break;
       case Told::other_size:
@@ -274,7 +275,7 @@ class Pair {
     take(plan.on_head(fetch.fetch, head, 0));
   }
 
-  /// The main fetch brings bytes up to there, if it still can.
+  /// Lets the main fetch bring bytes up to `up_to`, unless it is over.
   void bring(std::uint64_t up_to) {
     const auto id = fetches_.at(ClipPlan::Role::main).fetch;
     for (;;) {
@@ -288,7 +289,7 @@ class Pair {
     for (const auto id : std::exchange(waiting_, {})) take(plan.on_timer(id));
   }
 
-  /// Everybody behaves from here on, and it ends.
+  /// Ends the clip: from here on nothing fails.
   Outcome finish() {
     for (int i = 0; i < 100; ++i) {
       if (plan.error()) return Outcome::fails;
@@ -334,7 +335,7 @@ class Pair {
   std::set<ClipPlan::FetchId> answered_;
 };
 
-/// Whether an answer to the main fetch alone ends the clip: a final refusal, and nonsense.
+/// Whether this first answer to the main fetch ends the clip. A final refusal and nonsense do.
 bool is_final_for_main(Told told) {
   switch (told) {
     case Told::wrong_range:
@@ -351,8 +352,8 @@ bool is_final_for_main(Told told) {
 
 class TwoFetches : public testing::TestWithParam<std::tuple<Told, Told, int, bool>> {};
 
-// The order: the side fetch is answered first; the main one is; the main one has brought something
-// before the side one is answered.
+// There are three orders: the side fetch has its answer first; the main fetch has its answer first;
+// the main fetch has brought bytes before the side fetch has its answer.
 TEST_P(TwoFetches, OnlyTheMainOneCanEndTheClip) {
   const auto [main, side, order, has_validator] = GetParam();
   Pair pair(has_validator);
@@ -371,9 +372,8 @@ INSTANTIATE_TEST_SUITE_P(EachAnswer, TwoFetches,
 
 class Resumed : public testing::TestWithParam<std::tuple<Told, Told, bool, bool>> {};
 
-// The main fetch breaks after 100,000 bytes, and is answered anew while the side one may be
-// answered in any way. Once a reader has committed, another file is an error; before, it is fetched
-// instead.
+// The main fetch breaks after 100,000 bytes and is sent again. The side fetch may have any answer.
+// If a reader has committed, another file is an error. Otherwise the other file is fetched.
 TEST_P(Resumed, GoesOnWithTheSameFileOrBeginsAnew) {
   const auto [main, side, is_committed, has_validator] = GetParam();
   Pair pair(has_validator);
@@ -392,19 +392,19 @@ TEST_P(Resumed, GoesOnWithTheSameFileOrBeginsAnew) {
     case Told::busy:
     case Told::broken:
       break;
-    case Told::same_whole:
+    case Told::same_file:
       fails = is_committed && !has_validator;
       break;
     case Told::other_tag:
-      // Of two files of one size only a validator can tell.
+      // Only a validator distinguishes two files of the same size.
       fails = is_committed && has_validator;
       break;
-    case Told::whole:
+    case Told::unproven_file:
     case Told::other_size:
     case Told::no_range:
       fails = is_committed;
       break;
-    case Told::other_small:  // from the start, though the rest was asked for
+    case Told::other_small:  // begins at byte 0, but the request was for the rest
     case Told::wrong_range:
     case Told::no_total:
     case Told::forbidden:
@@ -414,9 +414,9 @@ TEST_P(Resumed, GoesOnWithTheSameFileOrBeginsAnew) {
   }
   EXPECT_EQ(pair.finish(), fails ? Outcome::fails : Outcome::plays)
       << (pair.plan.error() ? pair.plan.error()->message : "no error");
-  const bool is_another = main == Told::whole || main == Told::other_size ||
+  const bool is_another = main == Told::unproven_file || main == Told::other_size ||
                           main == Told::no_range || (main == Told::other_tag && has_validator) ||
-                          (main == Told::same_whole && !has_validator);
+                          (main == Told::same_file && !has_validator);
   EXPECT_EQ(pair.plan.version(), is_another && !is_committed ? 1U : 0U);
 }
 
@@ -436,7 +436,7 @@ ClipPlan::Head part_of(std::uint64_t first, std::uint64_t end, std::uint64_t siz
   return {.status = 206, .part = {{first, end - 1}}, .total = size, .validator = "\"a\""};
 }
 
-// The cache is still being looked into when a reader comes.
+// A reader may come while the driver still looks for the clip in the cache.
 TEST(ClipPlan, AReaderStartsNothingBeforeItHasBegun) {
   ClipPlan plan{{}};
   EXPECT_EQ(plan.find(0).kind, Found::Kind::pending);
@@ -454,7 +454,7 @@ TEST(ClipPlan, WithoutAUrlThereIsNothingButTheCache) {
   (void)kept.begin_with_kept(1000);
   EXPECT_EQ(kept.find(0).size, 1000U);
   EXPECT_EQ(kept.find(1000).kind, Found::Kind::end);
-  // It turns out to be broken: it leaves the cache, and nothing is in its place.
+  // The kept file turns out to be broken and leaves the cache. Nothing replaces it.
   EXPECT_EQ(kinds_of(kept.on_verdict(0, Error{.code = ErrorCode::bad_media}, 0)),
             std::vector{Kind::forget_kept});
   EXPECT_TRUE(kept.is_refused());
@@ -481,8 +481,9 @@ TEST(ClipPlan, ABrokenKeptFileIsForgottenAndFetched) {
   }
 }
 
-// Without a length the connection broke just where the file ends: 416 says so.
-TEST(ClipPlan, WhatHasNothingLeftIsWhole) {
+// The host did not tell the length, and the connection broke exactly at the end of the file. The
+// answer 416 shows that.
+TEST(ClipPlan, AFileWithNothingLeftIsComplete) {
   ClipPlan plan{{.retries = 1}};
   const auto begun = plan.begin();
   const auto main = begun[1].fetch;
@@ -502,7 +503,7 @@ TEST(ClipPlan, WhatHasNothingLeftIsWhole) {
   EXPECT_EQ(plan.size(), 1000U);
 }
 
-// A host that breaks at the same place each time brings nothing new, however often it is asked.
+// A host whose answers all break at the same place never brings a new byte.
 TEST(ClipPlan, OnlyAByteBeyondTheFurthestCountsAsProgress) {
   ClipPlan plan{{.retries = 3}};
   auto fetch = plan.begin()[1].fetch;
@@ -555,7 +556,8 @@ TEST(ClipPlan, TheMainFetchPausesForASlowDiskAndForASlowReader) {
   }
 }
 
-// What waits for its turn is no answer's to hasten.
+// A fetch that waits for its retry is over: a late answer to its old request cannot shorten the
+// wait.
 TEST(ClipPlan, APassingFailureIsWaitedFor) {
   ClipPlan plan{{}};
   const auto main = plan.begin()[1].fetch;
@@ -566,7 +568,7 @@ TEST(ClipPlan, APassingFailureIsWaitedFor) {
   EXPECT_FALSE(plan.is_live(main));
 }
 
-/// Brings the whole of a file of that size, and tells the disk's word on it.
+/// Brings a complete file of `size` bytes and reports that the bytes are on the disk.
 void bring_all(ClipPlan& plan, ClipPlan::FetchId main, std::uint64_t size) {
   (void)plan.on_head(main, part_of(0, size, size), 0);
   (void)plan.on_data(main, size);
@@ -602,7 +604,7 @@ TEST(ClipPlan, AFileThatChangesEachTimeIsGivenUp) {
   EXPECT_EQ(changes, ClipPlan::max_versions + 1);
 }
 
-TEST(ClipPlan, WhoseEachFailureBringsNewBytesIsNotGivenUp) {
+TEST(ClipPlan, AFetchThatBringsNewBytesBeforeEachFailureIsNotGivenUp) {
   ClipPlan plan{{.retries = 3}};
   auto fetch = plan.begin()[1].fetch;
   for (std::uint64_t at = 0; at < 20'000; at += 1000) {
@@ -616,7 +618,7 @@ TEST(ClipPlan, WhoseEachFailureBringsNewBytesIsNotGivenUp) {
     EXPECT_EQ(again.back().first, at + 1000);
     EXPECT_EQ(again.back().if_range, "\"a\"");
   }
-  // Every byte is here: it does not matter how the connection ended.
+  // Every byte is here, so the failure of the connection does not matter.
   EXPECT_EQ(kinds_of(plan.on_stored(0, 0, 20'000, {})), std::vector{Kind::check});
 }
 
@@ -642,12 +644,12 @@ TEST(ClipPlan, PiecesLeaveTheMemoryWhenTheyAreStoredOrRead) {
     }
     EXPECT_EQ(gone.size(), (size - ClipPlan::memory_window) / ClipPlan::piece_size);
     EXPECT_EQ(*gone.rbegin(), (gone.size() - 1) * ClipPlan::piece_size) << "the oldest first";
-    // What is on the disk is here still; what was read from memory alone is not.
+    // Bytes on the disk are still here. Bytes that were only in memory are not.
     EXPECT_EQ(plan.find(0).kind, keep ? Found::Kind::ready : Found::Kind::pending);
   }
 }
 
-/// A plan of a large file whose main fetch has begun, and whose tail is not to be had.
+/// A plan of a large file. Its main fetch has begun, and the fetch of the tail has failed.
 struct Begun {
   explicit Begun(bool has_ranges, std::uint64_t size = 100U << 20U) {
     const auto commands = plan.begin();
@@ -666,18 +668,18 @@ struct Begun {
   ClipPlan::FetchId main = 0;
 };
 
-TEST(ClipPlan, AReadersWishIsServedByTheNearestWay) {
+TEST(ClipPlan, AReaderGetsItsBytesByTheCheapestWay) {
   constexpr std::uint64_t size = 100U << 20U;
-  // What the main fetch is about to bring is waited for.
+  // The main fetch will bring these bytes soon, so the reader waits.
   EXPECT_TRUE(Begun(true).want(1000 + ClipPlan::near - 1).empty());
-  // A small hole is fetched beside it, to its end.
+  // The side fetch fills a small hole to its end.
   Begun beside(true);
   const auto piece = beside.want(size - 10'000);
   ASSERT_EQ(kinds_of(piece), std::vector{Kind::fetch});
   EXPECT_EQ(piece[0].role, ClipPlan::Role::side);
   EXPECT_EQ(piece[0].first, size - 10'000);
   EXPECT_EQ(piece[0].end, size);
-  // For a large one the main fetch moves.
+  // For a large hole the main fetch moves.
   Begun moved(true);
   const auto move = moved.want(50U << 20U);
   ASSERT_EQ(kinds_of(move), std::vector{Kind::fetch});
@@ -687,7 +689,7 @@ TEST(ClipPlan, AReadersWishIsServedByTheNearestWay) {
   EXPECT_EQ(kinds_of(answered), (std::vector{Kind::store, Kind::stop}));
   EXPECT_FALSE(moved.plan.is_live(moved.main));
   EXPECT_TRUE(moved.plan.is_live(move[0].fetch));
-  // A host that cannot serve it loses nobody's download.
+  // If the host cannot serve the range, the main fetch goes on.
   Begun kept(true);
   EXPECT_TRUE(kept.plan.commit(0));
   const auto vain = kept.want(50U << 20U);
@@ -695,15 +697,15 @@ TEST(ClipPlan, AReadersWishIsServedByTheNearestWay) {
   EXPECT_FALSE(kept.plan.error());
   EXPECT_TRUE(kept.plan.is_live(kept.main));
   EXPECT_TRUE(kept.want(50U << 20U).empty()) << "the main fetch brings it in its time";
-  // Without ranges there is one way to get any byte.
+  // If the host has no ranges, only the main fetch can bring a byte.
   EXPECT_TRUE(Begun(false).want(size - 10'000).empty());
-  // Nor is a side fetch tried again that the host has refused.
+  // After the host has refused a side fetch, no other side fetch is tried.
   (void)beside.plan.on_head(piece[0].fetch, {.status = 403}, 0);
   EXPECT_TRUE(beside.want(size - 10'000).empty());
   EXPECT_FALSE(beside.plan.error());
 }
 
-// Whatever becomes of a piece beside, the main fetch brings it in its time.
+// If the side fetch fails in any way, the main fetch still brings its bytes.
 TEST(ClipPlan, ASideFetchThatFailsIsStoppedAndNotTriedAgain) {
   constexpr std::uint64_t size = 100U << 20U;
   const ClipPlan::Head answers[] = {
@@ -726,7 +728,7 @@ TEST(ClipPlan, ASideFetchThatFailsIsStoppedAndNotTriedAgain) {
     EXPECT_TRUE(begun.plan.is_live(begun.main));
     EXPECT_FALSE(begun.plan.error());
   }
-  // What passes is waited for.
+  // A passing failure is retried after a delay.
   Begun busy(true);
   const auto piece = busy.want(size - 10'000);
   EXPECT_EQ(kinds_of(busy.plan.on_head(piece[0].fetch, {.status = 503}, 0)),
@@ -735,7 +737,7 @@ TEST(ClipPlan, ASideFetchThatFailsIsStoppedAndNotTriedAgain) {
   const auto other = broken.want(size - 10'000);
   EXPECT_EQ(kinds_of(broken.plan.on_end(other[0].fetch, Error{.code = ErrorCode::network}, 0)),
             (std::vector{Kind::stop, Kind::wait}));
-  // What cannot pass is not.
+  // A final failure is not retried.
   Begun refused(true);
   const auto third = refused.want(size - 10'000);
   EXPECT_EQ(kinds_of(refused.plan.on_end(third[0].fetch, Error{.code = ErrorCode::tls}, 0)),
@@ -761,12 +763,12 @@ TEST(ClipPlan, TheLastByteIsStoredThoughItsAnswerDoesNotEnd) {
   const auto last = plan.on_data(main, 1000);
   ASSERT_EQ(kinds_of(last), std::vector{Kind::store});
   EXPECT_EQ(last[0].end, 1000U);
-  // There is room for the answer's end.
+  // The driver can still read the end of the answer.
   EXPECT_EQ(plan.assign_place(main).kind, ClipPlan::Place::Kind::ignore);
   EXPECT_EQ(kinds_of(plan.on_stored(0, 0, 1000, {})), std::vector{Kind::check});
-  // However it ends.
+  // The failure of the connection does not matter.
   EXPECT_TRUE(plan.on_end(main, Error{.code = ErrorCode::network}, 0).empty());
-  // The end of the clip is told when it is safe.
+  // The reader gets the end only after the clip is kept.
   EXPECT_EQ(plan.find(1000).kind, Found::Kind::pending);
   EXPECT_EQ(kinds_of(plan.on_verdict(0, {}, 0)).back(), Kind::keep);
   EXPECT_EQ(plan.find(1000).kind, Found::Kind::pending);
@@ -774,9 +776,9 @@ TEST(ClipPlan, TheLastByteIsStoredThoughItsAnswerDoesNotEnd) {
   EXPECT_EQ(plan.find(1000).kind, Found::Kind::end);
 }
 
-// A host without ranges and lengths sends the file from its start again, and ends ahead of what
-// came before: that is no end.
-TEST(ClipPlan, AnEndAheadOfWhatIsHereIsNone) {
+// A host without ranges and lengths sends the file from its start again. Its answer ends before
+// bytes that are here already, so this is not the end of the file.
+TEST(ClipPlan, AnEndBeforeBytesThatAreHereIsNotTheEnd) {
   ClipPlan plan{{}};
   const auto main = plan.begin()[1].fetch;
   (void)plan.on_head(main, {.status = 200, .validator = "\"a\""}, 0);
@@ -795,7 +797,7 @@ TEST(ClipPlan, APieceThatIsReadIntoStays) {
   ClipPlan plan{{.keep = false}};
   const auto main = plan.begin()[0].fetch;
   (void)plan.on_head(main, {.status = 200, .length = size, .validator = "\"a\""}, 0);
-  // Somebody waits for what comes late: nothing pauses, and nothing was read.
+  // A reader waits for the last byte. So the main fetch does not pause, although no byte is taken.
   EXPECT_EQ(plan.find(size - 1).kind, Found::Kind::pending);
   constexpr auto pieces = ClipPlan::memory_window / ClipPlan::piece_size + 8;
   for (std::uint64_t i = 0; i < pieces; ++i) (void)plan.on_data(main, ClipPlan::piece_size);
@@ -805,7 +807,7 @@ TEST(ClipPlan, APieceThatIsReadIntoStays) {
   EXPECT_EQ(kinds_of(plan.on_taken(0, ClipPlan::piece_size)), std::vector{Kind::evict});
 }
 
-TEST(ClipPlan, WhoJumpsIsThroughWithWhatIsInMemory) {
+TEST(ClipPlan, AReaderThatJumpsFreesTheMemory) {
   constexpr std::uint64_t size = 100U << 20U;
   ClipPlan plan{{.keep = false}};
   const auto begun = plan.begin();
@@ -831,7 +833,8 @@ TEST(ClipPlan, ATailThatNobodyNeedsIsLeft) {
   EXPECT_EQ(needless[0].fetch, begun[2].fetch);
 }
 
-// Without a disk, who goes back has the start fetched again, and it may be another file's by then.
+// Without a disk, a reader that goes back makes the plan fetch the start again. By then the host
+// may serve another file.
 TEST(ClipPlan, ASecondLookAtTheStartMayFindAnotherFile) {
   constexpr std::uint64_t size = 40U << 20U;
   for (const bool is_committed : {false, true}) {
@@ -846,7 +849,8 @@ TEST(ClipPlan, ASecondLookAtTheStartMayFindAnotherFile) {
     if (is_committed) {
       EXPECT_TRUE(plan.commit(0));
     }
-    // It is asked for beside the main fetch, which is ahead, and then by that one itself.
+    // The side fetch asks for the start first, because the main fetch is further on. Then the main
+    // fetch asks for it.
     EXPECT_EQ(plan.find(0).kind, Found::Kind::pending);
     const auto beside = plan.on_wanted();
     ASSERT_EQ(beside.back().kind, Kind::fetch);
@@ -863,7 +867,7 @@ TEST(ClipPlan, ASecondLookAtTheStartMayFindAnotherFile) {
       EXPECT_EQ(plan.error()->code, ErrorCode::bad_response);
       EXPECT_EQ(plan.version(), 0U);
     } else {
-      // The answer that is under way is the new version's: nothing has to be asked again.
+      // This answer already brings the new version, so no new request is needed.
       EXPECT_TRUE(plan.is_live(again.back().fetch));
       EXPECT_EQ(plan.version(), 1U);
       EXPECT_EQ(plan.size(), size + 1);
@@ -871,13 +875,13 @@ TEST(ClipPlan, ASecondLookAtTheStartMayFindAnotherFile) {
   }
 }
 
-TEST(ClipPlan, WhatTheSideFetchBringsIsNotAskedForTwice) {
+TEST(ClipPlan, BytesOfTheSideFetchAreNotRequestedTwice) {
   ClipPlan plan{{}};
   const auto commands = plan.begin();
   (void)plan.on_head(commands[1].fetch, part_of(0, 1U << 20U, 1U << 20U), 0);
   (void)plan.on_head(commands[2].fetch, part_of((1U << 20U) - 16384, 1U << 20U, 1U << 20U), 0);
   (void)plan.on_data(commands[1].fetch, 1000);
-  // The host ends the main answer early, and says that this was all of it.
+  // The answer to the main fetch ends too early, but without a failure.
   (void)plan.on_end(commands[1].fetch, {}, 0);
   EXPECT_FALSE(plan.is_live(commands[1].fetch));
   (void)plan.on_data(commands[2].fetch, 16384);

@@ -13,7 +13,7 @@ std::span<const std::uint8_t> bytes_of(const std::string& text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-// FIPS 180-2, appendix B, and the empty message.
+// The examples of FIPS 180-2, appendix B, and the empty message.
 TEST(Sha256, GivesTheStandardsDigests) {
   EXPECT_EQ(compute_sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(compute_sha256("abc"),

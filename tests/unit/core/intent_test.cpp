@@ -19,9 +19,9 @@ std::string id_of(const Request& request, const Intent::Settings& options = serv
   return make_intent(request, options).id;
 }
 
-// The ids of records that exist on users' disks. They were computed by another SHA-256 from the
-// form that intent.h describes. A test here that fails is not to be mended here: with another id,
-// every recorded intent would be paid once more.
+// These ids are in the ledgers of users. Another program computed them from the form that intent.h
+// describes. If one of these tests fails, do not change the test: with another id, each recorded
+// intent would be paid again.
 TEST(IntentIsFrozen, ForThePlainestRequest) {
   EXPECT_EQ(make_canonical_request(a_dog()), "prompt 5 a dog\n");
   EXPECT_EQ(
@@ -92,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(
         Edit{"generation_type", [](Request& r) { r.generation_type = GenerationType::text; }}),
     name_of);
 
-// With images, the service would choose another type by itself than the one that was set.
+// With images and no type, the service chooses another type than TEXT_2_VIDEO.
 TEST(Intent, TextToVideoWithImagesIsNotTheDefault) {
   auto unset = a_dog();
   unset.image_urls = {"https://a/1"};
@@ -101,8 +101,8 @@ TEST(Intent, TextToVideoWithImagesIsNotTheDefault) {
   EXPECT_NE(make_intent(text, service), make_intent(unset, service));
 }
 
-// The service is told of it, but its answer is the same clip.
-TEST(Intent, TheCallbackUrlIsNoPart) {
+// The callback URL goes to the service, but it does not change the clip.
+TEST(Intent, TheCallbackUrlIsNotAPartOfIt) {
   auto request = a_dog();
   request.callback_url = "https://me.example/done";
   EXPECT_EQ(make_intent(request, service), make_intent(a_dog(), service));
@@ -156,7 +156,7 @@ TEST(Intent, EveryOtherValueIsAnother) {
   }
 }
 
-// Whoever writes a prompt must not be able to write the other fields with it.
+// The text of a prompt must not be able to imitate other fields.
 TEST(Intent, NoValueReachesIntoTheNextField) {
   auto apart = a_dog();
   apart.mode = Mode::lite;
@@ -200,7 +200,7 @@ TEST(Intent, IsOfTheServiceTheAccountAndTheTake) {
   }
 }
 
-// The caller's id names the intent; what it was used for is kept beside it.
+// The request-id alone identifies the intent. The hash of the request is kept beside it.
 TEST(Intent, ARequestIdStandsForRequestAndTake) {
   const Intent::Settings order{.api_url = service.api_url, .request_id = "order-7"};
   auto again = order;

@@ -18,7 +18,7 @@ concept Loggable = requires(std::string& line, const Part& part) {
   log::detail::append(line, part);
 };
 
-// What decides nothing of how it is shown does not compile.
+// A part that does not say how it is shown does not compile.
 static_assert(!Loggable<Secret>);
 static_assert(!Loggable<std::string>);
 static_assert(!Loggable<std::string_view>);
@@ -41,7 +41,7 @@ class Lines final : public log::Sink {
 class Log : public testing::Test {
  protected:
   Log() { log::set_sink(lines_); }
-  static Lines lines_;  // lives as long as the process, as a sink must
+  static Lines lines_;  // a sink must live as long as the process
 };
 Lines Log::lines_;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// MP4 files for tests: made from a list of boxes, read back without the code under test, and
-// presented through it.
+// MP4 files for tests. The functions make a file from a list of boxes, read it without the code
+// under test, and present it with the code under test.
 #pragma once
 
 #include <algorithm>
@@ -68,7 +68,8 @@ inline Bytes chunk_table(const Table& table, Header form = Header::compact) {
   return box(table.wide ? "co64" : "stco", payload, form);
 }
 
-/// A track around what is to be in its `stbl`, with neighbours on each level and in each form.
+/// Makes a track with these bytes in its `stbl`. Each level has other boxes before and after, and
+/// one box has a largesize.
 inline Bytes track(const Bytes& in_stbl) {
   const auto stbl =
       box("stbl", concat({box("stsd", Bytes(40, 0xa1)), in_stbl, box("stsz", Bytes(12, 0xa2))}));
@@ -84,9 +85,10 @@ inline Bytes movie(const std::vector<Table>& tables, Header form = Header::compa
   return box("moov", concat(parts), form);
 }
 
-/// A file of the named boxes. `mdat` holds some chunks, of two tracks in turn (one with `stco`, one
-/// with `co64`); `moov` says where they are. `mdat64` and `moov64` have a largesize; `mdat0` and
-/// `moov0` reach to the end; `free8` is a header alone; anything else is a box with content.
+/// Makes a file of the named boxes. An `mdat` has some chunks, by turns of two tracks (one with
+/// `stco`, one with `co64`), and the `moov` has their offsets. `mdat64` and `moov64` have a
+/// largesize. `mdat0` and `moov0` extend to the end of the file. `free8` is only a header. Any
+/// other name is a box with content.
 inline Bytes file_of(const std::vector<std::string>& names) {
   const auto form = [](std::string_view name) {
     return name.ends_with("64")  ? Header::large
@@ -95,8 +97,8 @@ inline Bytes file_of(const std::vector<std::string>& names) {
   };
   std::vector<Table> tables = {{.wide = false, .offsets = {}}, {.wide = true, .offsets = {}}};
   Bytes file;
-  // The first round finds where the chunks are; how many there are decides the size of `moov`, so
-  // that the second may still move them, and the third is right.
+  // The first round counts the chunks. Their number decides the size of the `moov`, so the second
+  // round finds the right offsets, and the third round writes them.
   for (int round = 0; round < 3; ++round) {
     file.clear();
     const auto known = std::exchange(tables, {{.wide = false, .offsets = {}},  //
@@ -129,7 +131,7 @@ inline Bytes file_of(const std::vector<std::string>& names) {
   return file;
 }
 
-// --- reading, naively: what the code under test is compared with ---
+// --- reading, in a simple way, to compare with the code under test ---
 
 inline std::uint64_t number_at(std::span<const std::uint8_t> bytes, std::size_t at,
                                std::size_t size) {
@@ -138,7 +140,8 @@ inline std::uint64_t number_at(std::span<const std::uint8_t> bytes, std::size_t 
   return value;
 }
 
-/// The boxes within `bytes`; offsets count from its start. As far as they make sense.
+/// Finds the boxes in `bytes`, up to the first damaged one. The offsets count from the start of
+/// `bytes`.
 inline std::vector<Box> boxes_in(std::span<const std::uint8_t> bytes) {
   std::vector<Box> found;
   for (std::uint64_t at = 0; bytes.size() - at >= 8;) {
@@ -167,7 +170,7 @@ inline std::vector<std::string> names_of(const std::vector<Box>& boxes) {
   return names;
 }
 
-/// The tables of chunk offsets of a file, in its order.
+/// Finds the tables of chunk offsets of a file, in their order.
 inline std::vector<Table> tables_in(std::span<const std::uint8_t> bytes,
                                     const std::string& within = "") {
   static const std::map<std::string, std::string> inner = {
@@ -194,13 +197,13 @@ inline std::vector<Table> tables_in(std::span<const std::uint8_t> bytes,
 
 // --- presenting ---
 
-/// A file of which only some pieces matter; the rest is zeros. So it may be larger than memory.
+/// A file of zeros with some pieces of other bytes. It may be larger than the memory.
 struct SparseFile {
   std::uint64_t size = 0;
   std::map<std::uint64_t, Bytes> pieces;  // by offset
 
-  SparseFile(Bytes whole) : size(whole.size()) {
-    pieces[0] = std::move(whole);
+  SparseFile(Bytes complete) : size(complete.size()) {
+    pieces[0] = std::move(complete);
   }  // NOLINT: implicit
   SparseFile(std::uint64_t file_size, std::map<std::uint64_t, Bytes> some)
       : size(file_size), pieces(std::move(some)) {}
@@ -232,7 +235,7 @@ inline Scan scan(const SparseFile& file) {
   return result;
 }
 
-/// What a reader of the layout gets.
+/// Reads all bytes of the layout.
 inline Bytes present(std::span<const std::uint8_t> file, const Layout& layout) {
   Bytes out;
   while (const auto extent = layout.find_extent(out.size())) {

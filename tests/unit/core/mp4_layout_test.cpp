@@ -27,7 +27,7 @@ std::vector<std::string> words(const std::string& line) {
   return {std::istream_iterator<std::string>(stream), {}};
 }
 
-// --- what moves ---
+// --- the move of the moov ---
 
 struct Delivery {
   const char* delivered;
@@ -36,9 +36,9 @@ struct Delivery {
 
 class Streamable : public testing::TestWithParam<Delivery> {};
 
-// The expected file is made by the same builder with the boxes in the new order, so that this
-// compares each byte: the chunk offsets, the sizes, and all that has to stay.
-TEST_P(Streamable, IsTheFileThatWouldHaveBeenWrittenSo) {
+// The same builder makes the expected file, with the boxes in the new order. So the test compares
+// each byte: the chunk offsets, the sizes, and the bytes that must not change.
+TEST_P(Streamable, IsTheFileWithItsBoxesInTheNewOrder) {
   const auto delivered = file_of(words(GetParam().delivered));
   const auto expected = file_of(words(GetParam().streamable));
   const auto [scanner, status, needs] = scan(delivered);
@@ -58,7 +58,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Delivery{"ftyp mdat moov", "ftyp moov mdat"},
                     Delivery{"ftyp mdat64 moov", "ftyp moov mdat64"},
                     Delivery{"ftyp mdat moov64", "ftyp moov64 mdat"},
-                    // To the end, where it was: no longer.
+                    // The moov extended to the end of the file. After the move it has a size.
                     Delivery{"ftyp mdat moov0", "ftyp moov mdat"},
                     Delivery{"ftyp mdat mdat64 mdat moov", "ftyp moov mdat mdat64 mdat"},
                     Delivery{"ftyp wide mdat free mdat uuid moov",
@@ -93,7 +93,7 @@ TEST(LayoutScanner, AMovieWithFragmentsStaysAsItIs) {
   EXPECT_EQ(present(file, *scanner.layout()), file);
 }
 
-// --- what is asked for ---
+// --- needs ---
 
 TEST(LayoutScanner, AsksForHeadersAndTheMoovAlone) {
   const auto file = file_of({"ftyp", "uuid", "mdat", "moov"});
@@ -104,7 +104,7 @@ TEST(LayoutScanner, AsksForHeadersAndTheMoovAlone) {
                           Need{boxes[3].offset, 16}, Need{boxes[3].offset, boxes[3].size}));
 }
 
-// The layout is found at the first media; the scan goes on to the last box.
+// The layout is known at the first media. The scan goes on to the last box.
 TEST(LayoutScanner, WhereTheMoovComesFirstTheFirstMediaDecide) {
   const auto file = file_of({"ftyp", "moov", "free", "mdat", "uuid"});
   const auto boxes = boxes_in(file);
@@ -121,7 +121,7 @@ TEST(LayoutScanner, WhereTheMoovComesFirstTheFirstMediaDecide) {
   EXPECT_EQ(scanner.find_need(), (Need{boxes[4].offset, 16}));
 }
 
-// --- whole to the last byte ---
+// --- completeness ---
 
 Status check(const Bytes& file) {
   return check_structure(file.size(), [&](std::uint64_t offset, std::span<std::uint8_t> into) {
@@ -130,35 +130,37 @@ Status check(const Bytes& file) {
   });
 }
 
-class Whole : public testing::TestWithParam<const char*> {};
+class Complete : public testing::TestWithParam<const char*> {};
 
-TEST_P(Whole, EveryCutIsSeen) {
+TEST_P(Complete, EveryCutIsSeen) {
   const auto file = file_of(words(GetParam()));
   EXPECT_TRUE(check(file)) << check(file).error().message;
   const auto boxes = boxes_in(file);
   for (std::size_t size = 0; size < file.size(); ++size) {
-    // What is cut between two boxes is whole, if what is missing was no media and no moov.
-    const bool is_whole = std::ranges::any_of(boxes, [&](const Box& box) {
+    // A file that is cut between two boxes is complete if the missing boxes are neither media nor
+    // moov.
+    const bool is_complete = std::ranges::any_of(boxes, [&](const Box& box) {
       return box.end() == size && std::ranges::all_of(boxes, [&](const Box& other) {
                return other.end() <= size ||
                       (other.type != fourcc("moov") && other.type != fourcc("mdat"));
              });
     });
     const auto cut = check({file.begin(), file.begin() + static_cast<std::ptrdiff_t>(size)});
-    EXPECT_EQ(cut.has_value(), is_whole) << "cut after " << size << " of " << file.size();
+    EXPECT_EQ(cut.has_value(), is_complete) << "cut after " << size << " of " << file.size();
     if (!cut) {
       EXPECT_EQ(cut.error().code, ErrorCode::bad_media);
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Layouts, Whole,
+INSTANTIATE_TEST_SUITE_P(Layouts, Complete,
                          testing::Values("ftyp uuid mdat moov", "ftyp moov mdat",
                                          "ftyp moov64 mdat64", "ftyp mdat moov free",
                                          "ftyp moov free mdat uuid"));
 
-/// ftyp moov mdat: a chunk of `samples` samples of 100 bytes each at `at` bytes of the mdat, which
-/// runs to the end of a file with `media` bytes.
+/// Makes a file `ftyp moov mdat`. Its only chunk has `samples` samples of 100 bytes and begins `at`
+/// bytes after the start of the media. The mdat extends to the end of the file and has `media`
+/// bytes.
 Bytes one_chunk(std::uint32_t samples, std::uint32_t one_size, std::size_t media, std::size_t at) {
   Bytes file;
   std::size_t start = 0;
@@ -179,7 +181,8 @@ Bytes one_chunk(std::uint32_t samples, std::uint32_t one_size, std::size_t media
   return file;
 }
 
-// An `mdat` that runs to the file's end is cut where the file is: only its samples tell.
+// An `mdat` that extends to the end of the file fits into a truncated file too. Only the samples
+// show that bytes are missing.
 TEST(CheckStructure, SamplesLieWithinTheFile) {
   for (const std::uint32_t one_size : {0U, 100U}) {
     SCOPED_TRACE(one_size);
@@ -227,17 +230,18 @@ constexpr std::uint64_t mdat_size = 0x1'4000'0000;  // 5 GiB
 constexpr std::uint64_t moov_offset = ftyp_size + mdat_size;
 constexpr std::uint64_t largest_narrow = 0xffff'ffff;
 
-/// ftyp mdat moov mdat: of the media, only the headers exist.
+/// Makes a file `ftyp mdat moov mdat`. The media are headers and zeros.
 SparseFile large_file(const Bytes& moov) {
-  const auto tail = moov_offset + moov.size();
-  return {tail + 1000,
+  const auto moov_end = moov_offset + moov.size();
+  return {moov_end + 1000,
           {{0, box("ftyp", Bytes(24))},
            {ftyp_size, header("mdat", mdat_size - 16, Header::large)},
            {moov_offset, moov},
-           {tail, header("mdat", 992)}}};
+           {moov_end, header("mdat", 992)}}};
 }
 
-/// The tables after the move, and the moov with them, which is as if made with them.
+/// Expects that the move changes `tables` to `moved`, and that the new moov equals one that is made
+/// with `moved`.
 void expect_moved(const std::vector<Table>& tables, const std::vector<Table>& moved) {
   const auto [scanner, status, needs] = scan(large_file(movie(tables)));
   ASSERT_TRUE(status) << status.error().message;
@@ -271,14 +275,14 @@ TEST(LargeFile, TheFirstThatDoesNotFitWidensItsTableAndMovesAllByThat) {
 }
 
 TEST(LargeFile, OneTablesGrowthWidensTheNext) {
-  // The second fits by itself, but not when the first has grown; the third only just.
+  // The third table does not fit. Its growth makes the second table grow, and the first still fits.
   const auto m = movie({narrow({0}), narrow({0, 0}), narrow({0})}).size();
   const auto shift = m + 4 + 8;
   const auto edge = largest_narrow - m;
   expect_moved(
       {narrow({edge - 12}), narrow({64, edge}), narrow({edge + 1})},
       {narrow({largest_narrow}), wide({64 + shift, edge + shift}), wide({edge + 1 + shift})});
-  // One more, and it falls as well.
+  // If the offset of the first table is larger by one, this table grows too.
   const auto all = shift + 4;
   expect_moved({narrow({edge - 11}), narrow({64, edge}), narrow({edge + 1})},
                {wide({edge - 11 + all}), wide({64 + all, edge + all}), wide({edge + 1 + all})});
@@ -290,7 +294,7 @@ TEST(LargeFile, WideTablesMoveWithoutGrowing) {
                {wide({48 + m, 0xffff'ffff + m, moov_offset - 1 + m})});
 }
 
-TEST(LargeFile, WhatIsBehindTheMoovMovesByItsGrowthAlone) {
+TEST(LargeFile, OffsetsBehindTheMoovMoveByItsGrowthAlone) {
   const auto m = movie({narrow({0}), wide({0, 0})}).size();
   const auto behind = moov_offset + m + 8;
   expect_moved({narrow({100}), wide({200, behind})}, {narrow({100 + m}), wide({200 + m, behind})});
@@ -298,23 +302,23 @@ TEST(LargeFile, WhatIsBehindTheMoovMovesByItsGrowthAlone) {
                {wide({largest_narrow + m + 4}), wide({200 + m + 4, behind + 4})});
 }
 
-TEST(LargeFile, WhatIsBehindTheMoovStaysNarrowIfItDoesNotMove) {
+TEST(LargeFile, OffsetsBehindTheMoovStayNarrowIfTheyDoNotMove) {
   const auto moov = movie({narrow({largest_narrow})});
   const auto media = file_of({"ftyp", "mdat"});
-  const auto tail = media.size() + moov.size();
-  const auto [scanner, status, needs] =
-      scan({tail + mdat_size,
-            {{0, concat({media, moov})}, {tail, header("mdat", mdat_size - 16, Header::large)}}});
+  const auto moov_end = media.size() + moov.size();
+  const auto [scanner, status, needs] = scan(
+      {moov_end + mdat_size,
+       {{0, concat({media, moov})}, {moov_end, header("mdat", mdat_size - 16, Header::large)}}});
   ASSERT_TRUE(status) << status.error().message;
   EXPECT_EQ(*scanner.layout()->segments()[1].memory, moov);
 }
 
-TEST(LargeFile, TheOrderOfTheOffsetsIsTheirWritersAffair) {
+TEST(LargeFile, TheOrderOfTheOffsetsDoesNotMatter) {
   const auto m = movie({narrow({0, 0})}).size();
   expect_moved({narrow({largest_narrow, 100})}, {wide({largest_narrow + m + 8, 108 + m})});
 }
 
-TEST(LargeFile, WhatIsAheadOfTheMediaStays) {
+TEST(LargeFile, OffsetsAheadOfTheMediaStay) {
   const auto m = movie({narrow({0, 0, 0})}).size();
   expect_moved({narrow({0, ftyp_size - 1, ftyp_size})},
                {narrow({0, ftyp_size - 1, ftyp_size + m})});
@@ -328,7 +332,7 @@ TEST(LargeFile, EmptyTablesAndNoTracksAreNothingToDo) {
 }
 
 TEST(LargeFile, TablesWidenInALongChain) {
-  // Each table's growth pushes exactly one more over the edge.
+  // The growth of each table makes exactly one more table grow.
   constexpr std::size_t count = 2'000;
   std::vector<Table> tables(count, narrow({0}));
   const auto m = movie(tables).size();
@@ -354,7 +358,7 @@ TEST(LargeFile, ATableMayHaveALargesizeItself) {
   EXPECT_EQ(*result.scanner.layout()->segments()[1].memory, moov(wide({largest_narrow + m + 4})));
 }
 
-// --- what is refused ---
+// --- refusals ---
 
 struct Damage {
   const char* name;
@@ -364,7 +368,7 @@ struct Damage {
 
 void PrintTo(const Damage& damage, std::ostream* out) { *out << damage.name; }
 
-/// `ftyp mdat moov`, with the moov around what is given.
+/// Makes a file `ftyp mdat moov` with these bytes in the moov.
 Bytes with_moov(const Bytes& in_moov) {
   return concat({file_of({"ftyp", "mdat"}), box("moov", in_moov)});
 }
@@ -374,12 +378,12 @@ Bytes with_chunk_at(std::uint64_t offset) { return with_stbl(chunk_table(wide({o
 std::vector<Damage> damages() {
   const auto ftyp = file_of({"ftyp"});
   const auto media = file_of({"ftyp", "mdat"});
-  const auto whole = file_of({"ftyp", "mdat", "moov"});
-  const auto cut = [&](std::ptrdiff_t by) { return Bytes(whole.begin(), whole.end() - by); };
+  const auto complete = file_of({"ftyp", "mdat", "moov"});
+  const auto cut = [&](std::ptrdiff_t by) { return Bytes(complete.begin(), complete.end() - by); };
   const auto entry = chunk_table(narrow({40}));
   const auto moov_at = media.size();
   const auto chunk_file_size = with_chunk_at(0).size();
-  const auto nested = [](const Bytes& two) {  // two of a kind, on the level above them
+  const auto nested = [](const Bytes& two) {  // two boxes of one type in one trak
     return with_moov(box("trak", two));
   };
   Bytes many = ftyp;
@@ -401,8 +405,8 @@ std::vector<Damage> damages() {
        Bytes(media.begin(), media.end() - 1),
        {"cut short", "'mdat' box of 64 bytes", "at byte 32", "file of 95 bytes"}},
       {"CutInMoov", cut(1), {"cut short", "'moov'"}},
-      {"CutInHeader", Bytes(whole.begin(), whole.begin() + 37), {"last 5 bytes"}},
-      {"Tail", concat({whole, Bytes(4)}), {"last 4 bytes"}},
+      {"CutInHeader", Bytes(complete.begin(), complete.begin() + 37), {"last 5 bytes"}},
+      {"Tail", concat({complete, Bytes(4)}), {"last 4 bytes"}},
       {"SizeBelowHeader",
        concat({media, concat({number(7, 4), text("moov")})}),
        {"'moov' box of 7 "}},
@@ -468,7 +472,7 @@ TEST_P(Refused, SaysWhatIsWrong) {
   for (const auto& part : GetParam().message) EXPECT_THAT(status.error().message, HasSubstr(part));
   for (const auto& need : needs) EXPECT_LE(need.offset + need.size, GetParam().file.size);
 
-  // For good: whoever asks again is told the same.
+  // The failure is final: a later call returns it again.
   const auto need = scanner.find_need();
   ASSERT_TRUE(need);
   EXPECT_EQ(scanner.take_bytes(Bytes(need->size)).error(), status.error());
@@ -480,7 +484,7 @@ INSTANTIATE_TEST_SUITE_P(Files, Refused, testing::ValuesIn(damages()),
 TEST(LayoutScanner, TheLargestMoovIsTaken) {
   const auto media = file_of({"ftyp", "mdat"});
   const auto size = LayoutScanner::max_moov_size;
-  // One box with zeros fills it.
+  // One box of zeros fills the moov.
   const SparseFile file(
       media.size() + size,
       {{0, media}, {media.size(), concat({header("moov", size - 8), header("udta", size - 16)})}});
@@ -561,7 +565,7 @@ TEST(RealClips, HaveEachChunkWhereTheNewOffsetsSay) {
     const auto after = tables_in(streamable);
     ASSERT_THAT(before, SizeIs(2)) << "a picture and a sound track";
     ASSERT_THAT(after, SizeIs(2));
-    // A chunk ends where another begins, or the media does.
+    // A chunk ends where the next chunk begins, or at the end of the media.
     std::set<std::uint64_t> borders = {scanner.boxes().back().offset};
     for (const auto& table : before) borders.insert(table.offsets.begin(), table.offsets.end());
     std::uint64_t compared = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Valid files, broken a little at random (with a fixed seed), through the fuzzer's entry: it aborts
-// where a promise of mp4_layout.h is broken.
+// Valid files with small random damage, from a fixed seed, go through the entry of the fuzzer. The
+// entry aborts if the code breaks a promise of mp4_layout.h.
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -40,7 +40,7 @@ class Mutator {
         file[at] = static_cast<std::uint8_t>(below(256));
         break;
       case 1: {
-        // A number that is a border to somebody, where a size, a count or an offset may be.
+        // An edge value, at a place that may be a size, a count or an offset.
         const std::uint64_t borders[] = {
             0, 1, 2, 7, 8, 15, 16, 0x7fff'ffff, 0xffff'ffff, file.size(), file.size() - at};
         const auto value = number(borders[below(std::size(borders))], 4);
@@ -69,7 +69,7 @@ class Mutator {
       }
     }
   }
-  std::mt19937 engine_{20260402};  // the standard defines its numbers; distributions' it does not
+  std::mt19937 engine_{20260402};  // its numbers are standard; those of distributions are not
 };
 
 TEST(Mp4Mutations, BreakNoPromise) {
@@ -85,7 +85,7 @@ TEST(Mp4Mutations, BreakNoPromise) {
     if (status && scanner.layout()->segments().size() > 1) ++streamable;
     LLVMFuzzerTestOneInput(file.data(), file.size());
   }
-  // Each way was taken often enough to mean something.
+  // Each outcome occurred often enough to mean something.
   EXPECT_GT(streamable, rounds / 20);
   EXPECT_GT(valid, streamable);
   EXPECT_LT(valid, rounds * 9 / 10);

@@ -35,8 +35,9 @@ TEST(GenerationTimes, AFewAreNotEnough) {
   EXPECT_FALSE(GenerationTimes::learn({}));
 }
 
-// Before anything is known, the catalog's guess: after a few polls at once, since it may be wrong,
-// they lie about where it says; and what is known soon counts for more.
+// Before any time is known, the catalog's estimate decides. The first polls come early, because the
+// estimate may be wrong; later polls are dense around the estimate. A few known times count more
+// than the estimate.
 TEST(GenerationTimes, BeginFromWhatTheCatalogExpects) {
   const auto guess = GenerationTimes::learn({}, 100s);
   ASSERT_TRUE(guess);
@@ -52,8 +53,8 @@ TEST(GenerationTimes, BeginFromWhatTheCatalogExpects) {
       << "enough is known";
 }
 
-// A guess that is right costs fewer polls and sees the end sooner than one that never learns; one
-// that is three times off is never worse than a fixed interval of 10 s.
+// A right estimate costs fewer polls and detects the end sooner than no estimate. An estimate that
+// is wrong by a factor of three is never worse than a fixed interval of 10 s.
 TEST(GenerationTimes, AGuessIsWorthItsPolls) {
   for (const double median : {25.0, 75.0, 225.0}) {
     std::mt19937 random(1);
@@ -86,7 +87,7 @@ TEST(GenerationTimes, AGuessIsWorthItsPolls) {
   }
 }
 
-// The service's own word on one task: its end is seen sooner, for a tenth more polls.
+// With the progress of a task its end is detected sooner, for a tenth more polls.
 TEST(GenerationTimes, ProgressOfATaskTellsOfItsEnd) {
   std::mt19937 random(1);
   std::lognormal_distribution<double> draw(std::log(60.0), 0.4);
@@ -122,8 +123,8 @@ TEST(GenerationTimes, ProgressOfATaskTellsOfItsEnd) {
   EXPECT_LE(told_polls, 1.15 * silent_polls);
 }
 
-// It may stay where it is for ever, or mean something else: there is still a next poll in time.
-TEST(GenerationTimes, ProgressIsNotRelied) {
+// The progress may never change, or mean something else. The next poll still comes in time.
+TEST(GenerationTimes, AWrongProgressDoesNotStopThePolls) {
   const std::vector<milliseconds> known(50, 60s);
   const auto times = GenerationTimes::learn(known);
   for (const int percent : {0, 1, 4, 100}) {
@@ -137,7 +138,7 @@ TEST(GenerationTimes, ProgressIsNotRelied) {
   }
 }
 
-// The first poll can wait, and the densest are where most tasks end.
+// The first poll comes late, and the polls are dense where most tasks end.
 TEST(GenerationTimes, PollsLieWhereCompletionIsLikely) {
   const std::vector<milliseconds> known(50, 60s);
   const auto times = GenerationTimes::learn(known);
@@ -147,7 +148,7 @@ TEST(GenerationTimes, PollsLieWhereCompletionIsLikely) {
   EXPECT_GE(times->compute_delay(60s), 1s);
 }
 
-// Whatever was learned, and however long it takes: there is a next poll.
+// With any learned times, and after any elapsed time, the next poll comes within a minute.
 TEST(GenerationTimes, ThereIsAlwaysANextPoll) {
   for (const milliseconds known : {0ms, 1ms, 1000ms, 86'400'000ms}) {
     const auto times = GenerationTimes::learn(std::vector<milliseconds>(5, known));
@@ -160,19 +161,19 @@ TEST(GenerationTimes, ThereIsAlwaysANextPoll) {
 }
 
 struct Cost {
-  double delay = 0;  // seconds, mean
-  double polls = 0;  // mean
+  double delay = 0;  ///< the mean, in seconds
+  double polls = 0;  ///< the mean
 };
 
 struct Spread {
   double sigma;
-  double most;  ///< of a fixed interval's delay
+  double most;  ///< the largest delay, as a part of the delay with a fixed interval
 };
 void PrintTo(const Spread& spread, std::ostream* out) { *out << "sigma " << spread.sigma; }
 
 class Simulation : public testing::TestWithParam<Spread> {};
 
-// At no more polls than every 10 s: 20,000 tasks drawn after 50 known ones, five times.
+// Five rounds of 20,000 random tasks each, after 50 known times. The budget is one poll every 10 s.
 TEST_P(Simulation, ItSeesCompletionSoonerForNoMorePolls) {
   Cost fixed;
   Cost learned;

@@ -67,7 +67,7 @@ TEST(RateLimit, TakesSeveralAnswersToOneBurstForOne) {
   RateLimit limit;
   limit.on_sent(start);
   for (int i = 0; i < 6; ++i) limit.on_limited(start, start + 10ms, 0s);
-  // Nor is a good answer to that burst a sign that it was not too fast.
+  // A good answer to a request of the same burst does not shorten the interval either.
   limit.on_good_answer(start);
   EXPECT_EQ(limit.find_next_time(start + 10ms), start + 100ms);
 }

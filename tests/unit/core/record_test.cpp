@@ -17,8 +17,8 @@ using namespace std::chrono_literals;
 constexpr RecordState states[] = {reserved, sending,  accepted, completed,
                                   failed,   released, unknown,  superseded};
 
-// MONEY.md's machine, written out once more: a row for each state to leave, a column for each to
-// come to, in the order of `states`.
+// The state machine of docs/money.md, written a second time. Each row is a state before a
+// transition, and each column a state after it, in the order of `states`.
 constexpr const char* matrix[] = {
     // rs se ac co fa re un su
     ".  s  .  .  .  r  .  . ",  // reserved
@@ -31,7 +31,7 @@ constexpr const char* matrix[] = {
     ".  .  .  .  .  .  .  . ",  // superseded
 };
 
-TEST(Record, GoesTheWaysOfItsMachineAndNoOther) {
+TEST(Record, HasTheTransitionsOfItsMachineAndNoOther) {
   for (std::size_t from = 0; from < std::size(states); ++from) {
     for (std::size_t to = 0; to < std::size(states); ++to) {
       const auto ways = list_states_before(states[to]);
@@ -41,8 +41,8 @@ TEST(Record, GoesTheWaysOfItsMachineAndNoOther) {
   }
 }
 
-// A failed task was refunded and a released one never paid. Whatever may have been paid counts,
-// until somebody knows better.
+// A failed task is refunded, and a released one was never paid. All other records count, because
+// they may be paid.
 TEST(Record, CountsAsSpentUnlessItIsSurelyNot) {
   for (const auto state : states) {
     EXPECT_EQ(is_spent(state), state != failed && state != released) << nick(state);

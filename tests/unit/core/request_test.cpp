@@ -37,7 +37,7 @@ TEST(Request, WhatIsUnsetHasNoValue) {
   for (const auto name : input_field_names()) {
     EXPECT_EQ(input_field(request, name).has_value(), name == "prompt") << name;
   }
-  EXPECT_FALSE(input_field(request, "callback_url"));  // no field of `input`
+  EXPECT_FALSE(input_field(request, "callback_url"));  // this is not a field of `input`
   EXPECT_FALSE(input_field(request, ""));
   EXPECT_FALSE(request.is_extension());
 }

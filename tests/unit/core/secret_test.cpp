@@ -9,7 +9,7 @@
 namespace veo {
 namespace {
 
-// RFC 4231, case 2.
+// Test case 2 of RFC 4231.
 TEST(SecretMark, IsHmacSha256UnderTheSalt) {
   EXPECT_EQ(Secret(std::string("what do ya want for nothing?")).make_mark("Jefe"),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
@@ -30,7 +30,7 @@ TEST(Secret, IsGoneFromWhereItWasMovedFrom) {
   Secret key(std::string("sk-live-0123456789"));
   const auto mark = key.make_mark("salt");
   Secret taken(std::move(key));
-  EXPECT_TRUE(key.empty());  // NOLINT(bugprone-use-after-move): this is what is tested
+  EXPECT_TRUE(key.empty());  // NOLINT(bugprone-use-after-move): the test reads it on purpose
   EXPECT_EQ(taken.make_mark("salt"), mark);
   key = std::move(taken);
   EXPECT_TRUE(taken.empty());  // NOLINT(bugprone-use-after-move)

@@ -12,7 +12,7 @@
 
 namespace veo {
 
-// For gtest's messages.
+// GoogleTest prints a value with it.
 static void PrintTo(Submitted::Kind kind, std::ostream* out) {
   constexpr const char* names[] = {"accepted", "not_sent", "rate_limited", "refused", "unknown"};
   *out << names[static_cast<std::size_t>(kind)];
@@ -24,7 +24,7 @@ using Kind = Submitted::Kind;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 
-SubmissionEvidence whole(unsigned status) {
+SubmissionEvidence complete(unsigned status) {
   SubmissionEvidence evidence;
   evidence.begun = evidence.got_head = evidence.complete = true;
   evidence.status = status;
@@ -73,16 +73,16 @@ TEST(NeverBegun, ExplainsItselfWithoutAFailure) {
 }
 
 TEST(NeverBegun, AProxysAnswerIsNotTheServices) {
-  // As libsoup shows a refused CONNECT: a status on the message, and no error.
+  // libsoup reports a refused CONNECT like this: the message has a status, and there is no error.
   for (const unsigned status : {200U, 403U, 407U, 502U, 503U}) {
-    auto evidence = whole(status);
+    auto evidence = complete(status);
     evidence.begun = false;
     EXPECT_EQ(classify_submission(evidence, accepts("id")).kind, Kind::not_sent) << status;
   }
 }
 
 TEST(RateLimit, MayBeSentAgainAfterTheTimeTheServiceNames) {
-  auto evidence = whole(429);
+  auto evidence = complete(429);
   evidence.retry_after = 7s;
   const auto end =
       classify_submission(evidence, says(429, "rate_limit_exceeded", "rate_limit_error"));
@@ -94,7 +94,7 @@ TEST(RateLimit, MayBeSentAgainAfterTheTimeTheServiceNames) {
 
 struct Refusal {
   unsigned status;
-  const char* code;  ///< empty: a body that is no error object
+  const char* code;  ///< empty for a body without an error object
   const char* type;
   ErrorCode expected;
   Charged charged;
@@ -104,7 +104,7 @@ class RefusalTest : public testing::TestWithParam<Refusal> {};
 TEST_P(RefusalTest, IsFinal) {
   const auto& row = GetParam();
   const bool speaks = *row.code != '\0';
-  auto evidence = whole(row.status);
+  auto evidence = complete(row.status);
   evidence.retry_after = 1s;
   const auto end =
       classify_submission(evidence, speaks ? says(row.status, row.code, row.type) : no_answer);
@@ -134,7 +134,7 @@ INSTANTIATE_TEST_SUITE_P(
                             ErrorCode::task_not_found, Charged::no},
                     Refusal{429, "spend_limit_exceeded", "billing_error",
                             ErrorCode::spend_limit_exceeded, Charged::no},
-                    // A 429 that is not the service's own limiter's is not waited for.
+                    // A 429 that the service's rate limiter did not send is final.
                     Refusal{429, "", "", ErrorCode::rate_limit_exceeded, Charged::no},
                     Refusal{400, "", "", ErrorCode::invalid_request, Charged::no},
                     Refusal{401, "", "", ErrorCode::invalid_api_key, Charged::no},
@@ -145,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Acceptance, NeedsOnlyATaskId) {
   for (const unsigned status : {200U, 201U, 202U}) {
-    const auto end = classify_submission(whole(status), accepts("cbf6b69d"));
+    const auto end = classify_submission(complete(status), accepts("cbf6b69d"));
     EXPECT_EQ(end.kind, Kind::accepted) << status;
     EXPECT_EQ(end.task_id, "cbf6b69d");
     EXPECT_EQ(end.error, Error{});
@@ -155,14 +155,14 @@ TEST(Acceptance, NeedsOnlyATaskId) {
 TEST(Acceptance, HoldsWhateverElseTheAnswerSays) {
   auto answer = says(200, "internal_error", "api_error");
   answer.task_id = "cbf6b69d";
-  EXPECT_EQ(classify_submission(whole(200), answer).kind, Kind::accepted);
+  EXPECT_EQ(classify_submission(complete(200), answer).kind, Kind::accepted);
 }
 
 struct Unknown {
   const char* name;
   SubmissionEvidence evidence;
   SubmissionAnswer answer;
-  const char* seen;  ///< in the message
+  const char* seen;  ///< a part of the message
 };
 class UnknownTest : public testing::TestWithParam<Unknown> {};
 
@@ -178,7 +178,8 @@ TEST_P(UnknownTest, IsNeverSentAgain) {
   EXPECT_EQ(end.task_id, "");
   EXPECT_EQ(end.retry_after, std::nullopt);
   EXPECT_THAT(end.error.message, HasSubstr(row.seen));
-  // What was seen; what it means for the user is make_unknown_submission_error()'s to say.
+  // The message only describes the evidence; make_unknown_submission_error() explains it to the
+  // user.
   EXPECT_THAT(end.error.message, HasSubstr("no answer decides it"));
 }
 
@@ -193,12 +194,12 @@ SubmissionEvidence with(SubmissionEvidence evidence, Error error) {
   return evidence;
 }
 SubmissionEvidence restarted(unsigned status) {
-  auto evidence = whole(status);
+  auto evidence = complete(status);
   evidence.second_start = true;
   return evidence;
 }
 SubmissionEvidence half(unsigned status) {
-  auto evidence = whole(status);
+  auto evidence = complete(status);
   evidence.complete = false;
   return evidence;
 }
@@ -219,41 +220,43 @@ INSTANTIATE_TEST_SUITE_P(
         Unknown{"half_400", half(400), says(400, "invalid_request", ""), "HTTP 400, broken off"},
         Unknown{"half_429", half(429), says(429, "rate_limit_exceeded", ""), "HTTP 429"},
         Unknown{"half_503", half(503), says(503, "upstream_error", "upstream_error"), "HTTP 503"},
-        // libsoup ends a message with status 200 and an error, for example when TLS ends early.
-        Unknown{"failed_200", with(whole(200), failure(ErrorCode::tls, "TLS ended early.")),
+        // libsoup may end a message with both the status 200 and an error, for example if TLS ends
+        // early.
+        Unknown{"failed_200", with(complete(200), failure(ErrorCode::tls, "TLS ended early.")),
                 accepts("id"), "TLS ended early."},
-        Unknown{"found_302", whole(302), {}, "HTTP 302"},
-        Unknown{"redirect_307", whole(307), accepts("id"), "HTTP 307"},
-        Unknown{"timeout_408", whole(408), {}, "HTTP 408"},
-        Unknown{"conflict_409", whole(409), says(409, "invalid_request", ""), "HTTP 409"},
-        Unknown{"misdirected_421", whole(421), {}, "HTTP 421"},
+        Unknown{"found_302", complete(302), {}, "HTTP 302"},
+        Unknown{"redirect_307", complete(307), accepts("id"), "HTTP 307"},
+        Unknown{"timeout_408", complete(408), {}, "HTTP 408"},
+        Unknown{"conflict_409", complete(409), says(409, "invalid_request", ""), "HTTP 409"},
+        Unknown{"misdirected_421", complete(421), {}, "HTTP 421"},
         Unknown{"restarted_421", restarted(421), {}, "HTTP 421"},
         Unknown{"restarted_200", restarted(200), accepts("id"), "HTTP 200"},
         Unknown{"restarted_400", restarted(400), says(400, "invalid_request", ""), "HTTP 400"},
-        Unknown{"internal_500", whole(500), says(500, "internal_error", "api_error"),
+        Unknown{"internal_500", complete(500), says(500, "internal_error", "api_error"),
                 "HTTP 500, \"its words\""},
-        Unknown{"refusal_in_a_500", whole(500), says(500, "invalid_request", ""), "HTTP 500"},
-        Unknown{"upstream_in_a_500", whole(500), says(500, "upstream_error", "upstream_error"),
+        Unknown{"refusal_in_a_500", complete(500), says(500, "invalid_request", ""), "HTTP 500"},
+        Unknown{"upstream_in_a_500", complete(500), says(500, "upstream_error", "upstream_error"),
                 "HTTP 500"},
-        Unknown{"gateway_502", whole(502), {}, "HTTP 502"},
-        Unknown{"gateway_503", whole(503), {}, "HTTP 503"},
-        Unknown{"other_code_503", whole(503), says(503, "internal_error", "upstream_error"),
+        Unknown{"gateway_502", complete(502), {}, "HTTP 502"},
+        Unknown{"gateway_503", complete(503), {}, "HTTP 503"},
+        Unknown{"other_code_503", complete(503), says(503, "internal_error", "upstream_error"),
                 "HTTP 503"},
-        Unknown{"other_type_503", whole(503), says(503, "upstream_error", "api_error"), "HTTP 503"},
-        Unknown{"no_id_200", whole(200), {}, "HTTP 200 without a task id"},
-        Unknown{"empty_id_200", whole(200), accepts(""), "HTTP 200 without a task id"},
-        Unknown{"error_200", whole(200), says(200, "insufficient_credits", "billing_error"),
+        Unknown{"other_type_503", complete(503), says(503, "upstream_error", "api_error"),
+                "HTTP 503"},
+        Unknown{"no_id_200", complete(200), {}, "HTTP 200 without a task id"},
+        Unknown{"empty_id_200", complete(200), accepts(""), "HTTP 200 without a task id"},
+        Unknown{"error_200", complete(200), says(200, "insufficient_credits", "billing_error"),
                 "HTTP 200, \"its words\""},
-        Unknown{"limited_200", whole(200), says(200, "rate_limit_exceeded", "rate_limit_error"),
+        Unknown{"limited_200", complete(200), says(200, "rate_limit_exceeded", "rate_limit_error"),
                 "HTTP 200"},
-        Unknown{"id_in_a_500", whole(500), accepts("id"), "HTTP 500"},
-        Unknown{"informational", whole(101), accepts("id"), "HTTP 101"}),
+        Unknown{"id_in_a_500", complete(500), accepts("id"), "HTTP 500"},
+        Unknown{"informational", complete(101), accepts("id"), "HTTP 101"}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
-// --- The law itself --------------------------------------------------------------------------
+// --- The law ---------------------------------------------------------------------------------
 
-// Over every combination of what can be seen: a POST is sent again by itself only if it was never
-// begun, or the limiter's complete 429 came; and only a complete answer is a definite end.
+// For every combination of evidence: a POST may be sent again only if it never began, or after the
+// complete 429 of the rate limiter; and only a complete answer decides the outcome.
 TEST(Law, HoldsForEveryCombination) {
   const SubmissionAnswer answers[] = {
       no_answer,

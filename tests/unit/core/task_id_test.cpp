@@ -52,7 +52,7 @@ TEST(TaskId, IsAFileNameOrItsHash) {
   for (const auto& plain : {"a"s, "A.b_c-9"s, "-rf"s, std::string(128, 'x')}) {
     EXPECT_EQ(make_task_file_stem(plain), plain);
   }
-  // sha256sum(1)'s.
+  // sha256sum(1) computed these hashes.
   EXPECT_EQ(make_task_file_stem("models/x/operations/1"),
             "sha256-937d65f868b4401c9287d6befc0eda91e8b1265feb924eae20bdf480b7e67081");
   for (const auto& other : {"../../evil"s, "/etc/passwd"s, ".hidden"s, "a b"s, "ä"s, "a%2Fb"s,

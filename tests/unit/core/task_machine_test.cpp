@@ -46,7 +46,7 @@ TaskMachine::Settings plain() {
   return {.retries = 2, .poll_interval = 1000ms, .generation_timeout = 100s};
 }
 
-/// A machine whose task T was accepted at t0, and which is querying it at t0 + 1 s.
+/// Makes a machine whose task T was accepted at t0, and which queries T at t0 + 1 s.
 TaskMachine querying(TaskMachine::Settings settings = plain()) {
   TaskMachine machine(settings);
   (void)machine.submit(t0);
@@ -95,7 +95,7 @@ TEST(TaskMachine, WakesEarlyForATimerThatCameEarly) {
   EXPECT_EQ(command.until, t0 + 1s);
 }
 
-// The money rule: only two outcomes lead to another submission, and both within `retries`.
+// The rule of money: only two outcomes lead to another submission, at most `retries` times.
 struct Outcome {
   Submitted::Kind kind;
   bool sent_again;
@@ -167,8 +167,8 @@ TEST(TaskMachine, APassingTroubleOfAQueryIsRepeatedAndForgottenAfterSuccess) {
   EXPECT_EQ(machine.retries(), 6U);
 }
 
-// An accepted task is paid: an outage of any length does not end it before its time, whatever
-// `retries` says.
+// An accepted task is paid. So an outage of any length does not end the task before the generation
+// timeout, and `retries` does not count.
 class PassingTrouble : public testing::TestWithParam<ErrorCode> {};
 TEST_P(PassingTrouble, IsRepeatedUntilTheGenerationTimeout) {
   for (const int retries : {0, 2, -1}) {
@@ -226,7 +226,7 @@ TEST(TaskMachine, ATaskIdThatIsWrongFailsAtOnce) {
   EXPECT_EQ(machine.error()->message.find("goes on"), std::string::npos);
 }
 
-// What another run submitted may still be on its way through the service when this one joins.
+// If another run has just submitted the task, the service may not know the task yet.
 TEST(TaskMachine, TheMinuteOfATaskThatIsJoinedCountsFromItsSubmission) {
   struct {
     TaskMachine::Time submitted;
@@ -246,8 +246,8 @@ TEST(TaskMachine, TheMinuteOfATaskThatIsJoinedCountsFromItsSubmission) {
   }
 }
 
-// MONEY.md: for 60 s after the submission, however `retries` is set. Giving up within it would call
-// a task lost that is paid and on its way.
+// For 60 s after the submission the machine repeats the query, with any value of `retries`. If it
+// gave up earlier, a paid task would count as lost.
 TEST(TaskMachine, AnUnknownTaskIsAskedForUntilItsMinuteIsOver) {
   for (const int retries : {0, 5}) {
     TaskMachine machine({.retries = retries});
@@ -294,7 +294,7 @@ TEST(TaskMachine, ATaskThatIsKnownToBeCompletedIsNotAskedFor) {
   EXPECT_EQ(machine.task_id(), "T");
   EXPECT_EQ(machine.report()->urls.front(), "https://f.example/v.mp4");
   EXPECT_FALSE(machine.error());
-  // Nothing brings it back to asking, or to paying.
+  // No event makes the machine query or submit again.
   EXPECT_EQ(machine.on_timer(t0 + 1h).kind, Kind::none);
   EXPECT_EQ(machine.on_hint(t0 + 1h).kind, Kind::none);
   EXPECT_EQ(machine.state(), State::completed);
@@ -308,7 +308,7 @@ TEST(TaskMachine, TheDeadlineNamesTheTaskAndSaysThatItGoesOn) {
     EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
     EXPECT_EQ(machine.error()->task_id, "T");
     EXPECT_NE(machine.error()->message.find("T"), std::string::npos);
-    // The answer that comes now comes too late to change anything.
+    // An answer after the deadline changes nothing.
     EXPECT_EQ(machine.on_queried(report(TaskStatus::completed), {}, t0 + 101s, 0).kind, Kind::none);
     EXPECT_EQ(machine.state(), State::failed);
   }
@@ -329,7 +329,7 @@ TEST(TaskMachine, PollsLieWhereOtherTasksEnded) {
             settings.learned->compute_delay(
                 std::chrono::duration_cast<std::chrono::milliseconds>(first.until - t0)));
 
-  // One that is joined after 50 s has run for 50 s.
+  // A task that is joined 50 s after its submission has run for 50 s.
   TaskMachine joined(settings);
   (void)joined.adopt("T", t0, t0 - 50s);
   EXPECT_EQ(joined.on_queried(report(TaskStatus::processing), std::nullopt, t0, 0).until,
@@ -344,7 +344,7 @@ TEST(TaskMachine, AWaitNeverReachesBeyondTheDeadline) {
   EXPECT_EQ(machine.on_submitted(accepted("T"), t0, 0).until, t0 + 100s);
 }
 
-/// A machine that waits for an hour's poll, from t0 on, for a task that was accepted there.
+/// Makes a machine whose task was accepted at t0, and whose next poll is an hour later.
 TaskMachine waiting_long() {
   auto settings = plain();
   settings.poll_interval = 1h;
@@ -369,7 +369,8 @@ TEST(TaskMachine, AHintAsksAtOnceAndTheNextFiveSecondsLater) {
   EXPECT_EQ(machine.on_hint(t0 + 20s).kind, Kind::send_query);
 }
 
-// A task may end while its last query is answered: `processing` is older than the hint then.
+// A task may end while the service answers a query. Then the answer `processing` is older than the
+// hint.
 TEST(TaskMachine, AHintWhileAskingIsFollowedByAQuery) {
   auto machine = waiting_long();
   EXPECT_EQ(machine.on_hint(t0 + 10ms).kind, Kind::send_query);
@@ -384,7 +385,7 @@ TEST(TaskMachine, AHintWhileAskingIsFollowedByAQuery) {
   EXPECT_EQ(command.until, t0 + 1600ms) << "a poll is no hint's query: the hint has its own";
 }
 
-// The service may call back before its answer to the submission is here.
+// The callback may come before the answer to the submission.
 TEST(TaskMachine, AHintBeforeTheAnswerToTheSubmissionCounts) {
   TaskMachine machine(plain());
   (void)machine.submit(t0);
@@ -393,7 +394,7 @@ TEST(TaskMachine, AHintBeforeTheAnswerToTheSubmissionCounts) {
   EXPECT_EQ(machine.on_timer(t0 + 1s).kind, Kind::send_query);
 }
 
-// Forged hints must neither break the service's Retry-After nor use the retries up.
+// Forged hints must not shorten the service's Retry-After, and must not use up the retries.
 TEST(TaskMachine, AHintDoesNotHastenARetry) {
   auto machine = querying();
   const auto command = machine.on_queried(trouble(ErrorCode::rate_limit_exceeded), 30s, t0 + 1s, 0);
@@ -403,7 +404,7 @@ TEST(TaskMachine, AHintDoesNotHastenARetry) {
   EXPECT_EQ(machine.on_timer(t0 + 31s).kind, Kind::send_query);
 }
 
-// Every 10 ms for two minutes, of a service that answers within 300 ms.
+// A hint comes every 10 ms for two minutes. The service answers each query within 300 ms.
 TEST(TaskMachine, AFloodOfHintsCostsAQueryInFiveSeconds) {
   auto machine = waiting_long();
   std::vector<TaskMachine::Time> queries;
@@ -446,14 +447,15 @@ TEST(TaskMachine, EveryThirdPollIsMadeBeneathCallbacksUnlessTheIntervalIsFixed) 
   (void)adaptive.on_timer(t0 + 100s);
   EXPECT_EQ(adaptive.on_queried(report(TaskStatus::processing), {}, t0 + 100s, 0).until, t0 + 130s);
 
-  // Not over a minute, though others took an hour.
+  // The wait is at most a minute, although other tasks took an hour.
   settings.learned = GenerationTimes::learn(std::vector<std::chrono::milliseconds>(10, 1h));
   TaskMachine slow(settings);
   (void)slow.submit(t0);
   EXPECT_EQ(slow.on_submitted(accepted("T"), t0, 0).until, t0 + 60s);
 }
 
-// What a lost callback costs, and what the polls beneath do, over tasks drawn after 50 known ones.
+// The delay if the callback is lost, and the number of fallback polls, for random tasks after 50
+// known times.
 TEST(TaskMachine, ALostCallbackCostsThreeTimesWhatPollingWould) {
   std::mt19937 random(1);
   std::lognormal_distribution<double> draw(std::log(60.0), 0.3);
@@ -465,8 +467,8 @@ TEST(TaskMachine, ALostCallbackCostsThreeTimesWhatPollingWould) {
   settings.generation_timeout = 1h;
   settings.learned = GenerationTimes::learn(known);
   struct Cost {
-    double delay = 0;  // seconds, mean
-    double polls = 0;  // mean
+    double delay = 0;  ///< the mean, in seconds
+    double polls = 0;  ///< the mean
   };
   constexpr int tasks = 5000;
   const auto run = [&](Cost& cost, bool is_called_back, std::chrono::milliseconds end) {

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 constexpr const char* to_copy = "gst-launch-1.0 veosrc";
 
-/// As the client records it.
+/// Makes a record as a job makes it.
 Record a_record(const std::string& prompt = "a dog in a park") {
   const std::string api = "https://api.aivideoapi.ai/v1";
   const Request request{.prompt = prompt, .mode = Mode::quality, .resolution = Resolution::k4};
@@ -85,14 +85,15 @@ TEST(UnknownSubmission, OffersALineToCopy) {
                         "on-unknown=resubmit ! decodebin ! autovideosink"));
 }
 
-// It would go to another service, or be written down elsewhere.
+// If the user set another service or another ledger, a line without these would go to the wrong
+// one.
 TEST(UnknownSubmission, OffersNoLineWhereTheUsersHadMore) {
   EXPECT_THAT(make_unknown_submission_error(a_record(), false).message,
               AllOf(Not(HasSubstr(to_copy)), HasSubstr("on the same line")));
 }
 
-// Behind a shell and gst-launch's parser these would need quoting within quoting: a line that is
-// read otherwise than it was meant submits another request.
+// A shell and the parser of gst-launch both read the line, so these prompts would need two levels
+// of quotes. A line that is misread submits another request.
 class PromptToQuote : public testing::TestWithParam<const char*> {};
 TEST_P(PromptToQuote, IsNotOfferedToCopy) {
   const auto error = make_unknown_submission_error(a_record(GetParam()), true);
@@ -103,14 +104,15 @@ INSTANTIATE_TEST_SUITE_P(All, PromptToQuote,
                          testing::Values("it's a dog", "a \"dog\"", "a \\ dog", "a dog\nin a park",
                                          "a dog ! fakesink", "a dog\ttake=2", "a dog\rtake=2", ""));
 
-// The URLs of images are kept redacted, and other fields in words.
+// The record has the other fields only as a text, with redacted URLs, so the line cannot be
+// written.
 TEST(UnknownSubmission, OffersNoLineWithoutAllOfTheRequest) {
   auto record = a_record();
   record.details = "aspect-ratio=9:16";
   EXPECT_THAT(make_unknown_submission_error(record, true).message, Not(HasSubstr(to_copy)));
 }
 
-// The line would submit another request, and leave this one unknown.
+// A line without the parent would submit another request, and this one would stay unknown.
 TEST(UnknownSubmission, OffersNoLineForAnExtension) {
   auto record = a_record();
   record.parent_task_id = "task_1";
@@ -131,7 +133,7 @@ TEST(UnknownSubmission, OffersNoLineThatMakesAnotherIntent) {
 }
 
 TEST(UnknownSubmission, CutsALongPromptBetweenCharacters) {
-  // 59 bytes and then characters of three: the 60th byte is within one.
+  // After 59 bytes each character has three bytes, so the 60th byte is within a character.
   std::string prompt(59, 'x');
   for (int i = 0; i < 20; ++i) prompt += "山";
   EXPECT_THAT(make_unknown_submission_error(a_record(prompt), true).message,

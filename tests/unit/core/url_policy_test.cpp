@@ -10,7 +10,7 @@
 
 namespace veo {
 
-// Found by ADL: what a failed comparison prints.
+// GoogleTest finds it by ADL and prints a value with it.
 void PrintTo(const Origin& origin, std::ostream* out) {
   *out << origin.scheme << "://" << origin.host << ":" << origin.port;
 }
@@ -21,7 +21,7 @@ using namespace std::string_view_literals;
 using testing::HasSubstr;
 using testing::Not;
 
-// --- what no URL of ours may be, whatever it is for ---
+// --- URLs that are refused everywhere ---
 
 struct Bad {
   std::string_view url;
@@ -65,7 +65,7 @@ constexpr Bad bad_urls[] = {
     {"https://h$x/"sv, host},
     {"https://./"sv, host},
     {"https://.h/"sv, host},
-    // Addresses in disguise.
+    // Addresses in unusual forms.
     {"https://2130706433/"sv, host},
     {"https://0x7f.1/"sv, host},
     {"https://0x7f000001/"sv, host},
@@ -94,7 +94,7 @@ constexpr Bad bad_urls[] = {
     {"https://h:+1/"sv, invalid},
     {"https://h:80:80/"sv, invalid},
     {"https://h:x/"sv, invalid},
-    // What readers differ about.
+    // Characters that parsers read differently.
     {"https://h/a b"sv, invalid},
     {" https://h/"sv, invalid},
     {"https://h/ "sv, invalid},
@@ -162,7 +162,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Good{"https://a_b.example", {"https", "a_b.example", 443}},
                     Good{"https://%61.example", {"https", "a.example", 443}},
                     Good{"https://3com.example", {"https", "3com.example", 443}},
-                    // Another name, as long as nobody has looked.
+                    // The name is not resolved, so it is just another name.
                     Good{"https://h./", {"https", "h.", 443}},
                     Good{"https://127.0.0.1.evil.com", {"https", "127.0.0.1.evil.com", 443}},
                     Good{"https://１２７.0.0.1/", {"https", "127.0.0.1", 443}},
@@ -201,7 +201,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 struct Api {
   const char* given;
-  const char* kept;  // null: refused
+  const char* kept;  ///< the result; null if the URL is refused
 };
 
 class ApiUrl : public testing::TestWithParam<Api> {};
@@ -296,7 +296,7 @@ TEST(FileUrl, MessagesHoldTheRedactedUrl) {
 
 // --- addresses ---
 
-/// The bytes of an address, written as people do.
+/// Parses the usual form of an address.
 std::vector<std::uint8_t> bytes_of(const std::string& text) {
   std::array<std::uint8_t, 16> bytes{};
   const bool v6 = text.find(':') != std::string::npos;
@@ -304,7 +304,7 @@ std::vector<std::uint8_t> bytes_of(const std::string& text) {
   return {bytes.begin(), bytes.begin() + (v6 ? 16 : 4)};
 }
 
-// The first and the last of each block, and their neighbours outside where those are public.
+// The first and the last address of each block.
 constexpr const char* not_public[] = {"0.0.0.0",
                                       "0.255.255.255",
                                       "10.0.0.0",
@@ -437,7 +437,7 @@ INSTANTIATE_TEST_SUITE_P(
         Redaction{"https://u:p@h/@user?x@y", "https://h/@user?…"},
         Redaction{"https://h/山/a%20b", "https://h/山/a%20b"},
         Redaction{"u:p@proxy:3128", "proxy:3128"},
-        // What is no URL, or has a secret where its writer did not mean it to be.
+        // Texts that are not URLs, and URLs with a secret at a place that has no meaning.
         Redaction{{}, ""}, Redaction{"", ""}, Redaction{"nonsense", "nonsense"},
         Redaction{"u:p@h:99999/a?b", "h:99999/a?…"},
         Redaction{"https://h:99999/a?b", "https://h:99999/a?…"},
@@ -458,7 +458,7 @@ TEST(Redacted, IsShort) {
   EXPECT_EQ(redact_url(url), url);
   EXPECT_EQ(redact_url(url + "b"), url + "…");
   EXPECT_EQ(redact_url(url + "b?c"), url + "…?…");
-  // No character is cut in two.
+  // The cut is between two characters.
   EXPECT_EQ(redact_url("https://h/" + std::string(189, 'a') + "é"),
             "https://h/" + std::string(189, 'a') + "…");
   const auto garbage = redact_url(std::string(1'000'000, '\xff'));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The catalog's format, and what the one that is compiled in says.
+// The format of a catalog, and the content of the catalog that is compiled in.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -88,9 +88,9 @@ TEST(CatalogDecoder, ReadsHowLongVideosTake) {
 
 struct Mistake {
   const char* name;
-  const char* pointer;  ///< RFC 6901: what is changed
-  const char* value;    ///< to this; null: taken away
-  const char* named;    ///< in the message
+  const char* pointer;  ///< a JSON pointer (RFC 6901) to the value that changes
+  const char* value;    ///< the new value; null if the value is removed
+  const char* named;    ///< a part of the message
 };
 class MistakeTest : public testing::TestWithParam<Mistake> {};
 TEST_P(MistakeTest, IsNamedWithItsPlace) {
@@ -216,7 +216,7 @@ INSTANTIATE_TEST_SUITE_P(All, PriceTest,
                                          std::tuple(Mode::lite, Resolution::p720, 20U),
                                          std::tuple(Mode::lite, Resolution::p1080, 30U),
                                          std::tuple(Mode::lite, Resolution::k4, 100U),
-                                         // Unset is the documented default.
+                                         // An unset field has the documented default.
                                          std::tuple(std::nullopt, std::nullopt, 40U),
                                          std::tuple(std::nullopt, Resolution::k4, 120U),
                                          std::tuple(Mode::lite, std::nullopt, 20U)));
@@ -224,7 +224,7 @@ INSTANTIATE_TEST_SUITE_P(All, PriceTest,
 struct Ruled {
   const char* name;
   void (*set)(Request&);
-  const char* rule;  ///< that refuses it; empty: none does
+  const char* rule;  ///< the rule that refuses the request; empty if none does
 };
 class RuleTest : public testing::TestWithParam<Ruled> {};
 TEST_P(RuleTest, IsThePages) {

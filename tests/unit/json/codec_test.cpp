@@ -30,8 +30,7 @@ class CreateTest : public testing::TestWithParam<Created> {};
 TEST_P(CreateTest, IsTheDocumentedBody) {
   const auto& [name, request, body] = GetParam();
   ASSERT_TRUE(validate(request, builtin_catalog()));
-  // nlohmann's comparison goes both ways: nothing is missing, and nothing is sent that is not
-  // there.
+  // The comparison finds missing fields and additional fields.
   EXPECT_EQ(nlohmann::json::parse(encode_create(request, builtin_catalog())),
             nlohmann::json::parse(body));
 }
@@ -162,7 +161,7 @@ TEST(Submission, TaskIdIsTakenAsItIs) {
   }
 }
 
-// It was most likely accepted and paid; but nobody can ask for it.
+// The service has most likely accepted the task, but gst-veo cannot query it.
 TEST(Submission, TaskIdThatBreaksTheRuleIsKeptForAPerson) {
   const std::pair<std::string, std::string> ids[] = {
       {std::string(513, 'x'), std::string(513, 'x')},
@@ -212,7 +211,7 @@ INSTANTIATE_TEST_SUITE_P(
                     NoTaskId{"bool_id", R"({"data": {"taskId": true}})"},
                     NoTaskId{"array_id", R"({"data": {"taskId": ["id"]}})"},
                     NoTaskId{"object_id", R"({"data": {"taskId": {"id": "id"}}})"},
-                    // What json-glib 1.6 would let pass, or crash on.
+                    // json-glib 1.6 accepts these bodies, or crashes.
                     NoTaskId{"trailing_document",
                              R"({"data": {"taskId": "id"}}{"data": {"taskId": "id"}})"},
                     NoTaskId{"comment", R"({"data": /* paid */ {"taskId": "id"}})"},
@@ -249,7 +248,7 @@ TEST(Submission, AnErrorWithoutACodeIsNotWellFormed) {
 // --- Tasks -----------------------------------------------------------------------------------
 
 constexpr const char* id = "7d89c51e-9430-410e-909e-df347131ebaa";
-/// A body with the right id, and `rest` after it.
+/// Makes a body with the right id, followed by `rest`.
 std::string task(const std::string& rest) { return R"({"id": ")"s + id + "\", " + rest + "}"; }
 std::string completed(const std::string& output) {
   return task(R"("status": "completed", "output": )" + output);
@@ -384,7 +383,7 @@ TEST(Task, UpstreamTaskIdIsFoundInBothPlaces) {
   };
   EXPECT_EQ(upstream(""), "inner");
   EXPECT_EQ(upstream(R"("upstream_task_id": "outer", )"), "outer");
-  // No documented field: another type is no reason to lose a paid clip.
+  // The documentation does not mention this field. Another type must not lose a paid clip.
   EXPECT_EQ(upstream(R"("upstream_task_id": 5, )"), "inner");
   EXPECT_EQ(upstream(R"("upstream_task_id": "", )"), "inner");
 }
@@ -392,7 +391,7 @@ TEST(Task, UpstreamTaskIdIsFoundInBothPlaces) {
 struct Broken {
   const char* name;
   std::string body;
-  const char* named;  ///< in the message
+  const char* named;  ///< a part of the message
 };
 class BrokenTest : public testing::TestWithParam<Broken> {};
 TEST_P(BrokenTest, IsABadResponseThatNamesTheField) {
@@ -456,7 +455,7 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"number_resolution",
                completed(R"({"urls": ["https://a/b"], "metadata": {"resolution": 720}})"),
                "'output.metadata.resolution' is not a string"},
-        // What json-glib 1.6 would let pass, or crash on.
+        // json-glib 1.6 accepts these bodies, or crashes.
         Broken{"comment", "/* c */" + task(R"("status": "pending")"), "byte 0"},
         Broken{"trailing_document", task(R"("status": "pending")") + "{}", "byte"},
         Broken{"nul_escape", task(R"("status": "pending\u0000")"), "a NUL in a string"},
@@ -519,7 +518,7 @@ TEST(ErrorAnswer, ServicesTextIsVerbatim) {
   EXPECT_EQ(error.service_type, "invalid_request_error");
 }
 
-// json-glib 1.6 takes the character after it, or the string's end, for the other half.
+// json-glib 1.6 takes the next character, or the end of the string, for the other half.
 TEST(ErrorAnswer, HalfASurrogatePairIsAReplacementCharacter) {
   const auto error = decode_error(
       400, R"({"error": {"code": "\ud83dx", "type": "\ude00\ud83d", "message": "cut \ud83d"}})");

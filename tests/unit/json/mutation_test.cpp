@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Valid bodies, broken a little at random (with a fixed seed), through the fuzzer's entry: it
-// aborts where a promise of codec.h is broken, and GLib's criticals are fatal here.
+// Valid bodies with small random damage, from a fixed seed, go through the entry of the fuzzer. The
+// entry aborts if the code breaks a promise of codec.h. GLib's critical messages are fatal in this
+// test.
 #include <gtest/gtest.h>
 
 #include <cstddef>
@@ -32,7 +33,7 @@ constexpr std::string_view bodies[] = {
     R"({"data": {"credits": 1234.5}, "balance": -1})",
 };
 
-/// What JSON is made of, and what its readers stumble over.
+/// The tokens of JSON, and texts that parsers often misread.
 constexpr std::string_view scraps[] = {
     "{",
     "}",
@@ -99,7 +100,7 @@ class Mutator {
         if (at < body.size()) body[at] = static_cast<char>(below(256));
     }
   }
-  std::mt19937 engine_{20260402};  // the standard defines its numbers; distributions' it does not
+  std::mt19937 engine_{20260402};  // its numbers are standard; those of distributions are not
 };
 
 TEST(Mutations, BreakNoPromise) {
@@ -111,7 +112,7 @@ TEST(Mutations, BreakNoPromise) {
     if (prescan(body)) ++valid;
     LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(body.data()), body.size());
   }
-  // Both ways were taken often enough to mean something.
+  // Both outcomes occurred often enough to mean something.
   EXPECT_GT(valid, rounds / 20);
   EXPECT_LT(valid, rounds * 19 / 20);
 }

@@ -59,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Refused{"{\"a\":1,}", 7}, Refused{"{\"a\" 1}", 5}, Refused{"{a:1}", 1},
                     Refused{"{1:1}", 1}, Refused{"{,}", 1}, Refused{"{\"a\":1 \"b\":2}", 7},
                     Refused{"{\"a\":1]", 6}, Refused{"{'a':1}", 1},
-                    // A document, the whole document, and nothing but the document.
+                    // There must be exactly one document.
                     Refused{"{}{}", 2}, Refused{"{} {}", 3}, Refused{"1 2", 2}, Refused{"{},", 2},
                     Refused{"null x", 5}, Refused{"// c\n{}", 0}, Refused{"/* c */{}", 0},
                     Refused{"{}// c", 2}, Refused{"{/* c */}", 1}, Refused{"[1,# c\n2]", 3},
@@ -83,17 +83,17 @@ INSTANTIATE_TEST_SUITE_P(
                     Refused{"\"\\u12G4\"", 2}, Refused{"\"\\u+123\"", 2}, Refused{"\"\\u 123\"", 2},
                     Refused{"\"\\u\"", 2}, Refused{"\"a\nb\"", 2}, Refused{"\"a\tb\"", 2},
                     Refused{"\"a\x01\"", 2},
-                    // NUL, as a byte and as an escape: json-glib would cut the string there.
+                    // A NUL, as a byte or as an escape. json-glib would cut the string there.
                     Refused{"\"x\0y\""s, 2}, Refused{"\"x\\u0000y\"", 3},
                     Refused{"{\"a\\u0000\":1}", 4},
-                    // What is not UTF-8.
+                    // Bytes that are not UTF-8.
                     Refused{"\"\xff\"", 1}, Refused{"\"a\xc3\"", 2}, Refused{"\"\xc0\xaf\"", 1},
                     Refused{"\"\xed\xa0\x80\"", 1}, Refused{"\"\xf4\x90\x80\x80\"", 1}));
 
 TEST(Limits, DepthIsCountedInOpenBrackets) {
   EXPECT_TRUE(prescan(repeated("[", max_depth) + repeated("]", max_depth)));
   EXPECT_TRUE(prescan(repeated("{\"a\":", max_depth) + "1" + repeated("}", max_depth)));
-  // Wide is not deep.
+  // Many values on one level are not deep.
   EXPECT_TRUE(prescan("[" + repeated("[],", 1000) + "[]]"));
   const auto deep = prescan(repeated("[", max_depth + 1) + repeated("]", max_depth + 1));
   ASSERT_FALSE(deep);
