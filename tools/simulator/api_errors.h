@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The API's error table.
+// The errors of the API.
 #pragma once
 
 #include <algorithm>
@@ -35,20 +35,20 @@ inline constexpr ErrorRow error_rows[] = {
 };
 // clang-format on
 
-/// nullptr: there is no such code.
+/// Finds the row of an error code; nullptr if there is none.
 inline const ErrorRow* find_error(std::string_view code) {
   const auto row = std::find_if(std::begin(error_rows), std::end(error_rows),
                                 [code](const ErrorRow& one) { return one.code == code; });
   return row == std::end(error_rows) ? nullptr : row;
 }
 
-inline Answer error_answer(const ErrorRow& row, std::string_view message) {
-  return json_answer(row.status,
-                     {{"error", {{"code", row.code}, {"message", message}, {"type", row.type}}}});
+inline Answer make_error_answer(const ErrorRow& row, std::string_view message) {
+  return make_json_answer(
+      row.status, {{"error", {{"code", row.code}, {"message", message}, {"type", row.type}}}});
 }
-inline Answer error_answer(const ErrorRow& row) { return error_answer(row, row.message); }
+inline Answer make_error_answer(const ErrorRow& row) { return make_error_answer(row, row.message); }
 
-/// Ends the handling of a request with a row of the table.
+/// An exception that ends the handling of a request with an error of the table.
 class ApiError : public std::runtime_error {
  public:
   /// `code` must be in the table.
@@ -58,7 +58,7 @@ class ApiError : public std::runtime_error {
       : std::runtime_error(message), row_(*find_error(code)) {}
 
   [[nodiscard]] std::string_view code() const { return row_.code; }
-  [[nodiscard]] Answer answer() const { return error_answer(row_, what()); }
+  [[nodiscard]] Answer make_answer() const { return make_error_answer(row_, what()); }
 
  private:
   const ErrorRow& row_;

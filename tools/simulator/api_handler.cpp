@@ -25,7 +25,7 @@ ApiHandler::ApiHandler(const Options& options, Service& service, FaultPlan& faul
       rate_limit_(static_cast<double>(options.rate_limit)),
       tokens_(rate_limit_) {}
 
-std::optional<Phase> ApiHandler::phase(const Request& request) const {
+std::optional<Phase> ApiHandler::find_phase(const Request& request) const {
   const auto path = request.path();
   if (request.method == "POST" && path == "/v1/videos/generations") return Phase::submit;
   if (request.method == "GET" && path == "/v1/credits") return Phase::credits;
@@ -38,71 +38,71 @@ bool ApiHandler::is_control(const Request& request) const {
 }
 
 Answer ApiHandler::answer(const Request& request, const Effects& effects) {
-  if (is_control(request)) return control(request);
+  if (is_control(request)) return answer_control(request);
   Answer answer;
   try {
-    if (!effects.refuse() || effects.has(Kind::charged)) {
-      auto body = document(request);
+    if (!effects.is_refusal() || effects.has(Kind::charged)) {
+      auto body = make_document(request);
       spoil(body, effects);
-      answer = json_answer(200, body);
+      answer = make_json_answer(200, body);
     }
   } catch (const ApiError& error) {
-    answer = error.answer();
+    answer = error.make_answer();
     if (error.code() == "rate_limit_exceeded") answer.set_header("Retry-After", "1");
   }
-  if (effects.refuse()) answer = refusal(request, effects);
+  if (effects.is_refusal()) answer = make_refusal(request, effects);
   spoil(answer, effects);
   return answer;
 }
 
-Json ApiHandler::document(const Request& request) {
+Json ApiHandler::make_document(const Request& request) {
   check_key(request);
-  if (!within_rate()) throw ApiError("rate_limit_exceeded");
-  const auto which = phase(request);
+  if (!take_token()) throw ApiError("rate_limit_exceeded");
+  const auto which = find_phase(request);
   if (which == Phase::submit) {
     const auto id = service_.create(check_generation(request, extend_credits_));
     return {{"code", 200}, {"msg", "success"}, {"data", {{"taskId", id}}}};
   }
   if (which == Phase::query)
-    return service_.task(percent_decode(request.path().substr(tasks_path.size())));
+    return service_.describe_task(percent_decode(request.path().substr(tasks_path.size())));
   if (which == Phase::credits) return {{"data", {{"credits", service_.balance()}}}};
   throw ApiError("invalid_request", "There is no " + request.method + " " + request.target + ".");
 }
 
-Answer ApiHandler::control(const Request& request) {
+Answer ApiHandler::answer_control(const Request& request) {
   if (request.method == "GET" && request.path() == "/simulator/state") {
-    auto state = service_.state();
+    auto state = service_.describe_state();
     state["submissions"] = faults_.count(Phase::submit);
     state["queries"] = faults_.count(Phase::query);
     state["credit_queries"] = faults_.count(Phase::credits);
     state["file_requests"] = faults_.count(Phase::file);
     state["callbacks"] = faults_.count(Phase::callback);
     state["connections"] = connections_();
-    return json_answer(200, state);
+    return make_json_answer(200, state);
   }
   if (request.method == "PUT" && request.path() == "/simulator/faults") {
     try {
       const auto specs = Json::parse(request.body).get<std::vector<std::string>>();
       faults_.replace(specs);
-      return json_answer(200, specs);
+      return make_json_answer(200, specs);
     } catch (const std::invalid_argument& error) {
-      return error_answer(*find_error("invalid_request"), error.what());
+      return make_error_answer(*find_error("invalid_request"), error.what());
     } catch (const Json::exception& error) {
-      return error_answer(*find_error("invalid_request"), error.what());
+      return make_error_answer(*find_error("invalid_request"), error.what());
     }
   }
-  return html_answer(404);
+  return make_html_answer(404);
 }
 
 void ApiHandler::check_key(const Request& request) const {
   static constexpr std::string_view scheme = "Bearer ";
-  const auto* header = request.header("Authorization");
+  const auto* header = request.find_header("Authorization");
   if (header == nullptr || !header->starts_with(scheme)) throw ApiError("invalid_api_key");
   const auto key = std::string_view(*header).substr(scheme.size());
   if (!key.starts_with("sk-") || (!key_.empty() && key != key_)) throw ApiError("invalid_api_key");
 }
 
-bool ApiHandler::within_rate() {
+bool ApiHandler::take_token() {
   if (rate_limit_ == 0) return true;
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The API's listener, and the tests' window into the simulator:
+// The handler of the API. It also has two paths with which tests control the simulator:
 //
-//   GET /simulator/state    counts, tasks, connections
-//   PUT /simulator/faults   a JSON array of specs, in place of those in force
+//   GET /simulator/state    returns counts, tasks and connections
+//   PUT /simulator/faults   replaces the faults by those of a JSON array
 #pragma once
 
 #include <functional>
@@ -17,20 +17,21 @@ namespace simulator {
 
 class ApiHandler : public Handler {
  public:
-  /// `connections` is asked for the state's member of that name.
+  /// `connections` returns the member `connections` of the state.
   ApiHandler(const Options& options, Service& service, FaultPlan& faults,
              std::function<Json()> connections);
 
-  [[nodiscard]] std::optional<Phase> phase(const Request& request) const override;
+  [[nodiscard]] std::optional<Phase> find_phase(const Request& request) const override;
   [[nodiscard]] bool is_control(const Request& request) const override;
   Answer answer(const Request& request, const Effects& effects) override;
 
  private:
-  Answer control(const Request& request);
-  /// Throws ApiError.
-  Json document(const Request& request);
+  Answer answer_control(const Request& request);
+  /// Makes the document of the answer. Throws ApiError.
+  Json make_document(const Request& request);
   void check_key(const Request& request) const;
-  bool within_rate();
+  /// Takes a token. Returns false if there is none, because requests come too fast.
+  bool take_token();
 
   const std::string key_;
   const std::int64_t extend_credits_;
@@ -40,7 +41,7 @@ class ApiHandler : public Handler {
 
   const double rate_limit_;
   std::mutex mutex_;
-  // A token bucket of one second's requests, guarded by mutex_.
+  // A token bucket for the requests of one second. Guarded by mutex_.
   double tokens_;
   Clock::time_point filled_ = Clock::now();
 };

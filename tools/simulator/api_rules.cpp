@@ -19,10 +19,10 @@ struct Field {
   std::string_view name;
   Type type;
   bool required = false;
-  std::vector<std::string_view> values = {};  ///< the only ones; empty: any
+  std::vector<std::string_view> values = {};  ///< the allowed values; empty for any value
 };
 
-// Tables, so that this reads like the API's own page.
+// The fields are in tables, so that this code looks like the documentation of the API.
 
 const std::vector<Field> request_fields = {
     {"model", Type::string, true},
@@ -114,7 +114,7 @@ bool is_web_url(std::string_view text) {
   return false;
 }
 
-/// The rules that a single field cannot tell.
+/// Checks the rules that concern several fields.
 void check_generation_input(const Json& input) {
   const auto images = input.value("image_urls", std::vector<std::string>());
   require(std::all_of(images.begin(), images.end(), is_web_url),
@@ -136,7 +136,7 @@ void check_generation_input(const Json& input) {
   }
 }
 
-/// "application/json", with or without parameters.
+/// Whether the type is "application/json", with or without parameters.
 bool is_json(const std::string* content_type) {
   if (content_type == nullptr) return false;
   const auto media_type = content_type->substr(0, content_type->find_first_of("; \t"));
@@ -146,7 +146,7 @@ bool is_json(const std::string* content_type) {
 }  // namespace
 
 Generation check_generation(const Request& request, std::int64_t extend_credits) {
-  require(is_json(request.header("Content-Type")), "Content-Type must be application/json.");
+  require(is_json(request.find_header("Content-Type")), "Content-Type must be application/json.");
   const auto body = Json::parse(request.body, nullptr, false);
   require(!body.is_discarded(), "The body is not valid JSON.");
   require(body.is_object(), "The body must be an object.");

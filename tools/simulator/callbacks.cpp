@@ -21,11 +21,12 @@ namespace asio = boost::asio;
 
 struct Target {
   asio::ip::tcp::endpoint endpoint;
-  std::string host;  ///< as written, with the port
+  std::string host;  ///< as in the URL, with the port
   std::string path;
 };
 
-/// nullopt: not http, or not a loopback address. Names are not resolved.
+/// Parses an http URL of a loopback address. Returns nullopt for any other URL. No name is
+/// resolved.
 std::optional<Target> parse_url(const std::string& url) {
   static constexpr std::string_view scheme = "http://";
   if (!url.starts_with(scheme)) return std::nullopt;
@@ -68,7 +69,7 @@ void Callbacks::send(std::string url, Json task) {
   changed_.notify_all();
 }
 
-std::uint64_t Callbacks::delivered() const {
+std::uint64_t Callbacks::count_delivered() const {
   const std::lock_guard lock(mutex_);
   return delivered_;
 }
@@ -88,10 +89,10 @@ void Callbacks::run() {
 }
 
 bool Callbacks::deliver(const Message& message) {
-  const auto effects = faults_.next(Phase::callback);
+  const auto effects = faults_.take_effects(Phase::callback);
   auto task = message.task;
   spoil(task, effects);
-  auto body = json_answer(200, task);
+  auto body = make_json_answer(200, task);
   spoil(body, effects);
   const auto target = parse_url(message.url);
   if (!target || effects.has(Kind::lost_answer)) return false;
@@ -109,7 +110,7 @@ bool Callbacks::deliver(const Message& message) {
       "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size) +
       "\r\nUser-Agent: veo-simulator\r\nConnection: close\r\n\r\n" + body.content->substr(0, size);
   asio::write(socket, asio::buffer(request), error);
-  if (error || body.end != End::whole) return false;
+  if (error || body.end != End::complete) return false;
 
   pollfd answer{socket.native_handle(), POLLIN, 0};
   if (::poll(&answer, 1, 5000) <= 0) return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Sends tasks to their callback URLs: once each, best effort, and to loopback addresses only, so
-// that a simulator never calls anybody.
+// Sends tasks to their callback URLs, once each, without a retry. It sends only to loopback
+// addresses, so a simulator never calls another machine.
 #pragma once
 
 #include <condition_variable>
@@ -19,15 +19,15 @@ namespace simulator {
 class Callbacks {
  public:
   Callbacks(FaultPlan& faults, Stop& stop);
-  /// The Stop must have been requested.
+  /// request() of the Stop must have been called before.
   ~Callbacks();
   Callbacks(const Callbacks&) = delete;
   Callbacks& operator=(const Callbacks&) = delete;
 
-  /// Queues `{url, task}`. A URL it must not call is dropped.
+  /// Queues a callback with `task` as its body. Ignores a URL that must not be called.
   void send(std::string url, Json task);
-  /// Those that were answered with 2xx.
-  [[nodiscard]] std::uint64_t delivered() const;
+  /// Counts the callbacks that were answered with 2xx.
+  [[nodiscard]] std::uint64_t count_delivered() const;
 
  private:
   struct Message {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A clip: what it shows, and the file that shows it.
+// A clip: its content and its file.
 #pragma once
 
 #include <memory>
@@ -15,19 +15,20 @@ inline constexpr unsigned frames_per_second = 24;
 inline constexpr unsigned sample_rate = 48'000;
 inline constexpr unsigned samples_per_frame = sample_rate / frames_per_second;
 
-/// A stretch made by one task.
+/// The part of a clip that one task made.
 struct Scene {
   std::string task_id;
   std::string prompt;
-  unsigned first_frame = 0;  ///< the number burnt into its first picture
+  unsigned first_frame = 0;  ///< the number that is drawn into its first picture
   unsigned frames = 0;
 };
 
+/// The content of a clip.
 struct ClipPlan {
-  std::vector<Scene> scenes;  ///< one after the other
-  unsigned width = 0;
-  unsigned height = 0;
-  unsigned bitrate = 0;  ///< of the video, in kbit/s
+  std::vector<Scene> scenes;  ///< in the order of time
+  unsigned width = 0;         ///< in pixels
+  unsigned height = 0;        ///< in pixels
+  unsigned bitrate = 0;       ///< of the video, in kbit/s
   Layout layout = Layout::moov_last;
 
   [[nodiscard]] unsigned frames() const {
@@ -37,9 +38,10 @@ struct ClipPlan {
   }
 };
 
+/// The file of a clip.
 struct Clip {
   std::shared_ptr<const std::string> bytes;
-  std::string sha256;
+  std::string sha256;  ///< in lower-case hexadecimal digits
 };
 
 }  // namespace simulator

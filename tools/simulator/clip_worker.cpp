@@ -25,7 +25,7 @@ ClipWorker::~ClipWorker() {
 std::shared_future<Clip> ClipWorker::make(ClipPlan plan) {
   std::packaged_task<Clip()> job([this, plan = std::move(plan)] {
     auto bytes = std::make_shared<const std::string>(mux(encode(plan, stop_), plan));
-    return Clip{bytes, sha256(*bytes)};
+    return Clip{bytes, compute_sha256(*bytes)};
   });
   auto clip = job.get_future().share();
   const std::lock_guard lock(mutex_);
@@ -35,7 +35,8 @@ std::shared_future<Clip> ClipWorker::make(ClipPlan plan) {
 }
 
 void ClipWorker::run() {
-  // On Linux a niceness is a thread's, and inherited by those it starts: GStreamer's too.
+  // On Linux each thread has its own niceness, and passes it to the threads that it starts. So the
+  // threads of GStreamer have it too.
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 10);
   for (;;) {
     std::packaged_task<Clip()> job;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Makes clips, one after the other, on a thread of the lowest priority: what is measured against
-// the simulator should not have to share the processor with it.
+// Makes clips, one after the other, on a thread of the lowest priority. So a program that is
+// measured against the simulator gets the processor first.
 #pragma once
 
 #include <condition_variable>
@@ -18,14 +18,14 @@ namespace simulator {
 
 class ClipWorker {
  public:
-  /// `on_made` is called on the worker's thread after each clip.
+  /// The worker's thread calls `on_made` after each clip.
   ClipWorker(Stop& stop, std::function<void()> on_made);
-  /// Gives up what it is at.
+  /// Gives up the clip that is being made.
   ~ClipWorker();
   ClipWorker(const ClipWorker&) = delete;
   ClipWorker& operator=(const ClipWorker&) = delete;
 
-  /// The future's exception is a std::runtime_error.
+  /// Queues a clip. The exception of the future is a std::runtime_error.
   std::shared_future<Clip> make(ClipPlan plan);
 
  private:

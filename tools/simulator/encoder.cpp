@@ -36,7 +36,8 @@ std::string bytes_of(GstBuffer* buffer) {
   return bytes;
 }
 
-/// `appsrc name=in ! … ! appsink name=out`: everything in, then everything out.
+/// A pipeline `appsrc name=in ! … ! appsink name=out`. The caller first pushes everything, then
+/// pulls everything.
 class Pipeline {
  public:
   explicit Pipeline(const std::string& line) {
@@ -58,7 +59,7 @@ class Pipeline {
 
   void start() { gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING); }
 
-  /// Blocks while the encoder is behind.
+  /// Pushes a buffer. Blocks while the encoder is too slow.
   template <class T>
   void push(const std::vector<T>& data, GstClockTime pts, GstClockTime duration) {
     GstBuffer* buffer = gst_buffer_new_memdup(data.data(), data.size() * sizeof(T));
@@ -69,7 +70,7 @@ class Pipeline {
 
   void finish() { gst_app_src_end_of_stream(source_.get()); }
 
-  /// Null at the end.
+  /// Pulls a sample. Returns null at the end.
   SamplePtr pull() {
     SamplePtr sample(gst_app_sink_pull_sample(sink_.get()));
     if (!sample) check();
@@ -107,7 +108,7 @@ std::string video_caps(const Picture& picture) {
 }
 
 std::string source_line(const std::string& caps) {
-  // An unbounded sink and a bounded source: one thread can push everything before it pulls.
+  // The sink has no bound, so one thread can push everything before it pulls.
   return "appsrc name=in format=time block=true max-bytes=16000000 caps=\"" + caps + "\" ! ";
 }
 const char* const sink_line = "appsink name=out sync=false max-buffers=0";
@@ -116,7 +117,7 @@ GstClockTime time_of(std::uint64_t count, unsigned rate) {
   return gst_util_uint64_scale(count, GST_SECOND, rate);
 }
 
-/// The background with its words, which GStreamer sets once a scene.
+/// Makes the background of a scene. GStreamer draws its texts, once for each scene.
 Picture make_background(const ClipPlan& plan, const Scene& scene) {
   Picture picture(plan.width, plan.height);
   picture.paint_background(scene.task_id);
@@ -125,10 +126,10 @@ Picture make_background(const ClipPlan& plan, const Scene& scene) {
                 "font-desc=\"DejaVu Sans 16\" ! "
                 "textoverlay name=task valignment=bottom font-desc=\"DejaVu Sans Mono 10\" ! " +
                 sink_line);
-  // A prompt may be longer than a picture.
+  // A long prompt does not fit into the picture, so it is cut.
   const std::unique_ptr<gchar, Release<void, g_free>> prompt(g_utf8_substring(
       scene.prompt.c_str(), 0, std::min<glong>(g_utf8_strlen(scene.prompt.c_str(), -1), 300)));
-  // The element reads Pango's markup; a prompt is text.
+  // The element reads Pango's markup. A prompt has no markup, so it is escaped.
   const std::unique_ptr<gchar, Release<void, g_free>> escaped(
       g_markup_escape_text(prompt.get(), -1));
   text.set("prompt", "text", escaped.get());
@@ -143,8 +144,8 @@ Picture make_background(const ClipPlan& plan, const Scene& scene) {
   return picture;
 }
 
-/// Takes what comes out; `index` says which frame a buffer shows.
-Track collect(Pipeline& pipeline, const std::function<unsigned(GstBuffer*)>& index) {
+/// Collects the packets. `find_index` finds the number of a buffer's frame.
+Track collect(Pipeline& pipeline, const std::function<unsigned(GstBuffer*)>& find_index) {
   Track track;
   while (const auto sample = pipeline.pull()) {
     GstBuffer* buffer = gst_sample_get_buffer(sample.get());
@@ -154,14 +155,15 @@ Track collect(Pipeline& pipeline, const std::function<unsigned(GstBuffer*)>& ind
       if (header == nullptr) throw std::runtime_error("cannot encode: no codec_data");
       track.header = bytes_of(gst_value_get_buffer(header));
     }
-    track.packets.push_back({bytes_of(buffer), index(buffer),
+    track.packets.push_back({bytes_of(buffer), find_index(buffer),
                              !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT)});
   }
   return track;
 }
 
 Track encode_video(const ClipPlan& plan, const Stop& stop) {
-  // One GOP, as Veo's. Two threads: the picture of a task is the same on every machine.
+  // One GOP, as in Veo's files. The number of threads is fixed, so a task has the same picture on
+  // each machine.
   Pipeline pipeline(source_line(video_caps(Picture(plan.width, plan.height))) +
                     "x264enc speed-preset=superfast bitrate=" + std::to_string(plan.bitrate) +
                     " key-int-max=" + std::to_string(plan.frames() + 1) +
@@ -174,7 +176,7 @@ Track encode_video(const ClipPlan& plan, const Stop& stop) {
   for (const auto& scene : plan.scenes) {
     const auto background = make_background(plan, scene);
     for (unsigned i = 0; i < scene.frames; ++i, ++count) {
-      if (stop.requested()) throw std::runtime_error("the program ends");
+      if (stop.is_requested()) throw std::runtime_error("the program ends");
       auto picture = background;
       picture.paint_frame(scene.first_frame + i);
       const auto from = time_of(count, frames_per_second);
@@ -183,7 +185,7 @@ Track encode_video(const ClipPlan& plan, const Stop& stop) {
   }
   pipeline.finish();
 
-  // x264enc moves all times by the same amount; the first access unit is the first frame's.
+  // x264enc moves all times by the same amount. The first access unit belongs to the first frame.
   GstClockTime first = GST_CLOCK_TIME_NONE;
   return collect(pipeline, [&first](GstBuffer* buffer) {
     if (!GST_CLOCK_TIME_IS_VALID(first)) first = GST_BUFFER_PTS(buffer);
@@ -210,7 +212,8 @@ Track encode_audio(const ClipPlan& plan) {
 
   unsigned count = 0;
   auto track = collect(pipeline, [&count](GstBuffer*) { return count++; });
-  // FFmpeg's encoder appends an SBR extension to say that there is none; Veo's files lack it.
+  // FFmpeg's encoder appends an SBR extension that says that there is no SBR. Veo's files do not
+  // have it.
   track.header.resize(2);
   return track;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Pictures and sound to H.264 and AAC, by GStreamer's elements.
+// Encodes pictures and sound to H.264 and AAC, with elements of GStreamer.
 #pragma once
 
 #include <cstdint>
@@ -15,26 +15,28 @@ namespace simulator {
 /// An access unit, in decoding order.
 struct Packet {
   std::string bytes;
-  unsigned index = 0;  ///< of the frame shown, from 0; for sound as decoded
-  bool key = false;
+  unsigned index = 0;  ///< the number of the frame in display order, from 0; for sound in its order
+  bool key = false;    ///< can be decoded without other packets
 };
 
 struct Track {
-  std::string header;  ///< avcC, or AudioSpecificConfig
+  std::string header;  ///< the content of avcC, or the AudioSpecificConfig
   std::vector<Packet> packets;
 };
 
 struct Encoded {
   Track video;
-  /// Begins 2,048 samples before the first picture: 1,024 of silence, and the encoder's priming.
+  /// Begins 2,048 samples before the first picture: 1,024 of silence, and 1,024 of the encoder's
+  /// priming.
   Track audio;
 };
-inline constexpr unsigned audio_lead = 2048;    ///< samples
-inline constexpr unsigned audio_packet = 1024;  ///< samples
-inline constexpr unsigned video_reorder = 2;    ///< frames a B-pyramid is behind
+inline constexpr unsigned audio_lead = 2048;    ///< samples before the first picture
+inline constexpr unsigned audio_packet = 1024;  ///< samples of a packet
+inline constexpr unsigned video_reorder = 2;    ///< the delay of a B-pyramid in frames
 
-/// Initialises GStreamer when first called; its threads then have the caller's priority. Throws
-/// std::runtime_error: with the element's own text when one fails, or because of the Stop.
+/// Encodes a clip. The first call initialises GStreamer, whose threads then have the caller's
+/// priority. Throws std::runtime_error if an element fails (with the text of the element), or if
+/// the Stop is requested.
 Encoded encode(const ClipPlan& plan, const Stop& stop);
 
 }  // namespace simulator

@@ -8,22 +8,22 @@ namespace {
 
 Answer status_answer(unsigned status) {
   for (const auto& row : error_rows) {
-    if (row.status == status) return error_answer(row);
+    if (row.status == status) return make_error_answer(row);
   }
-  return json_answer(status, {{"error",
-                               {{"code", "http_" + std::to_string(status)},
-                                {"message", reason(status)},
-                                {"type", "api_error"}}}});
+  return make_json_answer(status, {{"error",
+                                    {{"code", "http_" + std::to_string(status)},
+                                     {"message", find_reason(status)},
+                                     {"type", "api_error"}}}});
 }
 
 Answer redirect_answer(const std::string& location, const Effects& effects) {
   const auto* status = effects.find(Kind::status);
-  auto answer = html_answer(status != nullptr ? static_cast<unsigned>(status->number) : 302);
+  auto answer = make_html_answer(status != nullptr ? static_cast<unsigned>(status->number) : 302);
   answer.set_header("Location", location);
   return answer;
 }
 
-/// The same shape, every value of another type.
+/// Gives each value of the document another type. The structure stays the same.
 void change_types(Json& value) {
   if (value.is_structured()) {
     for (auto& one : value) change_types(one);
@@ -46,19 +46,20 @@ void end_with(Answer& answer, End end, const Effect* effect) {
 
 }  // namespace
 
-Answer refusal(const Request& request, const Effects& effects) {
-  if (const auto* error = effects.find(Kind::error)) return error_answer(*find_error(error->text));
+Answer make_refusal(const Request& request, const Effects& effects) {
+  if (const auto* error = effects.find(Kind::error))
+    return make_error_answer(*find_error(error->text));
   if (const auto* redirect = effects.find(Kind::redirect))
     return redirect_answer(redirect->text, effects);
   if (effects.has(Kind::redirect_loop)) return redirect_answer(request.target, effects);
   if (const auto* status = effects.find(Kind::status))
     return status_answer(static_cast<unsigned>(status->number));
-  // A reset or a stall, of which nobody sees the answer.
-  return html_answer(500);
+  // The effect is a reset or a stall, so no client sees this answer.
+  return make_html_answer(500);
 }
 
 void spoil(Json& document, const Effects& effects) {
-  // A query's answer is the task itself; a submission's has it under "data".
+  // The answer to a query is the task itself. The answer to a submission has the task in "data".
   const bool is_task = document.contains("status");
   if (effects.has(Kind::no_task_id)) {
     document.erase("id");
@@ -86,8 +87,8 @@ void spoil(Json& document, const Effects& effects) {
 void spoil(Answer& answer, const Effects& effects) {
   static const std::string json = "application/json";
   if (const auto* html = effects.find(Kind::html))
-    answer = html_answer(html->has_value ? static_cast<unsigned>(html->number) : 200);
-  if (effects.has(Kind::not_mp4)) answer = html_answer(200);
+    answer = make_html_answer(html->has_value ? static_cast<unsigned>(html->number) : 200);
+  if (effects.has(Kind::not_mp4)) answer = make_html_answer(200);
   if (effects.has(Kind::not_json)) answer.set_body("{\"code\": 200, \"data\": {\"taskId\": ", json);
   if (effects.has(Kind::deep_json))
     answer.set_body(std::string(100'000, '[') + std::string(100'000, ']'), json);
@@ -95,8 +96,8 @@ void spoil(Answer& answer, const Effects& effects) {
   if (const auto* seconds = effects.find(Kind::retry_after))
     answer.set_header("Retry-After", std::to_string(seconds->number));
   if (const auto* seconds = effects.find(Kind::retry_after_date))
-    answer.set_header("Retry-After",
-                      http_date(std::time(nullptr) + static_cast<std::time_t>(seconds->number)));
+    answer.set_header("Retry-After", write_http_date(std::time(nullptr) +
+                                                     static_cast<std::time_t>(seconds->number)));
   if (effects.has(Kind::gzip)) answer.set_header("Content-Encoding", "gzip");
 
   if (const auto* delay = effects.find(Kind::delay)) answer.delay_ms = delay->number;

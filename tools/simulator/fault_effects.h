@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What the effects of a fault do to an answer. Those on byte ranges are the file host's own.
+// The effects of faults on an answer. The effects on byte ranges are in file_handler.cpp.
 #pragma once
 
 #include "faults.h"
@@ -8,13 +8,13 @@
 
 namespace simulator {
 
-/// The answer in place of the work, when effects.refuse().
-Answer refusal(const Request& request, const Effects& effects);
+/// Makes the answer that replaces the work, if effects.is_refusal().
+Answer make_refusal(const Request& request, const Effects& effects);
 
-/// What the API's documents say wrongly.
+/// Applies the effects on the content of a document of the API.
 void spoil(Json& document, const Effects& effects);
 
-/// What is wrong around the document: its form, its framing, its delivery.
+/// Applies the effects on an answer: its form, its framing and its delivery.
 void spoil(Answer& answer, const Effects& effects);
 
 }  // namespace simulator

@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, phase_count> phase_names = {
     "submit",   "query", "credits",     "file",         "file-tail",
     "callback", "task",  "connect-api", "connect-files"};
 
-// Sets of phases.
+// Sets of phases, one bit for each.
 constexpr unsigned bit(Phase phase) { return 1U << static_cast<unsigned>(phase); }
 constexpr unsigned api = bit(Phase::submit) | bit(Phase::query) | bit(Phase::credits);
 constexpr unsigned files = bit(Phase::file) | bit(Phase::file_tail);
@@ -51,8 +51,8 @@ constexpr bool optional(Value value) {
          value == Value::optional_text;
 }
 
-/// Whether the work is done before the fault shows. With a number of bytes, `reset` and `stall`
-/// cut an answer that exists, so it is.
+/// Whether the work is done before the fault has its effect. If `reset` and `stall` have a number
+/// of bytes, they cut a real answer, so the work is done.
 enum class Work { done, not_done, done_if_value };
 
 struct Row {
@@ -123,7 +123,8 @@ std::string phases_text(unsigned phases) {
   return text;
 }
 
-/// Takes the mark and the digits behind it off the text's end; empty: there are none.
+/// Cuts the mark and the digits behind it off the end of the text, and returns the digits; "" if
+/// there are none.
 std::string take_number_behind(char mark, std::string& text) {
   const auto at = text.rfind(mark);
   if (at == std::string::npos || at == 0) return "";
@@ -150,7 +151,7 @@ std::uint64_t parse_status(const std::string& text) {
   return status;
 }
 
-/// What a value means as a number; 0 for text.
+/// Parses a value as a number. Returns 0 for a text.
 std::uint64_t parse_value(Value form, const std::string& text) {
   switch (form) {
     case Value::status:
@@ -209,7 +210,7 @@ const Effect* Effects::find(Kind kind) const {
   return found == list_.end() ? nullptr : &*found;
 }
 
-bool Effects::refuse() const {
+bool Effects::is_refusal() const {
   return std::any_of(list_.begin(), list_.end(), [](const Effect& effect) {
     const auto work = row_of(effect.kind).work;
     return work == Work::not_done || (work == Work::done_if_value && !effect.has_value);
@@ -224,7 +225,7 @@ void FaultPlan::replace(const std::vector<std::string>& specs) {
   faults_ = std::move(faults);
 }
 
-Effects FaultPlan::next(Phase phase) {
+Effects FaultPlan::take_effects(Phase phase) {
   const std::lock_guard lock(mutex_);
   ++counts_.at(static_cast<std::size_t>(phase));
   const bool is_file_too = phase == Phase::file_tail;
@@ -287,7 +288,7 @@ FaultPlan::Fault FaultPlan::parse(const std::string& spec) {
   return fault;
 }
 
-std::string fault_help() {
+std::string describe_faults() {
   std::string text =
       "Faults: PHASE:EFFECT[=VALUE][,EFFECT[=VALUE]]...[*COUNT][@N]\n"
       "  on COUNT requests of the phase (all, unless given) from the Nth on (the first, unless\n"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What goes wrong on purpose. A fault is written
+// Faults: failures on purpose. A fault is written as
 //
 //   PHASE:EFFECT[=VALUE][,EFFECT[=VALUE]]…[*COUNT][@N]
 //
-// and has its effects on COUNT requests of that phase (all, unless given), beginning with the Nth
-// (the first, unless given). Each fault counts for itself, from when it was set. A comma in a value
-// is written %2C.
+// It has its effects on COUNT requests of the phase (by default all), beginning with the Nth (by
+// default the first). Each fault counts the requests since it was set. A comma in a value is
+// written as %2C.
 #pragma once
 
 #include <array>
@@ -24,7 +24,7 @@ enum class Phase {
   query,          ///< GET /v1/tasks/{id}
   credits,        ///< GET /v1/credits
   file,           ///< each request to the file host
-  file_tail,      ///< those of them for the file's last bytes (`Range: bytes=-N`)
+  file_tail,      ///< each of them that asks for the file's last bytes (`Range: bytes=-N`)
   callback,       ///< each POST to a callback URL
   task,           ///< each task, from its creation
   connect_api,    ///< each connection to the API
@@ -32,6 +32,7 @@ enum class Phase {
 };
 inline constexpr std::size_t phase_count = 9;
 
+/// The kinds of effects. The table in faults.cpp describes them.
 enum class Kind {
   status,
   error,
@@ -79,8 +80,9 @@ enum class Kind {
 struct Effect {
   Kind kind = Kind::status;
   bool has_value = false;
-  std::string text;          ///< the value as written, %2C decoded
-  std::uint64_t number = 0;  ///< bytes, bytes a second, a status, seconds, or ms of a duration
+  std::string text;  ///< the value, with %2C decoded
+  /// The value as a number: bytes, bytes per second, a status, seconds, or milliseconds.
+  std::uint64_t number = 0;
 };
 
 /// The effects on one request, in the order in which they were given.
@@ -88,9 +90,9 @@ class Effects {
  public:
   [[nodiscard]] const Effect* find(Kind kind) const;
   [[nodiscard]] bool has(Kind kind) const { return find(kind) != nullptr; }
-  /// An effect stands in for the work itself: nothing is created, nothing charged.
-  [[nodiscard]] bool refuse() const;
-  /// The faults they come from, for the log.
+  /// Whether an effect replaces the work. Then nothing is created and nothing is charged.
+  [[nodiscard]] bool is_refusal() const;
+  /// The texts of their faults, for the log.
   [[nodiscard]] const std::string& text() const { return text_; }
 
  private:
@@ -99,16 +101,17 @@ class Effects {
   std::string text_;
 };
 
+/// The faults that are set. Thread-safe.
 class FaultPlan {
  public:
-  /// Throws std::invalid_argument, with a text for people.
+  /// Sets faults. Throws std::invalid_argument with a text for people.
   explicit FaultPlan(const std::vector<std::string>& specs);
 
-  /// Sets other faults, which count from zero. Changes nothing when it throws.
+  /// Replaces the faults. The new faults count from zero. Changes nothing if it throws.
   void replace(const std::vector<std::string>& specs);
-  /// Counts one more request of the phase.
-  Effects next(Phase phase);
-  /// Requests of the phase since the start.
+  /// Counts one more request of the phase and returns the effects on it.
+  Effects take_effects(Phase phase);
+  /// The number of requests of the phase since the start.
   [[nodiscard]] std::uint64_t count(Phase phase) const;
 
  private:
@@ -129,7 +132,7 @@ class FaultPlan {
   std::array<std::uint64_t, phase_count> counts_{};
 };
 
-/// The syntax and every effect, for --help.
-std::string fault_help();
+/// Describes the syntax and every effect, for --help.
+std::string describe_faults();
 
 }  // namespace simulator

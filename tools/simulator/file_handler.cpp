@@ -12,18 +12,18 @@ namespace {
 
 struct Range {
   std::uint64_t first = 0;
-  std::uint64_t end = 0;  ///< one past the last byte; not beyond the file's
+  std::uint64_t end = 0;  ///< the end of the range, within the file
 };
 
 std::uint64_t to_number(const std::string& digits) {
   std::uint64_t number = 0;
-  // Beyond 64 bits is beyond any file too.
+  // A number beyond 64 bits is beyond the end of any file.
   const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   return result.ec == std::errc() ? number : UINT64_MAX;
 }
 
-/// nullopt: none, or none that must be understood, as with several ranges. An unsatisfiable range
-/// is empty.
+/// Parses a Range header. Returns nullopt if there is none, or if a server may ignore it, as with
+/// several ranges. A range that cannot be satisfied is empty.
 std::optional<Range> parse_range(const std::string* header, std::uint64_t size) {
   static constexpr std::string_view unit = "bytes=";
   if (header == nullptr || !header->starts_with(unit)) return std::nullopt;
@@ -42,9 +42,10 @@ std::optional<Range> parse_range(const std::string* header, std::uint64_t size) 
   return Range{to_number(first), to_number(last) < size ? to_number(last) + 1 : size};
 }
 
-/// Of the same length, so that only validators or bytes at both ends tell: a splice of the two is
-/// neither. The bytes are the brand's version and, in files that end with text, a letter's case.
-std::shared_ptr<const std::string> changed(const std::string& bytes) {
+/// Makes another file of the same length. Only a validator, or the bytes near both ends,
+/// distinguish the files, so a splice of both equals neither. The changed bytes are the brand's
+/// version and the last byte of the file; if this is a letter, its case changes.
+std::shared_ptr<const std::string> make_changed_file(const std::string& bytes) {
   auto copy = std::make_shared<std::string>(bytes);
   if (copy->size() > 16) {
     (*copy)[15] = static_cast<char>((*copy)[15] ^ 1);
@@ -63,31 +64,31 @@ std::string content_range(const Range& range, std::uint64_t total) {
 FileHandler::FileHandler(const Options& options, Service& service)
     : ranges_(!options.no_ranges), etag_(options.etag), service_(service) {}
 
-std::optional<Phase> FileHandler::phase(const Request& request) const {
-  const auto* const range = request.header("Range");
+std::optional<Phase> FileHandler::find_phase(const Request& request) const {
+  const auto* const range = request.find_header("Range");
   return range != nullptr && range->starts_with("bytes=-") ? Phase::file_tail : Phase::file;
 }
 
 bool FileHandler::is_control(const Request&) const { return false; }
 
 Answer FileHandler::answer(const Request& request, const Effects& effects) {
-  auto answer = effects.refuse() ? refusal(request, effects) : serve(request, effects);
+  auto answer = effects.is_refusal() ? make_refusal(request, effects) : serve(request, effects);
   spoil(answer, effects);
   return answer;
 }
 
 Answer FileHandler::serve(const Request& request, const Effects& effects) {
-  if (request.method != "GET" && request.method != "HEAD") return html_answer(405);
-  const auto file = service_.file(std::string(request.path()));
-  if (!file) return html_answer(404);
+  if (request.method != "GET" && request.method != "HEAD") return make_html_answer(405);
+  const auto file = service_.find_file(std::string(request.path()));
+  if (!file) return make_html_answer(404);
 
   Answer answer;
   answer.content = file->clip.bytes;
   auto hash = file->clip.sha256;
   auto modified = file->modified;
   if (effects.has(Kind::changed)) {
-    answer.content = changed(*answer.content);
-    hash = sha256(*answer.content);
+    answer.content = make_changed_file(*answer.content);
+    hash = compute_sha256(*answer.content);
     modified += 60;
   }
   const std::uint64_t total = answer.content->size();
@@ -95,7 +96,7 @@ Answer FileHandler::serve(const Request& request, const Effects& effects) {
   answer.set_header("Content-Type", "video/mp4");
 
   const auto tag = "\"" + hash.substr(0, 32) + "\"";
-  const auto date = http_date(modified);
+  const auto date = write_http_date(modified);
   if (etag_ == Etag::weak) answer.set_header("ETag", "W/" + tag);
   if (etag_ == Etag::strong) {
     answer.set_header("ETag", tag);
@@ -105,15 +106,15 @@ Answer FileHandler::serve(const Request& request, const Effects& effects) {
   if (!ranges_ || effects.has(Kind::no_ranges)) return answer;
   answer.set_header("Accept-Ranges", "bytes");
   if (request.method != "GET" || effects.has(Kind::ignore_range)) return answer;
-  // A weak tag never matches here: it promises no equal bytes.
-  const auto* condition = request.header("If-Range");
+  // A weak tag never matches here, because it does not promise equal bytes.
+  const auto* condition = request.find_header("If-Range");
   if (condition != nullptr && (etag_ != Etag::strong || (*condition != tag && *condition != date)))
     return answer;
 
-  auto range = parse_range(request.header("Range"), total);
+  auto range = parse_range(request.find_header("Range"), total);
   if (!range) return answer;
   if (range->first >= range->end) {
-    auto refused = html_answer(416);
+    auto refused = make_html_answer(416);
     refused.set_header("Content-Range", "bytes */" + std::to_string(total));
     return refused;
   }

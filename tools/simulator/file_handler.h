@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The file host: GET and HEAD, ranges and validators (RFC 9110, 8.8, 13.1.5, 14). No key is asked
-// for, nor welcome: the log shows what came.
+// The file host: GET and HEAD, with ranges and validators (RFC 9110, sections 8.8, 13.1.5 and 14).
+// It needs no key. A client must not send one; the log shows the headers of each request.
 #pragma once
 
 #include "options.h"
@@ -14,7 +14,7 @@ class FileHandler : public Handler {
  public:
   FileHandler(const Options& options, Service& service);
 
-  [[nodiscard]] std::optional<Phase> phase(const Request& request) const override;
+  [[nodiscard]] std::optional<Phase> find_phase(const Request& request) const override;
   [[nodiscard]] bool is_control(const Request& request) const override;
   Answer answer(const Request& request, const Effects& effects) override;
 

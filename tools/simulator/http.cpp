@@ -19,7 +19,7 @@ bool same_name(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-const std::string* Request::header(std::string_view name) const {
+const std::string* Request::find_header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
     if (same_name(key, name)) return &value;
   }
@@ -46,15 +46,15 @@ void Answer::set_header(std::string_view name, std::string value) {
   headers.emplace_back(name, std::move(value));
 }
 
-Answer json_answer(unsigned status, const Json& body) {
+Answer make_json_answer(unsigned status, const Json& body) {
   Answer answer;
   answer.status = status;
   answer.set_body(body.dump(), "application/json");
   return answer;
 }
 
-Answer html_answer(unsigned status) {
-  const std::string title = std::to_string(status) + " " + std::string(reason(status));
+Answer make_html_answer(unsigned status) {
+  const std::string title = std::to_string(status) + " " + std::string(find_reason(status));
   Answer answer;
   answer.status = status;
   answer.set_body("<!DOCTYPE html>\n<html><head><title>" + title + "</title></head><body><h1>" +
@@ -76,7 +76,7 @@ std::string percent_decode(std::string_view text) {
   return decoded;
 }
 
-std::string_view reason(unsigned status) {
+std::string_view find_reason(unsigned status) {
   namespace http = boost::beast::http;
   const auto known = http::int_to_status(status);
   if (known == http::status::unknown) return "Unknown";
@@ -84,8 +84,8 @@ std::string_view reason(unsigned status) {
   return {text.data(), text.size()};
 }
 
-std::string http_date(std::time_t time) {
-  // strftime would follow the locale, which GStreamer sets from the environment.
+std::string write_http_date(std::time_t time) {
+  // strftime() depends on the locale, and GStreamer sets the locale from the environment.
   static constexpr std::array days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
   static constexpr std::array months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -99,7 +99,7 @@ std::string http_date(std::time_t time) {
   return text.data();
 }
 
-std::string sha256(std::string_view bytes) {
+std::string compute_sha256(std::string_view bytes) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
   if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr) != 1)

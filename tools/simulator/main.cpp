@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// veo-simulator: stands in for the paid service. It shares no code with gst-veo, so that no mistake
-// can cancel itself out. See docs/simulator.md.
+// veo-simulator replaces the paid service. It shares no code with gst-veo, so that the same mistake
+// in both cannot hide itself. See docs/simulator.md.
 #include <pthread.h>
 
 #include <boost/asio/ssl/context.hpp>
@@ -25,8 +25,8 @@ namespace {
 
 namespace ssl = boost::asio::ssl;
 
-/// Blocked in every thread, and taken by wait_for_end() alone. A peer that left is an error of the
-/// write, not a signal.
+/// Blocks the signals in every thread; only wait_for_end() takes them. If a peer has left, the
+/// write fails, and no signal comes.
 sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -43,7 +43,7 @@ void wait_for_end(const sigset_t& signals) {
   }
 }
 
-/// Requests the Stop before what depends on it is destroyed, also when an exception passes.
+/// Requests the Stop before the objects that depend on it are destroyed, also after an exception.
 class StopAtEnd {
  public:
   explicit StopAtEnd(Stop& stop) : stop_(stop) {}
@@ -72,7 +72,8 @@ void run(const Options& options, const sigset_t& signals) {
   }
   ssl::context* const context = tls ? &*tls : nullptr;
 
-  // Connections use the handlers, handlers the service: destroyed in the opposite order.
+  // Connections use the handlers, and the handlers use the service. So the servers are destroyed
+  // first, then the handlers, then the service.
   std::optional<Service> service;
   std::optional<ApiHandler> api_handler;
   std::optional<FileHandler> file_handler;

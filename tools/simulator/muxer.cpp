@@ -64,7 +64,7 @@ struct FreePacket {
 };
 
 void set_header(AVCodecParameters& parameters, const std::string& header) {
-  // libavformat frees it, and reads up to the padding's end.
+  // libavformat frees this memory, and reads it up to the end of the padding.
   auto* copy = static_cast<std::uint8_t*>(av_mallocz(header.size() + AV_INPUT_BUFFER_PADDING_SIZE));
   if (copy == nullptr) throw std::bad_alloc();
   std::copy(header.begin(), header.end(), copy);
@@ -113,7 +113,7 @@ std::string write_mp4(const Encoded& encoded, const ClipPlan& plan) {
 
   AVDictionary* options = nullptr;
   if (plan.layout == Layout::fragmented) {
-    // The edit lists are known once the first packets are: hence delay_moov.
+    // The edit lists depend on the first packets, so delay_moov is needed.
     av_dict_set(&options, "movflags", "delay_moov+default_base_moof+skip_trailer", 0);
     av_dict_set(&options, "frag_duration", "1000000", 0);
   }
@@ -130,7 +130,7 @@ std::string write_mp4(const Encoded& encoded, const ClipPlan& plan) {
   const auto time_of_sound = [](std::size_t i) {
     return static_cast<std::int64_t>(i * audio_packet) - audio_lead;
   };
-  // In decoding order throughout, since libavformat sorts no more than a few seconds.
+  // The packets are in decoding order, because libavformat sorts only a few seconds.
   for (std::size_t v = 0, a = 0; v < pictures.size() || a < sounds.size();) {
     const bool picture_next =
         a == sounds.size() ||
@@ -143,7 +143,8 @@ std::string write_mp4(const Encoded& encoded, const ClipPlan& plan) {
     } else {
       const auto from = time_of_sound(a);
       const auto to = std::min<std::int64_t>(from + audio_packet, end_of_sound);
-      // FFmpeg plays what lies before 0 in a fragmented file, whatever the edit list says.
+      // In a fragmented file FFmpeg plays the part before time 0, even if the edit list leaves it
+      // out.
       if (from >= 0 || plan.layout != Layout::fragmented)
         write(output, 1, sounds[a], from, from, to - from);
       ++a;
@@ -171,8 +172,8 @@ struct Box {
   std::size_t size = 0;
 };
 
-/// The boxes in [from, to). libavformat writes 32-bit sizes while they suffice.
-std::vector<Box> boxes_in(std::string_view file, std::size_t from, std::size_t to) {
+/// Finds the boxes in [from, to). libavformat writes 32-bit sizes if they are large enough.
+std::vector<Box> find_boxes(std::string_view file, std::size_t from, std::size_t to) {
   std::vector<Box> boxes;
   while (from < to) {
     const std::size_t size = read_32(file, from);
@@ -184,7 +185,7 @@ std::vector<Box> boxes_in(std::string_view file, std::size_t from, std::size_t t
 }
 
 void shift_chunk_offsets(std::string& moov, const Box& parent, std::int64_t shift) {
-  for (const auto& box : boxes_in(moov, parent.offset + 8, parent.offset + parent.size)) {
+  for (const auto& box : find_boxes(moov, parent.offset + 8, parent.offset + parent.size)) {
     if (box.type == "trak" || box.type == "mdia" || box.type == "minf" || box.type == "stbl")
       shift_chunk_offsets(moov, box, shift);
     if (box.type != "stco") continue;
@@ -196,7 +197,8 @@ void shift_chunk_offsets(std::string& moov, const Box& parent, std::int64_t shif
   }
 }
 
-/// Stands where Veo's files have a C2PA manifest, as large as theirs, and is none.
+/// Makes a box at the place, and with the size, of the C2PA manifest in Veo's files. It is not a
+/// manifest.
 std::string make_uuid_box() {
   constexpr std::size_t size = 6104;
   constexpr std::string_view filler = "gst-veo simulator: a placeholder, not a C2PA manifest. ";
@@ -209,14 +211,14 @@ std::string make_uuid_box() {
   return box;
 }
 
-/// libavformat's file with the uuid box in it, without its empty `free`, and with moov where it is
-/// to be.
+/// Arranges the boxes of libavformat's file: adds the uuid box, removes the empty `free` box, and
+/// puts the moov where the layout has it.
 std::string arrange(const std::string& file, Layout layout) {
   std::string head;
   std::string moov;
   std::string media;
   std::size_t media_was = 0;
-  for (const auto& box : boxes_in(file, 0, file.size())) {
+  for (const auto& box : find_boxes(file, 0, file.size())) {
     const auto bytes = std::string_view(file).substr(box.offset, box.size);
     if (box.type == "free") continue;
     if (box.type == "ftyp") {
@@ -231,7 +233,8 @@ std::string arrange(const std::string& file, Layout layout) {
   head += make_uuid_box();
   const bool moov_first = layout != Layout::moov_last;
   const auto media_is = head.size() + (moov_first ? moov.size() : 0);
-  // A fragmented file has no chunk offsets: its fragments count from themselves.
+  // A fragmented file has no chunk offsets. The offsets in a fragment count from the fragment
+  // itself.
   shift_chunk_offsets(moov, {"moov", 0, moov.size()},
                       static_cast<std::int64_t>(media_is) - static_cast<std::int64_t>(media_was));
   return moov_first ? head + moov + media : head + media + moov;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Encoded tracks to an MP4 file laid out as Veo's are:
+// Writes encoded tracks into an MP4 file with one of these layouts:
 //
-//   moov_last    ftyp uuid mdat moov        as delivered
+//   moov_last    ftyp uuid mdat moov        the layout of Veo's files
 //   moov_first   ftyp uuid moov mdat
 //   fragmented   ftyp uuid moov (moof mdat)…
 #pragma once
@@ -13,7 +13,7 @@
 
 namespace simulator {
 
-/// Throws std::runtime_error.
+/// Makes the bytes of the file. Throws std::runtime_error.
 std::string mux(const Encoded& encoded, const ClipPlan& plan);
 
 }  // namespace simulator

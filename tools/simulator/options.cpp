@@ -14,7 +14,7 @@
 namespace simulator {
 namespace {
 
-/// An option whose value `parse` turns into a member.
+/// Adds an option. `parse` makes the member's value from the text.
 template <class T, class Parse>
 CLI::Option* add(CLI::App& app, const std::string& name, T& member, Parse parse,
                  const std::string& form, const std::string& help) {
@@ -46,7 +46,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   Options options;
   CLI::App app("A stand-in for the Veo 3.1 task API, and for the host of its files.",
                "veo-simulator");
-  app.footer(fault_help);
+  app.footer(describe_faults);
 
   app.add_option("--address", options.address, "bind to this address")
       ->check(CLI::ValidIPV4)
@@ -124,7 +124,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
-    FaultPlan{options.faults};  // throws where a fault is not understood
+    FaultPlan{options.faults};  // throws if a fault is not valid
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   } catch (const std::invalid_argument& error) {

@@ -11,7 +11,7 @@
 
 namespace simulator {
 
-/// What the file of an extension holds.
+/// The content of an extension's file.
 enum class Extend { continuation, parent, whole };
 /// The order of a clip's boxes.
 enum class Layout { moov_last, moov_first, fragmented };
@@ -36,9 +36,9 @@ struct Options {
   std::string key;
   std::int64_t credits = 10'000;
   std::int64_t extend_credits = 40;
-  std::uint64_t rate_limit = 0;  ///< requests a second; 0: none
+  std::uint64_t rate_limit = 0;  ///< requests per second; 0 for no limit
 
-  std::uint64_t bandwidth = 0;  ///< bytes a second; 0: no limit
+  std::uint64_t bandwidth = 0;  ///< bytes per second; 0 for no limit
   std::chrono::milliseconds latency{0};
   bool no_ranges = false;
   Etag etag = Etag::strong;
@@ -47,8 +47,8 @@ struct Options {
   std::string log;
 };
 
-/// The options, or the program's exit code when it has nothing more to do: 0 after --help, 2 after
-/// an error, which is on stderr.
+/// Parses the command line. Returns the options, or the exit code if the program must end: 0 after
+/// --help, and 2 after an error, which is printed to stderr.
 std::variant<Options, int> parse_options(int argc, char** argv);
 
 }  // namespace simulator

@@ -14,7 +14,8 @@ namespace {
 constexpr std::uint8_t black = 16;
 constexpr std::uint8_t white = 235;
 
-/// 0 to 1, the same for the same task in every run (std::hash promises less).
+/// Computes a number from 0 to 1 that is the same for a task in every run. (std::hash does not
+/// promise that.)
 double fraction_of(const std::string& task_id) {
   std::uint32_t hash = 2166136261U;  // FNV-1a
   for (const char c : task_id) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
@@ -55,7 +56,7 @@ void Picture::paint_frame(unsigned number) {
   const std::size_t luma = std::size_t{width_} * height_;
   std::uint8_t* at = bytes_.data();
   for (std::size_t done = 0; done < luma;) {
-    // Each frame and each stretch begins somewhere else in the table.
+    // Each frame and each scene begins at another place in the table.
     const std::size_t from = (number * 7919U + done) * 2654435761U % grain_size;
     const std::size_t run = std::min(grain_size - from, luma - done);
     for (std::size_t i = 0; i < run; ++i)

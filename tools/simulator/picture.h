@@ -11,21 +11,22 @@
 
 namespace simulator {
 
-/// The frame number, for machines: a row of blocks from the top left corner, one a bit, the most
-/// significant first; white is 1. The last block makes the number of white ones odd, so that a
-/// black picture is not frame 0.
+/// The frame number for programs is a row of blocks from the top left corner. Each block is a bit,
+/// the most significant bit first; white is 1. One more block makes the number of white blocks odd,
+/// so that a black picture is not frame 0.
 inline constexpr unsigned frame_number_bits = 16;
-inline constexpr unsigned frame_number_block = 32;  ///< luma pixels, both ways
+inline constexpr unsigned frame_number_block = 32;  ///< the width and the height in luma pixels
 
-/// A picture as I420, planes without padding. Width and height are multiples of 4, so that
-/// GStreamer's strides are these too.
+/// A picture in I420. The planes have no padding. Width and height are multiples of 4, so
+/// GStreamer's strides have no padding either.
 class Picture {
  public:
   Picture(unsigned width, unsigned height);
 
-  /// A gradient in the task's own hue.
+  /// Paints a gradient. The task id decides its hue.
   void paint_background(const std::string& task_id);
-  /// Grain that moves, so that the file has a real one's size; a ball; and the number.
+  /// Paints moving grain (so that the file has the size of a real one), a ball, and the frame
+  /// number.
   void paint_frame(unsigned number);
 
   [[nodiscard]] unsigned width() const { return width_; }
@@ -41,8 +42,9 @@ class Picture {
   std::vector<std::uint8_t> bytes_;
 };
 
-/// A soft tone of the task's own pitch, with a click at each full second of `first_frame`'s clock:
-/// interleaved stereo, `frames * samples_per_frame` samples each.
+/// Makes a soft tone, with a click at each full second of the film (frame 0 is second 0). The task
+/// id decides the pitch. The sound is interleaved stereo with `frames * samples_per_frame` samples
+/// for each channel.
 std::vector<float> make_sound(const Scene& scene);
 
 }  // namespace simulator

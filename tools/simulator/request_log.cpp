@@ -28,7 +28,7 @@ void RequestLog::write(const LogEntry& entry) {
                      {"fault", entry.fault}};
   const std::lock_guard lock(mutex_);
   if (!file_.is_open()) return;
-  // A body need not be UTF-8.
+  // A body may have bytes that are not UTF-8.
   file_ << line.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
 }
 

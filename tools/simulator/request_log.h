@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// One JSON line for each request, complete in the file before its answer is complete at the peer.
+// The request log has one JSON line for each request. The line is in the file before the peer has
+// the complete answer.
 #pragma once
 
 #include <fstream>
@@ -16,13 +17,14 @@ struct LogEntry {
   std::uint64_t connection = 0;
   const Request& request;
   std::string fault;
-  unsigned status = 0;  ///< 0: no head was sent
-  std::uint64_t body_sent = 0;
+  unsigned status = 0;          ///< 0 if no head was sent
+  std::uint64_t body_sent = 0;  ///< the bytes of the body that were sent
 };
 
 class RequestLog {
  public:
-  /// An empty path keeps no log. Throws std::runtime_error where the file cannot be written.
+  /// Opens the log; an empty path means no log. Throws std::runtime_error if the file cannot be
+  /// written.
   explicit RequestLog(const std::string& path);
   void write(const LogEntry& entry);
 

@@ -15,7 +15,7 @@ namespace simulator {
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
-/// A connection's life, on its own thread.
+/// A connection and its thread.
 class Server::Connection {
  public:
   Connection(Server& server, Handler& handler, std::uint64_t number, Tcp::socket socket)
@@ -39,10 +39,10 @@ class Server::Connection {
   void run() {
     error_code ignored;
     stream_.socket().set_option(Tcp::no_delay(true), ignored);
-    const auto effects = server_.faults_.next(server_.settings_.connect_phase);
+    const auto effects = server_.faults_.take_effects(server_.settings_.connect_phase);
     if (effects.has(Kind::stall)) stream_.wait_for_peer_to_leave();
     if (effects.has(Kind::reset)) stream_.reset();
-    if (!effects.text().empty() || !stream_.handshake()) return;
+    if (!effects.text().empty() || !stream_.do_handshake()) return;
     while (serve_one()) {
     }
   }
@@ -50,7 +50,7 @@ class Server::Connection {
  private:
   using Parser = http::request_parser<http::string_body>;
 
-  /// Takes back that it was counted: it turned out to be the simulator's own business.
+  /// Stops counting this connection, because its request is a control request.
   void uncount() {
     const std::lock_guard lock(server_.mutex_);
     --server_.connections_.total;
@@ -58,14 +58,14 @@ class Server::Connection {
     counted_ = false;
   }
 
-  /// Neither the end of the connection nor of the network: the peer sent something else.
-  static bool malformed(const error_code& error) {
+  /// Whether the peer has sent something that is not HTTP. The end of a connection does not count.
+  static bool is_malformed(const error_code& error) {
     const auto& category = http::make_error_code(http::error::bad_method).category();
     return error.category() == category && error != http::error::end_of_stream &&
            error != http::error::partial_message;
   }
 
-  /// A request and its answer; false when no more follow on this connection.
+  /// Serves one request. Returns false if no more requests can follow on this connection.
   bool serve_one() {
     Parser parser;
     parser.header_limit(64U << 10U);
@@ -73,14 +73,15 @@ class Server::Connection {
     error_code error;
     http::read_header(stream_, buffer_, parser, error);
     Request request;
-    if (malformed(error)) return answer(request, {}, html_answer(400), false);
+    if (is_malformed(error)) return answer(request, {}, make_html_answer(400), false);
     if (error) return false;
     take_head(parser, request);
 
     Effects effects;
-    if (const auto phase = handler_.phase(request)) effects = server_.faults_.next(*phase);
+    if (const auto phase = handler_.find_phase(request))
+      effects = server_.faults_.take_effects(*phase);
     const bool readable = effects.has(Kind::reset_before_reading) || take_body(parser, request);
-    if (!readable) return answer(request, effects, html_answer(400), false);
+    if (!readable) return answer(request, effects, make_html_answer(400), false);
 
     if (handler_.is_control(request)) {
       if (counted_ && !used_) uncount();
@@ -104,7 +105,8 @@ class Server::Connection {
 
   bool take_body(Parser& parser, Request& request) {
     error_code error;
-    if (const auto* expect = request.header("Expect"); expect != nullptr && !parser.is_done()) {
+    if (const auto* expect = request.find_header("Expect");
+        expect != nullptr && !parser.is_done()) {
       static const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
       asio::write(stream_, asio::buffer(go_on), error);
     }
@@ -117,7 +119,7 @@ class Server::Connection {
 
   bool answer(const Request& request, const Effects& effects, Answer result, bool keep) {
     if (!keep) result.set_header("Connection", "close");
-    const bool silent = result.end != End::whole && !result.end_after;
+    const bool silent = result.end != End::complete && !result.end_after;
     const auto log = [&](std::uint64_t sent) {
       if (handler_.is_control(request)) return;
       server_.log_.write({server_.settings_.name, number_, request, effects.text(),
@@ -134,10 +136,10 @@ class Server::Connection {
   Handler& handler_;
   const std::uint64_t number_;
   Stream stream_;
-  Stop::Watch watch_;  // after stream_: ends before the socket is closed
+  Stop::Watch watch_;  // after stream_, so that it ends before the socket is closed
   boost::beast::flat_buffer buffer_;
   bool counted_ = true;
-  bool used_ = false;  // by a request that is not control
+  bool used_ = false;  // a request that is not a control request came
 };
 
 Server::Server(Settings settings, FaultPlan& faults, RequestLog& log, Stop& stop)
@@ -149,7 +151,7 @@ Server::Server(Settings settings, FaultPlan& faults, RequestLog& log, Stop& stop
                 Tcp::endpoint(asio::ip::make_address(settings_.address), settings_.port)) {
   if (settings_.bandwidth == 0) return;
   line_.emplace(settings_.bandwidth);
-  // Accepted sockets inherit it: what the kernel takes at once is no more than a few quanta.
+  // Accepted sockets inherit this size. So the kernel buffers only a few quanta.
   acceptor_.set_option(asio::socket_base::send_buffer_size(16 << 10U));
 }
 
@@ -175,11 +177,11 @@ void Server::start(Handler& handler) {
 }
 
 void Server::accept(Handler& handler) {
-  while (!stop_.requested()) {
+  while (!stop_.is_requested()) {
     error_code error;
     auto socket = acceptor_.accept(error);
     if (error == asio::error::no_descriptors) {
-      stop_.sleep_for(std::chrono::milliseconds(10));  // until a connection ends
+      stop_.sleep_for(std::chrono::milliseconds(10));  // a connection may end and free a descriptor
       continue;
     }
     if (error) continue;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// One listener: accepts, reads requests, has them answered, and keeps the connection while HTTP/1.1
-// says so. A thread for each connection, blocking: what happens on the wire is what stands in the
-// code, in that order.
+// A Server is one listener. It accepts connections, reads requests, passes them to a Handler, and
+// keeps a connection open as HTTP/1.1 says. Each connection has a thread, which blocks. So the code
+// of a connection does the same as the wire, in the same order.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -23,7 +23,7 @@
 
 namespace simulator {
 
-/// What a listener serves. Called from many threads.
+/// Answers the requests of a listener. Many threads call it.
 class Handler {
  public:
   Handler() = default;
@@ -31,9 +31,9 @@ class Handler {
   Handler& operator=(const Handler&) = delete;
   virtual ~Handler() = default;
 
-  /// The phase a request belongs to; from its head alone. nullopt: no fault is for it.
-  [[nodiscard]] virtual std::optional<Phase> phase(const Request& request) const = 0;
-  /// The simulator's own business: neither counted nor logged.
+  /// Finds the phase of a request by its head alone; nullopt if no fault can concern the request.
+  [[nodiscard]] virtual std::optional<Phase> find_phase(const Request& request) const = 0;
+  /// Whether the request controls the simulator. Such a request is neither counted nor logged.
   [[nodiscard]] virtual bool is_control(const Request& request) const = 0;
   virtual Answer answer(const Request& request, const Effects& effects) = 0;
 };
@@ -46,17 +46,17 @@ class Server {
     std::uint16_t port = 0;
     Phase connect_phase = Phase::connect_api;
     std::chrono::milliseconds latency{0};
-    std::uint64_t bandwidth = 0;  ///< bytes a second for all connections; 0: no limit
+    std::uint64_t bandwidth = 0;  ///< bytes per second for all connections; 0 for no limit
     boost::asio::ssl::context* tls = nullptr;
   };
   struct Connections {
-    std::uint64_t total = 0;  ///< those that carried control requests alone left out
+    std::uint64_t total = 0;  ///< without those that had only control requests
     std::uint64_t open = 0;
   };
 
-  /// Binds. Throws boost::system::system_error.
+  /// Binds the address. Throws boost::system::system_error.
   Server(Settings settings, FaultPlan& faults, RequestLog& log, Stop& stop);
-  /// Joins everything; the Stop must have been requested.
+  /// Joins all threads. request() of the Stop must have been called before.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -64,7 +64,7 @@ class Server {
   /// `scheme://address:port`
   [[nodiscard]] std::string origin() const;
   [[nodiscard]] Connections connections() const;
-  /// Accepts from now on. The handler must outlive the server.
+  /// Accepts connections from now on. The handler must live longer than the server.
   void start(Handler& handler);
 
  private:

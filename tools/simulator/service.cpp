@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view upstream_prefix = "upstream-";
 
-/// The landscape size and the video's bitrate; about what Veo delivers.
+/// The size in landscape and the bitrate of the video, about as in Veo's files.
 struct Format {
   unsigned width;
   unsigned height;
@@ -32,7 +32,7 @@ std::shared_future<Clip> read_clip(const std::string& path) {
   std::string bytes{std::istreambuf_iterator<char>(file), {}};
   if (!file || bytes.empty()) throw std::runtime_error("cannot read the clip " + path);
   std::promise<Clip> promise;
-  const auto hash = sha256(bytes);
+  const auto hash = compute_sha256(bytes);
   promise.set_value({std::make_shared<const std::string>(std::move(bytes)), hash});
   return promise.get_future().share();
 }
@@ -41,7 +41,7 @@ bool ready(const std::shared_future<Clip>& clip) {
   return clip.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
 }
 
-/// `/videos/2026/04/02/1b4e….mp4`, as the service's own.
+/// Makes a path like those of the service: `/videos/2026/04/02/1b4e….mp4`.
 std::string path_of(const std::string& id, std::time_t time) {
   std::tm utc{};
   gmtime_r(&time, &utc);
@@ -81,7 +81,7 @@ Service::~Service() {
 }
 
 std::string Service::create(const Generation& generation) {
-  const auto effects = faults_.next(Phase::task);
+  const auto effects = faults_.take_effects(Phase::task);
   const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
   settle(now);
@@ -112,11 +112,11 @@ std::string Service::create(const Generation& generation) {
   if (effects.has(Kind::failed)) task.failure = "upstream_error";
   if (const auto* failed = effects.find(Kind::failed_code)) task.failure = failed->text;
   task.created_at = std::time(nullptr);
-  // A given id may be anything, and no path.
-  task.path = path_of(has_given_id ? sha256(task.id) : task.id, task.created_at);
+  // An id of --task-id may be any text, so it cannot be a part of a path.
+  task.path = path_of(has_given_id ? compute_sha256(task.id) : task.id, task.created_at);
   task.scenes.push_back({task.id, generation.prompt, first_frame, options_.frames});
   if (task.failure.empty()) {
-    task.clip = worker_ ? worker_->make(plan(task))
+    task.clip = worker_ ? worker_->make(plan_clip(task))
                         : given_clips_[std::min(tasks_.size(), given_clips_.size() - 1)];
   }
   tasks_.push_back(std::move(task));
@@ -124,7 +124,7 @@ std::string Service::create(const Generation& generation) {
   return tasks_.back().id;
 }
 
-Json Service::task(const std::string& id) {
+Json Service::describe_task(const std::string& id) {
   const std::lock_guard lock(mutex_);
   settle(Clock::now());
   const Task* task = find(id);
@@ -137,7 +137,7 @@ std::int64_t Service::balance() const {
   return balance_;
 }
 
-Json Service::state() {
+Json Service::describe_state() {
   const std::lock_guard lock(mutex_);
   settle(Clock::now());
   Json tasks = Json::array();
@@ -154,11 +154,11 @@ Json Service::state() {
   return {{"charges", tasks_.size()},
           {"refunds", refunds_},
           {"balance", balance_},
-          {"callbacks_delivered", callbacks_.delivered()},
+          {"callbacks_delivered", callbacks_.count_delivered()},
           {"tasks", std::move(tasks)}};
 }
 
-std::optional<Service::File> Service::file(const std::string& path) {
+std::optional<Service::File> Service::find_file(const std::string& path) {
   const std::lock_guard lock(mutex_);
   settle(Clock::now());
   for (const auto& task : tasks_) {
@@ -169,14 +169,14 @@ std::optional<Service::File> Service::file(const std::string& path) {
 }
 
 const Service::Task* Service::find(const std::string& id) const {
-  // Either id continues a task; only the fault `upstream-id` ever shows the second one.
+  // A task can be extended by either of its ids. Only the fault `upstream-id` shows the second id.
   const auto plain = id.starts_with(upstream_prefix) ? id.substr(upstream_prefix.size()) : id;
   const auto task = std::find_if(tasks_.begin(), tasks_.end(),
                                  [&plain](const Task& one) { return one.id == plain; });
   return task == tasks_.end() ? nullptr : &*task;
 }
 
-ClipPlan Service::plan(const Task& task) const {
+ClipPlan Service::plan_clip(const Task& task) const {
   const auto& format = formats.at(task.request.resolution);
   const bool portrait = task.request.aspect_ratio == "9:16";
   auto scenes = task.scenes;
@@ -200,7 +200,8 @@ Json Service::describe(const Task& task) const {
     case Status::processing: {
       const std::chrono::duration<double> total = task.due - task.created;
       const std::chrono::duration<double> spent = Clock::now() - task.created;
-      // The clip may not be there when the time is over: 100 is for completed tasks.
+      // The clip may not be made when the time is over. So the progress is below 100 until the task
+      // is completed.
       const auto percent = static_cast<int>(std::min(99.0, 100 * spent.count() / total.count()));
       answer["progress"] = options_.progress ? Json(percent) : Json();
       break;
@@ -257,7 +258,7 @@ void Service::run() {
   std::unique_lock lock(mutex_);
   while (!ended_) {
     const auto next = settle(Clock::now());
-    // Woken by a new task, a made clip, or the end; a wake too many only settles once more.
+    // A new task, a finished clip or the Stop wakes this thread. An additional wake is harmless.
     if (next == Clock::time_point::max()) {
       changed_.wait(lock);
     } else {

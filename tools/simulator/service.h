@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The tasks, the account and the clips, behind one lock.
+// The service: the tasks, the account and the clips, behind one lock.
 //
-//   pending ──a fifth of its time──► processing ──all of its time, and the clip is made──►
-//   completed
-//                                        └──all of its time, and it is to fail──► failed (refunded)
+//   pending ──a fifth of the time──► processing ──the time is over, the clip is made──► completed
+//                                        │
+//                                        └──the time is over, a fault is set──► failed (refunded)
 //
-// Times are of the steady clock. A thread moves tasks on when their time comes, so that callbacks
-// and refunds wait for no query.
+// Times are on the steady clock. A thread changes the state of each task at its time, so callbacks
+// and refunds do not wait for a query.
 #pragma once
 
 #include <condition_variable>
@@ -31,28 +31,28 @@ namespace simulator {
 
 class Service {
  public:
-  /// `file_origin` begins the URLs of the clips. Throws std::runtime_error where --clip cannot be
-  /// read.
+  /// `file_origin` is the start of the clips' URLs. Throws std::runtime_error if a file of --clip
+  /// cannot be read.
   Service(const Options& options, std::string file_origin, FaultPlan& faults, Stop& stop);
-  /// The Stop must have been requested.
+  /// request() of the Stop must have been called before.
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
   /// Creates a task, charges it, and returns its id. Throws ApiError.
   std::string create(const Generation& generation);
-  /// Throws ApiError.
-  Json task(const std::string& id);
+  /// Describes the task as the answer to a query does. Throws ApiError.
+  Json describe_task(const std::string& id);
   [[nodiscard]] std::int64_t balance() const;
-  /// Counts, and all tasks, for `GET /simulator/state`.
-  Json state();
+  /// Describes the counts and all tasks, for `GET /simulator/state`.
+  Json describe_state();
 
   struct File {
     Clip clip;
     std::time_t modified = 0;
   };
-  /// What the URL's path names; nullopt: nothing (yet).
-  std::optional<File> file(const std::string& path);
+  /// Finds the file behind the path of a URL; nullopt if there is none (yet).
+  std::optional<File> find_file(const std::string& path);
 
  private:
   enum class Status { pending, processing, completed, failed };
@@ -64,17 +64,18 @@ class Service {
     Clock::time_point due;
     std::time_t created_at = 0;
     std::time_t ended_at = 0;
-    std::string failure;  ///< the error code it is to fail with, or has; empty: none
-    std::string path;     ///< of its file
+    std::string
+        failure;       ///< the error code with which the task fails or has failed; empty for none
+    std::string path;  ///< the path of its file in the URL
     std::vector<Scene> scenes;
     std::shared_future<Clip> clip;
   };
 
-  // All of these with mutex_ held.
+  // The caller of these functions holds mutex_.
   [[nodiscard]] const Task* find(const std::string& id) const;
-  [[nodiscard]] ClipPlan plan(const Task& task) const;
+  [[nodiscard]] ClipPlan plan_clip(const Task& task) const;
   [[nodiscard]] Json describe(const Task& task) const;
-  /// Moves all tasks on; the next time at which there is something to do.
+  /// Changes the states of all tasks whose time has come. Returns the time of the next change.
   Clock::time_point settle(Clock::time_point now);
   void end(Task& task);
 
@@ -84,7 +85,7 @@ class Service {
   const std::string file_origin_;
   FaultPlan& faults_;
   Stop& stop_;
-  std::vector<std::shared_future<Clip>> given_clips_;  // --clip
+  std::vector<std::shared_future<Clip>> given_clips_;  // of --clip
   Callbacks callbacks_;
 
   mutable std::mutex mutex_;
@@ -95,7 +96,7 @@ class Service {
   std::uint64_t refunds_ = 0;
   bool ended_ = false;
 
-  std::optional<ClipWorker> worker_;  // without --clip
+  std::optional<ClipWorker> worker_;  // unset with --clip
   std::thread thread_;
 };
 

@@ -12,7 +12,7 @@ void Stop::request() {
   changed_.notify_all();
 }
 
-bool Stop::requested() const {
+bool Stop::is_requested() const {
   const std::lock_guard lock(mutex_);
   return requested_;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The end of the program, as seen by threads that block: sleeps return, watched sockets are shut
-// down, so that each thread comes back and can be joined.
+// Ends the threads that block. After request(), sleeps return and watched sockets are shut down, so
+// each thread ends and can be joined.
 #pragma once
 
 #include <chrono>
@@ -16,14 +16,14 @@ using Clock = std::chrono::steady_clock;
 class Stop {
  public:
   void request();
-  [[nodiscard]] bool requested() const;
+  [[nodiscard]] bool is_requested() const;
 
-  /// False when request() ended the sleep.
+  /// Sleeps until `when`. Returns false if request() ended the sleep.
   bool sleep_until(Clock::time_point when);
   bool sleep_for(Clock::duration duration) { return sleep_until(Clock::now() + duration); }
 
-  /// Shuts the socket down at request(), or at once if that was before. Must end before the
-  /// descriptor is closed, since the number may then belong to another socket.
+  /// Shuts the socket down at request(), or at once if request() was called before. It must be
+  /// destroyed before the descriptor is closed, because another socket may get the same number.
   class Watch {
    public:
     Watch(Stop& stop, int socket);

@@ -20,14 +20,15 @@ namespace asio = boost::asio;
 
 std::string head_of(const Answer& answer) {
   std::string head = "HTTP/1.1 " + std::to_string(answer.status) + " " +
-                     std::string(reason(answer.status)) + "\r\n";
+                     std::string(find_reason(answer.status)) + "\r\n";
   for (const auto& [name, value] : answer.headers) head += name + ": " + value + "\r\n";
   if (answer.chunked) {
     head += "Transfer-Encoding: chunked\r\n";
   } else if (answer.status != 204 && answer.status != 304) {
     head += "Content-Length: " + std::to_string(answer.size) + "\r\n";
   }
-  return head + "Date: " + http_date(std::time(nullptr)) + "\r\nServer: veo-simulator\r\n\r\n";
+  return head + "Date: " + write_http_date(std::time(nullptr)) +
+         "\r\nServer: veo-simulator\r\n\r\n";
 }
 
 std::string chunk_line(std::uint64_t size) {
@@ -36,7 +37,7 @@ std::string chunk_line(std::uint64_t size) {
   return std::string(digits.data(), end) + "\r\n";
 }
 
-/// One piece of an answer: a stretch of the body between what frames it.
+/// One piece of an answer: a part of the body, and the bytes of the framing before and after it.
 struct Piece {
   std::string before;
   std::string_view body;
@@ -60,18 +61,18 @@ bool write(Stream& stream, const Piece& piece, std::uint64_t slice) {
   return !error;
 }
 
-/// One answer on its way.
+/// Sends one answer.
 class Sender {
  public:
   Sender(Stream& stream, const Sending& sending) : stream_(stream), sending_(sending) {}
 
-  /// False when the connection is over.
+  /// Returns false if the connection is over.
   bool run() {
     const Answer& answer = sending_.answer;
-    const bool silent = !whole_ && !answer.end_after;
+    const bool silent = !is_complete_ && !answer.end_after;
     const bool sent = silent || send_body();
     tell(sent_);
-    if (!sent || whole_) return sent;
+    if (!sent || is_complete_) return sent;
     if (answer.end == End::reset) {
       stream_.drain(sending_.stop);
       stream_.reset();
@@ -81,14 +82,14 @@ class Sender {
   }
 
  private:
-  /// How much of the body is to go out.
+  /// The number of bytes of the body to send.
   [[nodiscard]] std::uint64_t size() const {
     const Answer& answer = sending_.answer;
     if (sending_.head_only) return 0;
-    return whole_ ? answer.size : std::min(answer.size, answer.end_after.value_or(0));
+    return is_complete_ ? answer.size : std::min(answer.size, answer.end_after.value_or(0));
   }
 
-  /// False when the peer or the program went away.
+  /// Returns false if the peer has left or the program ends.
   bool send_body() {
     const Answer& answer = sending_.answer;
     std::optional<Pace> drip;
@@ -109,7 +110,7 @@ class Sender {
       for (Pace* pace : {sending_.line, drip ? &*drip : nullptr}) {
         if (pace != nullptr && !pace->wait(piece.body.size(), sending_.stop)) return false;
       }
-      if (last && whole_) tell(sent_ + piece.body.size());
+      if (last && is_complete_) tell(sent_ + piece.body.size());
       if (!write(stream_, piece, answer.slice)) return false;
       sent_ += piece.body.size();
     }
@@ -121,7 +122,7 @@ class Sender {
       piece.before += chunk_line(piece.body.size());
       piece.after = "\r\n";
     }
-    if (last && whole_) piece.after += "0\r\n\r\n";
+    if (last && is_complete_) piece.after += "0\r\n\r\n";
   }
 
   void tell(std::uint64_t bytes) {
@@ -130,7 +131,7 @@ class Sender {
 
   Stream& stream_;
   const Sending& sending_;
-  const bool whole_ = sending_.answer.end == End::whole;
+  const bool is_complete_ = sending_.answer.end == End::complete;
   std::uint64_t sent_ = 0;
   bool told_ = false;
 };
@@ -143,7 +144,7 @@ Stream::Stream(Tcp::socket socket, asio::ssl::context* tls) : layer_(std::move(s
   layer_.emplace<asio::ssl::stream<Tcp::socket>>(std::move(plain), *tls);
 }
 
-bool Stream::handshake() {
+bool Stream::do_handshake() {
   error_code error;
   if (auto* tls = std::get_if<asio::ssl::stream<Tcp::socket>>(&layer_))
     tls->handshake(asio::ssl::stream_base::server, error);
@@ -162,7 +163,7 @@ void Stream::finish() {
 }
 
 void Stream::reset() {
-  // Not by Asio's option, which its destructor takes back.
+  // Asio's own option is no use here, because its destructor resets it.
   const linger at_once{1, 0};
   ::setsockopt(socket().native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }

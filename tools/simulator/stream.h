@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A connection's bytes, in the clear or through TLS; and how an answer is put on the wire.
+// The bytes of a connection, with or without TLS, and the sending of an answer.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -19,13 +19,14 @@ namespace simulator {
 using boost::system::error_code;
 using Tcp = boost::asio::ip::tcp;
 
-/// Models Asio's SyncReadStream and SyncWriteStream. Used by one thread.
+/// A stream with the interface of Asio's SyncReadStream and SyncWriteStream. Only one thread may
+/// use it.
 class Stream {
  public:
   Stream(Tcp::socket socket, boost::asio::ssl::context* tls);
 
-  /// The TLS handshake, where there is one.
-  bool handshake();
+  /// Does the TLS handshake, if the connection has TLS. Returns false if it fails.
+  bool do_handshake();
 
   template <class Buffers>
   std::size_t read_some(const Buffers& buffers, error_code& error) {
@@ -51,29 +52,31 @@ class Stream {
   }
 
   Tcp::socket& socket();
-  /// TLS's close_notify, then TCP's FIN; waits for the peer's as long as that stays.
+  /// Sends TLS's close_notify and TCP's FIN, and waits until the peer has closed too.
   void finish();
-  /// RST instead of FIN when the socket is closed.
+  /// Makes the close of the socket send RST instead of FIN.
   void reset();
-  /// Until the peer's kernel has all that was written, but no longer than 2 s.
+  /// Waits until the peer's kernel has all bytes that were written, at most 2 s.
   void drain(Stop& stop);
-  /// Until the peer closes, or the program ends. Reads nothing.
+  /// Waits until the peer closes, or the program ends. Reads no byte.
   void wait_for_peer_to_leave();
 
  private:
   std::variant<Tcp::socket, boost::asio::ssl::stream<Tcp::socket>> layer_;
 };
 
+/// The arguments of send().
 struct Sending {
   const Answer& answer;
-  bool head_only = false;  ///< the answer to a HEAD
-  Pace* line = nullptr;    ///< what all connections share
+  bool head_only = false;  ///< true for the answer to a HEAD
+  Pace* line = nullptr;    ///< the line that all connections share; null for no limit
   Stop& stop;
-  /// Called once, with the body's bytes: before the peer can see the answer's end.
+  /// Called once, before the peer can see the end of the answer, with the number of the body's
+  /// bytes.
   std::function<void(std::uint64_t)> on_end;
 };
 
-/// False when the connection is over.
+/// Sends an answer. Returns false if the connection is over.
 bool send(Stream& stream, const Sending& sending);
 
 }  // namespace simulator

@@ -24,7 +24,7 @@ std::uint64_t parse(std::string_view text, Suffixes suffixes, const char* form) 
   const std::string_view suffix(rest, static_cast<std::size_t>(end - rest));
   for (const auto& [name, factor] : suffixes) {
     if (suffix != name) continue;
-    // A signed 64-bit count of milliseconds or bytes must hold it.
+    // The number must fit into a signed 64-bit count of milliseconds or bytes.
     if (number > std::numeric_limits<std::int64_t>::max() / factor) return refuse();
     return number * factor;
   }
@@ -48,7 +48,7 @@ std::uint64_t parse_bytes(std::string_view text) {
 std::chrono::milliseconds parse_duration(std::string_view text) {
   const std::chrono::milliseconds duration(
       parse(text, duration_suffixes, "a duration (300ms, 3s, 2m, 1h)"));
-  // A clock counts nanoseconds in 64 bits, and has to be able to add it.
+  // A clock counts nanoseconds in 64 bits, and the sum of its time and this duration must fit.
   if (duration > std::chrono::hours(24 * 365))
     throw std::invalid_argument("'" + std::string(text) + "' is longer than a year");
   return duration;

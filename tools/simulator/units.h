@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Quantities as the command line and the faults write them.
+// Parsers for the quantities of the command line and the faults.
 #pragma once
 
 #include <chrono>
@@ -9,15 +9,15 @@
 
 namespace simulator {
 
-/// All throw std::invalid_argument with a text that names the expected form.
+// All functions throw std::invalid_argument with a text that names the expected form.
 
-/// Decimal digits alone.
+/// Parses decimal digits.
 std::uint64_t parse_number(std::string_view text);
-/// A number with an optional decimal suffix: `500`, `64k`, `2M`, `1G`.
+/// Parses a number of bytes with an optional decimal suffix: `500`, `64k`, `2M`, `1G`.
 std::uint64_t parse_bytes(std::string_view text);
-/// `300ms`, `3s`, `2m`, `1h`; a bare number is seconds.
+/// Parses `300ms`, `3s`, `2m`, `1h`. A number without a unit is in seconds.
 std::chrono::milliseconds parse_duration(std::string_view text);
-/// Of bytes or of requests, a second: `2M`, `2M/s`, `5/s`. Never 0.
+/// Parses a rate of bytes or requests per second: `2M`, `2M/s`, `5/s`. The result is never 0.
 std::uint64_t parse_rate(std::string_view text);
 
 }  // namespace simulator
