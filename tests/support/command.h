@@ -5,11 +5,11 @@
 
 namespace veo::test {
 
-/// What the shell command writes to its standard output. Throws std::runtime_error where it cannot
-/// be started; what it exits with is not looked at.
+/// Runs the shell command and returns its standard output. Throws std::runtime_error if the command
+/// cannot be started. The exit code is ignored.
 std::string output_of(const std::string& command);
 
-/// A directory of its own, removed with everything in it.
+/// A new directory. The destructor removes it with everything in it.
 class TemporaryDirectory {
  public:
   TemporaryDirectory();
@@ -24,11 +24,12 @@ class TemporaryDirectory {
   std::string path_;
 };
 
-/// A self-signed certificate for 127.0.0.1, made by openssl: PEM files in `directory`.
+/// The paths of two PEM files.
 struct Certificate {
   std::string certificate;
   std::string key;
 };
+/// Makes a self-signed certificate for 127.0.0.1 with openssl, in `directory`.
 Certificate make_certificate(const TemporaryDirectory& directory);
 
 }  // namespace veo::test

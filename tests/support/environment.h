@@ -6,7 +6,7 @@
 
 namespace veo::test {
 
-/// Sets a variable of the environment for as long as it lives.
+/// Sets a variable of the environment, and unsets it in the destructor.
 class Environment {
  public:
   Environment(const char* name, const std::string& value) : name_(name) {

@@ -59,7 +59,8 @@ unsigned number(std::string_view text, std::string_view rule) {
   return value;
 }
 
-/// What is before the separator; `text` keeps what is after it.
+/// Cuts the text before the separator off and returns it. `text` keeps the text after the
+/// separator.
 std::optional<std::string_view> cut(std::string_view& text, char separator) {
   const auto at = text.find(separator);
   if (at == std::string_view::npos) return std::nullopt;
@@ -83,7 +84,7 @@ FaultPlan::Fault parse_fault(std::string_view rule) {
   fault.first = number(first.value_or(*which), rule);
   if (first) fault.last = number(*which, rule);
   fault.last = std::max(fault.first, fault.last);
-  // Whoever tries again, as he should, would do so for ever.
+  // A correct program repeats a call after EINTR, so it would never end.
   if (fault.last == UINT_MAX && fault.error == EINTR) refuse(rule);
   return fault;
 }
@@ -91,7 +92,7 @@ FaultPlan::Fault parse_fault(std::string_view rule) {
 bool can_fail_with(int error, FileOperation kind) {
   using enum FileOperation;
   if (error == FaultPlan::short_write) return kind == write;
-  // These do not wait for anything: their manual pages have no EINTR.
+  // These operations never wait. By their manual pages they do not fail with EINTR.
   return error != EINTR || (kind != rename && kind != unlink && kind != mkdir && kind != stat);
 }
 
@@ -152,7 +153,7 @@ void FaultSequence::die() {
   try {
     if (plan_.drop_unsynced) undo_.lose_power();
   } catch (const std::exception& error) {
-    // Not a kill: whoever waits for one must see that this went wrong.
+    // abort() and not SIGKILL, so that a test that expects a kill notices the mistake.
     std::fprintf(stderr, "%s\n", error.what());
     std::abort();
   }

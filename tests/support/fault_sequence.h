@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The operations on files that a program does, in their order, and what is to go wrong with which.
+// The file operations of a program in their order, and the faults that some of them get.
 #pragma once
 
 #include <map>
@@ -16,19 +16,21 @@ namespace veo::test {
 
 enum class FileOperation { open, read, write, sync, rename, unlink, mkdir, stat, lock, truncate };
 
+/// The faults of a test.
 struct FaultPlan {
-  /// Half is written, and the call says so.
+  /// A write that writes half of the bytes, and returns their number.
   static constexpr int short_write = -1;
 
   struct Fault {
-    std::optional<FileOperation> kind;  ///< counts this kind alone
-    unsigned first = 0;                 ///< from 1 on
-    unsigned last = 0;                  ///< from `first` to this one, with it
-    int error = 0;  ///< errno, or short_write; an operation that cannot have it does not fail
+    std::optional<FileOperation> kind;  ///< only operations of this kind count; unset for all kinds
+    unsigned first = 0;                 ///< the number of the first operation that fails, from 1
+    unsigned last = 0;                  ///< the number of the last operation that fails
+    int error = 0;  ///< errno, or short_write; an operation that cannot have this error succeeds
   };
-  /// SIGKILL, at a durable step: a sync, rename, unlink, or the making of a file or directory.
+  /// A SIGKILL before or after a durable step: a sync, rename or unlink, or the creation of a file
+  /// or directory.
   struct Kill {
-    unsigned step = 0;  ///< from 1 on
+    unsigned step = 0;  ///< the number of the step, from 1
     bool after = false;
   };
 
@@ -36,7 +38,7 @@ struct FaultPlan {
   std::optional<Kill> kill;
   bool drop_unsynced = false;  ///< the kill is a power loss
 
-  /// Rules with commas between them; `count` alone, or nothing, lets all go well:
+  /// Parses rules with commas between them. `count`, or an empty text, means no fault:
   ///
   ///   fail=12:EIO  fail=12-20:EIO  fail=12+:ENOSPC  fail=sync@2:EIO  fail=write@1:SHORT
   ///   kill-before=7  kill-after=7  drop-unsynced
@@ -45,27 +47,29 @@ struct FaultPlan {
   static FaultPlan parse(std::string_view text);
 };
 
-/// Thread-safe by enter(), within which all else is called.
+/// Counts the operations and decides which of them fail. A thread must hold the lock of enter()
+/// while it calls any other function.
 class FaultSequence {
  public:
   explicit FaultSequence(FaultPlan plan);
 
-  /// One operation at a time, so that a kill finds no other half done.
+  /// Locks the sequence for one operation, so that no other operation is half done at a kill.
   [[nodiscard]] std::unique_lock<std::mutex> enter() const { return std::unique_lock(mutex_); }
 
-  /// Counts one. 0: it is to be done; else what it fails with, as in FaultPlan::Fault.
+  /// Counts one operation. Returns 0 if the operation is to be done, otherwise its error as in
+  /// FaultPlan::Fault.
   int next(FileOperation kind, const std::string& path);
-  /// Around what changes the disk for good. The second only where that went well.
+  /// Called before a durable step, and, if the step succeeded, after it.
   void before_step(FileOperation kind, const std::string& path);
   void after_step();
-  /// To be told of all changes; null where nobody wants to know.
+  /// The log that must get all changes; null if the plan needs none.
   [[nodiscard]] UndoLog* undo() { return plan_.drop_unsynced ? &undo_ : nullptr; }
 
-  /// All, in words, such as "sync ledger.db-wal".
+  /// All operations so far as texts, such as "sync ledger.db-wal".
   [[nodiscard]] const std::vector<std::string>& operations() const { return operations_; }
-  /// Those that were durable steps.
+  /// The durable steps so far.
   [[nodiscard]] const std::vector<std::string>& steps() const { return steps_; }
-  /// What failed on purpose.
+  /// The operations that failed on purpose.
   [[nodiscard]] const std::vector<std::string>& faults() const { return faults_; }
 
  private:

@@ -20,7 +20,7 @@ std::string path_of(int fd) {
   return fs::read_symlink(link_of(fd), error).string();
 }
 
-/// Absolute, and without links but for the last part, which need not exist.
+/// Makes the path absolute and resolves its links, except in the last part, which may not exist.
 std::string path_of(int directory, const char* path) {
   const auto base = directory == AT_FDCWD ? fs::current_path() : fs::path(path_of(directory));
   const auto whole = (base / path).lexically_normal();
@@ -69,11 +69,11 @@ int FaultyFileSystem::openat(int directory, const char* path, int flags, mode_t 
   const bool creates = (flags & O_CREAT) != 0 && !exists(name);
   if (creates) sequence_->before_step(FileOperation::open, name);
   if ((flags & O_TRUNC) != 0 && !creates && sequence_->undo() != nullptr && exists(name)) {
-    sequence_->undo()->truncating(name, 0);
+    sequence_->undo()->on_truncate(name, 0);
   }
   const int fd = FileSystem::openat(directory, path, flags, mode);
   if (fd >= 0 && creates) {
-    if (auto* const undo = sequence_->undo()) undo->created(name);
+    if (auto* const undo = sequence_->undo()) undo->on_created(name);
     sequence_->after_step();
   }
   return fd;
@@ -97,7 +97,7 @@ ssize_t FaultyFileSystem::pwrite(int fd, const void* from, std::size_t size, off
     errno = error;
     return -1;
   }
-  if (auto* const undo = sequence_->undo()) undo->writing(link_of(fd), offset, size);
+  if (auto* const undo = sequence_->undo()) undo->on_write(link_of(fd), offset, size);
   return FileSystem::pwrite(fd, from, size, offset);
 }
 
@@ -111,7 +111,7 @@ int FaultyFileSystem::fsync(int fd) {
   sequence_->before_step(FileOperation::sync, name);
   const int result = FileSystem::fsync(fd);
   if (result == 0) {
-    if (auto* const undo = sequence_->undo()) undo->synced(link_of(fd));
+    if (auto* const undo = sequence_->undo()) undo->on_synced(link_of(fd));
     sequence_->after_step();
   }
   return result;
@@ -137,7 +137,7 @@ int FaultyFileSystem::mkdir(const char* path, mode_t mode) {
   sequence_->before_step(FileOperation::mkdir, name);
   const int result = FileSystem::mkdir(path, mode);
   if (result == 0) {
-    if (auto* const undo = sequence_->undo()) undo->created(name);
+    if (auto* const undo = sequence_->undo()) undo->on_created(name);
     sequence_->after_step();
   }
   return result;
@@ -157,7 +157,7 @@ int FaultyFileSystem::renameat(int from_directory, const char* from, int to_dire
   auto replaced = undo != nullptr ? undo->hold(name) : nullptr;
   const int result = FileSystem::renameat(from_directory, from, to_directory, to);
   if (result == 0) {
-    if (undo != nullptr) undo->renamed(old_name, name, std::move(replaced));
+    if (undo != nullptr) undo->on_renamed(old_name, name, std::move(replaced));
     sequence_->after_step();
   }
   return result;
@@ -176,7 +176,7 @@ int FaultyFileSystem::unlinkat(int directory, const char* path, int flags) {
   auto gone = undo != nullptr ? undo->hold(name) : nullptr;
   const int result = FileSystem::unlinkat(directory, path, flags);
   if (result == 0) {
-    if (undo != nullptr) undo->unlinked(name, std::move(gone));
+    if (undo != nullptr) undo->on_unlinked(name, std::move(gone));
     sequence_->after_step();
   }
   return result;

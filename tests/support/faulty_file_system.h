@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The files of the ledger and the cache, with faults on call: operations that fail, and processes
-// that end, or computers that lose power, between two of them.
+// The files of the ledger and the cache, with faults. A test can make an operation fail, and it can
+// end the process, or simulate a power loss, between two operations.
 #pragma once
 
 #include <memory>
@@ -15,22 +15,23 @@ namespace veo::test {
 
 class FaultyVfs;
 
-/// SQLite's operations on its files, and those through the seam, are one sequence. Any thread.
+/// A FileSystem with faults. The operations of SQLite and the operations through FileSystem form
+/// one sequence. Any thread may use it.
 class FaultyFileSystem : public FileSystem {
  public:
-  /// Registers a VFS with SQLite, too, until it is destroyed. It lies over SQLite's default.
+  /// Also registers a VFS with SQLite, over the default VFS. The destructor unregisters it.
   explicit FaultyFileSystem(FaultPlan plan);
   ~FaultyFileSystem() override;
   FaultyFileSystem(const FaultyFileSystem&) = delete;
   FaultyFileSystem& operator=(const FaultyFileSystem&) = delete;
 
-  // So far. As in FaultSequence.
+  // The lists of FaultSequence up to now.
   [[nodiscard]] std::vector<std::string> operations() const;
   [[nodiscard]] std::vector<std::string> steps() const;
   [[nodiscard]] std::vector<std::string> faults() const;
 
-  /// Takes back what was not synced, as the kill with `drop_unsynced` does, and goes on. Nothing
-  /// may be open in SQLite.
+  /// Undoes all changes that were not synced, as a kill with `drop_unsynced` does. The process goes
+  /// on. No file may be open in SQLite.
   void lose_power();
 
   int openat(int directory, const char* path, int flags, mode_t mode) override;

@@ -13,7 +13,7 @@ namespace veo::test {
 
 namespace {
 
-/// A file as SQLite holds it; the one of the VFS below follows it in memory.
+/// The file object of SQLite. The file object of the VFS below follows it in memory.
 struct Shim {
   sqlite3_file base;
   struct Open* open;
@@ -29,8 +29,8 @@ struct Open {
         methods(its_methods) {}
 
   FaultSequence& sequence;
-  std::string path;      // empty: temporary, and not followed
-  bool syncs_directory;  // with its next sync
+  std::string path;      // empty for a temporary file, which has no faults
+  bool syncs_directory;  // the next sync also syncs the directory
   sqlite3_io_methods methods;
 };
 
@@ -78,10 +78,11 @@ int write(sqlite3_file* file, const void* from, int size, sqlite3_int64 offset) 
   }
   if (is_short) size /= 2;
   if (auto* const undo = undo_of(open)) {
-    undo->writing(open.path, offset, static_cast<std::size_t>(size));
+    undo->on_write(open.path, offset, static_cast<std::size_t>(size));
   }
   const int code = real(file)->pMethods->xWrite(real(file), from, size, offset);
-  // It goes on after a short write, until nothing more can be written.
+  // SQLite's own VFS continues after a short write until it can write no more byte, and then
+  // returns this code.
   return is_short && code == SQLITE_OK ? SQLITE_FULL : code;
 }
 
@@ -90,7 +91,7 @@ int truncate(sqlite3_file* file, sqlite3_int64 size) {
   const auto entered = open.sequence.enter();
   const int error = open.sequence.next(FileOperation::truncate, open.path);
   if (error != 0 && error != EINTR) return SQLITE_IOERR_TRUNCATE;
-  if (auto* const undo = undo_of(open)) undo->truncating(open.path, size);
+  if (auto* const undo = undo_of(open)) undo->on_truncate(open.path, size);
   return real(file)->pMethods->xTruncate(real(file), size);
 }
 
@@ -102,8 +103,8 @@ int sync(sqlite3_file* file, int flags) {
   const int code = real(file)->pMethods->xSync(real(file), flags);
   if (code != SQLITE_OK) return code;
   if (auto* const undo = undo_of(open)) {
-    undo->synced(open.path);
-    if (open.syncs_directory) undo->synced(parent(open.path));
+    undo->on_synced(open.path);
+    if (open.syncs_directory) undo->on_synced(parent(open.path));
   }
   open.syncs_directory = false;
   open.sequence.after_step();
@@ -139,7 +140,7 @@ int device_characteristics(sqlite3_file* file) {
   return real(file)->pMethods->xDeviceCharacteristics(real(file));
 }
 
-/// Opens and grows the file of shared memory, which is one operation here.
+/// Opens and grows the file of the shared memory. Both count as one operation.
 int shm_map(sqlite3_file* file, int region, int size, int extend, void volatile** memory) {
   auto& open = opened(file);
   const auto entered = open.sequence.enter();
@@ -148,7 +149,7 @@ int shm_map(sqlite3_file* file, int region, int size, int extend, void volatile*
   if (error != 0 && error != EINTR) {
     return error == EMFILE ? SQLITE_CANTOPEN : SQLITE_IOERR_SHMSIZE;
   }
-  if (auto* const undo = undo_of(open)) undo->is_memory(path);
+  if (auto* const undo = undo_of(open)) undo->add_memory(path);
   return real(file)->pMethods->xShmMap(real(file), region, size, extend, memory);
 }
 int shm_lock(sqlite3_file* file, int offset, int count, int flags) {
@@ -198,7 +199,7 @@ bool exists(sqlite3_vfs* vfs, const char* path) {
 int open_file(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
   auto& sequence = sequence_of(vfs);
   const auto entered = sequence.enter();
-  file->pMethods = nullptr;  // else SQLite would close what was not opened
+  file->pMethods = nullptr;  // otherwise SQLite would close a file that is not open
   const std::string path = name != nullptr ? name : "";
   const int error = sequence.next(FileOperation::open, path);
   if (error != 0 && error != EINTR) return SQLITE_CANTOPEN;
@@ -213,12 +214,12 @@ int open_file(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags,
   constexpr int journals = SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_WAL;
   const bool syncs_directory = (flags & SQLITE_OPEN_CREATE) != 0 && (flags & journals) != 0;
   auto open = std::make_unique<Open>(sequence, path, syncs_directory, methods);
-  // SQLite must not call what the file below does not have.
+  // SQLite must not call functions that the file below does not have.
   open->methods.iVersion = real(file)->pMethods->iVersion;
   file->pMethods = &open->methods;
-  reinterpret_cast<Shim*>(file)->open = open.release();  // close() takes it
+  reinterpret_cast<Shim*>(file)->open = open.release();  // close() deletes it
   if (creates) {
-    if (auto* const undo = sequence.undo()) undo->created(path);
+    if (auto* const undo = sequence.undo()) undo->on_created(path);
     sequence.after_step();
   }
   return SQLITE_OK;
@@ -235,8 +236,8 @@ int delete_file(sqlite3_vfs* vfs, const char* name, int sync_directory) {
   const int code = real(vfs)->xDelete(real(vfs), name, sync_directory);
   if (code != SQLITE_OK) return code;
   if (undo != nullptr) {
-    undo->unlinked(name, std::move(gone));
-    if (sync_directory != 0) undo->synced(parent(name));
+    undo->on_unlinked(name, std::move(gone));
+    if (sync_directory != 0) undo->on_synced(parent(name));
   }
   sequence.after_step();
   return code;
@@ -246,7 +247,7 @@ int access(sqlite3_vfs* vfs, const char* name, int flags, int* result) {
   auto& sequence = sequence_of(vfs);
   const auto entered = sequence.enter();
   if (sequence.next(FileOperation::stat, name) != 0) {
-    *result = 0;  // to SQLite, what cannot be looked at is not there
+    *result = 0;  // SQLite treats a file that it cannot access as missing
     return SQLITE_OK;
   }
   return real(vfs)->xAccess(real(vfs), name, flags, result);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// SQLite's part of a FaultyFileSystem: a VFS over the default one
+// The part of a FaultyFileSystem for SQLite: a VFS over the default VFS
 // (https://www.sqlite.org/vfs.html, section 2.2).
 #pragma once
 
@@ -10,13 +10,14 @@
 
 namespace veo::test {
 
-/// Faults become the codes that SQLite's unix VFS makes of them. An EINTR it survives itself where
-/// it opens, reads, writes and truncates; a lock is then busy, and a sync fails.
-/// xSync counts as one operation with the sync of the directory that SQLite adds to the first one
-/// of a journal or WAL, and so does xDelete with its own.
+/// A SQLite VFS with faults. A fault becomes the same code as in SQLite's unix VFS. After EINTR
+/// that VFS repeats open, read, write and truncate; a lock becomes busy, and a sync fails.
+///
+/// The first sync of a journal or WAL also syncs its directory; both count as one operation. The
+/// same holds for xDelete and the sync of its directory.
 class FaultyVfs {
  public:
-  /// Throws std::runtime_error where SQLite will not have it.
+  /// Throws std::runtime_error if SQLite refuses the VFS.
   explicit FaultyVfs(FaultSequence& sequence);
   ~FaultyVfs();
   FaultyVfs(const FaultyVfs&) = delete;
@@ -24,7 +25,7 @@ class FaultyVfs {
 
   [[nodiscard]] const char* name() const { return vfs_.zName; }
   [[nodiscard]] FaultSequence& sequence() const { return sequence_; }
-  /// The one below.
+  /// The default VFS below this one.
   [[nodiscard]] sqlite3_vfs* real() const { return real_; }
 
  private:

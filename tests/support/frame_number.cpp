@@ -8,9 +8,9 @@ namespace {
 
 constexpr int bits = 16;
 constexpr int block = 32;
-constexpr int margin = 8;  // of a block, which the encoder may have blurred
+constexpr int margin = 8;  // pixels at the edge of a block, which the encoder may have blurred
 
-/// nullopt: neither black nor white.
+/// Reads one block. Returns nullopt if it is neither black nor white.
 std::optional<bool> read_block(const std::uint8_t* luma, int stride) {
   int sum = 0;
   for (int y = margin; y < block - margin; ++y) {

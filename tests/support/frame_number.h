@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Reads the frame number that the simulator burns into its clips: a row of 17 blocks of 32 by 32
-// luma pixels from the top left corner. Sixteen are the number, the most significant bit first,
-// white for 1; the last makes the number of white blocks odd.
+// The frame number that the simulator draws into its clips: a row of 17 blocks of 32 by 32 luma
+// pixels from the top left corner. The first 16 blocks are the bits of the number, the most
+// significant bit first; white is 1. The last block makes the number of white blocks odd.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,12 @@
 
 namespace veo::test {
 
-/// `luma` is a decoded picture's 8-bit plane, `stride` bytes from row to row. nullopt: there is no
-/// number, or it is damaged.
+/// Reads the number from `luma`, the 8-bit plane of a decoded picture, with `stride` bytes from row
+/// to row. Returns nullopt if there is no number, or if it is damaged.
 std::optional<unsigned> read_frame_number(const std::uint8_t* luma, int stride, int width,
                                           int height);
 
-/// Of each picture that FFmpeg decodes of a file; -1: it has none.
+/// Decodes the file with FFmpeg and reads the number of each picture; -1 for a picture without one.
 std::vector<int> frame_numbers(const std::string& path, int width, int height);
 
 }  // namespace veo::test

@@ -26,7 +26,7 @@ namespace {
 struct Ice {
   std::string path;
   bool is_frozen = false;
-  unsigned held = 0;  // threads
+  unsigned held = 0;  // the number of waiting threads
 };
 
 struct Process {
@@ -34,7 +34,7 @@ struct Process {
   std::condition_variable changed;
 };
 
-// SQLite keeps pointers to what uses it.
+// SQLite keeps pointers to this object, so it is never destroyed.
 Process& process() {
   static auto* const instance = new Process;
   return *instance;
@@ -86,7 +86,7 @@ class FrozenFileSystem : public FileSystem {
   }
 };
 
-// ---- SQLite's
+// ---- the system calls of SQLite's VFS
 
 int open_file(const char* path, int flags, int mode) {
   if ((flags & (O_CREAT | O_TRUNC)) != 0) wait_if_frozen(path);
@@ -112,7 +112,7 @@ int unlink_file(const char* path) {
 template <class Function>
 void replace(const char* name, Function* function) {
   auto* const vfs = sqlite3_vfs_find(nullptr);
-  // One that this build of SQLite does not use it does not know.
+  // A build of SQLite does not know the system calls that it does not use.
   vfs->xSetSystemCall(vfs, name, reinterpret_cast<sqlite3_syscall_ptr>(function));
 }
 
@@ -143,7 +143,7 @@ class FreezableDirectory : public Freezable {
 
  private:
   const TemporaryDirectory directory_;
-  // Threads that it held may still be in it.
+  // Threads that waited may still run in this object, so it is never destroyed.
   FrozenFileSystem& files_ = *[] {
     static auto* const instance = new FrozenFileSystem;
     return instance;
@@ -163,7 +163,8 @@ class FreezableMount : public Freezable {
              " && mount -o loop " + image() + " " + path())) {
       throw std::runtime_error("no ext4 can be made and mounted here");
     }
-    // Thaws whatever becomes of us: with our end of the pipe, or after two minutes.
+    // The guard thaws the disk when this process ends (the pipe closes), and at the latest after
+    // two minutes.
     const auto guard = "bash -c 'read -t 120; fsfreeze -u " + path() + "; umount -l " + path() +
                        "' >/dev/null 2>&1";
     guard_ = ::popen(guard.c_str(), "we");
@@ -184,7 +185,7 @@ class FreezableMount : public Freezable {
   void thaw() override {
     if (std::exchange(frozen_, false)) run("fsfreeze -u " + path());
   }
-  /// In uninterruptible sleep.
+  /// Looks for a thread in uninterruptible sleep.
   [[nodiscard]] bool holds_a_thread() const override {
     for (const auto& task : fs::directory_iterator("/proc/self/task")) {
       std::ifstream file(task.path() / "stat");
@@ -201,7 +202,7 @@ class FreezableMount : public Freezable {
   [[nodiscard]] std::string image() const { return directory_.file("image"); }
   void end() {
     thaw();
-    // What is open there yet is let go of when it is closed.
+    // If files are still open, the lazy umount ends when they are closed.
     run("umount " + path() + " || umount -l " + path());
     if (guard_ != nullptr) ::pclose(std::exchange(guard_, nullptr));
   }

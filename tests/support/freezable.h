@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Directories whose disk stops answering: whatever would change a file there waits until it thaws,
-// as with fsfreeze(8). A thread that waits cannot be killed, so each thaws before it goes.
+// Directories on a disk that a test can freeze, as fsfreeze(8) does. While the disk is frozen, each
+// operation that changes a file waits until the disk thaws. A waiting thread cannot be killed, so
+// the destructors thaw.
 #pragma once
 
 #include <memory>
@@ -20,18 +21,18 @@ class Freezable {
 
   [[nodiscard]] virtual std::string path() const = 0;
   virtual void freeze() = 0;
-  /// Does nothing where it is not frozen.
+  /// Does nothing if the disk is not frozen.
   virtual void thaw() = 0;
-  /// Whether a thread of this process waits for it.
+  /// Whether a thread of this process waits for the disk.
   [[nodiscard]] virtual bool holds_a_thread() const = 0;
 };
 
-/// By the seams that are there for tests: FileSystem, and the system calls of SQLite's VFS. One at
-/// a time, and before anything is opened.
+/// Makes a directory whose operations wait in this process: in FileSystem, and in the system calls
+/// of SQLite's VFS. Only one may exist at a time, and it must be made before any file is opened.
 std::unique_ptr<Freezable> make_freezable_directory();
 
-/// A real file system: ext4 in a file, mounted through a loop device. Null, and `why` says why,
-/// where this machine does not allow it.
+/// Makes a real file system: ext4 in a file, mounted with a loop device. Returns null and sets
+/// `why` if this machine does not allow it.
 std::unique_ptr<Freezable> mount_freezable_file_system(std::string& why);
 
 }  // namespace veo::test

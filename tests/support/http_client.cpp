@@ -80,7 +80,8 @@ HttpConnection::~HttpConnection() = default;
 
 HttpAnswer HttpConnection::request(const std::string& method, const std::string& target,
                                    const HttpHeaders& headers, const std::string& body) {
-  // A server may answer, or end, before it has read everything: what it said still counts.
+  // A server may answer, or close, before it has read the complete request. Its answer still
+  // counts, so a failed write is ignored.
   write(method, target, headers, body);
   return read(method);
 }

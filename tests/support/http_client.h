@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A plain HTTP/1.1 client for tests: no redirects, no retries, and what arrived before an end too
-// early is kept. Not gst-veo's own, so that the two cannot share a mistake.
+// A plain HTTP/1.1 client for tests. It follows no redirects and repeats no request. If an answer
+// ends too early, it returns the part that came. It shares no code with gst-veo, so they cannot
+// have the same mistake.
 #pragma once
 
 #include <memory>
@@ -15,22 +16,22 @@ namespace veo::test {
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpAnswer {
-  unsigned status = 0;  ///< 0: not even a head arrived
+  unsigned status = 0;  ///< 0 if no head came
   HttpHeaders headers;
   std::string body;
-  /// The message is whole, by its own framing. Else `error` says what ended it.
+  /// The message is complete by its framing. If not, `error` is the reason of its end.
   bool complete = false;
   std::string error;
 
-  /// ASCII case of the name is ignored.
+  /// Finds the header; the case of the name does not matter.
   [[nodiscard]] std::optional<std::string> header(const std::string& name) const;
 };
 
-/// One connection, from the first request on. TLS certificates are not verified.
+/// One connection for any number of requests. TLS certificates are not verified.
 class HttpConnection {
  public:
-  /// `url` gives scheme, address and port; its path is ignored. Throws std::runtime_error where
-  /// nobody listens.
+  /// Connects to the scheme, address and port of `url`; its path is ignored. Throws
+  /// std::runtime_error if the connection fails.
   explicit HttpConnection(const std::string& url);
   ~HttpConnection();
   HttpConnection(const HttpConnection&) = delete;
@@ -38,7 +39,7 @@ class HttpConnection {
 
   HttpAnswer request(const std::string& method, const std::string& target,
                      const HttpHeaders& headers = {}, const std::string& body = "");
-  /// The halves of request().
+  /// The two halves of request().
   bool write(const std::string& method, const std::string& target, const HttpHeaders& headers = {},
              const std::string& body = "");
   HttpAnswer read(const std::string& method);
@@ -48,7 +49,7 @@ class HttpConnection {
   std::unique_ptr<Private> p_;
 };
 
-/// On a connection of its own.
+/// Sends one request on a new connection.
 HttpAnswer http_request(const std::string& method, const std::string& url,
                         const HttpHeaders& headers = {}, const std::string& body = "");
 

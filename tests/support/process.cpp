@@ -29,7 +29,7 @@ Process::Process(const std::function<void(const Say&)>& work) {
     return;
   }
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  // Not even an exception leads back into the tests.
+  // The child must not return into the tests, not even by an exception.
   [&]() noexcept {
     work([&ends](const std::string& text) {
       const auto line = text + "\n";

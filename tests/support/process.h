@@ -8,22 +8,22 @@
 
 namespace veo::test {
 
-/// `work` in a process of its own, which ends with it. SQLite does not survive a fork: what `work`
-/// opens, this process must not have open.
+/// A child process that does `work` and then ends. SQLite does not survive a fork: this process
+/// must not have a database open that `work` opens.
 class Process {
  public:
-  /// Writes a line for line().
+  /// Passes a line of text from the child to line().
   using Say = std::function<void(const std::string&)>;
 
   explicit Process(const std::function<void(const Say&)>& work);
-  /// kill()
+  /// Calls kill().
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  /// The next line that it says, waited for; empty where it ended before.
+  /// Waits for the next line of the child. Returns "" if the child has ended.
   std::string line();
-  /// SIGKILL, and waits until nothing is left of it.
+  /// Sends SIGKILL and waits for the end of the child.
   void kill();
 
  private:
@@ -31,8 +31,8 @@ class Process {
   int said_ = -1;
 };
 
-/// What `work` returns where it is run by a user who may not do everything: root does it as nobody,
-/// to whom `directory` is given.
+/// Runs `work` as an ordinary user and returns its result. If this process is root's, `work` runs
+/// as the user nobody, who becomes the owner of `directory`.
 std::string as_ordinary_user(const std::string& directory,
                              const std::function<std::string()>& work);
 

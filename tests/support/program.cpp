@@ -21,8 +21,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A file without a name, which a child can fill without anybody reading beside it.
-int temporary_file() {
+/// Makes a file without a name. Unlike a pipe, it never blocks the child that writes to it.
+int make_temporary_file() {
   const auto directory = std::filesystem::temp_directory_path();
   const int fd = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC | O_APPEND, 0600);
   if (fd < 0) throw std::runtime_error("O_TMPFILE");
@@ -42,7 +42,8 @@ std::string contents(int fd) {
 
 }  // namespace
 
-Program::Program(const Settings& settings) : output_(temporary_file()), errors_(temporary_file()) {
+Program::Program(const Settings& settings)
+    : output_(make_temporary_file()), errors_(make_temporary_file()) {
   auto args = settings.args;
   std::vector<char*> argv;
   for (auto& arg : args) argv.push_back(arg.data());
@@ -63,7 +64,8 @@ Program::Program(const Settings& settings) : output_(temporary_file()), errors_(
   pid_ = ::fork();
   if (pid_ < 0) throw std::runtime_error("fork");
   if (pid_ > 0) return;
-  // Async-signal-safe calls alone: other threads of the test may have held locks.
+  // Only async-signal-safe calls are allowed here, because other threads of the test may have held
+  // locks.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);
   ::dup2(settings.output >= 0 ? settings.output : output_, STDOUT_FILENO);
@@ -94,7 +96,7 @@ void Program::stop() const {
   while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WEXITED | WNOWAIT) < 0 &&
          errno == EINTR) {
   }
-  // It is stopped; that it is has been heard.
+  // The program is stopped. This call consumes the report of it.
   if (info.si_code == CLD_STOPPED) ::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED);
 }
 
@@ -126,7 +128,7 @@ bool Program::wait_until_open(const std::string& path) const {
   const auto directory = "/proc/" + std::to_string(pid_);
   return wait_until([&] {
     std::error_code error;
-    // Until it is the program, it has this process's files.
+    // Before the exec the child has the files of this process.
     if (fs::read_symlink(directory + "/exe", error) == fs::read_symlink("/proc/self/exe")) {
       return false;
     }

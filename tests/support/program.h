@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A program beside a test, as a shell would run it.
+// A program that runs beside a test.
 #pragma once
 
 #include <sys/types.h>
@@ -17,19 +17,19 @@ class Program {
  public:
   struct Ended {
     int exit_code = -1;
-    int signal = 0;      ///< that ended it; SIGKILL: it hung
-    std::string output;  ///< unless it was given another place
-    std::string errors;
+    int signal = 0;      ///< the signal that ended the program; SIGKILL if it hung
+    std::string output;  ///< stdout, unless Settings::output is set
+    std::string errors;  ///< stderr
   };
 
   struct Settings {
-    std::vector<std::string> args;           ///< the program's path first
-    std::map<std::string, std::string> env;  ///< beside this process's own
-    int output = -1;                         ///< a file descriptor; -1: it is kept
-    std::string directory;                   ///< empty: this process's
+    std::vector<std::string> args;           ///< the path of the program, then its arguments
+    std::map<std::string, std::string> env;  ///< in addition to the environment of this process
+    int output = -1;        ///< a file descriptor for stdout; -1 to keep the output
+    std::string directory;  ///< the working directory; empty for that of this process
   };
 
-  /// Throws std::runtime_error where it does not start.
+  /// Starts the program. Throws std::runtime_error if that fails.
   explicit Program(const Settings& settings);
   ~Program();
   Program(const Program&) = delete;
@@ -38,20 +38,22 @@ class Program {
   [[nodiscard]] pid_t pid() const { return pid_; }
   void kill(int signal) const;
   [[nodiscard]] bool has_ended() const;
-  /// SIGSTOP, and waits until nothing of it runs any more.
+  /// Sends SIGSTOP and waits until all threads of the program have stopped.
   void stop() const;
-  /// What it has written to stdout so far, unless that was given another place; to stderr.
+  /// The text on stdout so far, unless Settings::output is set, and the text on stderr so far.
   [[nodiscard]] std::string output() const;
   [[nodiscard]] std::string errors() const;
-  /// Until stderr has that, or it has ended; false: that did not happen within 30 s.
+  /// Waits until stderr contains `text`, or the program has ended. Returns false after 30 s without
+  /// either.
   [[nodiscard]] bool wait_for(const std::string& text) const;
-  /// Until it has that file open, or it has ended; false: that did not happen within 30 s.
+  /// Waits until the program has the file open, or has ended. Returns false after 30 s without
+  /// either.
   [[nodiscard]] bool wait_until_open(const std::string& path) const;
-  /// Kills what has not ended by then.
+  /// Waits for the end of the program, and kills it after `within`.
   Ended wait(std::chrono::seconds within = std::chrono::seconds(60));
 
  private:
-  /// Looks again and again.
+  /// Polls the condition, because nothing signals these events.
   template <class Condition>
   [[nodiscard]] bool wait_until(Condition is_so) const;
 
@@ -60,7 +62,7 @@ class Program {
   int errors_ = -1;
 };
 
-/// For a test's messages.
+/// GoogleTest prints a value with it.
 std::ostream& operator<<(std::ostream& out, const Program::Ended& ended);
 
 }  // namespace veo::test

@@ -31,7 +31,7 @@ bool send_all(int to, const char* bytes, std::size_t size) {
   return true;
 }
 
-/// Both ways, until one end is gone.
+/// Relays in both directions until one end closes.
 void pump(int one, int other) {
   std::array<pollfd, 2> ends{{{one, POLLIN, 0}, {other, POLLIN, 0}}};
   std::array<char, 16384> buffer;
@@ -45,7 +45,7 @@ void pump(int one, int other) {
   }
 }
 
-/// A request's head.
+/// Reads the head of a request.
 std::string read_head(int from) {
   std::string head;
   for (char c = 0; head.find("\r\n\r\n") == std::string::npos && ::recv(from, &c, 1, 0) == 1;) {
@@ -120,7 +120,8 @@ void Relay::serve(int client, unsigned index) {
       const linger at_once{1, 0};
       ::setsockopt(client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     } else if (spoil_.reads) {
-      // To close on bytes unread would be a reset, which can overtake the answer.
+      // A close with unread bytes sends a reset, and the reset can overtake the answer. So all
+      // bytes are read.
       if (!spoil_.stalls) ::shutdown(client, SHUT_WR);
       while (::recv(client, buffer.data(), buffer.size(), 0) > 0) {
       }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What stands between a client and a server, and may spoil the first connections: a plain relay, or
-// a proxy that takes CONNECT (RFC 9110 §9.3.6). Listens on 127.0.0.1, port 0.
+// A relay between a client and a server. It is a plain relay or a proxy for CONNECT (RFC 9110,
+// section 9.3.6), and it may spoil the first connections. It listens on 127.0.0.1 and a free port.
 #pragma once
 
 #include <atomic>
@@ -15,18 +15,17 @@ namespace veo::test {
 
 class Relay {
  public:
-  /// What is done to a connection instead of relaying it; and `closed`: connections are refused
-  /// until open().
+  /// The way in which the first connections are spoiled instead of relayed.
   struct Spoil {
-    unsigned connections = 0;  ///< the first so many
-    bool reads = true;         ///< what the client sends; else closes on it unread
-    std::string answer;        ///< says this, once the client has said something
-    bool stalls = false;       ///< then leaves it to the client to close
-    bool resets = false;       ///< then RST, in place of FIN
-    bool closed = false;
+    unsigned connections = 0;  ///< the number of connections to spoil
+    bool reads = true;         ///< read the client's bytes; otherwise close without reading them
+    std::string answer;        ///< the answer after the client's first bytes
+    bool stalls = false;       ///< then wait until the client closes
+    bool resets = false;       ///< then send RST in place of FIN
+    bool closed = false;       ///< refuse all connections until open()
   };
 
-  /// Relays to that port of 127.0.0.1; as a proxy, to the port that CONNECT names.
+  /// Relays to port `target` of 127.0.0.1, or as a proxy to the port that CONNECT names.
   Relay(std::uint16_t target, bool is_proxy, Spoil spoil);
   /// Ends all connections.
   ~Relay();
@@ -34,9 +33,9 @@ class Relay {
   Relay& operator=(const Relay&) = delete;
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  /// Of no consequence where it is open.
+  /// Accepts connections from now on. Does nothing if the relay is open already.
   void open();
-  /// So far, those that were spoiled too.
+  /// The number of connections so far, with the spoiled ones.
   [[nodiscard]] unsigned connections() const { return connections_; }
 
  private:
@@ -52,8 +51,8 @@ class Relay {
   std::atomic<unsigned> connections_ = 0;
   std::mutex mutex_;
   bool stopped_ = false;              // guarded by mutex_
-  std::vector<int> open_;             // guarded by mutex_: closed by the destructor
-  std::vector<std::jthread> served_;  // of acceptor_ alone, until it has ended
+  std::vector<int> open_;             // guarded by mutex_; the destructor closes them
+  std::vector<std::jthread> served_;  // only acceptor_ uses it until it ends
   std::jthread acceptor_;
 };
 

@@ -5,7 +5,7 @@
 
 namespace {
 
-// GIO asks for names through a GObject class alone: so this is one, with C++ only in its pointer.
+// GIO needs a GObject class for a resolver. Its instance has one pointer to a C++ object.
 struct Entry {
   std::string name;
   std::vector<std::string> addresses;
@@ -30,7 +30,7 @@ void lookup(GResolver* resolver, const char* name, GResolverNameLookupFlags flag
   auto& entry = *reinterpret_cast<VeoTestResolver*>(resolver)->entry;
   const std::unique_ptr<GTask, decltype(&g_object_unref)> task(
       g_task_new(resolver, cancellable, done, data), g_object_unref);
-  // GIO asks for both families at once, which is one look-up.
+  // GIO looks up both families at the same time. Only the look-up of IPv4 counts.
   const bool is_known = name == entry.name && flags != G_RESOLVER_NAME_LOOKUP_FLAGS_IPV6_ONLY;
   const auto address = is_known ? entry.next() : "";
   if (!address.empty()) {

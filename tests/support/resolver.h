@@ -9,8 +9,9 @@
 
 namespace veo::test {
 
-/// While it lives, the process knows one name. Each look-up of it gives the next of the IPv4
-/// addresses, and the last one from then on; an empty one: there is no such name just now.
+/// Replaces the resolver of the process with one that knows a single name. Each look-up of the name
+/// returns the next of the IPv4 addresses; after the last address it returns that one. An empty
+/// address means that the name does not exist at that moment. The destructor restores the resolver.
 class Resolver {
  public:
   Resolver(const std::string& name, const std::vector<std::string>& addresses);

@@ -6,7 +6,7 @@
 
 namespace veo::test {
 
-/// Lower-case hexadecimal.
+/// Computes the SHA-256 as lower-case hexadecimal digits.
 std::string sha256(std::string_view bytes);
 
 }  // namespace veo::test

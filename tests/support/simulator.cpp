@@ -36,7 +36,7 @@ class Fd {
   int fd_;
 };
 
-/// A child, and what it writes to stdout.
+/// A child process and the read end of its stdout.
 struct Child {
   pid_t pid = -1;
   Fd output;
@@ -56,7 +56,8 @@ struct Child {
     const pid_t pid = ::fork();
     if (pid < 0) throw std::runtime_error("fork");
     if (pid == 0) {
-      // Async-signal-safe calls alone: other threads of the test may have held locks.
+      // Only async-signal-safe calls are allowed here, because other threads of the test may have
+      // held locks.
       ::prctl(PR_SET_PDEATHSIG, SIGTERM);
       if (::getppid() != parent) ::_exit(127);
       ::dup2(input.get(), STDOUT_FILENO);
@@ -67,7 +68,7 @@ struct Child {
     return {pid, std::move(output)};
   }
 
-  /// Up to the end, or to a line's end.
+  /// Reads one line, or all text up to the end.
   std::string read(bool line) const {
     std::string text;
     for (char c = 0; ::read(output.get(), &c, 1) == 1;) {
@@ -77,7 +78,7 @@ struct Child {
     return text;
   }
 
-  /// The exit code; -1 when it ended by a signal.
+  /// Waits for the end. Returns the exit code, or -1 if a signal ended the child.
   int wait() {
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
@@ -87,7 +88,7 @@ struct Child {
   }
 };
 
-/// A new empty directory.
+/// Makes a new, empty directory.
 std::string make_home() {
   std::string name = (std::filesystem::temp_directory_path() / "veo-simulator-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
@@ -106,7 +107,7 @@ struct Simulator::Private {
     std::filesystem::remove_all(home, ignored);
   }
 
-  /// `scheme://address:port`, for what stands outside /v1.
+  /// `scheme://address:port`, for URLs outside of /v1.
   [[nodiscard]] std::string origin() const { return api.substr(0, api.rfind('/')); }
 
   [[nodiscard]] std::string log() const { return home + "/log"; }

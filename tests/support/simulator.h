@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Runs `veo-simulator` beside a test. docs/simulator.md has its arguments and faults.
+// Runs `veo-simulator` beside a test. docs/simulator.md describes its arguments and faults.
 #pragma once
 
 #include <memory>
@@ -12,33 +12,36 @@ namespace veo::test {
 
 class Simulator {
  public:
-  /// Starts it, with `--log` besides, and waits until it listens. It dies with the thread that
-  /// calls this. The program is `$VEO_SIMULATOR`, else the one built with the tests. Throws
-  /// std::runtime_error where it does not start.
+  /// Starts the simulator with `args` and `--log`, and waits until it listens. It ends when the
+  /// calling thread ends. The program is `$VEO_SIMULATOR`, or else the one that is built with the
+  /// tests. Throws std::runtime_error if the simulator does not start.
   static Simulator start(const std::vector<std::string>& args);
-  /// stop(), and what was kept of it is removed.
+  /// Calls stop() and removes the files.
   ~Simulator();
   Simulator(Simulator&&) noexcept;
   Simulator& operator=(Simulator&&) noexcept;
 
-  /// With `/v1`: what `api-url` takes.
+  /// The value for `api-url`. It ends with `/v1`.
   [[nodiscard]] std::string api_url() const;
   [[nodiscard]] std::string files_url() const;
-  /// A key that it accepts.
+  /// A key that the simulator accepts.
   [[nodiscard]] std::string key() const { return "sk-test-0123456789"; }
 
-  /// Where clients of this simulator keep their record and their clips: removed with it.
+  /// The paths for the ledger and the cache of this simulator's clients. The destructor removes
+  /// both.
   [[nodiscard]] std::string ledger() const;
   [[nodiscard]] std::string cache() const;
 
-  /// `GET /simulator/state`
+  /// Gets `/simulator/state`.
   [[nodiscard]] nlohmann::json state() const;
-  /// One object for each request so far, in the order in which their answers ended.
+  /// Reads the log: one object for each request, in the order in which the answers ended.
   [[nodiscard]] std::vector<nlohmann::json> log() const;
-  /// Replaces the faults; they count from zero. Throws std::runtime_error where one is refused.
+  /// Replaces the faults. The new faults count from zero. Throws std::runtime_error if the
+  /// simulator refuses one.
   void set_faults(const std::vector<std::string>& specs);
 
-  /// SIGTERM, and waits. The exit code; -1 when it ended by a signal.
+  /// Sends SIGTERM and waits for the end. Returns the exit code, or -1 if a signal ended the
+  /// simulator.
   int stop();
 
  private:
@@ -47,11 +50,12 @@ class Simulator {
   std::unique_ptr<Private> p_;
 };
 
-/// Runs it to its own end, as with arguments that it refuses.
+/// The end of a simulator.
 struct SimulatorExit {
   int code = -1;
   std::string output;  ///< stdout and stderr
 };
+/// Runs the simulator and waits for its end. The arguments must be such that it ends on its own.
 SimulatorExit run_simulator(const std::vector<std::string>& args);
 
 }  // namespace veo::test

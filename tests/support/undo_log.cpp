@@ -28,8 +28,8 @@ bool is_within(const std::string& path, const std::string& directory) {
 
 }  // namespace
 
-/// A file, whatever its name becomes. It is never closed: SQLite's locks are POSIX ones, which the
-/// first close of any descriptor of the file would drop.
+/// An open file, independent of its name. It is never closed, because SQLite uses POSIX locks, and
+/// the first close of any descriptor of the file would drop them.
 class UndoLog::File {
  public:
   explicit File(int fd) : fd_(fd) {}
@@ -51,9 +51,9 @@ class UndoLog::File {
     const auto done = ::pwrite(fd_, bytes.data(), bytes.size(), offset);
     if (done != static_cast<ssize_t>(bytes.size())) fail("pwrite");
   }
-  /// Gives what has no name any more a name again: as a copy, since there is no other way. Earlier
+  /// Gives a name to a file that has none any more. There is no other way than a copy, so earlier
   /// changes are then undone in the copy.
-  void name(const std::string& path) {
+  void restore_name(const std::string& path) {
     const auto old = info();
     const auto bytes = read(0, static_cast<std::size_t>(old.st_size));
     fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, old.st_mode & 0777U);
@@ -91,34 +91,34 @@ void UndoLog::keep(const std::string& path, off_t offset, std::size_t size) {
                       .bytes = std::move(bytes)});
 }
 
-void UndoLog::writing(const std::string& path, off_t offset, std::size_t size) {
+void UndoLog::on_write(const std::string& path, off_t offset, std::size_t size) {
   keep(path, offset, size);
 }
 
-void UndoLog::truncating(const std::string& path, off_t size) {
+void UndoLog::on_truncate(const std::string& path, off_t size) {
   const auto file = hold(path);
   const off_t old_size = file ? file->info().st_size : 0;
   keep(path, size, static_cast<std::size_t>(std::max<off_t>(old_size - size, 0)));
 }
 
-void UndoLog::created(const std::string& path) {
+void UndoLog::on_created(const std::string& path) {
   auto file = hold(path);
   const auto kind = file ? Kind::create : Kind::make_directory;
   changes_.push_back(
       {.kind = kind, .file = std::move(file), .path = path, .from = {}, .bytes = {}});
 }
 
-void UndoLog::unlinked(const std::string& path, Held gone) {
+void UndoLog::on_unlinked(const std::string& path, Held gone) {
   changes_.push_back(
       {.kind = Kind::unlink, .file = std::move(gone), .path = path, .from = {}, .bytes = {}});
 }
 
-void UndoLog::renamed(const std::string& from, const std::string& to, Held replaced) {
+void UndoLog::on_renamed(const std::string& from, const std::string& to, Held replaced) {
   changes_.push_back(
       {.kind = Kind::rename, .file = std::move(replaced), .path = to, .from = from, .bytes = {}});
 }
 
-void UndoLog::synced(const std::string& path) {
+void UndoLog::on_synced(const std::string& path) {
   const auto file = hold(path);
   std::error_code unnamed;
   const auto name = fs::canonical(path, unnamed).string();
@@ -139,7 +139,7 @@ void UndoLog::synced(const std::string& path) {
   });
 }
 
-void UndoLog::is_memory(const std::string& path) { memory_.insert(path); }
+void UndoLog::add_memory(const std::string& path) { memory_.insert(path); }
 
 void UndoLog::lose_power() {
   for (const auto& path : memory_) ::unlink(path.c_str());
@@ -159,10 +159,10 @@ void UndoLog::undo(const Change& change) {
       return;
     case Kind::rename:
       if (std::rename(change.path.c_str(), change.from.c_str()) != 0) fail("rename " + change.path);
-      if (change.file) change.file->name(change.path);
+      if (change.file) change.file->restore_name(change.path);
       return;
     case Kind::unlink:
-      return change.file->name(change.path);
+      return change.file->restore_name(change.path);
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What a power loss takes back: each change of a file or a directory since it was last synced.
+// The changes that a power loss undoes: the changes of each file and directory since its last sync.
 #pragma once
 
 #include <sys/types.h>
@@ -14,44 +14,47 @@
 
 namespace veo::test {
 
-/// Keeps what was there before each change, and puts it back. Paths are absolute, or
-/// `/proc/self/fd/N` where a file need not have a name any more. Thread-compatible.
+/// Keeps the old bytes and names before each change, and restores them. A path is absolute, or
+/// `/proc/self/fd/N` if the file may have no name any more. Not thread-safe.
 ///
-/// What an fsync makes durable is what it does on ext4, where the creation of a file is in the same
-/// journal transaction as its inode, or in an earlier one: with its contents the name under which
-/// it was created, and the directories that were made for it. A rename or an unlink takes the fsync
-/// of its directory; ext4 commits more than that, of which a program must not make use.
+/// An fsync makes the same changes durable as on ext4. There the creation of a file is in the same
+/// journal transaction as its inode, or in an earlier one. So the fsync of a file makes durable:
+/// its contents, the name under which it was created, and the directories that were made for it. A
+/// rename or an unlink needs the fsync of its directory. (ext4 commits more than that, but a
+/// program must not rely on it.)
 class UndoLog {
  public:
   class File;
-  /// Before bytes from `offset` on are written; also where that may fail.
-  void writing(const std::string& path, off_t offset, std::size_t size);
-  /// Before the file is cut, or grown, to that size.
-  void truncating(const std::string& path, off_t size);
-  /// After the file or directory was made.
-  void created(const std::string& path);
+  /// Called before a write of `size` bytes at `offset`. The write may fail.
+  void on_write(const std::string& path, off_t offset, std::size_t size);
+  /// Called before the file gets the size `size`.
+  void on_truncate(const std::string& path, off_t size);
+  /// Called after the file or directory was made.
+  void on_created(const std::string& path);
 
-  /// What a name stood for, taken before it goes.
+  /// Keeps the file behind the name. Called before the name is unlinked or replaced.
   using Held = std::shared_ptr<File>;
   Held hold(const std::string& path);
-  /// After it.
-  void unlinked(const std::string& path, Held gone);
-  void renamed(const std::string& from, const std::string& to, Held replaced);
+  /// Called after the unlink.
+  void on_unlinked(const std::string& path, Held gone);
+  /// Called after the rename.
+  void on_renamed(const std::string& from, const std::string& to, Held replaced);
 
-  /// After an fsync of a file or a directory.
-  void synced(const std::string& path);
-  /// A file that no power loss leaves behind, as it is memory in truth.
-  void is_memory(const std::string& path);
+  /// Called after the fsync of a file or a directory.
+  void on_synced(const std::string& path);
+  /// Registers a file that is in fact shared memory. A power loss removes it.
+  void add_memory(const std::string& path);
 
-  /// Undoes what was not synced, the last change first. Nothing may be written beside it.
+  /// Undoes the changes that were not synced, the last one first. No other thread may write
+  /// meanwhile.
   void lose_power();
 
  private:
   enum class Kind { write, create, make_directory, rename, unlink };
   struct Change {
     Kind kind;
-    Held file;         // written, created, unlinked or replaced
-    std::string path;  // of a rename: the new one
+    Held file;         // the file that was written, created, unlinked or replaced
+    std::string path;  // the new path if it was a rename
     std::string from;
     off_t offset = 0;
     off_t size = 0;
