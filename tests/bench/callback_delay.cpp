@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How long after a task's end is it seen? Side by side, alternating:
+// Measures the time from the end of a task to its detection. The runs alternate:
 //
 //   callbacks  veosrc callback-listen=127.0.0.1:0
-//   polling    veosrc alone, with nothing learned yet
+//   polling    veosrc alone, before it has learned anything
 //
-// counted from the moment at which the simulator completes the task (the time that it noted of the
-// submission, and the generation time) to the message that the download begins. Generation times
-// are spread evenly over a second, so that no poll meets them by design.
+// The time begins when the simulator completes the task (the time of the submission in its log,
+// plus the generation time). It ends with the message that the download begins. The generation
+// times are spread evenly over a second, so that no poll hits the end by design.
 //
 // Usage: callback-delay [--runs N]
 #include <gst/gst.h>
@@ -24,7 +24,7 @@
 
 namespace {
 
-using Clock = std::chrono::system_clock;  // what the simulator's log has
+using Clock = std::chrono::system_clock;  // the clock of the simulator's log
 using Seconds = std::chrono::duration<double>;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
@@ -36,8 +36,8 @@ constexpr std::chrono::milliseconds spread{1000};
   std::exit(1);
 }
 
-/// Of the last submission, when it was accepted.
-Clock::time_point submitted(const veo::test::Simulator& simulator) {
+/// Finds the time at which the last submission was accepted.
+Clock::time_point find_submission_time(const veo::test::Simulator& simulator) {
   const auto log = simulator.log();
   const auto post = std::find_if(
       log.rbegin(), log.rend(), [](const auto& request) { return request.at("method") == "POST"; });
@@ -46,7 +46,7 @@ Clock::time_point submitted(const veo::test::Simulator& simulator) {
   return Clock::time_point(std::chrono::duration_cast<Clock::duration>(time));
 }
 
-/// One task that takes `generation`; how long after its end it is seen.
+/// Runs one task that takes `generation`. Returns the time from its end to its detection.
 Milliseconds run(veo::test::Simulator& simulator, std::chrono::milliseconds generation,
                  bool listens) {
   const auto slow = std::to_string((generation - shortest).count());
@@ -59,7 +59,7 @@ Milliseconds run(veo::test::Simulator& simulator, std::chrono::milliseconds gene
                "callback-listen", listens ? "127.0.0.1:0" : nullptr, nullptr);
   Clock::time_point seen;
   GstBus* bus = gst_element_get_bus(pipeline);
-  // The moment at which the message is posted, not that at which the main thread sees it.
+  // The sync handler runs when the message is posted, not when the main thread receives it.
   gst_bus_set_sync_handler(
       bus,
       [](GstBus*, GstMessage* message, gpointer data) {
@@ -87,7 +87,7 @@ Milliseconds run(veo::test::Simulator& simulator, std::chrono::milliseconds gene
   gst_object_unref(bus);
   gst_object_unref(src);
   gst_object_unref(pipeline);
-  return seen - (submitted(simulator) + generation);
+  return seen - (find_submission_time(simulator) + generation);
 }
 
 struct Delays {
@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
   }
   auto simulator = veo::test::Simulator::start(
       {"--generation-time", std::to_string(shortest.count()) + "ms", "--frames", "24"});
-  (void)run(simulator, shortest, true);  // warms the registry up
+  (void)run(simulator, shortest, true);  // fills GStreamer's registry cache
   Delays callbacks;
   Delays polling;
   for (int i = 0; i < runs; ++i) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How long does set_state(NULL) take? At 24 moments spread over the life of a task, from its
-// submission over the wait and the download to its end, on a link with 20 ms of delay each way.
+// Measures the time of set_state(NULL) at 24 moments in the life of a task: during the submission,
+// the wait and the download, and at the end. The link has a delay of 20 ms in each direction.
 //
-// Usage: cancel [--runs N]    (at each moment)
+// Usage: cancel [--runs N]    (N runs at each moment)
 #include <gst/gst.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How long does a film take beyond what the service takes for its steps? Real clips, tasks of 2 s,
-// from PLAYING to EOS at a sink that keeps up.
+// Measures the time of a film in addition to the time of the service for its steps, with real clips
+// and tasks of 2 s. The time begins with PLAYING and ends with EOS at a sink that is fast enough.
 //
 // Usage: chain [--runs N] [--steps N]
 #include <gst/gst.h>

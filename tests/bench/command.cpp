@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// `veo` beside what people write by hand; side by side, alternating, with real clips:
+// Compares `veo` with scripts that people write by hand, with real clips. The runs alternate:
 //
-//   first frame   veo generate … -o - | ffmpeg -i -     from its start, of a task that is over at
-//   once
-//                 curl -o FILE URL && ffmpeg -i FILE    from its start, of a task that is over
-//   whole file    veo generate … -o FILE                from its start to its end
-//                 curl POST; until completed: sleep 5, curl, jq; curl -o FILE
+//   first frame     veo generate … -o - | ffmpeg -i -     of a task that is completed at once
+//                   curl -o FILE URL && ffmpeg -i FILE    of a completed task
+//   complete file   veo generate … -o FILE
+//                   curl POST; until completed: sleep 5, curl, jq; curl -o FILE
+//
+// Each time begins with the start of the line.
 //
 // Usage: command [--runs N]   (VEO_COMMAND: the program; VEO_TEST_CLIPS: real clips)
 #include <algorithm>
@@ -34,8 +35,8 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// Milliseconds to the first byte of what a shell line writes.
-double to_first_byte(const std::string& line) {
+/// Measures the time to the first byte of a shell line's output, in milliseconds.
+double measure_first_byte(const std::string& line) {
   const auto began = Clock::now();
   std::FILE* pipe = ::popen(("exec bash -c '" + line + "'").c_str(), "r");
   if (pipe == nullptr || std::fgetc(pipe) == EOF) throw std::runtime_error(line);
@@ -46,8 +47,8 @@ double to_first_byte(const std::string& line) {
   return taken.count();
 }
 
-/// Milliseconds to the end of it.
-double to_end(const std::string& line) {
+/// Measures the time to the end of a shell line, in milliseconds.
+double measure_end(const std::string& line) {
   const auto began = Clock::now();
   if (std::system(("exec bash -c '" + line + "'").c_str()) != 0) throw std::runtime_error(line);
   const std::chrono::duration<double, std::milli> taken = Clock::now() - began;
@@ -85,10 +86,10 @@ void first_frame(const std::string& veo, int runs) {
     const auto generate = environment(simulator, home.file("ledger.db"), home.file("cache")) +
                           "export VEO_POLL_INTERVAL=20; " + veo +
                           " generate \"a dog\" -q -o - | ffmpeg -v error -i -" + decode;
-    ours.push_back(to_first_byte(generate));
+    ours.push_back(measure_first_byte(generate));
     const auto file = home.file("clip.mp4");
-    theirs.push_back(to_first_byte("curl -sf -o " + file + " " + url_of(simulator) +
-                                   " && ffmpeg -v error -i " + file + decode));
+    theirs.push_back(measure_first_byte("curl -sf -o " + file + " " + url_of(simulator) +
+                                        " && ffmpeg -v error -i " + file + decode));
   }
   std::printf("first decoded frame at 2 MB/s, median of %d:\n", runs);
   std::printf("  veo generate -o - | ffmpeg       %6.0f ms\n", median(ours));
@@ -102,8 +103,8 @@ unsigned requests(const Simulator& simulator) {
          state.at("file_requests").get<unsigned>();
 }
 
-/// What is in every tutorial.
-std::string script(const Simulator& simulator, const std::string& file) {
+/// Writes the script that every tutorial has.
+std::string write_script(const Simulator& simulator, const std::string& file) {
   const auto head = " -H \"Authorization: Bearer " + simulator.key() + "\"";
   const auto api = simulator.api_url();
   return "set -e; id=$(curl -sf" + head + " -H \"Content-Type: application/json\" -d " +
@@ -126,12 +127,12 @@ void whole_file(const std::string& veo, int runs) {
         with_clip({"--generation-time", std::to_string(static_cast<int>(time * 1000)) + "ms"}));
     const auto line = environment(simulator, home.file("ledger.db"), home.file("cache")) + veo +
                       " generate \"" + prompt + "\" -q -o " + home.file("ours.mp4");
-    const auto taken = to_end(line);
+    const auto taken = measure_end(line);
     if (!counts) return;
     ours.push_back(taken - time * 1000);
     our_requests.push_back(requests(simulator));
   };
-  // What a user of it knows after two videos.
+  // The state of a user's ledger after two videos.
   learn(12, "one before", false);
   learn(12, "another before", false);
   for (int run = 0; run < runs; ++run) {
@@ -139,7 +140,7 @@ void whole_file(const std::string& veo, int runs) {
     learn(time, "run " + std::to_string(run), true);
     const auto simulator = Simulator::start(
         with_clip({"--generation-time", std::to_string(static_cast<int>(time * 1000)) + "ms"}));
-    theirs.push_back(to_end(script(simulator, home.file("theirs.mp4"))) - time * 1000);
+    theirs.push_back(measure_end(write_script(simulator, home.file("theirs.mp4"))) - time * 1000);
     their_requests.push_back(requests(simulator));
   }
   std::printf("from submission to the file beyond the generation of 9 to 15 s, median of %d:\n",

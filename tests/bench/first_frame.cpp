@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How long until the first decoded frame, over a slow link? Side by side, alternating:
+// Measures the time to the first decoded frame over a slow link. The runs alternate:
 //
-//   veosrc       veosrc task-id=… ! decodebin, counted from the poll that says `completed`
-//   souphttpsrc  souphttpsrc location=URL ! decodebin, counted from the start
-//   download     curl -o FILE URL, then filesrc location=FILE ! decodebin, counted from the start
+//   veosrc       veosrc task-id=… ! decodebin, from the answer `completed` on
+//   souphttpsrc  souphttpsrc location=URL ! decodebin, from the start on
+//   download     curl -o FILE URL, then filesrc location=FILE ! decodebin, from the start on
 //
 // Usage: first-frame [--runs N] [--bandwidth BYTES/s] [--latency MS]   (VEO_TEST_CLIPS: real clips)
 #include <gst/gst.h>
@@ -42,7 +42,7 @@ Marks run(const std::string& line, const veo::test::Simulator* simulator) {
     std::exit(1);
   }
   Marks marks;
-  // Nothing is there from an earlier run.
+  // Each run has an empty ledger and cache.
   const veo::test::TemporaryDirectory home;
   GstElement* src = gst_bin_get_by_name(GST_BIN(pipeline), "src");
   if (simulator != nullptr) {
@@ -60,7 +60,7 @@ Marks run(const std::string& line, const veo::test::Simulator* simulator) {
       },
       &marks, nullptr);
   GstBus* bus = gst_element_get_bus(pipeline);
-  // The moment at which the message is posted, not that at which the main thread sees it.
+  // The sync handler runs when the message is posted, not when the main thread receives it.
   gst_bus_set_sync_handler(
       bus,
       [](GstBus*, GstMessage* message, gpointer data) {
@@ -122,7 +122,8 @@ int main(int argc, char** argv) {
   const auto simulator = veo::test::Simulator::start(arguments);
 
   const std::string decode = " ! decodebin ! video/x-raw ! fakesink name=video sync=false";
-  // One task for all runs; its first run also warms the registry and the decoder up.
+  // All runs use one task. Its first run also fills GStreamer's registry cache and loads the
+  // decoder.
   run("veosrc name=src prompt=\"a dog in a park\"" + decode, &simulator);
   const std::string id = simulator.state().at("tasks").at(0).at("id");
   const auto answer = veo::test::http_request("GET", simulator.api_url() + "/tasks/" + id,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How fast are clips joined, in how much memory, and what comes out? Side by side, alternating, in
-// processes of their own:
+// Measures the time and the memory of joining clips, and describes the result. The runs alternate,
+// and each is a process:
 //
 //   ours    veo::media::Joiner, file to file, in fragments
 //   ffmpeg  -f concat -c copy
@@ -74,8 +74,8 @@ int join(const std::string& to, const std::vector<std::string>& clips) {
 }
 
 struct Cost {
-  double wall = 0;    // seconds
-  double memory = 0;  // MiB at most
+  double wall = 0;    ///< in seconds
+  double memory = 0;  ///< the peak in MiB
 };
 
 Cost run(std::vector<std::string> args) {
@@ -144,7 +144,7 @@ void measure(const std::string& self, std::size_t runs, std::size_t clips) {
     const auto first = i % 2 == 0 ? run(line(clips)) : run(peer);
     const auto second = i % 2 == 0 ? run(peer) : run(line(clips));
     const auto small = run(line(2));
-    if (i == 0) continue;  // for the page cache
+    if (i == 0) continue;  // the first run only fills the page cache
     ours.push_back(i % 2 == 0 ? first.wall : second.wall);
     theirs.push_back(i % 2 == 0 ? second.wall : first.wall);
     memory.push_back(i % 2 == 0 ? first.memory : second.memory);
@@ -152,7 +152,7 @@ void measure(const std::string& self, std::size_t runs, std::size_t clips) {
     few.push_back(small.memory);
   }
   std::printf("%zu real clips joined, median of %zu:\n", clips, runs);
-  run(line(clips));  // the last one was of two
+  run(line(clips));  // the last run joined two clips
   std::printf("  ours    %4.0f ms, %3.0f MiB (2 clips: %3.0f MiB); %s\n", 1e3 * median(ours),
               median(memory), median(few), contents_of(directory.file("ours.mp4")).c_str());
   std::printf("  ffmpeg  %4.0f ms, %3.0f MiB; %s\n", 1e3 * median(theirs), median(peers_memory),

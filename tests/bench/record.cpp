@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Does a start cost more when much is recorded? A ledger with 10 rows and one with very many, side
-// by side, alternating, each time by a process of its own:
+// Measures the cost of a start with few and with many records. It compares a ledger of 10 rows with
+// one of very many rows. The runs alternate, and each is a process:
 //
-//   open, claim, find, history    what a start and a look at the newest ten ask of the ledger
-//   veo history --limit=10        the program, from its start to its end; and its peak memory
+//   open, claim, find, history    the operations of a start, and a query for the newest ten records
+//   veo history --limit=10        the program from its start to its end, and its peak memory
 //
 // Usage: record [--rows N] [--runs N]   (VEO_COMMAND: the program)
 #include <fcntl.h>
@@ -77,7 +77,7 @@ void make(const std::string& path, int rows) {
   if (const auto said = process.line(); said != "made") throw std::runtime_error(said);
 }
 
-/// The four of the ledger, in a process that has not opened it yet.
+/// Measures the four operations of the ledger, in a process that has not opened the ledger yet.
 void measure_ledger(const std::string& path, int run, Measured& measured) {
   Process process([&](const Process::Say& say) {
     const veo::UnixTime now =

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How fast does a file of 1 GiB (moov last) come from loopback into a fakesink, and what does it
-// cost? Side by side, alternating, all from one nginx, which serves the task's answer as well:
+// Measures the throughput and the CPU time of a download of 1 GiB (moov last) over loopback into a
+// fakesink. One nginx serves the file and the answer about the task. The runs alternate:
 //
-//   souphttpsrc  at its best blocksize of 64 KiB, 256 KiB, 1 MiB
+//   souphttpsrc  with its best blocksize of 64 KiB, 256 KiB, 1 MiB
 //   curl         to /dev/null
-//   veosrc       with nothing kept (VEO_CACHE_SIZE=0)
+//   veosrc       without a cache (VEO_CACHE_SIZE=0)
 //   veosrc       with the clip hashed, written, and in the cache before EOS
-//   curl         into a file, and sha256sum of it: what a script does for the same
+//   curl         into a file, then sha256sum of the file: a script with the same result
 //
-// Usage: throughput [--runs N] [--size MIB] [--directory DIR]    (DIR: for the file and the cache)
+// Usage: throughput [--runs N] [--size MIB] [--directory DIR]    (DIR has the file and the cache)
 #include <gio/gio.h>
 #include <gst/gst.h>
 #include <sys/resource.h>
@@ -40,8 +40,8 @@ using Seconds = std::chrono::duration<double>;
 namespace fs = std::filesystem;
 
 struct Cost {
-  double wall = 0;  // seconds
-  double cpu = 0;   // likewise, of the client alone
+  double wall = 0;  ///< in seconds
+  double cpu = 0;   ///< the CPU time of the client alone, in seconds
 };
 
 double seconds(const timeval& time) {
@@ -61,7 +61,7 @@ std::uint32_t big_endian(const std::string& bytes, std::size_t at) {
   return value;
 }
 
-/// The clip with random bytes at the end of its mdat, so that the whole has `size` bytes.
+/// Writes the clip with random bytes at the end of its mdat, so that the file has `size` bytes.
 void make_file(const std::string& clip, const fs::path& path, std::uint64_t size) {
   std::ifstream in(clip, std::ios::binary);
   const std::string bytes(std::istreambuf_iterator<char>(in), {});
@@ -85,11 +85,12 @@ void make_file(const std::string& clip, const fs::path& path, std::uint64_t size
   if (!out.flush()) throw std::runtime_error("cannot write " + path.string());
 }
 
-/// nginx on a port of loopback that was free a moment ago, until we end.
+/// A process of nginx on a free port of loopback. It ends with this process.
 class Nginx {
  public:
   explicit Nginx(const fs::path& directory) {
-    // Between this and nginx's bind somebody could take it: then nginx ends, and so do we.
+    // Another program could take the port before nginx binds it. Then nginx ends, and this process
+    // does too.
     const GSocketListenerPtr listener(g_socket_listener_new(), g_object_unref);
     port_ = g_socket_listener_add_any_inet_port(listener.get(), nullptr, nullptr);
     g_socket_listener_close(listener.get());
@@ -205,7 +206,7 @@ void run(int argc, char** argv) {
   };
   std::map<std::string, std::vector<double>> wall;
   std::map<std::string, std::vector<double>> cpu;
-  for (int i = -1; i < runs; ++i) {  // the first is for the page cache
+  for (int i = -1; i < runs; ++i) {  // the first round only fills the page cache
     for (std::size_t k = 0; k < all.size(); ++k) {
       const auto& [name, measure] = all[i % 2 == 0 ? k : all.size() - 1 - k];
       const auto cost = measure();

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What do waiting elements cost? So many of `veosrc ! fakesink` in one pipeline
-// and a process of its own, each with a task that is being generated, seen from
-// inside the process:
+// Measures the cost of waiting elements. N times `veosrc ! fakesink` are in one pipeline of one
+// process, and each element waits for its task. The process measures itself:
 //
-//   memory       resident, for each element with its fakesink, once all wait;
-//   beside it the same
-//                with appsrc, which waits for nothing, in another process
-//   connections  of TCP, once all wait
-//   CPU          over 10 s in which no poll is due
-//   the rest     of a core's time until the last has its clip, for each element
+//   memory       the resident memory for each element with its fakesink, while all wait; for
+//   comparison
+//                the same with appsrc, which waits for nothing, in another process
+//   connections  the TCP connections while all wait
+//   CPU          the CPU time of 10 s in which no poll is due
+//   the rest     the CPU time for each element, until the last element has its clip
 //
 // Usage: waiting [--elements N]…
 #include <dirent.h>
@@ -56,8 +55,8 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-/// Established ones of this process, by the inodes of its sockets.
-std::size_t tcp_connections() {
+/// Counts the established TCP connections of this process, by the inodes of its sockets.
+std::size_t count_tcp_connections() {
   std::set<std::string> sockets;
   const std::unique_ptr<DIR, int (*)(DIR*)> fds(opendir("/proc/self/fd"), closedir);
   while (const auto* entry = readdir(fds.get())) {
@@ -93,7 +92,7 @@ struct Pipeline {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
-  /// Until EOS; throws on an error.
+  /// Waits for EOS. Throws if an error comes.
   void finish() const {
     GstMessage* message = gst_bus_timed_pop_filtered(
         bus, 600 * GST_SECOND, static_cast<GstMessageType>(GST_MESSAGE_EOS | GST_MESSAGE_ERROR));
@@ -114,8 +113,8 @@ std::string line_of(unsigned count, const std::string& source) {
   return line;
 }
 
-/// Counts the tasks that the pipeline's elements have. Messages do not pile up,
-/// as little as with an application that looks at them.
+/// Counts the accepted tasks of the pipeline. It drops the messages, so that they do not pile up;
+/// an application would read them.
 GstBusSyncReply count_accepted(GstBus*, GstMessage* message, gpointer data) {
   if ((GST_MESSAGE_TYPE(message) & (GST_MESSAGE_EOS | GST_MESSAGE_ERROR)) != 0) return GST_BUS_PASS;
   if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_PROGRESS) {
@@ -143,7 +142,7 @@ void measure_appsrc(unsigned count) {
 }
 
 void measure(unsigned count, const std::string& clip) {
-  // Polls are due when 45 s are over, and see the end of what takes 40 s.
+  // The tasks take 40 s. The polls come after 45 s, so they find the tasks completed.
   const auto simulator = veo::test::Simulator::start(
       {"--generation-time", "40s", "--clip", clip, "--credits", "1000000"});
   const auto cpu_before = cpu_seconds();
@@ -167,9 +166,9 @@ void measure(unsigned count, const std::string& clip) {
     std::this_thread::sleep_for(20ms);
   }
   const std::chrono::duration<double> submitting = Clock::now() - began;
-  std::this_thread::sleep_for(1s);  // the last answers are written down
+  std::this_thread::sleep_for(1s);  // the last answers are written to the ledger
   const auto memory = (resident_kib() - before) / count;
-  const auto connections = tcp_connections();
+  const auto connections = count_tcp_connections();
   const auto idle = cpu_seconds();
   std::this_thread::sleep_for(10s);
   const auto waiting = cpu_seconds() - idle;
@@ -183,9 +182,9 @@ void measure(unsigned count, const std::string& clip) {
       submitting.count());
 }
 
-/// In a process of its own: memory that another one has given back would be
-/// counted for nothing.
-void apart(const std::function<void()>& work) {
+/// Does the work in a child process. In one process, memory that an earlier measurement has freed
+/// would be used again and not be counted.
+void run_in_child(const std::function<void()>& work) {
   std::fflush(nullptr);
   const auto child = ::fork();
   if (child == 0) {
@@ -218,7 +217,7 @@ int main(int argc, char** argv) {
   try {
     const veo::test::TemporaryDirectory home;
     const auto clip = home.file("clip.mp4");
-    apart([&] {
+    run_in_child([&] {
       const auto simulator =
           veo::test::Simulator::start({"--generation-time", "0s", "--frames", "2"});
       const Pipeline one("veosrc prompt=x layout=original api-url=" + simulator.api_url() +
@@ -228,8 +227,8 @@ int main(int argc, char** argv) {
       one.finish();
     });
     std::printf("waiting in one process:\n");
-    apart([&] { measure_appsrc(counts.back()); });
-    for (const auto count : counts) apart([&] { measure(count, clip); });
+    run_in_child([&] { measure_appsrc(counts.back()); });
+    for (const auto count : counts) run_in_child([&] { measure(count, clip); });
   } catch (const std::exception& problem) {
     std::fprintf(stderr, "waiting: %s\n", problem.what());
     return 1;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Whatever the service sends: no crash, no critical of GLib, and the promises of codec.h kept.
-// An entry for libFuzzer; tests/unit/json/mutation_test.cpp drives it as well.
+// Decodes any bytes as an answer of the service. The code must not crash, must not cause a critical
+// message of GLib, and must keep the promises of codec.h. This is an entry for libFuzzer;
+// tests/unit/json/mutation_test.cpp calls it too.
 #include <glib.h>
 
 #include <cstddef>
@@ -36,7 +37,7 @@ void must_be_presentable(const veo::Error& error) {
 
 }  // namespace
 
-// libFuzzer's own name for it.
+// The name and the type are libFuzzer's.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view body(reinterpret_cast<const char*>(data), size);

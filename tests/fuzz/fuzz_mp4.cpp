@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Whatever is downloaded: no crash, no byte asked for that is not there, and a layout that has each
-// byte of the file once, and the media where its chunk offsets say.
-// An entry for libFuzzer; tests/unit/core/mp4_mutation_test.cpp drives it as well.
+// Scans any bytes as a downloaded file. The code must not crash, and must not need a byte outside
+// the file. The layout must have each byte of the file once, and the media at the chunk offsets.
+// This is an entry for libFuzzer; tests/unit/core/mp4_mutation_test.cpp calls it too.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -58,7 +58,7 @@ void must_have_each_byte_once(const LayoutScanner& scanner, std::uint64_t file_s
 
 }  // namespace
 
-// libFuzzer's own name for it.
+// The name and the type are libFuzzer's.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::span file(data, size);
@@ -81,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       &*std::ranges::find(scanner.boxes(), fourcc("mdat"), &veo::mp4::Box::type);
   must_have_media_where_it_says(file, streamable, first_mdat->offset);
 
-  // It is a file in its own right, and one that stays as it is.
+  // The presentation is itself a valid file, and its layout is the unchanged file.
   LayoutScanner again(streamable.size());
   while (const auto need = again.find_need()) {
     must(again.take_bytes(std::span(streamable).subspan(need->offset, need->size)).has_value());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Any bytes as a URI of a playlist, and as a task id within one: what is read is what was written.
+// Parses any bytes as a URI of a playlist, and as a task id within a URI. The parsed task id must
+// equal the written one. This is an entry for libFuzzer.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
