@@ -30,7 +30,7 @@ Status refuse(const std::string& rule, const std::string& message) {
 /// Finds the value of the field in the request, or its documented default.
 std::optional<FieldValue> find_effective_value(const Request& request, const Model& model,
                                                const std::string& field) {
-  if (const auto value = input_field(request, field)) return value;
+  if (const auto value = find_input_field(request, field)) return value;
   const auto fallback = model.defaults.find(field);
   if (fallback == model.defaults.end()) return std::nullopt;
   return std::string_view(fallback->second);
@@ -98,8 +98,8 @@ Status check_http_url(const std::string& name, const std::string& url) {
 }
 
 Status check_texts(const Request& request) {
-  for (const auto field : input_field_names()) {
-    const auto value = input_field(request, field);
+  for (const auto field : list_input_fields()) {
+    const auto value = find_input_field(request, field);
     const auto* const text = value ? std::get_if<std::string_view>(&*value) : nullptr;
     if (text == nullptr) continue;
     if (auto checked = check_text(std::string(field), *text); !checked) return checked;
@@ -125,8 +125,9 @@ Status check_references(const Request& request) {
 }
 
 Status check_fields(const Request& request, const Model& model) {
-  for (const auto name : input_field_names()) {
-    if (input_field(request, name) && std::ranges::find(model.fields, name) == model.fields.end()) {
+  for (const auto name : list_input_fields()) {
+    if (find_input_field(request, name) &&
+        std::ranges::find(model.fields, name) == model.fields.end()) {
       return refuse("field-not-taken", "'" + std::string(name) + "' is set, but the model " +
                                            model.name + " does not take it; leave it unset.");
     }

@@ -50,9 +50,9 @@ struct Append {
 
 std::string make_canonical_request(const Request& request) {
   std::string text;
-  for (const auto name : input_field_names()) {
+  for (const auto name : list_input_fields()) {
     if (is_documented_default(request, name)) continue;
-    if (const auto value = input_field(request, name)) std::visit(Append{text, name}, *value);
+    if (const auto value = find_input_field(request, name)) std::visit(Append{text, name}, *value);
   }
   return text;
 }

@@ -321,7 +321,7 @@ Layout::Layout(std::vector<Segment> segments) : segments_(std::move(segments)) {
   for (const auto& segment : segments_) size_ += segment.size;
 }
 
-Layout Layout::original(std::uint64_t file_size) {
+Layout Layout::make_original(std::uint64_t file_size) {
   return Layout({{.memory = nullptr, .file_offset = 0, .size = file_size}});
 }
 
@@ -398,7 +398,7 @@ Status LayoutScanner::take_header(std::span<const std::uint8_t> bytes) {
 }
 
 void LayoutScanner::keep_order() {
-  if (!layout_) layout_ = Layout::original(file_size_);
+  if (!layout_) layout_ = Layout::make_original(file_size_);
 }
 
 Status LayoutScanner::finish_boxes() {

@@ -79,9 +79,9 @@ std::string_view wire_name(GenerationType type) {
   return names[static_cast<std::size_t>(type)];
 }
 
-std::span<const std::string_view> input_field_names() { return field_names; }
+std::span<const std::string_view> list_input_fields() { return field_names; }
 
-std::optional<FieldValue> input_field(const Request& request, std::string_view name) {
+std::optional<FieldValue> find_input_field(const Request& request, std::string_view name) {
   const auto* field = std::ranges::find(fields, name, &Field::name);
   return field == std::end(fields) ? std::nullopt : field->value(request);
 }

@@ -50,7 +50,7 @@ class Decoder {
 
   std::string decode_field(const Place& place) {
     auto name = decode_string(place);
-    const auto known = input_field_names();
+    const auto known = list_input_fields();
     expect(std::ranges::find(known, name) != known.end(), place,
            "names the field '" + name + "', which the API does not have");
     return name;

@@ -200,7 +200,7 @@ std::string encode_create(const Request& request, const Catalog& catalog) {
   json_builder_set_member_name(builder.get(), "input");
   json_builder_begin_object(builder.get());
   for (const auto& field : model.fields) {
-    if (const auto value = input_field(request, field)) writer.write_member(field, *value);
+    if (const auto value = find_input_field(request, field)) writer.write_member(field, *value);
   }
   json_builder_end_object(builder.get());
   json_builder_end_object(builder.get());

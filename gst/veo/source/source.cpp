@@ -213,7 +213,7 @@ struct Source::Private {
     }
     // From here on another file at the same URL is an error.
     if (!clip->commit(scanned_version)) return Clip::Pending{};
-    auto found = as_delivered ? mp4::Layout::original(*clip->size()) : *scanner->layout();
+    auto found = as_delivered ? mp4::Layout::make_original(*clip->size()) : *scanner->layout();
     const std::lock_guard lock(mutex);
     layout = std::move(found);
     return std::nullopt;

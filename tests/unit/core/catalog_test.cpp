@@ -18,7 +18,7 @@ using namespace std::string_literals;
 Catalog catalog_with(std::vector<Rule> rules) {
   Catalog catalog;
   catalog.generation.name = "m";
-  for (const auto name : input_field_names()) {
+  for (const auto name : list_input_fields()) {
     if (name != "extend_task_id") catalog.generation.fields.emplace_back(name);
   }
   catalog.generation.defaults = {{"mode", "fast"}, {"resolution", "720p"}};

@@ -526,8 +526,8 @@ TEST(Layout, FindsTheRestOfASegment) {
 
 TEST(Layout, OfNothingHasNoBytes) {
   EXPECT_FALSE(Layout().find_extent(0));
-  EXPECT_THAT(Layout::original(0).segments(), IsEmpty());
-  EXPECT_EQ(Layout::original(1).find_extent(0)->size, 1U);
+  EXPECT_THAT(Layout::make_original(0).segments(), IsEmpty());
+  EXPECT_EQ(Layout::make_original(1).find_extent(0)->size, 1U);
 }
 
 // --- the service's own files ---

@@ -25,7 +25,7 @@ TEST(Request, WireNamesAreTheApis) {
 }
 
 TEST(Request, FieldNamesAreTheApisInItsOrder) {
-  const auto names = input_field_names();
+  const auto names = list_input_fields();
   EXPECT_THAT(
       std::vector(names.begin(), names.end()),
       ElementsAre("prompt", "mode", "resolution", "aspect_ratio", "generation_type", "image_urls",
@@ -34,11 +34,11 @@ TEST(Request, FieldNamesAreTheApisInItsOrder) {
 
 TEST(Request, WhatIsUnsetHasNoValue) {
   const Request request{.prompt = "a dog"};
-  for (const auto name : input_field_names()) {
-    EXPECT_EQ(input_field(request, name).has_value(), name == "prompt") << name;
+  for (const auto name : list_input_fields()) {
+    EXPECT_EQ(find_input_field(request, name).has_value(), name == "prompt") << name;
   }
-  EXPECT_FALSE(input_field(request, "callback_url"));  // this is not a field of `input`
-  EXPECT_FALSE(input_field(request, ""));
+  EXPECT_FALSE(find_input_field(request, "callback_url"));  // this is not a field of `input`
+  EXPECT_FALSE(find_input_field(request, ""));
   EXPECT_FALSE(request.is_extension());
 }
 
@@ -49,11 +49,12 @@ TEST(Request, WhatIsSetToTheDefaultHasAValue) {
   request.aspect_ratio = AspectRatio::landscape;
   request.generation_type = GenerationType::text;
   request.enable_translation = true;
-  EXPECT_EQ(std::get<std::string_view>(*input_field(request, "mode")), "fast");
-  EXPECT_EQ(std::get<std::string_view>(*input_field(request, "resolution")), "720p");
-  EXPECT_EQ(std::get<std::string_view>(*input_field(request, "aspect_ratio")), "16:9");
-  EXPECT_EQ(std::get<std::string_view>(*input_field(request, "generation_type")), "TEXT_2_VIDEO");
-  EXPECT_EQ(std::get<bool>(*input_field(request, "enable_translation")), true);
+  EXPECT_EQ(std::get<std::string_view>(*find_input_field(request, "mode")), "fast");
+  EXPECT_EQ(std::get<std::string_view>(*find_input_field(request, "resolution")), "720p");
+  EXPECT_EQ(std::get<std::string_view>(*find_input_field(request, "aspect_ratio")), "16:9");
+  EXPECT_EQ(std::get<std::string_view>(*find_input_field(request, "generation_type")),
+            "TEXT_2_VIDEO");
+  EXPECT_EQ(std::get<bool>(*find_input_field(request, "enable_translation")), true);
 }
 
 TEST(Request, EachTypeOfFieldKeepsItsType) {
@@ -64,12 +65,12 @@ TEST(Request, EachTypeOfFieldKeepsItsType) {
   request.seed = 99999;
   request.watermark = "";
   request.extend_task_id = "id";
-  EXPECT_EQ(std::get<std::string_view>(*input_field(request, "prompt")), "山");
-  EXPECT_EQ(std::get<bool>(*input_field(request, "enable_translation")), false);
-  EXPECT_EQ(std::get<std::int64_t>(*input_field(request, "seeds")), 99999);
-  EXPECT_EQ(std::get<std::string_view>(*input_field(request, "watermark")), "");
-  EXPECT_EQ(std::get<std::string_view>(*input_field(request, "extend_task_id")), "id");
-  EXPECT_THAT(std::get<std::span<const std::string>>(*input_field(request, "image_urls")),
+  EXPECT_EQ(std::get<std::string_view>(*find_input_field(request, "prompt")), "山");
+  EXPECT_EQ(std::get<bool>(*find_input_field(request, "enable_translation")), false);
+  EXPECT_EQ(std::get<std::int64_t>(*find_input_field(request, "seeds")), 99999);
+  EXPECT_EQ(std::get<std::string_view>(*find_input_field(request, "watermark")), "");
+  EXPECT_EQ(std::get<std::string_view>(*find_input_field(request, "extend_task_id")), "id");
+  EXPECT_THAT(std::get<std::span<const std::string>>(*find_input_field(request, "image_urls")),
               ElementsAre("https://a/1", "https://a/2"));
   EXPECT_TRUE(request.is_extension());
 }

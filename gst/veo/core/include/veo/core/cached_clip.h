@@ -6,7 +6,7 @@
 
 namespace veo {
 
-/// What identifies a clip in the cache.
+/// The identity of a clip in the cache.
 struct ClipIdentity {
   std::string api_url;
   std::string task_id;

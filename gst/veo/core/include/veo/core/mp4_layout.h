@@ -59,7 +59,7 @@ class Layout {
   /// Leaves out empty segments.
   explicit Layout(std::vector<Segment> segments);
   /// Makes the layout of an unchanged file. `file_size` is in bytes.
-  static Layout original(std::uint64_t file_size);
+  static Layout make_original(std::uint64_t file_size);
 
   /// The size of the presentation in bytes.
   [[nodiscard]] std::uint64_t size() const { return size_; }

@@ -47,12 +47,12 @@ struct Request {
 using FieldValue = std::variant<std::string_view, std::int64_t, bool, std::span<const std::string>>;
 
 /// The wire names of all input fields, in the order of the service's documentation.
-std::span<const std::string_view> input_field_names();
+std::span<const std::string_view> list_input_fields();
 
 /// Finds the value of the field `name` (a wire name). It is valid as long as the request. Returns
 /// nullopt if the request leaves the field unset, if the field is an empty list, or if there is no
 /// such field.
-std::optional<FieldValue> input_field(const Request& request, std::string_view name);
-std::optional<FieldValue> input_field(Request&&, std::string_view) = delete;
+std::optional<FieldValue> find_input_field(const Request& request, std::string_view name);
+std::optional<FieldValue> find_input_field(Request&&, std::string_view) = delete;
 
 }  // namespace veo
