@@ -7,7 +7,6 @@
 
 #include "gstveoerror.h"
 #include "veo/core/task_id.h"
-#include "veo/media/pictures.h"
 
 GST_DEBUG_CATEGORY(gst_veo_extend_debug);
 #define GST_CAT_DEFAULT gst_veo_extend_debug
@@ -82,6 +81,15 @@ Extension::~Extension() { unlock(); }
 
 bool Extension::start() {
   started_at_ = std::chrono::steady_clock::now();
+  // Elements upstream start after this one: without the library nobody submits anything.
+  const auto media = media::load();
+  if (!media) {
+    auto error = media.error();
+    error.message += " Nothing was sent, and nothing is charged.";
+    post_error(element_, error);
+    return false;
+  }
+  media_ = *media;
   {
     const std::lock_guard lock(mutex_);
     run_ = {.settings = settings_, .join = join_};
@@ -293,7 +301,7 @@ Status Extension::find_parent(Options& settings) {
                               "Set extend-task-id to the task whose video comes in."});
     }
     // Nothing is paid for what could not be joined.
-    const auto format = media::probe(parent_);
+    const auto format = media_->probe(parent_);
     if (!format) return fail(format.error());
   } else if (!is_named) {
     if (run.upstream->task_id.empty()) {
@@ -330,11 +338,11 @@ Status Extension::plan(const Options& settings, const std::shared_ptr<Source>& s
     return SourceStream::open_task(settings, id, wakeup_);
   };
   SourceStream file(source, wakeup_);
-  const auto frames = media::count_frames(file);
+  const auto frames = media_->count_frames(file);
   if (!frames) return fail(explain(frames.error()));
   auto steps = steps_of_parent(settings, open);
   if (!steps) return fail(std::move(steps.error()));
-  const auto found = find_beginning(*steps, look().join, parent_, file, *frames, open);
+  const auto found = find_beginning(*media_, *steps, look().join, parent_, file, *frames, open);
   if (!found) return fail(found.error());
   const auto first = *found;
   steps->push_back({.task_id = source->snapshot().job.task_id, .first = first, .frames = *frames});
@@ -363,7 +371,7 @@ Result<FilmSteps> Extension::steps_of_parent(const Options& settings, const Open
       run.upstream ? run.upstream->task_id : settings.request.extend_task_id.value_or("");
   FilmSteps steps{{.task_id = id}};
   if (run.join == Join::automatic) {
-    const auto format = media::probe(parent_);
+    const auto format = media_->probe(parent_);
     if (!format) return fail(format.error());
     steps[0].frames = format->frames.value_or(0);
   }
@@ -371,7 +379,7 @@ Result<FilmSteps> Extension::steps_of_parent(const Options& settings, const Open
   if (steps[0].frames == 0 && run.upstream) {
     auto opened = open(id);
     if (!opened) return fail(std::move(opened.error()));
-    const auto frames = media::count_frames(**opened);
+    const auto frames = media_->count_frames(**opened);
     if (!frames) return fail(frames.error());
     steps[0].frames = *frames;
   }
@@ -502,7 +510,7 @@ Status Extension::pass_through(const std::shared_ptr<Source>& source) {
 }
 
 Status Extension::add(media::ByteStream& clip) {
-  if (!film_.joiner) film_.joiner = std::make_unique<media::Joiner>();
+  if (!film_.joiner) film_.joiner = media_->make_joiner();
   if (auto done = film_.joiner->append(clip); !done) return done;
   for (;;) {
     auto piece = film_.joiner->read();

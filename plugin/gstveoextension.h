@@ -15,7 +15,7 @@
 #include "gstveoevent.h"
 #include "gstveoproperties.h"
 #include "gstveoreporter.h"
-#include "veo/media/join.h"
+#include "veo/media/library.h"
 #include "veo/source/film.h"
 #include "veo/source/source.h"
 #include "veo/source/streams.h"
@@ -48,7 +48,7 @@ class Extension {
 
   // --- state changes ---
 
-  /// False: there is no thread for it, which is told.
+  /// False: it cannot run, and the bus knows why.
   [[nodiscard]] bool start();
 
   /// Ends all waits; the job goes on.
@@ -201,6 +201,7 @@ class Extension {
 
   GstElement* const element_;  // owns this
   GstPad* const src_;
+  const media::Library* media_ = nullptr;  // from start() on, before any thread uses it
   const std::shared_ptr<Wakeup> wakeup_ = std::make_shared<Wakeup>();
   const std::string instance_ = make_instance();
   PushedStream parent_;

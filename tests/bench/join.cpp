@@ -25,7 +25,7 @@
 
 #include "clips.h"
 #include "command.h"
-#include "veo/media/join.h"
+#include "veo/media/library.h"
 
 namespace {
 
@@ -53,21 +53,26 @@ class File : public veo::media::ByteStream {
 
 int join(const std::string& to, const std::vector<std::string>& clips) {
   const FilePtr out(std::fopen(to.c_str(), "wb"));
-  veo::media::Joiner film;
+  const auto media = veo::media::load();
+  if (!media) {
+    std::cerr << media.error().message << "\n";
+    return 1;
+  }
+  const auto film = (*media)->make_joiner();
   const auto write = [&out](const veo::media::Bytes& bytes) {
     std::fwrite(bytes.data(), 1, bytes.size(), out.get());
   };
   for (const auto& clip : clips) {
     File file(clip);
-    if (const auto begun = film.append(file); !begun) {
+    if (const auto begun = film->append(file); !begun) {
       std::cerr << begun.error().message << "\n";
       return 1;
     }
-    auto piece = film.read();
-    for (; piece && !piece->empty(); piece = film.read()) write(*piece);
+    auto piece = film->read();
+    for (; piece && !piece->empty(); piece = film->read()) write(*piece);
     if (!piece) return 1;
   }
-  const auto last = film.finish();
+  const auto last = film->finish();
   if (!last) return 1;
   write(*last);
   return 0;

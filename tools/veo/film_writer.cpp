@@ -8,9 +8,9 @@ namespace veo::cli {
 using Written = Output::Written;
 
 Result<Written> FilmWriter::add(media::ByteStream& clip) {
-  if (auto begun = joiner_.append(clip); !begun) return fail(std::move(begun.error()));
+  if (auto begun = joiner_->append(clip); !begun) return fail(std::move(begun.error()));
   for (;;) {
-    const auto piece = joiner_.read();
+    const auto piece = joiner_->read();
     if (!piece) return fail(piece.error());
     if (piece->empty()) return has_reader_ ? Written::all : Written::closed;
     auto written = write(*piece);
@@ -19,7 +19,7 @@ Result<Written> FilmWriter::add(media::ByteStream& clip) {
 }
 
 Result<Written> FilmWriter::finish() {
-  const auto rest = joiner_.finish();
+  const auto rest = joiner_->finish();
   if (!rest) return fail(rest.error());
   return write(*rest);
 }

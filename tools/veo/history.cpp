@@ -200,7 +200,16 @@ int history(Session& session, const Wanted& wanted) {
     if (!opened) return refuse(opened.error());
     output = std::move(*opened);
   }
-  const auto page = history_page(records, session.interruption);
+  const media::Library* media = nullptr;
+  if (std::ranges::any_of(records, is_cached)) {
+    const auto loaded = media::load();
+    if (loaded) {
+      media = *loaded;
+    } else {
+      display.say("The page has no pictures. " + loaded.error().message);
+    }
+  }
+  const auto page = history_page(records, media, session.interruption);
   if (!page) return interrupted();
   if (!output) {
     print(*page);

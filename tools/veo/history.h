@@ -13,6 +13,7 @@
 #include "interruption.h"
 #include "veo/core/record.h"
 #include "veo/core/result.h"
+#include "veo/media/library.h"
 
 namespace veo::cli {
 
@@ -52,8 +53,9 @@ std::string iso_text(UnixTime time);
 /// terminal nothing is cut.
 std::string history_table(const Records& records, std::optional<std::size_t> columns);
 
-/// A page that needs nothing beside itself. Reads the clips that are in the cache for their
-/// thumbnails; nullopt: it was interrupted in that.
-std::optional<std::string> history_page(const Records& records, const Interruption& interruption);
+/// A page that needs no other file. Reads the clips that are in the cache for their thumbnails;
+/// without `media` the page has none. nullopt: the reading was interrupted.
+std::optional<std::string> history_page(const Records& records, const media::Library* media,
+                                        const Interruption& interruption);
 
 }  // namespace veo::cli

@@ -12,7 +12,7 @@
 #include "history.h"
 #include "history_style.h"
 #include "text.h"
-#include "veo/media/thumbnail.h"
+#include "veo/media/library.h"
 
 namespace veo::cli {
 
@@ -127,11 +127,12 @@ std::string why_no_picture(const Record& record) {
   return "";
 }
 
-std::string picture(const Record& record) {
+std::string picture(const Record& record, const media::Library* media) {
   if (!is_cached(record)) return placeholder(why_no_picture(record));
+  if (media == nullptr) return placeholder("Cannot be shown");
   auto file = FileStream::open(record.clip_path);
   const auto thumbnail =
-      file ? media::make_thumbnail(**file, longest_side) : fail(std::move(file.error()));
+      file ? media->make_thumbnail(**file, longest_side) : fail(std::move(file.error()));
   if (!thumbnail) return placeholder("Cannot be shown");
   const auto about = record.prompt.empty() ? "task " + record.task_id : record.prompt;
   return "<div class=\"picture\"><img width=\"" + std::to_string(thumbnail->width) +
@@ -158,11 +159,12 @@ std::string parent(const Record& record, const Rows& rows) {
   return "<a href=\"#row-" + std::to_string(found->second) + "\"><code>" + id + "</code></a>";
 }
 
-std::string card(const Record& record, const Rows& rows) {
+std::string card(const Record& record, const Rows& rows, const media::Library* media) {
   const std::string status(nick(record.state));
   auto text = "<li><article class=\"clip\" id=\"row-" + std::to_string(record.id) + "\">\n" +
-              picture(record) + "<div class=\"text\">\n<p class=\"facts\"><span class=\"status " +
-              status + "\">" + status + "</span> <span>" + escape_html(mode_text(record)) +
+              picture(record, media) +
+              "<div class=\"text\">\n<p class=\"facts\"><span class=\"status " + status + "\">" +
+              status + "</span> <span>" + escape_html(mode_text(record)) +
               "</span> <span class=\"price\">" + price(record) + "</span></p>\n";
   text += record.prompt.empty()
               ? "<p class=\"prompt empty\">The prompt was not recorded.</p>\n"
@@ -181,7 +183,8 @@ std::string card(const Record& record, const Rows& rows) {
 
 }  // namespace
 
-std::optional<std::string> history_page(const Records& records, const Interruption& interruption) {
+std::optional<std::string> history_page(const Records& records, const media::Library* media,
+                                        const Interruption& interruption) {
   Rows rows;
   for (const auto& record : records) rows.emplace(record.task_id, record.id);
   auto page = head() + header(records) + "<main>\n";
@@ -191,7 +194,7 @@ std::optional<std::string> history_page(const Records& records, const Interrupti
     page += "<ol class=\"clips\">\n";
   for (const auto& record : records) {
     if (interruption.happened()) return std::nullopt;
-    page += card(record, rows);
+    page += card(record, rows, media);
   }
   if (!records.empty()) page += "</ol>\n";
   return page +

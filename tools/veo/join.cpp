@@ -18,13 +18,15 @@ int join(Session& session, const Clips& arguments) {
     display.failed(error);
     return exit_code(error.code);
   };
+  const auto media = media::load();
+  if (!media) return refuse(media.error());
   // All that can be found before anything is written.
   std::vector<std::unique_ptr<FileStream>> clips;
   std::optional<media::ClipFormat> film;
   for (const auto& path : arguments.clips) {
     auto opened = FileStream::open(path);
     if (!opened) return refuse(opened.error());
-    const auto format = media::probe(**opened);
+    const auto format = (*media)->probe(**opened);
     auto mismatch = format ? std::optional<Error>() : format.error();
     if (format && film) mismatch = media::find_mismatch(*film, *format);
     if (mismatch) {
@@ -36,7 +38,7 @@ int join(Session& session, const Clips& arguments) {
   }
   auto output = Output::open(arguments.output, session.interruption);
   if (!output) return refuse(output.error());
-  FilmWriter writer(*output);
+  FilmWriter writer(**media, *output);
   for (std::size_t i = 0; i < clips.size(); ++i) {
     const auto added = writer.add(*clips[i]);
     if (!added) {

@@ -9,7 +9,7 @@
 #include "film_writer.h"
 #include "veo/core/escape.h"
 #include "veo/core/task_id.h"
-#include "veo/media/pictures.h"
+#include "veo/media/library.h"
 #include "veo/source/account.h"
 #include "veo/source/streams.h"
 #include "veo/system/environment.h"
@@ -136,15 +136,18 @@ class Delivery {
     const auto open = [this](const std::string& id) {
       return SourceStream::open_task(settings_, id, session_.wakeup);
     };
-    FilmSteps steps;
     // What could not be joined is not paid for.
+    const auto loaded = media::load();
+    if (!loaded) return refuse_parent(loaded.error());
+    const auto& media = **loaded;
+    FilmSteps steps;
     if (*film_ != Join::replace) {
-      auto found = find_parents(open);
+      auto found = find_parents(media, open);
       if (!found) return refuse_parent(std::move(found.error()));
       steps = std::move(*found);
     }
     source_->start();
-    FilmWriter writer(*output_);
+    FilmWriter writer(media, *output_);
     const auto so_far = files_of(steps, steps.size());
     if (*film_ == Join::append) {
       for (const auto& id : so_far) {
@@ -157,7 +160,7 @@ class Delivery {
     }
     SourceStream own(source_, session_.wakeup);
     if (*film_ != Join::append) {
-      auto first = find_own(steps, own, open);
+      auto first = find_own(media, steps, own, open);
       if (!first) return fail_to_join(std::move(first.error()));
       const auto before = files_of(steps, *first);
       if (before.empty()) return deliver_file();
@@ -178,7 +181,7 @@ class Delivery {
   }
 
   /// The steps of the film that is continued, from the files.
-  Result<FilmSteps> find_parents(const OpenTask& open) {
+  Result<FilmSteps> find_parents(const media::Library& media, const OpenTask& open) {
     auto tasks = read_chain(settings_.ledger, settings_.request.extend_task_id.value_or(""),
                             session_.wakeup);
     // The caller knows that it was interrupted.
@@ -187,20 +190,20 @@ class Delivery {
     const auto& chain = **tasks;
     auto parent = open(chain.back());
     if (!parent) return fail(std::move(parent.error()));
-    if (const auto format = media::probe(**parent); !format) return fail(format.error());
+    if (const auto format = media.probe(**parent); !format) return fail(format.error());
     if (*film_ == Join::append && chain.size() == 1) return FilmSteps{{.task_id = chain.back()}};
-    return find_steps(chain, open);
+    return find_steps(media, chain, open);
   }
 
   /// With which step of the film the delivered file begins.
-  Result<std::size_t> find_own(const FilmSteps& steps, media::ByteStream& own,
-                               const OpenTask& open) {
-    const auto frames = media::count_frames(own);
+  Result<std::size_t> find_own(const media::Library& media, const FilmSteps& steps,
+                               media::ByteStream& own, const OpenTask& open) {
+    const auto frames = media.count_frames(own);
     if (!frames) return fail(frames.error());
     if (*film_ == Join::replace) return std::size_t{0};
     auto parent = open(files_of(steps, steps.size()).front());
     if (!parent) return fail(std::move(parent.error()));
-    const auto first = find_beginning(steps, *film_, **parent, own, *frames, open);
+    const auto first = find_beginning(media, steps, *film_, **parent, own, *frames, open);
     if (!first) return first;
     display_.tell({{"event", "join"},
                    {"task-id", outcome_.task_id},

@@ -9,7 +9,7 @@
 #include <utility>
 #include <variant>
 
-#include "veo/media/avio_stream.h"
+#include "veo/libav/avio_stream.h"
 #include "veo/options/option_table.h"
 #include "veo/options/uri.h"
 #include "veo/source/source.h"

@@ -3,13 +3,11 @@
 
 #include <cmath>
 
-#include "clip_reader.h"
-
 namespace veo::media {
 
 namespace {
 
-// Files with a coarse clock round their rate; 24 and 23.976 are a thousandth apart.
+// Files with a coarse clock round their rate. 24 and 23.976 differ by a thousandth.
 bool is_same(FrameRate a, FrameRate b) {
   const double left = static_cast<double>(a.frames) * b.seconds;
   const double right = static_cast<double>(b.frames) * a.seconds;
@@ -37,15 +35,9 @@ std::optional<Error> find_mismatch(const ClipFormat& film, const ClipFormat& cli
                           (film.audio->codec == clip.audio->codec &&
                            film.audio->sample_rate == clip.audio->sample_rate);
   if (same_video && same_audio) return std::nullopt;
-  return bad_media("It is " + describe(clip) + ", and cannot follow " + describe(film) +
-                   " without being encoded anew.");
-}
-
-Result<ClipFormat> probe(ByteStream& clip) {
-  const auto reader = ClipReader::open(clip);
-  if (!reader) return fail(reader.error());
-  if (const auto joinable = (*reader)->joinable(); !joinable) return fail(joinable.error());
-  return (*reader)->format();
+  return Error{.code = ErrorCode::bad_media,
+               .message = "It is " + describe(clip) + ", and cannot follow " + describe(film) +
+                          " without being encoded anew."};
 }
 
 }  // namespace veo::media

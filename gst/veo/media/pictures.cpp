@@ -1,71 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/media/pictures.h"
 
-#include <algorithm>
 #include <cstdlib>
-
-#include "clip_reader.h"
-#include "decoder.h"
 
 namespace veo::media {
 
 namespace {
 
-// Levels of 256, on average over the cells. A clip encoded anew at a tenth of its rate stays below
-// 2; two clips of one street, a second apart, are beyond 8.
+// The mean difference of the cells, in levels of 256. A clip that was encoded anew at a tenth of
+// its bit rate stays below 2; two clips of one street, a second apart, differ by more than 8.
 constexpr std::uint64_t likeness = 4;
 
-/// Of a format whose first plane is luma, of 8 bits: what H.264 of 8 bits decodes to.
-Picture shrink(const AVFrame& frame) {
-  Picture picture;
-  const auto width = static_cast<std::size_t>(frame.width);
-  const auto height = static_cast<std::size_t>(frame.height);
-  for (std::size_t row = 0; row < Picture::rows; ++row) {
-    const auto top = row * height / Picture::rows;
-    const auto bottom = std::max(top + 1, (row + 1) * height / Picture::rows);
-    for (std::size_t column = 0; column < Picture::columns; ++column) {
-      const auto left = column * width / Picture::columns;
-      const auto right = std::max(left + 1, (column + 1) * width / Picture::columns);
-      std::uint64_t sum = 0;
-      for (auto y = top; y < bottom; ++y) {
-        const auto* const line = frame.data[0] + static_cast<std::ptrdiff_t>(y) * frame.linesize[0];
-        for (auto x = left; x < right; ++x) sum += line[x];
-      }
-      picture.luma[row * Picture::columns + column] =
-          static_cast<std::uint8_t>(sum / ((bottom - top) * (right - left)));
-    }
-  }
-  return picture;
-}
-
 }  // namespace
-
-Result<std::vector<Picture>> read_pictures(ByteStream& clip, std::uint64_t first,
-                                           std::size_t count) {
-  auto reader = ClipReader::open(clip);
-  if (!reader) return fail(std::move(reader.error()));
-  auto codec = open_decoder((*reader)->video());
-  if (!codec) return fail(std::move(codec.error()));
-  const FramePtr frame(av_frame_alloc());
-  std::vector<Picture> pictures;
-  std::uint64_t shown = 0;
-  for (bool more = true; more && pictures.size() < count;) {
-    auto packet = (*reader)->next();
-    if (!packet) return fail(std::move(packet.error()));
-    more = *packet != nullptr;
-    if (more && (*packet)->stream_index != (*reader)->video().index) continue;
-    // A picture that cannot be decoded is like no other.
-    static_cast<void>(avcodec_send_packet(codec->get(), packet->get()));
-    while (pictures.size() < count && avcodec_receive_frame(codec->get(), frame.get()) == 0) {
-      const bool is_known =
-          frame->format == AV_PIX_FMT_YUV420P || frame->format == AV_PIX_FMT_YUVJ420P ||
-          frame->format == AV_PIX_FMT_YUV422P || frame->format == AV_PIX_FMT_YUV444P;
-      if (!is_known) return fail(bad_media("Its pictures have another depth than 8 bits."));
-      if (shown++ >= first) pictures.push_back(shrink(*frame));
-    }
-  }
-  return pictures;
-}
 
 bool are_alike(const std::vector<Picture>& a, const std::vector<Picture>& b) {
   if (a.empty() || a.size() != b.size()) return false;
@@ -77,19 +23,6 @@ bool are_alike(const std::vector<Picture>& a, const std::vector<Picture>& b) {
     if (difference > likeness * a[i].luma.size()) return false;
   }
   return true;
-}
-
-Result<std::uint64_t> count_frames(ByteStream& clip) {
-  auto reader = ClipReader::open(clip);
-  if (!reader) return fail(std::move(reader.error()));
-  if (const auto frames = (*reader)->format().frames) return *frames;
-  std::uint64_t frames = 0;
-  for (;;) {
-    auto packet = (*reader)->next();
-    if (!packet) return fail(std::move(packet.error()));
-    if (!*packet) return frames;
-    if ((*packet)->stream_index == (*reader)->video().index) ++frames;
-  }
 }
 
 }  // namespace veo::media

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "veo/core/escape.h"
-#include "veo/media/pictures.h"
+#include "veo/media/library.h"
 
 namespace veo {
 
@@ -75,9 +75,9 @@ std::vector<std::string> files_of(const FilmSteps& steps, std::size_t count) {
   return files;
 }
 
-Result<std::size_t> find_beginning(const FilmSteps& steps, Join join, media::ByteStream& parent,
-                                   media::ByteStream& file, std::uint64_t file_frames,
-                                   const OpenTask& open) {
+Result<std::size_t> find_beginning(const media::Library& media, const FilmSteps& steps, Join join,
+                                   media::ByteStream& parent, media::ByteStream& file,
+                                   std::uint64_t file_frames, const OpenTask& open) {
   if (join == Join::append) return steps.size();
   if (join == Join::replace) return std::size_t{0};
   const auto own = own_frames(steps);
@@ -87,17 +87,17 @@ Result<std::size_t> find_beginning(const FilmSteps& steps, Join join, media::Byt
   for (std::size_t i = 0; i < steps.size(); after -= own[i], ++i) {
     if (file_frames < after + second) continue;
     if (!pictures) {
-      auto read = media::read_pictures(file, 0, second);
+      auto read = media.read_pictures(file, 0, second);
       if (!read) return fail(std::move(read.error()));
       pictures = std::move(*read);
     }
     Result<std::vector<media::Picture>> there;
     if (i == 0) {
-      there = media::read_pictures(parent, 0, second);
+      there = media.read_pictures(parent, 0, second);
     } else {
       auto opened = open(steps[i].task_id);
       if (!opened) return fail(std::move(opened.error()));
-      there = media::read_pictures(**opened, steps[i].frames - own[i], second);
+      there = media.read_pictures(**opened, steps[i].frames - own[i], second);
     }
     if (!there) return fail(std::move(there.error()));
     if (media::are_alike(*there, *pictures)) return i;
@@ -105,16 +105,18 @@ Result<std::size_t> find_beginning(const FilmSteps& steps, Join join, media::Byt
   return steps.size();
 }
 
-Result<FilmSteps> find_steps(const std::vector<std::string>& chain, const OpenTask& open) {
+Result<FilmSteps> find_steps(const media::Library& media, const std::vector<std::string>& chain,
+                             const OpenTask& open) {
   FilmSteps steps;
   for (const auto& id : chain) {
     auto file = open(id);
     if (!file) return fail(std::move(file.error()));
     auto parent = open(steps.empty() ? id : files_of(steps, steps.size()).front());
     if (!parent) return fail(std::move(parent.error()));
-    const auto frames = media::count_frames(**file);
+    const auto frames = media.count_frames(**file);
     if (!frames) return fail(frames.error());
-    const auto first = find_beginning(steps, Join::automatic, **parent, **file, *frames, open);
+    const auto first =
+        find_beginning(media, steps, Join::automatic, **parent, **file, *frames, open);
     if (!first) return fail(first.error());
     steps.push_back({.task_id = id, .first = *first, .frames = *frames});
   }

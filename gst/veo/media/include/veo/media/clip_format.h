@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What a clip is, as its header says. Clips of one film must agree in it.
+// What a clip is, as its header says. The clips of one film must agree in it.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
-#include "veo/core/result.h"
-#include "veo/media/byte_stream.h"
+#include "veo/core/error.h"
 
 namespace veo::media {
 
 struct FrameRate {
-  int frames = 0;  ///< in so many …
+  int frames = 0;  ///< in `seconds`
   int seconds = 1;
   bool operator==(const FrameRate&) const = default;
 };
@@ -35,18 +34,14 @@ struct AudioFormat {
 struct ClipFormat {
   VideoFormat video;
   std::optional<AudioFormat> audio;     ///< nullopt: a silent clip
-  std::optional<std::uint32_t> frames;  ///< where the header says it (not of a fragmented file)
+  std::optional<std::uint32_t> frames;  ///< nullopt: the header does not say it (fragmented files)
 };
 
 /// "1280x720 h264 at 24/1 frames/s, aac at 48000 Hz", for people.
 std::string describe(const ClipFormat& format);
 
-/// Why a clip cannot follow in a film, naming both; nullopt: it can. The number of channels may
-/// differ: each AAC frame says how many it has.
+/// The reason why a clip cannot follow in a film: the text names both formats. nullopt: the clip
+/// can follow. The number of channels may differ, because each AAC frame says its own.
 std::optional<Error> find_mismatch(const ClipFormat& film, const ClipFormat& clip);
-
-/// Reads the header of a clip, and waits for it. Fails with bad_media, also where no film takes the
-/// clip, and with what `clip` fails with.
-Result<ClipFormat> probe(ByteStream& clip);
 
 }  // namespace veo::media

@@ -1,36 +1,25 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What a clip shows, as far as it takes to tell whether another one begins with the same footage.
-// That one may have been encoded anew, so that its bytes say nothing.
+// What a clip shows, in enough detail to tell whether another clip begins with the same footage.
+// The other clip may have been encoded anew, so comparing bytes does not answer that.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "veo/core/result.h"
-#include "veo/media/byte_stream.h"
-
 namespace veo::media {
 
-/// A picture's luma, averaged over the cells of a grid: what an encoder changes is gone, and what
-/// another camera would see is not.
+/// A picture's luma, averaged over the cells of a grid: the average hides the changes of an encoder
+/// and keeps the difference to another scene.
 struct Picture {
   static constexpr std::size_t columns = 32;
   static constexpr std::size_t rows = 18;
   std::array<std::uint8_t, columns * rows> luma{};
 };
 
-/// Decodes up to `count` pictures from frame `first` on, in the order in which they are shown.
-/// Fails with bad_media, and with what `clip` fails with.
-Result<std::vector<Picture>> read_pictures(ByteStream& clip, std::uint64_t first,
-                                           std::size_t count);
-
-/// Whether two runs of pictures, taken one by one, show the same. Of no pictures: false.
+/// Whether two sequences of pictures, compared one by one, show the same. False if one is empty.
 bool are_alike(const std::vector<Picture>& a, const std::vector<Picture>& b);
-
-/// How many frames a clip has: as its header says, else by reading it to its end. Fails as
-/// read_pictures() does.
-Result<std::uint64_t> count_frames(ByteStream& clip);
 
 }  // namespace veo::media

@@ -19,6 +19,7 @@
 
 #include "veo/core/result.h"
 #include "veo/media/byte_stream.h"
+#include "veo/media/library.h"
 
 namespace veo {
 
@@ -52,12 +53,13 @@ std::vector<std::string> files_of(const FilmSteps& steps, std::size_t count);
 /// Fails with what they fail with.
 using OpenTask =
     std::function<Result<std::unique_ptr<media::ByteStream>>(const std::string& task_id)>;
-Result<std::size_t> find_beginning(const FilmSteps& steps, Join join, media::ByteStream& parent,
-                                   media::ByteStream& file, std::uint64_t file_frames,
-                                   const OpenTask& open);
+Result<std::size_t> find_beginning(const media::Library& media, const FilmSteps& steps, Join join,
+                                   media::ByteStream& parent, media::ByteStream& file,
+                                   std::uint64_t file_frames, const OpenTask& open);
 
 /// The steps of a film by its tasks, each the continuation of the one before (read_chain()), by
 /// what their files show.
-Result<FilmSteps> find_steps(const std::vector<std::string>& chain, const OpenTask& open);
+Result<FilmSteps> find_steps(const media::Library& media, const std::vector<std::string>& chain,
+                             const OpenTask& open);
 
 }  // namespace veo

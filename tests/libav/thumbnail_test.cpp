@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Compares thumbnails with the first frame of the clip as FFmpeg's command decodes it.
-#include "veo/media/thumbnail.h"
+#include "thumbnail.h"
 
 #include <gtest/gtest.h>
 

@@ -19,9 +19,10 @@
 
 #include "clips.h"
 #include "command.h"
-#include "veo/media/join.h"
-#include "veo/media/pictures.h"
-#include "veo/media/thumbnail.h"
+#include "film_joiner.h"
+#include "picture_reader.h"
+#include "probe.h"
+#include "thumbnail.h"
 
 namespace veo::media {
 namespace {
@@ -118,7 +119,7 @@ std::string use(const Bytes& bytes, bool decodes) {
     if (pictures && pictures->size() > 24) return "too many pictures";
     static_cast<void>(make_thumbnail(clip, 64));
   }
-  Joiner film;
+  FilmJoiner film;
   std::uint64_t size = 0;
   if (film.append(clip)) {
     for (;;) {
@@ -236,7 +237,7 @@ TEST_F(ClipLimits, ARealClipIsReadAndJoinedWithinItsSize) {
 /// Returns the error of a film that consists of this clip.
 Error failure_of(const Bytes& bytes) {
   MemoryStream clip(bytes);
-  Joiner film;
+  FilmJoiner film;
   if (auto done = film.append(clip); !done) return done.error();
   for (;;) {
     const auto piece = film.read();
@@ -329,7 +330,7 @@ TEST_F(ClipLimits, NoByteIsUsedTwice) {
 
 TEST_F(ClipLimits, AnInterruptedClipIsReadNoFurther) {
   MemoryStream clip(make(""));
-  Joiner film;
+  FilmJoiner film;
   ASSERT_TRUE(film.append(clip));
   clip.interrupted = true;
   const auto piece = film.read();

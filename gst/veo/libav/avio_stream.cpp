@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "veo/media/avio_stream.h"
+#include "veo/libav/avio_stream.h"
 
 #include <cerrno>
 #include <cstdio>

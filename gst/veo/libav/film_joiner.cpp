@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "veo/media/join.h"
+#include "film_joiner.h"
 
 #include <algorithm>
 #include <array>
@@ -57,7 +57,7 @@ PacketPtr make_packet(std::span<const std::uint8_t> bytes) {
 
 }  // namespace
 
-struct Joiner::Private {
+struct FilmJoiner::Private {
   // --- output ---
 
   static int store(void* opaque, std::uint8_t* bytes, int size) {
@@ -348,14 +348,14 @@ struct Joiner::Private {
   std::deque<PacketPtr> sounds;   // read, but not known to be within the clip
 };
 
-Joiner::Joiner() : p_(std::make_unique<Private>()) {}
-Joiner::~Joiner() = default;
+FilmJoiner::FilmJoiner() : p_(std::make_unique<Private>()) {}
+FilmJoiner::~FilmJoiner() = default;
 
-Status Joiner::append(ByteStream& clip) { return p_->begin_clip(clip); }
+Status FilmJoiner::append(ByteStream& clip) { return p_->begin_clip(clip); }
 
-Result<Bytes> Joiner::read() { return p_->read(); }
+Result<Bytes> FilmJoiner::read() { return p_->read(); }
 
-Result<Bytes> Joiner::finish() {
+Result<Bytes> FilmJoiner::finish() {
   if (!p_->film) return Bytes{};
   if (const int done = av_write_trailer(p_->film.get()); done < 0) {
     return fail(bad_media("The film cannot be ended: " + text_of(done) + "."));
@@ -364,7 +364,7 @@ Result<Bytes> Joiner::finish() {
   return std::exchange(p_->written, {});
 }
 
-const ClipFormat& Joiner::format() const { return p_->format; }
-std::uint64_t Joiner::frames() const { return p_->frames; }
+const ClipFormat& FilmJoiner::format() const { return p_->format; }
+std::uint64_t FilmJoiner::frames() const { return p_->frames; }
 
 }  // namespace veo::media

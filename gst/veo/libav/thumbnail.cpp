@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "veo/media/thumbnail.h"
+#include "thumbnail.h"
 
 extern "C" {
 #include <libswscale/swscale.h>

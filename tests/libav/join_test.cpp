@@ -2,7 +2,7 @@
 //
 // Compares films with their clips as FFmpeg's command decodes them: frame by frame, sample by
 // sample.
-#include "veo/media/join.h"
+#include "film_joiner.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,6 +17,7 @@
 #include "clips.h"
 #include "command.h"
 #include "file_stream.h"
+#include "probe.h"
 
 namespace veo::media {
 namespace {
@@ -99,7 +100,7 @@ class Join : public testing::Test {
   }
 
   Status join(const std::vector<std::string>& clips, const std::string& to) {
-    Joiner film;
+    FilmJoiner film;
     std::ofstream file(to, std::ios::binary);
     largest_ = 0;
     Status outcome;
@@ -323,7 +324,7 @@ TEST_F(Join, RefusesAClipThatDoesNotFitAndKeepsTheFilm) {
 TEST_F(Join, ReadsAClipInOrderFromFrontToBack) {
   const auto path = make("first", "", "-c:a aac", 2, 0, "320x180", "24", "-movflags faststart");
   FileStream stream(path);
-  Joiner film;
+  FilmJoiner film;
   ASSERT_TRUE(film.append(stream));
   EXPECT_LT(stream.furthest, std::filesystem::file_size(path) / 2) << "append() needed the end";
 }
@@ -332,7 +333,7 @@ TEST_F(Join, PassesTheStreamsOwnErrorOnAndEndsTheFilmWell) {
   const auto path = make("first", "", "-c:a aac", 4, 0, "320x180", "24", "-movflags faststart");
   FileStream stream(path);
   stream.broken_at = std::filesystem::file_size(path) * 3 / 4;
-  Joiner film;
+  FilmJoiner film;
   std::ofstream file(directory_.file("film.mp4"), std::ios::binary);
   ASSERT_TRUE(film.append(stream));
   Result<Bytes> piece;
