@@ -2,7 +2,7 @@
 //
 // All that needs FFmpeg's libraries, behind one interface. The implementation (gst/veo/libav) is a
 // shared library of its own, libveo-media: FFmpeg's libraries and their dependencies are more than
-// 100 files and 15 MB, and most processes never join a film. The first load() maps it:
+// 100 files and 19 MiB, and most processes never join a film. The first load() maps it:
 //
 //   const auto media = media::load();
 //   if (!media) return fail(media.error());
@@ -47,7 +47,7 @@ class Library {
   ~Library() = default;
 };
 
-/// Loads the library when it is called first, and never unloads it. Takes some 20 ms then, and no
+/// Loads the library when it is called first, and never unloads it. Takes some 30 ms then, and no
 /// time later. A failure is not remembered: the next call tries again. Fails with bad_media, and
 /// with the text that tells a user what to install; the caller adds what that means for money.
 Result<const Library*> load();
