@@ -22,9 +22,9 @@
 // serve ranges, the side fetch fails, and the main fetch has lost nothing.
 //
 // The main fetch decides, the side fetch only adds. The answer to the main fetch says which file
-// the host serves, and its final failure ends the clip. What the side fetch says about the
-// file counts only until the main fetch has its answer. If the side fetch fails, nothing else
-// fails, because the main fetch brings every byte sooner or later.
+// the host serves, and its final failure ends the clip. The answer to the side fetch describes the
+// file only until the main fetch has its answer. If the side fetch fails, nothing else fails,
+// because the main fetch brings every byte sooner or later.
 //
 // Late reports. Each fetch has an id, and no id is used twice. Each report of the disk names its
 // version. The plan ignores a report if its fetch or its version is over.
