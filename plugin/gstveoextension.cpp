@@ -252,21 +252,23 @@ Status Extension::run_generation() {
   reporter_.emplace(
       element_, settings.source,
       look().join == Join::append ? Reporter::Setting::background : Reporter::Setting::playback);
-  auto opened = Source::open(settings.source, wakeup_);
+  SourceReader reader(wakeup_);
+  const auto opened = reader.open(settings.source);
   if (!opened) return interrupted();
-  if (!*opened) return fail(std::move(opened->error()));
-  const std::shared_ptr<Source> source = std::move(**opened);
+  if (!*opened) return fail(opened->error());
+  // The price is on the bus before anything is sent.
+  reporter_->update(**opened);
+  reader.start();
+  const auto source = reader.source();
   change([&source](Run& run) {
     run.source = source;
     run.phase = Phase::running;
   });
-  reporter_->update(source->snapshot());
-  source->start();
   if (settings.source.dry_run) {
     change([](Run& run) { run.phase = Phase::planned; });
     return {};
   }
-  if (auto done = await_completion(*source); !done) return done;
+  if (auto done = await_completion(reader); !done) return done;
   return plan(settings.source, source);
 }
 
@@ -306,23 +308,21 @@ Status Extension::find_parent(Options& settings) {
   return {};
 }
 
-Status Extension::await_completion(const Source& source) {
-  for (;;) {
-    const auto ticket = wakeup_->ticket();
-    const auto seen = source.snapshot();
+Status Extension::await_completion(SourceReader& reader) {
+  const auto on_change = [this](const Source::Snapshot& seen) {
     reporter_->update(seen);
     notify_task_id(seen.job.task_id);
-    if (seen.job.error) return fail(*seen.job.error);
-    if (seen.job.phase == Job::Phase::completed) {
-      TaskEvent event{
-          .task_id = seen.job.task_id, .status = TaskStatus::completed, .step = look().step()};
-      if (seen.job.report) event.upstream_id = seen.job.report->upstream_task_id.value_or("");
-      change([](Run& run) { run.phase = Phase::completed; });
-      announce(std::move(event));
-      return {};
-    }
-    if (!wakeup_->wait(ticket)) return interrupted();
-  }
+  };
+  auto completed = reader.wait_for_completion({.on_change = on_change});
+  if (!completed) return interrupted();
+  if (!*completed) return std::move(*completed);
+  const auto seen = reader.snapshot();
+  TaskEvent event{
+      .task_id = seen.job.task_id, .status = TaskStatus::completed, .step = look().step()};
+  if (seen.job.report) event.upstream_id = seen.job.report->upstream_task_id.value_or("");
+  change([](Run& run) { run.phase = Phase::completed; });
+  announce(std::move(event));
+  return {};
 }
 
 Status Extension::plan(const Options& settings, const std::shared_ptr<Source>& source) {

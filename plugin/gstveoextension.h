@@ -17,7 +17,7 @@
 #include "gstveoreporter.h"
 #include "veo/media/join.h"
 #include "veo/source/film.h"
-#include "veo/source/source.h"
+#include "veo/source/source_reader.h"
 #include "veo/source/streams.h"
 #include "veo/system/wakeup.h"
 
@@ -123,14 +123,10 @@ class Extension {
   /// False: interrupted.
   template <class Condition>
   bool wait_for(Condition condition) {
-    for (;;) {
-      const auto ticket = wakeup_->ticket();
-      {
-        const std::lock_guard lock(mutex_);
-        if (condition(run_)) return true;
-      }
-      if (!wakeup_->wait(ticket)) return false;
-    }
+    return wakeup_->wait_for([&] {
+      const std::lock_guard lock(mutex_);
+      return condition(run_);
+    });
   }
   [[nodiscard]] std::shared_ptr<Source> current() const;
   [[nodiscard]] GstFlowReturn flow_of_film() const;
@@ -145,7 +141,7 @@ class Extension {
   /// Waits until it is known which task to continue, and that it can be.
   Status find_parent(Options& settings);
 
-  Status await_completion(const Source& source);
+  Status await_completion(SourceReader& reader);
 
   /// Finds out what the task's file contains, and what the film is made of.
   Status plan(const Options& settings, const std::shared_ptr<Source>& source);

@@ -261,11 +261,19 @@ class Batch {
   // --- the run ---
 
   int run_all() {
-    for (;;) {
-      const auto ticket = session_.wakeup->ticket();
+    const auto next_look = [this] {
+      return std::chrono::steady_clock::now() + (display_.moves() ? redraw_each : 60s);
+    };
+    const auto code = session_.wakeup->wait_for([this] { return move_all(); }, next_look);
+    return code ? *code : interrupted();
+  }
+
+  /// Moves each line on, for as long as anything moves. The exit code, once the batch has ended.
+  std::optional<int> move_all() {
+    for (bool moved = true; moved;) {
       if (session_.interruption.happened()) return interrupted();
       start_more();
-      bool moved = false;
+      moved = false;
       for (auto running = running_.begin(); running != running_.end();) {
         const auto step = move_on(*running);
         moved = moved || step != Step::waits;
@@ -273,9 +281,8 @@ class Batch {
       }
       show();
       if (running_.empty() && next_ == wishes_.size()) return done();
-      const auto until = std::chrono::steady_clock::now() + (display_.moves() ? redraw_each : 60s);
-      if (!moved && !session_.wakeup->wait(ticket, until)) return interrupted();
     }
+    return std::nullopt;
   }
 
   void start_more() {

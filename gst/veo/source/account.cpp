@@ -30,12 +30,8 @@ class Answer {
     wakeup_->notify();
   }
   /// nullopt: interrupted.
-  std::optional<Result<T>> wait() {
-    for (;;) {
-      const auto ticket = wakeup_->ticket();
-      if (auto answer = std::exchange(*answer_.lock(), std::nullopt)) return answer;
-      if (!wakeup_->wait(ticket)) return std::nullopt;
-    }
+  Waited<T> wait() {
+    return wakeup_->wait_for([this] { return std::exchange(*answer_.lock(), std::nullopt); });
   }
 
  private:
@@ -47,8 +43,8 @@ template <class T>
 using Ask = std::function<void(Service&, std::function<void(Result<T>)>)>;
 
 template <class T>
-std::optional<Result<T>> ask(const AccessOptions& options, const NetworkSettings& network,
-                             const std::shared_ptr<Wakeup>& wakeup, Ask<T> begin) {
+Waited<T> ask(const AccessOptions& options, const NetworkSettings& network,
+              const std::shared_ptr<Wakeup>& wakeup, Ask<T> begin) {
   auto access = resolve_access(options);
   if (!access) return fail(std::move(access.error()));
   const auto thread = http::IoThread::acquire();
@@ -83,10 +79,8 @@ Result<Found> look(const std::string& location, const HistoryQuery& query) {
 
 }  // namespace
 
-std::optional<Result<TaskReport>> query_task(const AccessOptions& access,
-                                             const NetworkSettings& network,
-                                             const std::string& task_id,
-                                             const std::shared_ptr<Wakeup>& wakeup) {
+Waited<TaskReport> query_task(const AccessOptions& access, const NetworkSettings& network,
+                              const std::string& task_id, const std::shared_ptr<Wakeup>& wakeup) {
   if (auto named = check_task_id("task-id", task_id); !named) {
     return fail(std::move(named.error()));
   }
@@ -99,17 +93,16 @@ std::optional<Result<TaskReport>> query_task(const AccessOptions& access,
       });
 }
 
-std::optional<Result<std::optional<double>>> query_credits(const AccessOptions& access,
-                                                           const NetworkSettings& network,
-                                                           const std::shared_ptr<Wakeup>& wakeup) {
+Waited<std::optional<double>> query_credits(const AccessOptions& access,
+                                            const NetworkSettings& network,
+                                            const std::shared_ptr<Wakeup>& wakeup) {
   return ask<std::optional<double>>(
       access, network, wakeup,
       [](Service& service, const auto& answered) { service.query_credits(answered); });
 }
 
-std::optional<Result<std::vector<Record>>> read_history(const std::string& ledger,
-                                                        const HistoryQuery& query,
-                                                        const std::shared_ptr<Wakeup>& wakeup) {
+Waited<std::vector<Record>> read_history(const std::string& ledger, const HistoryQuery& query,
+                                         const std::shared_ptr<Wakeup>& wakeup) {
   using std::chrono::steady_clock;
   constexpr auto patience = std::chrono::seconds(5);
   constexpr auto pause = std::chrono::milliseconds(100);
@@ -133,9 +126,8 @@ std::optional<Result<std::vector<Record>>> read_history(const std::string& ledge
                   "it is done."});
 }
 
-std::optional<Result<std::vector<std::string>>> read_chain(const std::string& ledger,
-                                                           std::string task_id,
-                                                           const std::shared_ptr<Wakeup>& wakeup) {
+Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::string task_id,
+                                            const std::shared_ptr<Wakeup>& wakeup) {
   if (auto named = check_task_id("extend-task-id", task_id); !named) {
     return fail(std::move(named.error()));
   }

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <mutex>
 #include <utility>
 
 #include "storage.h"
@@ -93,37 +92,44 @@ struct Source::Private {
 
   // --- any thread ---
 
-  Snapshot look() const {
-    const std::lock_guard lock(mutex);
-    Snapshot seen;
-    seen.credits = credits;
-    seen.notices = notices;
-    seen.reused = reused;
-    if (job) {
-      seen.job = job->snapshot();
-      seen.reused = reused || seen.job.reused;
-      seen.notices.insert(seen.notices.end(), seen.job.notices.begin(), seen.job.notices.end());
+  Snapshot snapshot() const {
+    const auto seen = *shared.lock();
+    Snapshot made;
+    made.credits = credits;
+    made.notices = notices;
+    made.reused = seen.is_reused;
+    made.size = seen.size;
+    if (seen.job) {
+      made.job = seen.job->snapshot();
+      made.reused = made.reused || made.job.reused;
+      made.notices.insert(made.notices.end(), made.job.notices.begin(), made.job.notices.end());
     }
-    if (layout) seen.size = layout->size();
-    if (!clip) return seen;
-    seen.downloading = true;
-    seen.clip = clip->stats();
-    if (auto notice = clip->notice(); !notice.empty()) seen.notices.push_back(std::move(notice));
-    if (const auto size = clip->size(); size && *size > 0) {
-      seen.downloaded = static_cast<int>(std::min(*size, seen.clip.bytes) * 100 / *size);
+    if (!seen.clip) return made;
+    made.downloading = true;
+    made.clip = seen.clip->stats();
+    if (auto notice = seen.clip->notice(); !notice.empty()) {
+      made.notices.push_back(std::move(notice));
     }
-    return seen;
+    if (const auto size = seen.clip->size(); size && *size > 0) {
+      made.downloaded = static_cast<int>(std::min(*size, made.clip.bytes) * 100 / *size);
+    }
+    return made;
+  }
+
+  void fetch() const {
+    if (const auto joined = shared.lock()->job) joined->fetch();
   }
 
   // --- the reader's thread ---
 
   void start() {
     if (dry_run) return;
-    auto [started, was_there] = Job::join(std::move(*std::exchange(plan, nullptr)));
-    started->subscribe(wakeup);
-    const std::lock_guard lock(mutex);
-    job = std::move(started);
-    reused = was_there;
+    auto [joined, was_there] = Job::join(std::move(*std::exchange(plan, nullptr)));
+    joined->subscribe(wakeup);
+    job = std::move(joined);
+    const auto locked = shared.lock();
+    locked->job = job;
+    locked->is_reused = was_there;
   }
 
   Availability at(std::uint64_t offset) {
@@ -162,10 +168,15 @@ struct Source::Private {
     auto opened = job->clip();
     if (!opened) return false;
     opened->subscribe(wakeup);
-    const std::lock_guard lock(mutex);
-    clip = std::move(opened);
+    set_clip(std::move(opened));
     rescan();
     return true;
+  }
+
+  /// Also where any thread sees it.
+  void set_clip(std::shared_ptr<Clip> opened) {
+    clip = std::move(opened);
+    shared.lock()->clip = clip;
   }
 
   void rescan() {
@@ -175,18 +186,15 @@ struct Source::Private {
     scanned_version = clip->version();
   }
 
-  /// The URL is no good any more: once, a fresh one is asked for.
+  /// The host refuses the URL. Asks for a fresh one, once.
   bool renew() {
     if (!clip->is_refused()) return false;
     const auto refused = clip;
-    {
-      const std::lock_guard lock(mutex);
-      clip.reset();
-    }
+    set_clip(nullptr);
     return job->renew(refused);
   }
 
-  /// Of a version that was found to be broken: the clip's word on it.
+  /// Of a version that was found to be broken: the clip decides what comes of it.
   [[nodiscard]] Availability failure_or_wait() const {
     if (const auto failure = clip->failure()) return *failure;
     return Clip::Pending{};
@@ -213,9 +221,8 @@ struct Source::Private {
     }
     // From here on another file at the same URL is an error.
     if (!clip->commit(scanned_version)) return Clip::Pending{};
-    auto found = as_delivered ? mp4::Layout::original(*clip->size()) : *scanner->layout();
-    const std::lock_guard lock(mutex);
-    layout = std::move(found);
+    layout = as_delivered ? mp4::Layout::original(*clip->size()) : *scanner->layout();
+    shared.lock()->size = layout->size();
     return std::nullopt;
   }
 
@@ -250,24 +257,31 @@ struct Source::Private {
     return clip->at(*clip->size());
   }
 
+  // Set before the source is handed out, and only read from then on.
   LayoutMode layout_mode = LayoutMode::streamable;
   bool dry_run = false;
-  std::unique_ptr<Job::Settings> plan;  // until start()
   std::weak_ptr<Wakeup> wakeup;
   std::optional<std::uint32_t> credits;
   std::vector<std::string> notices;
 
+  // The reader's thread alone uses these.
+  std::unique_ptr<Job::Settings> plan;  // until start()
+  std::shared_ptr<Job> job;
+  std::shared_ptr<Clip> clip;
+  std::optional<mp4::Layout> layout;
   std::optional<mp4::LayoutScanner> scanner;
   mp4::Bytes scanned;  // of scanner->need(), as far as it is here
   unsigned scanned_version = 0;
   bool is_broken = false;  // that version, as was reported to the clip
 
-  mutable std::mutex mutex;
-  // Guarded by mutex; written by the reader's thread alone.
-  std::shared_ptr<Job> job;
-  std::shared_ptr<Clip> clip;
-  std::optional<mp4::Layout> layout;
-  bool reused = false;
+  /// What the reader's thread shows to all threads.
+  struct Shared {
+    std::shared_ptr<Job> job;
+    std::shared_ptr<Clip> clip;
+    std::optional<std::uint64_t> size;  // of the layout
+    bool is_reused = false;
+  };
+  Guarded<Shared> shared;
 };
 
 Source::Source() = default;
@@ -406,8 +420,10 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
     StoreThread::acquire(StoreThread::Store::ledger)->post([state, source] {
       auto& p = *(*source)->p_;
       auto& refusal = p.plan->claim.refusal;
-      if (p.plan->task_id.empty()) p.reused = would_reuse(*p.plan);
-      const bool is_refused = p.plan->task_id.empty() && refusal && !p.reused;
+      const bool is_new = p.plan->task_id.empty();
+      const bool is_reused = is_new && would_reuse(*p.plan);
+      p.shared.lock()->is_reused = is_reused;
+      const bool is_refused = is_new && refusal && !is_reused;
       state->set(is_refused ? Result<std::unique_ptr<Source>>(fail(std::move(*refusal)))
                             : std::move(*source));
     });
@@ -416,15 +432,12 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
   return opening;
 }
 
-std::optional<Result<std::unique_ptr<Source>>> Source::open(Options settings,
-                                                            const std::shared_ptr<Wakeup>& wakeup) {
+Waited<std::unique_ptr<Source>> Source::open(Options settings,
+                                             const std::shared_ptr<Wakeup>& wakeup) {
   const auto opening = begin(std::move(settings), wakeup);
   if (!opening) return fail(opening.error());
-  for (;;) {
-    const auto ticket = wakeup->ticket();
-    if (auto opened = (*opening)->take()) return opened;
-    if (!wakeup->wait(ticket, (*opening)->next_change())) return std::nullopt;
-  }
+  return wakeup->wait_for([&] { return (*opening)->take(); },
+                          [&] { return (*opening)->next_change(); });
 }
 
 Result<Source::Checked> Source::Checked::check(Options settings) {
@@ -496,12 +509,9 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
 
 void Source::start() { p_->start(); }
 
-Source::Snapshot Source::snapshot() const { return p_->look(); }
+Source::Snapshot Source::snapshot() const { return p_->snapshot(); }
 
-void Source::fetch() {
-  const std::lock_guard lock(p_->mutex);
-  if (p_->job) p_->job->fetch();
-}
+void Source::fetch() { p_->fetch(); }
 
 Clip::Availability Source::at(std::uint64_t offset) { return p_->at(offset); }
 Result<SharedBytes> Source::take(std::uint64_t offset, std::size_t most) {
