@@ -7,6 +7,7 @@
 #include "exit_code.h"
 #include "film_writer.h"
 #include "veo/core/escape.h"
+#include "veo/core/log.h"
 #include "veo/core/task_id.h"
 #include "veo/media/pictures.h"
 #include "veo/source/account.h"
@@ -183,6 +184,8 @@ class Delivery {
     if (!parent) return fail(std::move(parent.error()));
     const auto first = find_beginning(steps, *film_, **parent, own, *frames, open);
     if (!first) return first;
+    log::info(log::Category::film, "task ", log::text(outcome_.task_id), ", whose file of ",
+              *frames, " frames begins with step ", *first + 1, ", is step ", steps.size() + 1);
     display_.tell({{"event", "join"},
                    {"task-id", outcome_.task_id},
                    {"join", *first == steps.size() ? "append" : "replace"},
