@@ -416,7 +416,7 @@ static gboolean gst_veo_src_is_seekable(GstBaseSrc* element) {
 static gboolean gst_veo_src_query(GstBaseSrc* element, GstQuery* query) {
   if (!GST_BASE_SRC_CLASS(gst_veo_src_parent_class)->query(element, query)) return FALSE;
   if (GST_QUERY_TYPE(query) == GST_QUERY_SCHEDULING) {
-    // urisourcebin treats a custom scheme as a stream only with this flag, and it is true.
+    // urisourcebin treats a custom scheme as a stream only with this flag. The flag is true of us.
     GstSchedulingFlags flags;
     gint min = 0;
     gint max = 0;
@@ -429,8 +429,8 @@ static gboolean gst_veo_src_query(GstBaseSrc* element, GstQuery* query) {
   return TRUE;
 }
 
-// A stream of bytes has no use for downstream's allocators, and asking for them is not free: the
-// query waits in a queue behind a sink that prerolls, which may be waiting for our next buffer
+// A stream of bytes has no use for downstream's allocators, and the ALLOCATION query can block: it
+// waits in a queue behind a sink that prerolls, and that sink may wait for our next buffer
 // (`veosrc ! tee`, to a file and to a decoder).
 static GstPadProbeReturn drop_allocation_query(GstPad*, GstPadProbeInfo* info, gpointer) {
   return GST_QUERY_TYPE(GST_PAD_PROBE_INFO_QUERY(info)) == GST_QUERY_ALLOCATION ? GST_PAD_PROBE_DROP
@@ -444,7 +444,7 @@ static void gst_veo_src_init(GstVeoSrc* self) {
                     drop_allocation_query, nullptr, nullptr);
   gst_base_src_set_format(base, GST_FORMAT_BYTES);
   gst_base_src_set_blocksize(base, veo::plugin::default_blocksize);
-  // The last byte is not the end: that is told when the clip is in the cache.
+  // The last byte is not the end of the stream: EOS comes when the clip is in the cache.
   gst_base_src_set_automatic_eos(base, FALSE);
 }
 
@@ -495,8 +495,8 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
                              G_CALLBACK(gst_veo_src_abandon), nullptr, nullptr, nullptr,
                              G_TYPE_NONE, 0);
 
-  // GstPushSrc gives us push mode alone. The offset that GstBaseSrc keeps is worth having, so this
-  // is its create(), and byte seeks need nothing more.
+  // GstPushSrc restricts us to push mode. We implement create() of GstBaseSrc, because GstBaseSrc
+  // keeps the offset: byte seeks need nothing more.
   base_class->create = gst_veo_src_create;
   base_class->unlock = gst_veo_src_unlock;
   base_class->unlock_stop = gst_veo_src_unlock_stop;

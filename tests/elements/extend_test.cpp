@@ -203,13 +203,14 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ExtendDelivery,
 /// Collects the lines of GStreamer's category veo-film.
 class FilmLog {
  public:
-  FilmLog() {
+  FilmLog() : to_stderr_(gst_debug_remove_log_function(gst_debug_log_default)) {
     gst_debug_set_threshold_for_name("veo-film", GST_LEVEL_DEBUG);
     gst_debug_add_log_function(&FilmLog::write, this, nullptr);
   }
   ~FilmLog() {
     gst_debug_remove_log_function_by_data(this);
     gst_debug_unset_threshold_for_name("veo-film");
+    if (to_stderr_ > 0) gst_debug_add_log_function(gst_debug_log_default, nullptr, nullptr);
   }
   FilmLog(const FilmLog&) = delete;
   FilmLog& operator=(const FilmLog&) = delete;
@@ -228,6 +229,7 @@ class FilmLog {
     log.text_.append(gst_debug_message_get(message)).append("\n");
   }
 
+  const guint to_stderr_;
   mutable std::mutex mutex_;
   std::string text_;
 };

@@ -145,7 +145,7 @@ class Batch {
     lines_ = requests.size();
     const auto records =
         read_history(common.ledger, {.states = {RecordState::unknown}}, session_.wakeup);
-    // The caller knows that it was interrupted.
+    // Interrupted: the caller asks `interruption`, not the error.
     if (!records) return fail(Error{});
     if (!*records) return fail(records->error());
     std::set<std::string_view> unknown;
@@ -304,7 +304,7 @@ class Batch {
     }
   }
 
-  /// Passes on what is there, if anything is.
+  /// Writes the bytes that have arrived, if any.
   Step move_on(Running& running) {
     auto there = running.source->at(running.bytes);
     if (auto* error = std::get_if<Error>(&there)) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A task or a request as a URL, for players that take nothing else:
+// Serves a task or a request as a URL, for players that take only URLs:
 //
 //   http://127.0.0.1:PORT/TOKEN/task/ID           as veo:task/ID
 //   http://127.0.0.1:PORT/TOKEN/clip?prompt=…     as veo:clip?prompt=…: within VEO_URI_BUDGET
 //
-// Who can reach a loopback address is not yet the user: another user of the machine can, and any
-// page in the user's browser. So the path begins with a secret, the Host is a loopback address (a
-// name that was rebound to one is none), and what a browser sends for a page is refused.
+// Not only the user can reach a loopback address: another user of the machine can, and so can any
+// page in the user's browser. So the path begins with a secret, the Host must be a loopback address
+// (a name that was rebound to such an address is refused), and a request that a browser sends for a
+// page is refused.
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,7 +48,7 @@ std::string new_token() {
   return text;
 }
 
-/// In a time that says nothing of where they differ.
+/// Takes the same time wherever the two differ.
 bool is_secret(std::string_view given, std::string_view secret) {
   if (given.size() != secret.size()) return false;
   unsigned difference = 0;
@@ -94,7 +95,8 @@ struct Range {
   std::uint64_t end;
 };
 
-/// RFC 9110, 14.1.2. nullopt: nothing to heed, as of several ranges. Empty: none of it is there.
+/// RFC 9110, 14.1.2. nullopt: no range, or several, which are ignored. An empty range: the file has
+/// none of it.
 std::optional<Range> parse_range(std::string_view text, std::uint64_t size) {
   constexpr std::string_view unit = "bytes=";
   if (!text.starts_with(unit)) return std::nullopt;
@@ -126,7 +128,7 @@ class Player {
         token_(std::move(token)),
         shared_(Shared{.display = display, .hosts = {}, .waiting = {}}) {}
 
-  /// Once, before the first request can come.
+  /// To be called once, before the first request can come.
   void serve_at(const std::string& authority, std::uint16_t port) {
     shared_.lock()->hosts = {authority, "localhost:" + std::to_string(port)};
   }
@@ -184,8 +186,8 @@ class Player {
                                    const std::shared_ptr<Wakeup>& wakeup,
                                    const HttpServer::Request& request) {
     const auto seen = source->snapshot();
-    // Of one task there is one file, and one order of its bytes. An ETag takes fewer characters
-    // than an id may have.
+    // A task has one file, and the bytes come in one order. An ETag takes fewer characters than an
+    // id may have.
     const auto tag = "\"" + task_file_stem(seen.job.task_id) + "\"";
     HttpServer::Response response{.headers = {{"Content-Type", "video/mp4"},
                                               {"ETag", tag},
@@ -217,7 +219,7 @@ class Player {
     return std::ranges::find(shared->hosts, host) != shared->hosts.end();
   }
 
-  /// end() interrupts it.
+  /// A wakeup that end() interrupts.
   std::shared_ptr<Wakeup> new_wakeup() {
     auto wakeup = std::make_shared<Wakeup>();
     const auto shared = shared_.lock();

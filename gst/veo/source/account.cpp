@@ -18,7 +18,7 @@ namespace veo {
 
 namespace {
 
-/// What another thread is asked for, while its asker waits.
+/// The answer of another thread, for which the asker waits.
 template <class T>
 class Answer {
  public:
@@ -57,7 +57,7 @@ Waited<T> ask(const AccessOptions& options, const NetworkSettings& network,
     begin(**service, [answer](Result<T> given) { answer->set(std::move(given)); });
   });
   auto given = answer->wait();
-  // What was begun there ends there.
+  // The I/O thread made the service, so the I/O thread destroys the service.
   thread->post([service] {
     if (*service) (*service)->cancel();
     service->reset();
@@ -67,8 +67,8 @@ Waited<T> ask(const AccessOptions& options, const NetworkSettings& network,
 
 using Found = std::optional<std::vector<Record>>;
 
-/// On the store thread. nullopt: busy.
-Result<Found> look(const std::string& location, const HistoryQuery& query) {
+/// Called on the ledger's thread. nullopt: another process uses the ledger.
+Result<Found> find_records(const std::string& location, const HistoryQuery& query) {
   const auto exists = Ledger::exists(location);
   if (!exists) return fail(exists.error());
   if (!*exists) return std::vector<Record>();
@@ -111,12 +111,12 @@ Waited<std::vector<Record>> read_history(const std::string& ledger, const Histor
   const auto until = steady_clock::now() + patience;
   do {
     const auto answer = std::make_shared<Answer<Found>>(wakeup);
-    store->post([=] { answer->set(look(location, query)); });
+    store->post([=] { answer->set(find_records(location, query)); });
     auto rows = answer->wait();
     if (!rows) return std::nullopt;
     if (!*rows) return fail(std::move(rows->error()));
     if (**rows) return std::move(***rows);
-    // Here, and not there: others have something to ask of that thread meanwhile.
+    // Pause on this thread, because the ledger's thread has answers to give to others meanwhile.
     if (!wakeup->pause(steady_clock::now() + pause)) return std::nullopt;
   } while (steady_clock::now() < until);
   return fail(
@@ -132,7 +132,7 @@ Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::stri
     return fail(std::move(named.error()));
   }
   std::vector<std::string> chain;
-  // Nothing says that a record tells the truth: none is taken twice.
+  // A record may be wrong. Taking no task twice ends the loop in any case.
   while (!task_id.empty() && std::ranges::find(chain, task_id) == chain.end()) {
     auto rows = read_history(ledger, {.task_id = task_id, .limit = 1}, wakeup);
     if (!rows) return std::nullopt;

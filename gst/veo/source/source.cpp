@@ -25,7 +25,7 @@ namespace veo {
 
 namespace {
 
-/// The property's value, else VEO_POLL_INTERVAL's, else adaptive.
+/// The interval of the property, else of VEO_POLL_INTERVAL; 0: the library chooses it.
 Result<std::chrono::milliseconds> poll_interval(std::chrono::milliseconds set) {
   const auto text = environment::get("VEO_POLL_INTERVAL");
   if (set.count() > 0 || !text) return set;
@@ -38,7 +38,7 @@ Result<std::chrono::milliseconds> poll_interval(std::chrono::milliseconds set) {
   return std::chrono::milliseconds(value);
 }
 
-/// The fields of the request that have no column of their own, for people.
+/// The fields of the request that have no column of their own in the ledger, as text for people.
 std::string details_of(const Request& request) {
   std::string text;
   const auto add = [&text](std::string_view name, std::string_view value) {
@@ -53,7 +53,7 @@ std::string details_of(const Request& request) {
   return text;
 }
 
-/// What would be recorded of the submission, and on which terms.
+/// What the ledger records of the submission, and the terms of the submission.
 Claim make_claim(const Options& settings, const std::string& api_url, const Catalog& catalog) {
   const auto& request = settings.request;
   const auto credits = price(request, catalog);
@@ -159,7 +159,7 @@ struct Source::Private {
     const auto run = layout->at(offset);
     const auto count = std::min<std::uint64_t>(most, run->size);
     if (run->memory == nullptr) return clip->take(run->file_offset, count, true);
-    // A corrected `moov`, once.
+    // The corrected `moov`, which is read once.
     const auto copy = std::make_shared<mp4::Bytes>(run->memory, run->memory + count);
     return SharedBytes{.owner = copy, .bytes = *copy};
   }
@@ -194,21 +194,21 @@ struct Source::Private {
     return job->renew(refused);
   }
 
-  /// Of a version that was found to be broken: the clip decides what comes of it.
+  /// The clip decides what comes of a version that is broken.
   [[nodiscard]] Availability failure_or_wait() const {
     if (const auto failure = clip->failure()) return *failure;
     return Clip::Pending{};
   }
 
-  /// Finds the order in which the file's bytes are to go out. Returns why that has to wait, or
-  /// cannot be; nullopt: `layout` is set.
+  /// Finds the order in which the file's bytes go out, and sets `layout` (nullopt). Else returns
+  /// why the reader waits, or why there is no such order.
   std::optional<Availability> arrange() {
     if (scanned_version != clip->version()) rescan();
     if (is_broken) return failure_or_wait();
     if (!scanner) {
       const auto size = clip->size();
       if (!size) {
-        // The server has not said it. What at() finds decides between waiting and an error.
+        // The host has not told the size. at() knows whether to wait, or why not.
         auto there = clip->at(0);
         if (std::holds_alternative<Error>(there)) return there;
         return Clip::Pending{};
@@ -226,7 +226,7 @@ struct Source::Private {
     return std::nullopt;
   }
 
-  /// Gives the scanner what it needs next, as far as it is here.
+  /// Gives the scanner the bytes that it needs next, as far as they have arrived.
   std::optional<Availability> feed_scanner() {
     const auto need = *scanner->need();
     scanned.reserve(need.size);
@@ -242,13 +242,13 @@ struct Source::Private {
     }
     auto understood = scanner->give(std::exchange(scanned, {}));
     if (understood) return std::nullopt;
-    // The clip decides: it may be fetched once more, or this is its error.
+    // The clip decides whether to fetch the file once more, or to fail with this error.
     clip->report_broken(scanned_version, std::move(understood.error()));
     is_broken = true;
     return Clip::Pending{};
   }
 
-  /// A file that goes out as delivered has its boxes checked too, when the last of it is here.
+  /// Checks the boxes of a file that goes out as delivered too, when its last byte has arrived.
   Availability check_end() {
     if (is_broken) return failure_or_wait();
     while (scanner->need()) {
@@ -289,7 +289,7 @@ Source::~Source() = default;
 
 namespace {
 
-/// Where to listen for callbacks, if anywhere.
+/// The address on which to listen for callbacks, if the user wants that.
 Result<std::optional<ListenAddress>> callback_address(const Options& settings,
                                                       const std::string& api_url) {
   if (settings.callback_listen.empty()) return std::nullopt;
@@ -302,7 +302,7 @@ Result<std::optional<ListenAddress>> callback_address(const Options& settings,
   return *address;
 }
 
-/// The first reason for which this may not be submitted, as far as it can be known here.
+/// The first reason not to submit the request, as far as it is known without the network.
 std::optional<Error> find_refusal(const Options& settings, const Catalog& catalog,
                                   const Result<Secret>& key,
                                   const Result<std::optional<ListenAddress>>& callback,
@@ -323,7 +323,7 @@ std::optional<Error> find_refusal(const Options& settings, const Catalog& catalo
   return std::nullopt;
 }
 
-/// Whether a run would find its task, or the clip, there already. Nothing is made or changed.
+/// Whether a run would find its task in the ledger. Creates and changes nothing.
 bool would_reuse(const Job::Settings& plan) {
   if (::access(plan.ledger.c_str(), F_OK) != 0) return false;
   const auto ledger = Ledger::open(plan.ledger);
@@ -334,10 +334,10 @@ bool would_reuse(const Job::Settings& plan) {
 
 }  // namespace
 
-/// What is known of the settings without a file.
+/// What the options say without reading a file.
 struct Source::Checked {
   static Result<Checked> check(Options settings);
-  /// Reads the rest, on the thread for settings.
+  /// Reads the key and the catalog. Called on the thread for settings.
   Result<std::unique_ptr<Source>> make(Opening::State& state) &&;
 
   Options settings;
@@ -346,7 +346,7 @@ struct Source::Checked {
   std::optional<std::uint64_t> cache_limit;
 };
 
-// Shared with the threads that open it, which may come to it after its Opening is gone.
+// Shared with the threads that open the source, which may finish after the Opening is gone.
 struct Source::Opening::State {
   struct Shared {
     std::optional<Result<std::unique_ptr<Source>>> opened;
@@ -367,7 +367,7 @@ namespace {
 
 constexpr auto before_a_word = std::chrono::seconds(1);
 
-/// The file that find_key() would read, if any.
+/// The file that resolve_access() would read the key from, if any.
 std::string key_file(const AccessOptions& access) {
   if (!access.api_key_file.empty()) return access.api_key_file;
   if (auto path = environment::get("VEO_API_KEY_FILE")) return *path;
@@ -414,7 +414,7 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
                      known = std::make_shared<Checked>(std::move(*checked))] {
     auto made = std::move(*known).make(*state);
     if (!made || !(*made)->p_->dry_run) return state->set(std::move(made));
-    // A dry run says whether a run would pay: for that, the ledger is looked into.
+    // A dry run says whether a run would pay. The ledger knows that.
     state->reads("ledger " + (*made)->p_->plan->ledger);
     const auto source = std::make_shared<std::unique_ptr<Source>>(std::move(*made));
     StoreThread::acquire(StoreThread::Store::ledger)->post([state, source] {
