@@ -148,6 +148,7 @@ class VeoSrc {
     if (stream_.reporter) stream_.reporter->canceled();
     stream_.reporter.reset();
     stream_.has_begun = false;
+    stream_.announced.reset();
     reader_.close();
     const auto state = state_.lock();
     state->is_running = false;
@@ -174,6 +175,15 @@ class VeoSrc {
     return GST_FLOW_OK;
   }
 
+  /// GstBaseSrc sends its segment between create() and the buffer, and these events belong behind
+  /// the segment. So they go out when the first buffer is about to.
+  void push_events(GstPad* pad) {
+    const auto task = std::exchange(stream_.announced, std::nullopt);
+    if (!task) return;
+    gst_pad_push_event(pad, make_task_event(GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, *task));
+    gst_pad_push_event(pad, make_task_tags(task->task_id, stream_.description));
+  }
+
  private:
   // The settings are the application's, which may change them while the stream plays.
   struct State {
@@ -188,7 +198,8 @@ class VeoSrc {
     std::optional<Reporter> reporter;  // from the first create() to stop()
     std::string notified_task_id;
     std::string description;
-    bool has_begun = false;  // the first buffer is out
+    bool has_begun = false;              // the first buffer is out, or about to be
+    std::optional<TaskEvent> announced;  // what goes ahead of the first buffer
     std::chrono::steady_clock::time_point opened_at;
   };
 
@@ -255,7 +266,8 @@ class VeoSrc {
     g_object_notify(G_OBJECT(element_), "task-id");
   }
 
-  /// Tells downstream what it has to know of the stream: once, ahead of the first buffer.
+  /// Tells the application that the stream begins, and prepares the events for downstream: once,
+  /// ahead of the first buffer.
   void begin_stream() {
     if (stream_.has_begun) return;
     stream_.has_begun = true;
@@ -268,11 +280,9 @@ class VeoSrc {
     gst_element_post_message(GST_ELEMENT(element_),
                              gst_message_new_duration_changed(GST_OBJECT(element_)));
     stream_.reporter->streaming(seen);
-    auto* pad = GST_BASE_SRC_PAD(element_);
     TaskEvent task{.task_id = seen.job.task_id, .status = TaskStatus::completed};
     if (seen.job.report) task.upstream_id = seen.job.report->upstream_task_id.value_or("");
-    gst_pad_push_event(pad, make_task_event(GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, task));
-    gst_pad_push_event(pad, make_task_tags(task.task_id, stream_.description));
+    stream_.announced = std::move(task);
   }
 
   static GstBuffer* wrap(SharedBytes taken, guint64 offset) {
@@ -437,11 +447,18 @@ static GstPadProbeReturn drop_allocation_query(GstPad*, GstPadProbeInfo* info, g
                                                                                 : GST_PAD_PROBE_OK;
 }
 
+static GstPadProbeReturn push_events_first(GstPad* pad, GstPadProbeInfo*, gpointer element) {
+  impl(element).push_events(pad);
+  return GST_PAD_PROBE_OK;
+}
+
 static void gst_veo_src_init(GstVeoSrc* self) {
   auto* base = GST_BASE_SRC(self);
   self->impl = new VeoSrc(base);
   gst_pad_add_probe(GST_BASE_SRC_PAD(base), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
                     drop_allocation_query, nullptr, nullptr);
+  gst_pad_add_probe(GST_BASE_SRC_PAD(base), GST_PAD_PROBE_TYPE_BUFFER, push_events_first, self,
+                    nullptr);
   gst_base_src_set_format(base, GST_FORMAT_BYTES);
   gst_base_src_set_blocksize(base, veo::plugin::default_blocksize);
   // The last byte is not the end of the stream: EOS comes when the clip is in the cache.
