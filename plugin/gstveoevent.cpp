@@ -1,17 +1,112 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gstveoevent.h"
 
+#include <string_view>
 #include <utility>
+
+#include "veo/core/task_id.h"
 
 namespace veo::plugin {
 
 namespace {
 
 constexpr const char* name = "veo-task";
+constexpr const char* step_name = "step";
 
-std::string text_of(const GstStructure* structure, const char* field) {
-  const char* const text = gst_structure_get_string(structure, field);
+// Far beyond any film, and small enough that no sum of them overflows.
+constexpr guint most_steps = 10'000;
+constexpr guint64 most_frames = 1U << 21U;  // of a file: media refuses more
+
+auto refuse(std::string_view field, std::string_view why) {
+  return fail({.code = ErrorCode::invalid_request,
+               .message = "The event veo-task has a bad " + std::string(field) + ": " +
+                          std::string(why) + "."});
+}
+
+/// The text of a field that may be missing, which counts as empty.
+Result<std::string> read_text(const GstStructure* structure, const char* field) {
+  const auto* const value = gst_structure_get_value(structure, field);
+  if (value == nullptr) return "";
+  if (!G_VALUE_HOLDS_STRING(value)) return refuse(field, "it is no string");
+  const auto* const text = g_value_get_string(value);
   return text != nullptr ? text : "";
+}
+
+/// The task's id of a field that may be missing or empty.
+Result<std::string> read_task_id(const GstStructure* structure, const char* field) {
+  auto id = read_text(structure, field);
+  if (!id || id->empty()) return id;
+  if (const auto flaw = find_task_id_flaw(*id)) return refuse(field, *flaw);
+  return id;
+}
+
+Result<TaskStatus> read_status(const GstStructure* structure) {
+  const auto text = read_text(structure, "status");
+  if (!text) return fail(text.error());
+  for (const auto one :
+       {TaskStatus::pending, TaskStatus::processing, TaskStatus::completed, TaskStatus::failed}) {
+    if (nick(one) == *text) return one;
+  }
+  return refuse("status", "it is none of pending, processing, completed, failed");
+}
+
+Result<guint> read_step(const GstStructure* structure) {
+  if (gst_structure_has_field(structure, "step") == FALSE) return guint{1};
+  guint step = 0;
+  if (gst_structure_get_uint(structure, "step", &step) == FALSE || step < 1 || step > most_steps) {
+    return refuse("step", "it is no uint from 1 to " + std::to_string(most_steps));
+  }
+  return step;
+}
+
+/// One step of the film, of which `index` come before it.
+Result<FilmStep> read_film_step(const GValue* value, std::size_t index) {
+  const bool is_structure = value != nullptr && GST_VALUE_HOLDS_STRUCTURE(value);
+  const auto* const structure = is_structure ? gst_value_get_structure(value) : nullptr;
+  if (structure == nullptr) return refuse("steps", "one of them is no structure");
+  auto id = read_task_id(structure, "task-id");
+  if (!id) return fail(std::move(id.error()));
+  if (id->empty()) return refuse("steps", "one of them has no task-id");
+  guint first = 0;
+  guint64 frames = 0;
+  if (gst_structure_get_uint(structure, "first", &first) == FALSE || first > index) {
+    return refuse("steps", "the `first` of one is no uint up to its own index");
+  }
+  if (gst_structure_get_uint64(structure, "frames", &frames) == FALSE || frames > most_frames) {
+    return refuse("steps", "the `frames` of one are no uint64 up to 2097152");
+  }
+  return FilmStep{.task_id = std::move(*id), .first = first, .frames = frames};
+}
+
+Result<FilmSteps> read_film_steps(const GstStructure* structure) {
+  const auto* const list = gst_structure_get_value(structure, "steps");
+  if (list == nullptr) return FilmSteps();
+  if (!GST_VALUE_HOLDS_LIST(list)) return refuse("steps", "it is no list");
+  const auto size = gst_value_list_get_size(list);
+  if (size > most_steps) return refuse("steps", "there are too many");
+  FilmSteps steps;
+  for (guint i = 0; i < size; ++i) {
+    auto step = read_film_step(gst_value_list_get_value(list, i), i);
+    if (!step) return fail(std::move(step.error()));
+    steps.push_back(std::move(*step));
+  }
+  return steps;
+}
+
+void set_film_steps(GstStructure* structure, const FilmSteps& steps) {
+  GValue list = G_VALUE_INIT;
+  gst_value_list_init(&list, static_cast<guint>(steps.size()));
+  for (const auto& step : steps) {
+    GValue value = G_VALUE_INIT;
+    g_value_init(&value, GST_TYPE_STRUCTURE);
+    g_value_take_boxed(&value,
+                       gst_structure_new(step_name,                                       //
+                                         "task-id", G_TYPE_STRING, step.task_id.c_str(),  //
+                                         "first", G_TYPE_UINT, static_cast<guint>(step.first),
+                                         "frames", G_TYPE_UINT64, guint64{step.frames}, nullptr));
+    gst_value_list_append_and_take_value(&list, &value);
+  }
+  gst_structure_take_value(structure, "steps", &list);
 }
 
 }  // namespace
@@ -31,25 +126,32 @@ GstEvent* make_task_event(GstEventType type, const TaskEvent& task) {
                       nullptr);
   }
   if (task.step > 1) gst_structure_set(structure, "step", G_TYPE_UINT, task.step, nullptr);
-  if (!task.steps.empty()) {
-    gst_structure_set(structure, "steps", G_TYPE_STRING, to_text(task.steps).c_str(), nullptr);
-  }
+  if (!task.steps.empty()) set_film_steps(structure, task.steps);
   return gst_event_new_custom(type, structure);
 }
 
-std::optional<TaskEvent> parse_task_event(GstEvent* event) {
-  if (!gst_event_has_name(event, name)) return std::nullopt;
+bool is_task_event(GstEvent* event) { return gst_event_has_name(event, name) != FALSE; }
+
+Result<TaskEvent> parse_task_event(GstEvent* event) {
   const auto* const structure = gst_event_get_structure(event);
-  TaskEvent task{.task_id = text_of(structure, "task-id"),
-                 .upstream_id = text_of(structure, "upstream-task-id"),
-                 .steps = parse_film_steps(text_of(structure, "steps"))};
-  gst_structure_get_uint(structure, "step", &task.step);
-  const auto status = text_of(structure, "status");
-  for (const auto one :
-       {TaskStatus::pending, TaskStatus::processing, TaskStatus::completed, TaskStatus::failed}) {
-    if (nick(one) == status) task.status = one;
+  auto task_id = read_task_id(structure, "task-id");
+  if (!task_id) return fail(std::move(task_id.error()));
+  auto upstream_id = read_task_id(structure, "upstream-task-id");
+  if (!upstream_id) return fail(std::move(upstream_id.error()));
+  const auto status = read_status(structure);
+  if (!status) return fail(status.error());
+  const auto step = read_step(structure);
+  if (!step) return fail(step.error());
+  auto steps = read_film_steps(structure);
+  if (!steps) return fail(std::move(steps.error()));
+  if (*status == TaskStatus::completed && task_id->empty()) {
+    return refuse("task-id", "a completed task has one");
   }
-  return task;
+  return TaskEvent{.task_id = std::move(*task_id),
+                   .upstream_id = std::move(*upstream_id),
+                   .status = *status,
+                   .step = *step,
+                   .steps = std::move(*steps)};
 }
 
 GstEvent* make_task_tags(const std::string& task_id, const std::string& description) {

@@ -42,6 +42,8 @@
 #include "gstveoextension.h"
 #include "gstveoproperties.h"
 
+#define GST_CAT_DEFAULT gst_veo_extend_debug
+
 using veo::plugin::Extension;
 
 struct _GstVeoExtend {
@@ -92,19 +94,24 @@ static GstFlowReturn gst_veo_extend_chain(GstPad*, GstObject* parent, GstBuffer*
 
 static gboolean gst_veo_extend_sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   auto& extend = impl(parent);
-  if (auto task = veo::plugin::parse_task_event(event)) {
-    extend.take_upstream(std::move(*task));
+  if (veo::plugin::is_task_event(event)) {
+    auto task = veo::plugin::parse_task_event(event);
+    if (task) {
+      extend.take_upstream(std::move(*task));
+    } else {
+      GST_WARNING_OBJECT(parent, "%s", task.error().message.c_str());
+    }
     gst_event_unref(event);
     return TRUE;
   }
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_EOS:
-      extend.upstream_ended();
+      extend.end_upstream();
       break;
-    // A flush ends what waits here, so that who seeks upstream need not wait for the continuation.
-    // It does not go on to the film, which is made once, from front to back: what downstream has of
-    // it stays right, whatever upstream gives again. FLUSH_START comes beside the stream,
-    // FLUSH_STOP within it.
+    // A flush ends the waits here, so that a seek upstream need not wait for the continuation. The
+    // flush does not go on downstream: the film is made once, from front to back, and what
+    // downstream has of it stays right, whatever upstream gives again. FLUSH_START comes beside the
+    // stream, FLUSH_STOP within it.
     case GST_EVENT_FLUSH_START:
       extend.begin_flush();
       break;
@@ -117,7 +124,7 @@ static gboolean gst_veo_extend_sink_event(GstPad* pad, GstObject* parent, GstEve
       extend.take_segment(*segment);
       break;
     }
-    // The film has its own.
+    // The film has events of its own.
     case GST_EVENT_STREAM_START:
     case GST_EVENT_CAPS:
     case GST_EVENT_TAG:
@@ -143,6 +150,7 @@ static gboolean gst_veo_extend_sink_query(GstPad* pad, GstObject* parent, GstQue
 static gboolean gst_veo_extend_src_event(GstPad* pad, GstObject* parent, GstEvent* event) {
   // The film is made once, from front to back.
   if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK) {
+    GST_DEBUG_OBJECT(parent, "a seek is refused");
     gst_event_unref(event);
     return FALSE;
   }
@@ -172,7 +180,7 @@ static gboolean gst_veo_extend_src_query(GstPad* pad, GstObject* parent, GstQuer
 
 static void gst_veo_extend_loop(gpointer pad) {
   auto* const parent = gst_pad_get_parent_element(GST_PAD(pad));
-  impl(parent).film();
+  impl(parent).give_film();
   gst_pad_pause_task(GST_PAD(pad));
   gst_object_unref(parent);
 }
@@ -185,7 +193,7 @@ static gboolean gst_veo_extend_activate_src(GstPad* pad, GstObject* parent, GstP
   return gst_pad_stop_task(pad);
 }
 
-/// Ends the threads, the film's with its pad.
+/// Ends the threads. The film's thread ends with its pad.
 static void gst_veo_extend_halt(GstElement* element) {
   impl(element).unlock();
   for (GList* pad = element->pads; pad != nullptr; pad = pad->next) {
@@ -202,7 +210,7 @@ static GstStateChangeReturn gst_veo_extend_change_state(GstElement* element,
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) impl(element).unlock();
   const auto changed =
       GST_ELEMENT_CLASS(gst_veo_extend_parent_class)->change_state(element, transition);
-  // What could not begin is not stopped by anybody: some of its threads may run.
+  // If this step fails, the element gets no other one that would end the threads that run.
   const bool could_not_begin =
       transition == GST_STATE_CHANGE_READY_TO_PAUSED && changed == GST_STATE_CHANGE_FAILURE;
   if (could_not_begin || transition == GST_STATE_CHANGE_PAUSED_TO_READY) {

@@ -7,21 +7,21 @@
 
 namespace veo::plugin {
 
-Prepared::Prepared(GstElement* element, const Options& settings)
-    : reporting_(Reporting(Reporter(element, settings, Reporter::Setting::background))) {
+Prepared::Prepared(GstElement* element, const Options& options)
+    : reporting_(Reporting(Reporter(element, options, Reporter::Setting::background))) {
   g_weak_ref_init(&element_, element);
 }
 
 Prepared::~Prepared() { g_weak_ref_clear(&element_); }
 
-Result<std::shared_ptr<Prepared>> Prepared::begin(GstElement* element, Options settings) {
-  std::shared_ptr<Prepared> prepared(new Prepared(element, settings));
+Result<std::shared_ptr<Prepared>> Prepared::begin(GstElement* element, Options options) {
+  std::shared_ptr<Prepared> prepared(new Prepared(element, options));
   prepared->wakeup_ = std::make_shared<Wakeup>([weak = prepared->weak_from_this()] {
     if (const auto self = weak.lock()) self->wake();
   });
-  // What comes of it is seen by report(), which waits for this.
+  // The first notification may come before the opening is stored: report() waits for this lock.
   auto reporting = prepared->reporting_.lock();
-  auto opening = Source::begin(std::move(settings), prepared->wakeup_);
+  auto opening = Source::begin(std::move(options), prepared->wakeup_);
   if (!opening) return fail(std::move(opening.error()));
   reporting->opening = std::move(*opening);
   return prepared;
@@ -32,7 +32,8 @@ Source::Snapshot Prepared::snapshot() const {
   return source ? source->snapshot() : Source::Snapshot{};
 }
 
-// Any thread, the I/O thread among them, which must not run an application's handlers.
+// Called on any thread. The I/O thread is one of them, and must not run an application's handlers,
+// so another thread reports.
 void Prepared::wake() {
   if (is_reporting_.exchange(true)) return;
   auto* element = static_cast<GstElement*>(g_weak_ref_get(&element_));
@@ -49,7 +50,7 @@ void Prepared::wake() {
 
 void Prepared::report() {
   auto own = reporting_.lock();
-  // What comes from now on is seen by the next.
+  // A notification from now on leads to another report.
   is_reporting_ = false;
   auto* element = static_cast<GstElement*>(g_weak_ref_get(&element_));
   if (element == nullptr) return;

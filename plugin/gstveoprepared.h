@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Work that goes on without playing: what the action signal `prepare` began. It holds on to the
-// process's job for the request, which an element that plays the same request joins, and sees that
-// the finished clip comes into the cache.
+// What the action signal `prepare` begins: a task that goes on without being played. Prepared keeps
+// the process's job for the request, which an element that plays the same request joins, and brings
+// the finished clip into the cache.
 //
 //   prepare ──► [opening] ──► [a job] ──► notify, on another thread ──► report(), on a thread of
-//                                                    GStreamer's (one at a time, however many
-//                                                    notify)
+//                                                    GStreamer's: one call at a time, however
+//                                                    many notifications there are
 #pragma once
 
 #include <gst/gst.h>
@@ -24,9 +24,9 @@ namespace veo::plugin {
 
 class Prepared : public std::enable_shared_from_this<Prepared> {
  public:
-  /// Submits, unless the task is there, and reports to `element`, which need not stay. Returns at
-  /// once, whatever its disks do. Fails where the settings cannot be used at all.
-  static Result<std::shared_ptr<Prepared>> begin(GstElement* element, Options settings);
+  /// Joins the task of the request, or submits it, and reports to `element`, which may go away.
+  /// Returns at once, whatever the disks do. Fails where the options cannot be used at all.
+  static Result<std::shared_ptr<Prepared>> begin(GstElement* element, Options options);
   /// Lets go of the job: see ~Job().
   ~Prepared();
   Prepared(const Prepared&) = delete;
@@ -35,7 +35,7 @@ class Prepared : public std::enable_shared_from_this<Prepared> {
   [[nodiscard]] Source::Snapshot snapshot() const;
 
  private:
-  Prepared(GstElement* element, const Options& settings);
+  Prepared(GstElement* element, const Options& options);
   void wake();
   void report();
 

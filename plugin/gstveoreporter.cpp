@@ -7,7 +7,7 @@ namespace veo::plugin {
 
 namespace {
 
-// gst-launch-1.0 prints each message: enough to see that it moves, and no more.
+// gst-launch-1.0 prints each message, so there are just enough to show that the work goes on.
 constexpr int percent_step = 10;
 
 const char* code_of(int step) {
@@ -27,7 +27,7 @@ Reporter::Reporter(GstElement* element, const Options& settings, Setting setting
       setting_(setting) {}
 
 void Reporter::update(const Source::Snapshot& seen) {
-  // What it will cost is known first, and is all there is to tell of a dry run.
+  // The price is known first. A dry run has nothing else to tell.
   if (!status_) post_task(seen);
   warn(seen);
   if (dry_run_) return;
@@ -75,7 +75,7 @@ void Reporter::failed(const Error& error) { end(GST_PROGRESS_TYPE_ERROR, error.m
 
 void Reporter::canceled() { end(GST_PROGRESS_TYPE_CANCELED, "Stopped"); }
 
-/// From the step that is open to `to`, through those between: one may have passed unseen.
+/// Completes the open step and each one before `to`: a step may have passed between two snapshots.
 void Reporter::advance(Step to, const Source::Snapshot& seen) {
   while (step_ < to) {
     complete(step_, seen);
@@ -126,7 +126,7 @@ void Reporter::complete(Step step, const Source::Snapshot& seen) {
   }
 }
 
-/// Closes what is open, if anything is, for good.
+/// Ends the open step, if there is one. No other step begins after it.
 void Reporter::end(GstProgressType type, const std::string& text) {
   if (step_ != Step::none && step_ != Step::done) post_progress(type, text, percent_);
   step_ = Step::done;
@@ -152,7 +152,7 @@ void Reporter::post_trouble(const std::optional<Error>& trouble) {
   if (std::string text = trouble ? trouble->message : ""; text != trouble_) {
     trouble_ = std::move(text);
     if (trouble_.empty() || step_ == Step::done) return;
-    // A disk is waited for; the service is asked again.
+    // The library waits for a disk, and asks the service again.
     const bool is_store = trouble->code == ErrorCode::ledger || trouble->code == ErrorCode::cache;
     post_progress(GST_PROGRESS_TYPE_CONTINUE,
                   (is_store ? "Waiting: " : "Trying again: ") + trouble_, percent_);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Tells the application how far a task is. It is shown one snapshot after the other, and posts what
-// is new: PROGRESS messages for people, `veo-task` element messages for programs.
+// Tells the application how far a task is. The reporter gets one snapshot after the other, and
+// posts what is new: PROGRESS messages for people, `veo-task` element messages for programs.
 //
 //   PROGRESS   submit ──► generate ──► download ──► (the first byte goes downstream)
 //
-// A START that is open keeps gst-launch-1.0 out of PLAYING, so `download` is complete as soon as
-// the stream can begin, not when its last byte is here; and every START is balanced by a COMPLETE,
-// a CANCELED or an ERROR.
+// An open START keeps gst-launch-1.0 out of PLAYING. So `download` is complete as soon as the
+// stream can begin, not when its last byte has arrived, and a COMPLETE, a CANCELED or an ERROR
+// follows each START.
 #pragma once
 
 #include <gst/gst.h>
@@ -21,18 +21,19 @@ namespace veo::plugin {
 
 class Reporter {
  public:
-  /// Beside playback only element messages tell: an open PROGRESS would keep it waiting.
+  /// In the background the reporter posts element messages alone: an open PROGRESS would keep the
+  /// playback waiting.
   enum class Setting { playback, background };
 
-  /// `element` outlives each call. `settings` say what the messages are about.
+  /// `element` outlives each call. The messages are about the request of `settings`.
   Reporter(GstElement* element, const Options& settings, Setting setting = Setting::playback);
 
   void update(const Source::Snapshot& seen);
-  /// Before there is anything to see: a file is waited for.
+  /// There is no snapshot yet, because opening the source waits for a file.
   void opening(const Error& trouble);
   /// The stream's first byte is about to go downstream.
   void streaming(const Source::Snapshot& seen);
-  /// Posts the notices that are new, as warnings.
+  /// Posts new notices as warnings.
   void warn(const Source::Snapshot& seen);
   void failed(const Error& error);
   void canceled();

@@ -43,12 +43,11 @@
 
 #include "gstveosrc.h"
 
-#include <atomic>
 #include <chrono>
 #include <memory>
-#include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
-#include <variant>
 
 #include "gstveoerror.h"
 #include "gstveoevent.h"
@@ -56,7 +55,8 @@
 #include "gstveoproperties.h"
 #include "gstveoreporter.h"
 #include "gstveouri.h"
-#include "veo/source/source.h"
+#include "veo/source/source_reader.h"
+#include "veo/system/guarded.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_veo_src_debug);
 #define GST_CAT_DEFAULT gst_veo_src_debug
@@ -65,257 +65,256 @@ namespace veo::plugin {
 
 namespace {
 
-// At most: what is there goes out at once. As large as the pieces that are kept in memory.
+// The most bytes of a buffer: what is there goes out at once. As large as a block in memory.
 constexpr guint default_blocksize = 256U << 10U;
 
 }  // namespace
 
-/// What veosrc does, free of GObject. The settings belong to the application's threads, the rest to
-/// the streaming thread; `source_` is looked at by both.
+/// What veosrc does, free of GObject. The application's threads and the streaming thread share
+/// `state_` and the reader's source; the streaming thread alone uses `stream_`.
 class VeoSrc {
  public:
   explicit VeoSrc(GstBaseSrc* element) : element_(element) {}
 
+  // --- any thread ---
+
   bool set_property(guint id, const GValue* value) {
-    const std::lock_guard lock(mutex_);
-    return plugin::set_property(settings_, id, value);
+    return plugin::set_property(state_.lock()->settings, id, value);
   }
 
   bool get_property(guint id, GValue* value) const {
-    const std::lock_guard lock(mutex_);
-    return plugin::get_property(settings_, id, value);
+    return plugin::get_property(state_.lock()->settings, id, value);
   }
 
-  bool set_uri(const char* uri) {
-    const std::lock_guard lock(mutex_);
-    return plugin::set_uri(settings_, uri);
-  }
+  bool set_uri(const char* uri) { return plugin::set_uri(state_.lock()->settings, uri); }
 
-  [[nodiscard]] std::string uri() const {
-    const std::lock_guard lock(mutex_);
-    return settings_.uri;
-  }
+  [[nodiscard]] std::string uri() const { return state_.lock()->settings.uri; }
 
   [[nodiscard]] Source::Snapshot snapshot() const {
-    std::unique_lock lock(mutex_);
-    const auto source = source_;
-    const auto prepared = prepared_;
-    lock.unlock();
-    if (source) return source->snapshot();
+    if (const auto source = reader_.source()) return source->snapshot();
+    const auto prepared = state_.lock()->prepared;
     return prepared ? prepared->snapshot() : Source::Snapshot{};
   }
 
-  /// The action signal. False: it cannot even be looked up, as a WARNING says.
+  /// The action signal. False: the request cannot even be looked up, and a WARNING says why.
   bool prepare() {
-    auto settings = source_settings();
-    auto begun = settings ? Prepared::begin(GST_ELEMENT(element_), std::move(*settings))
-                          : fail(std::move(settings.error()));
+    auto options = read_options();
+    auto begun = options ? Prepared::begin(GST_ELEMENT(element_), std::move(*options))
+                         : fail(std::move(options.error()));
     if (!begun) {
+      GST_WARNING_OBJECT(element_, "prepare: %s", begun.error().message.c_str());
       post_warning(GST_ELEMENT(element_), begun.error());
       return false;
     }
+    GST_DEBUG_OBJECT(element_, "prepare: begun");
     set_prepared(std::move(*begun));
     return true;
   }
 
-  /// Likewise. What plays comes to EOS, in whatever phase it is, that of opening among them.
+  /// The action signal. A stream that plays ends with EOS, whatever it waits for.
   void abandon() {
     set_prepared(nullptr);
-    {
-      const std::lock_guard lock(mutex_);
-      if (!running_) return;
-      abandoned_ = true;
-    }
-    wakeup_->notify();
+    const auto state = state_.lock();
+    GST_INFO_OBJECT(element_, "abandon, %s", state->is_running ? "while it runs" : "at rest");
+    if (!state->is_running) return;
+    state->is_abandoned = true;
+    reader_.interrupt();
+  }
+
+  void unlock() {
+    GST_DEBUG_OBJECT(element_, "unlock: the waits end");
+    reader_.interrupt();
+  }
+
+  void unlock_stop() {
+    GST_DEBUG_OBJECT(element_, "unlock_stop");
+    reader_.resume();
+  }
+
+  // --- the streaming thread, and state changes, which do not run beside it ---
+
+  void start() {
+    GST_DEBUG_OBJECT(element_, "start");
+    const auto state = state_.lock();
+    state->is_running = true;
+    // abandon() interrupts without an unlock_stop() to follow.
+    reader_.resume();
+  }
+
+  /// The element goes back to READY: lets go of the job. A submission that has begun ends by
+  /// itself.
+  void stop() {
+    GST_DEBUG_OBJECT(element_, "stop");
+    if (stream_.reporter) stream_.reporter->canceled();
+    stream_.reporter.reset();
+    stream_.has_begun = false;
+    stream_.announced.reset();
+    reader_.close();
+    const auto state = state_.lock();
+    state->is_running = false;
+    state->is_abandoned = false;
   }
 
   GstFlowReturn create(guint64 offset, guint size, GstBuffer** out) {
-    for (;;) {
-      const auto ticket = wakeup_->ticket();
-      if (abandoned_) return give_up();
-      const auto source = current();
-      if (!source) {
-        if (auto opened = open(); !opened) return fail_with(opened.error());
-        if (!current() && !wakeup_->wait(ticket, opening_->next_change())) {
-          return GST_FLOW_FLUSHING;
-        }
-        continue;
-      }
-      if (!streaming_) report(source->snapshot());
-      auto there = source->at(offset);
-      if (const auto* ready = std::get_if<Clip::Ready>(&there)) {
-        begin_stream(source->snapshot());
-        return fill(*source, offset, std::min<guint64>(ready->size, size), out);
-      }
-      if (std::holds_alternative<Clip::End>(there)) {
-        reporter_->warn(source->snapshot());
-        return GST_FLOW_EOS;
-      }
-      if (const auto* error = std::get_if<Error>(&there)) return fail_with(*error);
-      if (!wakeup_->wait(ticket)) return GST_FLOW_FLUSHING;
+    if (state_.lock()->is_abandoned) return give_up();
+    if (!reader_.is_started()) {
+      if (const auto flow = open(); flow != GST_FLOW_OK) return flow;
     }
+    SourceReader::Watch watch;
+    if (!stream_.has_begun) watch.on_change = [this](const auto& seen) { report(seen); };
+    auto taken = reader_.take(offset, size, watch);
+    if (!taken) return leave();
+    if (!*taken) return fail_with(taken->error());
+    if ((*taken)->bytes.empty()) {
+      GST_INFO_OBJECT(element_, "the stream ends at %" G_GUINT64_FORMAT, offset);
+      stream_.reporter->warn(reader_.snapshot());
+      return GST_FLOW_EOS;
+    }
+    begin_stream();
+    *out = wrap(std::move(**taken), offset);
+    return GST_FLOW_OK;
   }
 
-  void unlock() { wakeup_->interrupt(); }
-  void unlock_stop() { wakeup_->resume(); }
-
-  void start() {
-    const std::lock_guard lock(mutex_);
-    running_ = true;
-  }
-
-  /// The element goes back to READY: the job is abandoned, and what is in flight ends by itself.
-  void stop() {
-    if (reporter_) reporter_->canceled();
-    reporter_.reset();
-    opening_.reset();
-    streaming_ = false;
-    set_source(nullptr);
-    const std::lock_guard lock(mutex_);
-    running_ = false;
-    abandoned_ = false;
+  /// GstBaseSrc sends its segment between create() and the buffer, and these events belong behind
+  /// the segment. So they go out when the first buffer is about to.
+  void push_events(GstPad* pad) {
+    const auto task = std::exchange(stream_.announced, std::nullopt);
+    if (!task) return;
+    gst_pad_push_event(pad, make_task_event(GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, *task));
+    gst_pad_push_event(pad, make_task_tags(task->task_id, stream_.description));
   }
 
  private:
-  [[nodiscard]] std::shared_ptr<Source> current() const {
-    const std::lock_guard lock(mutex_);
-    return source_;
-  }
+  // The settings are the application's, which may change them while the stream plays.
+  struct State {
+    ElementSettings settings;
+    bool is_running = false;             // from start() to stop()
+    bool is_abandoned = false;           // while it runs
+    std::shared_ptr<Prepared> prepared;  // until it plays
+  };
 
-  // What they replace goes when nothing is locked.
-  void set_source(std::shared_ptr<Source> source) {
-    const std::lock_guard lock(mutex_);
-    source_.swap(source);
-  }
+  /// What the streaming thread alone uses, and stop().
+  struct Stream {
+    std::optional<Reporter> reporter;  // from the first create() to stop()
+    std::string notified_task_id;
+    std::string description;
+    bool has_begun = false;              // the first buffer is out, or about to be
+    std::optional<TaskEvent> announced;  // what goes ahead of the first buffer
+    std::chrono::steady_clock::time_point opened_at;
+  };
+
   void set_prepared(std::shared_ptr<Prepared> prepared) {
-    const std::lock_guard lock(mutex_);
-    prepared_.swap(prepared);
+    // What it replaces goes when nothing is locked.
+    const auto replaced = std::exchange(state_.lock()->prepared, std::move(prepared));
   }
 
   /// What the properties ask for now.
-  [[nodiscard]] Result<Options> source_settings() const {
-    const std::lock_guard lock(mutex_);
-    if (settings_.uri_error) return fail(*settings_.uri_error);
-    auto settings = settings_.source;
-    if (!settings_.reuse) settings.instance = instance_;
-    return settings;
+  [[nodiscard]] Result<Options> read_options() const {
+    const auto state = state_.lock();
+    if (state->settings.uri_error) return fail(*state->settings.uri_error);
+    auto options = state->settings.source;
+    if (!state->settings.reuse) options.instance = instance_;
+    return options;
   }
 
-  /// Goes on with opening it, as far as that is possible now.
-  Status open() {
-    if (!opening_) {
-      opened_at_ = std::chrono::steady_clock::now();
-      auto settings = source_settings();
-      if (!settings) return fail(std::move(settings.error()));
-      description_ = prompt_tag() ? settings->request.prompt : "";
-      reporter_.emplace(GST_ELEMENT(element_), *settings);
-      auto opening = Source::begin(std::move(*settings), wakeup_);
-      if (!opening) return fail(std::move(opening.error()));
-      opening_ = std::move(*opening);
+  /// Opens the source, and starts it. Goes on with an opening that a flush has interrupted.
+  GstFlowReturn open() {
+    if (!reader_.is_opening()) {
+      stream_.opened_at = std::chrono::steady_clock::now();
+      auto options = read_options();
+      if (!options) return fail_with(options.error());
+      const bool has_description = state_.lock()->settings.prompt_tag;
+      stream_.description = has_description ? options->request.prompt : "";
+      stream_.reporter.emplace(GST_ELEMENT(element_), *options);
+      GST_DEBUG_OBJECT(element_, "opening");
+      if (auto begun = reader_.begin(std::move(*options)); !begun) return fail_with(begun.error());
     }
-    auto opened = opening_->take();
-    if (!opened) {
-      if (const auto trouble = opening_->trouble()) reporter_->opening(*trouble);
-      return {};
-    }
-    opening_.reset();
-    if (!*opened) return fail(std::move(opened->error()));
-    const std::shared_ptr<Source> source = std::move(**opened);
+    const auto opened = reader_.wait_until_open([this](const Error& trouble) {
+      GST_DEBUG_OBJECT(element_, "still opening: %s", trouble.message.c_str());
+      stream_.reporter->opening(trouble);
+    });
+    if (!opened) return leave();
+    if (!*opened) return fail_with(opened->error());
     GST_INFO_OBJECT(element_, "opened");
     // The price is on the bus before anything is sent.
-    report(source->snapshot());
-    source->start();
-    set_source(source);
-    // Its job is the one that was joined just now, or not wanted any more.
+    report(**opened);
+    reader_.start();
+    // The prepared job is the one that was joined just now, or not wanted any more.
     set_prepared(nullptr);
-    return {};
+    return GST_FLOW_OK;
   }
 
-  [[nodiscard]] bool prompt_tag() const {
-    const std::lock_guard lock(mutex_);
-    return settings_.prompt_tag;
+  /// A wait was interrupted.
+  GstFlowReturn leave() {
+    if (state_.lock()->is_abandoned) return give_up();
+    GST_DEBUG_OBJECT(element_, "flushing");
+    return GST_FLOW_FLUSHING;
   }
 
   GstFlowReturn give_up() {
-    if (reporter_) reporter_->canceled();
-    opening_.reset();
-    set_source(nullptr);
+    GST_INFO_OBJECT(element_, "abandoned: the stream ends");
+    if (stream_.reporter) stream_.reporter->canceled();
+    reader_.close();
     return GST_FLOW_EOS;
   }
 
   void report(const Source::Snapshot& seen) {
-    reporter_->update(seen);
-    if (seen.job.task_id == notified_task_id_) return;
-    notified_task_id_ = seen.job.task_id;
-    GST_INFO_OBJECT(element_, "task %s", notified_task_id_.c_str());
+    stream_.reporter->update(seen);
+    if (seen.job.task_id == stream_.notified_task_id) return;
+    stream_.notified_task_id = seen.job.task_id;
+    GST_INFO_OBJECT(element_, "task %s", stream_.notified_task_id.c_str());
     g_object_notify(G_OBJECT(element_), "task-id");
   }
 
-  /// Once, ahead of the first buffer: what downstream has to know of the stream.
-  void begin_stream(const Source::Snapshot& seen) {
-    if (streaming_) return;
-    streaming_ = true;
+  /// Tells the application that the stream begins, and prepares the events for downstream: once,
+  /// ahead of the first buffer.
+  void begin_stream() {
+    if (stream_.has_begun) return;
+    stream_.has_begun = true;
+    const auto seen = reader_.snapshot();
     GST_INFO_OBJECT(element_, "the stream of %" G_GUINT64_FORMAT " bytes begins", *seen.size);
-    // GstBaseSrc asks for the size when it starts; ours is known only now.
+    // GstBaseSrc asks for the size when it starts; the size is known only now.
     GST_OBJECT_LOCK(element_);
     element_->segment.duration = *seen.size;
     GST_OBJECT_UNLOCK(element_);
     gst_element_post_message(GST_ELEMENT(element_),
                              gst_message_new_duration_changed(GST_OBJECT(element_)));
-    reporter_->streaming(seen);
-    auto* pad = GST_BASE_SRC_PAD(element_);
+    stream_.reporter->streaming(seen);
     TaskEvent task{.task_id = seen.job.task_id, .status = TaskStatus::completed};
     if (seen.job.report) task.upstream_id = seen.job.report->upstream_task_id.value_or("");
-    gst_pad_push_event(pad, make_task_event(GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, task));
-    gst_pad_push_event(pad, make_task_tags(task.task_id, description_));
+    stream_.announced = std::move(task);
   }
 
-  GstFlowReturn fill(Source& source, guint64 offset, guint64 size, GstBuffer** out) {
-    auto taken = source.take(offset, size);
-    if (!taken) return fail_with(taken.error());
-    const auto bytes = taken->bytes;
-    auto owner = std::make_unique<std::shared_ptr<const void>>(std::move(taken->owner));
+  static GstBuffer* wrap(SharedBytes taken, guint64 offset) {
+    const auto bytes = taken.bytes;
+    auto owner = std::make_unique<std::shared_ptr<const void>>(std::move(taken.owner));
     const auto release = [](gpointer data) {
       delete static_cast<std::shared_ptr<const void>*>(data);
     };
-    // Read-only: the cache and other readers share it.
+    // Read-only, because the cache and other readers share the bytes.
     auto* buffer = gst_buffer_new_wrapped_full(
         GST_MEMORY_FLAG_READONLY, const_cast<std::uint8_t*>(bytes.data()), bytes.size(), 0,
         bytes.size(), owner.release(), release);
     GST_BUFFER_OFFSET(buffer) = offset;
     GST_BUFFER_OFFSET_END(buffer) = offset + bytes.size();
-    *out = buffer;
-    return GST_FLOW_OK;
+    return buffer;
   }
 
   GstFlowReturn fail_with(const Error& error) {
-    if (!wakeup_->pause(opened_at_ + first_error_after)) return GST_FLOW_FLUSHING;
-    if (reporter_) reporter_->failed(error);
+    GST_WARNING_OBJECT(element_, "%s: %s", std::string(nick(error.code)).c_str(),
+                       error.message.c_str());
+    if (!reader_.pause(stream_.opened_at + first_error_after)) return leave();
+    if (stream_.reporter) stream_.reporter->failed(error);
     post_error(GST_ELEMENT(element_), error);
     return GST_FLOW_ERROR;
   }
 
   GstBaseSrc* const element_;  // owns this
-  const std::shared_ptr<Wakeup> wakeup_ = std::make_shared<Wakeup>();
   /// With reuse=false, this element's own task: submitted once, whatever states it goes through.
   const std::string instance_ = make_instance();
-
-  // The streaming thread's, and stop()'s, which does not run beside it.
-  std::optional<Reporter> reporter_;
-  std::unique_ptr<Source::Opening> opening_;
-  std::string notified_task_id_;
-  std::string description_;
-  bool streaming_ = false;
-  std::chrono::steady_clock::time_point opened_at_;
-
-  std::atomic<bool> abandoned_ = false;  // set while running_, until stop()
-
-  mutable std::mutex mutex_;
-  // Guarded by mutex_, all four.
-  bool running_ = false;  // from start() to stop()
-  ElementSettings settings_;
-  std::shared_ptr<Source> source_;
-  std::shared_ptr<Prepared> prepared_;  // until it plays
+  Guarded<State> state_;
+  SourceReader reader_;
+  Stream stream_;
 };
 
 }  // namespace veo::plugin
@@ -427,7 +426,7 @@ static gboolean gst_veo_src_is_seekable(GstBaseSrc* element) {
 static gboolean gst_veo_src_query(GstBaseSrc* element, GstQuery* query) {
   if (!GST_BASE_SRC_CLASS(gst_veo_src_parent_class)->query(element, query)) return FALSE;
   if (GST_QUERY_TYPE(query) == GST_QUERY_SCHEDULING) {
-    // urisourcebin treats a custom scheme as a stream only with this flag, and it is true.
+    // urisourcebin treats a custom scheme as a stream only with this flag. The flag is true of us.
     GstSchedulingFlags flags;
     gint min = 0;
     gint max = 0;
@@ -440,12 +439,17 @@ static gboolean gst_veo_src_query(GstBaseSrc* element, GstQuery* query) {
   return TRUE;
 }
 
-// A stream of bytes has no use for downstream's allocators, and asking for them is not free: the
-// query waits in a queue behind a sink that prerolls, which may be waiting for our next buffer
+// A stream of bytes has no use for downstream's allocators, and the ALLOCATION query can block: it
+// waits in a queue behind a sink that prerolls, and that sink may wait for our next buffer
 // (`veosrc ! tee`, to a file and to a decoder).
 static GstPadProbeReturn drop_allocation_query(GstPad*, GstPadProbeInfo* info, gpointer) {
   return GST_QUERY_TYPE(GST_PAD_PROBE_INFO_QUERY(info)) == GST_QUERY_ALLOCATION ? GST_PAD_PROBE_DROP
                                                                                 : GST_PAD_PROBE_OK;
+}
+
+static GstPadProbeReturn push_events_first(GstPad* pad, GstPadProbeInfo*, gpointer element) {
+  impl(element).push_events(pad);
+  return GST_PAD_PROBE_OK;
 }
 
 static void gst_veo_src_init(GstVeoSrc* self) {
@@ -453,9 +457,11 @@ static void gst_veo_src_init(GstVeoSrc* self) {
   self->impl = new VeoSrc(base);
   gst_pad_add_probe(GST_BASE_SRC_PAD(base), GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
                     drop_allocation_query, nullptr, nullptr);
+  gst_pad_add_probe(GST_BASE_SRC_PAD(base), GST_PAD_PROBE_TYPE_BUFFER, push_events_first, self,
+                    nullptr);
   gst_base_src_set_format(base, GST_FORMAT_BYTES);
   gst_base_src_set_blocksize(base, veo::plugin::default_blocksize);
-  // The last byte is not the end: that is told when the clip is in the cache.
+  // The last byte is not the end of the stream: EOS comes when the clip is in the cache.
   gst_base_src_set_automatic_eos(base, FALSE);
 }
 
@@ -506,8 +512,8 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
                              G_CALLBACK(gst_veo_src_abandon), nullptr, nullptr, nullptr,
                              G_TYPE_NONE, 0);
 
-  // GstPushSrc gives us push mode alone. The offset that GstBaseSrc keeps is worth having, so this
-  // is its create(), and byte seeks need nothing more.
+  // GstPushSrc restricts us to push mode. We implement create() of GstBaseSrc, because GstBaseSrc
+  // keeps the offset: byte seeks need nothing more.
   base_class->create = gst_veo_src_create;
   base_class->unlock = gst_veo_src_unlock;
   base_class->unlock_stop = gst_veo_src_unlock_stop;

@@ -14,8 +14,10 @@
 #include <future>
 #include <iostream>
 #include <iterator>
+#include <mutex>
 #include <numeric>
 #include <optional>
+#include <string_view>
 #include <thread>
 
 #include "clips.h"
@@ -198,6 +200,69 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ExtendDelivery,
                                          Delivery{"whole", {"replace 1", "replace 2"}}),
                          [](const auto& row) { return std::string(row.param.extend); });
 
+/// Collects the lines of GStreamer's category veo-film.
+class FilmLog {
+ public:
+  FilmLog() : to_stderr_(gst_debug_remove_log_function(gst_debug_log_default)) {
+    gst_debug_set_threshold_for_name("veo-film", GST_LEVEL_DEBUG);
+    gst_debug_add_log_function(&FilmLog::write, this, nullptr);
+  }
+  ~FilmLog() {
+    gst_debug_remove_log_function_by_data(this);
+    gst_debug_unset_threshold_for_name("veo-film");
+    if (to_stderr_ > 0) gst_debug_add_log_function(gst_debug_log_default, nullptr, nullptr);
+  }
+  FilmLog(const FilmLog&) = delete;
+  FilmLog& operator=(const FilmLog&) = delete;
+
+  [[nodiscard]] std::string text() const {
+    const std::lock_guard lock(mutex_);
+    return text_;
+  }
+
+ private:
+  static void write(GstDebugCategory* category, GstDebugLevel, const gchar*, const gchar*, gint,
+                    GObject*, GstDebugMessage* message, gpointer self) {
+    if (std::string_view(gst_debug_category_get_name(category)) != "veo-film") return;
+    auto& log = *static_cast<FilmLog*>(self);
+    const std::lock_guard lock(log.mutex_);
+    log.text_.append(gst_debug_message_get(message)).append("\n");
+  }
+
+  const guint to_stderr_;
+  mutable std::mutex mutex_;
+  std::string text_;
+};
+
+TEST_F(Extend, TheLogSaysHowTheFilmIsJoined) {
+  const auto simulator = quick({"--extend", "parent"});
+  const FilmLog log;
+  ASSERT_FALSE(make(simulator, three)->failure());
+  const auto text = log.text();
+  const auto id = [&](std::size_t step) {
+    return simulator.state().at("tasks").at(step - 1).at("id").get<std::string>();
+  };
+  for (const auto& line : {
+           "step 2: continues task " + id(1),
+           "step 2: task " + id(2) + " is completed",
+           std::string("the file of 128 frames begins as step 1, task ") + id(1) + ", does: yes",
+           std::string("step 2: the file of 128 frames begins with step 1 of 2"),
+           "step 3: continues task " + id(2),
+           "step 3: upstream's film has task " + id(2) +
+               ", whose file of 128 frames begins with "
+               "step 1",
+           std::string(
+               "the file of 128 frames does not contain step 1: the film from there has 128"),
+           std::string("step 3: the file of 128 frames begins with step 2 of 3"),
+           "step 3: " + id(1) + " is in the film, which has 64 frames",
+           std::string("step 3: our file is in the film, which has 192 frames"),
+           std::string("step 3: the film ends after "),
+       }) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+  EXPECT_THAT(text, testing::Not(HasSubstr(simulator.key())));
+}
+
 TEST_F(Extend, ADeliveryOfTheSameBytesGivesTheFilmOnce) {
   const auto parent = clip("a.mp4", 0, 48);
   const auto more = clip("b.mp4", 48, 48);
@@ -339,6 +404,26 @@ TEST_F(Extend, AContinuationThatDoesNotFitLeavesTheParentComplete) {
   EXPECT_EQ(pictures(film()), pictures(parent));
 }
 
+/// Makes the event `veo-task`, out of band, of a task that is a film of its own. A foreign element
+/// may claim any `step`.
+GstEvent* make_task_event(const std::string& id, const char* status, guint64 frames,
+                          guint step = 1) {
+  auto* const task = gst_structure_new("veo-task", "task-id", G_TYPE_STRING, id.c_str(), "status",
+                                       G_TYPE_STRING, status, "step", G_TYPE_UINT, step, nullptr);
+  if (frames > 0) {
+    GValue steps = G_VALUE_INIT;
+    gst_value_list_init(&steps, 1);
+    GValue one = G_VALUE_INIT;
+    g_value_init(&one, GST_TYPE_STRUCTURE);
+    g_value_take_boxed(
+        &one, gst_structure_new("step", "task-id", G_TYPE_STRING, id.c_str(), "first", G_TYPE_UINT,
+                                0U, "frames", G_TYPE_UINT64, frames, nullptr));
+    gst_value_list_append_and_take_value(&steps, &one);
+    gst_structure_take_value(task, "steps", &steps);
+  }
+  return gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM_OOB, task);
+}
+
 // One thread can report the end of a step while another thread reports the steps of the film. Here
 // `completed` follows `failed` for the same parent.
 TEST_F(Extend, AFailedParentStaysFailed) {
@@ -359,21 +444,18 @@ TEST_F(Extend, AFailedParentStaysFailed) {
   GstSegment segment;
   gst_segment_init(&segment, GST_FORMAT_BYTES);
   gst_pad_push_event(source.get(), gst_event_new_segment(&segment));
-  const auto tell = [&](const char* status, const char* field, const std::string& value) {
-    auto* const task =
-        gst_structure_new("veo-task", "task-id", G_TYPE_STRING, id.c_str(), "status", G_TYPE_STRING,
-                          status, field, G_TYPE_STRING, value.c_str(), nullptr);
-    gst_pad_push_event(source.get(), gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM_OOB, task));
+  const auto tell = [&](const char* status, guint64 frames) {
+    gst_pad_push_event(source.get(), make_task_event(id, status, frames));
   };
-  tell("completed", "steps", id + ":0:64");
+  tell("completed", 64);
   std::ifstream file(parent, std::ios::binary);
   const std::string bytes(std::istreambuf_iterator<char>(file), {});
   ASSERT_EQ(gst_pad_push(source.get(), gst_buffer_new_memdup(bytes.data(), bytes.size())),
             GST_FLOW_OK);
   // When the second task exists, the film has begun with the parent.
   ASSERT_TRUE(comes([&] { return simulator.state().at("tasks").size() == 2; }));
-  tell("failed", "of", "a film that could not be made");
-  tell("completed", "steps", id + ":0:64");
+  tell("failed", 0);
+  tell("completed", 64);
   const std::unique_ptr<GstQuery, decltype(&gst_query_unref)> drain(gst_query_new_drain(),
                                                                     gst_query_unref);
   EXPECT_TRUE(gst_pad_peer_query(source.get(), drain.get()));
@@ -399,12 +481,9 @@ class Upstream {
   Upstream(const Upstream&) = delete;
   Upstream& operator=(const Upstream&) = delete;
 
-  void begin(const std::string& task_id, const std::string& steps) {
+  void begin(GstEvent* task) {
     push(gst_event_new_stream_start("parent"));
-    auto* const task = gst_structure_new("veo-task", "task-id", G_TYPE_STRING, task_id.c_str(),
-                                         "status", G_TYPE_STRING, "completed", "steps",
-                                         G_TYPE_STRING, steps.c_str(), nullptr);
-    push(gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM_OOB, task));
+    push(task);
   }
   bool push(GstEvent* event) { return gst_pad_push_event(pad_.get(), event) != FALSE; }
 
@@ -450,6 +529,54 @@ class Upstream {
   std::atomic<bool> is_over_ = false;
 };
 
+/// A foreign element upstream sends events of any content.
+class ExtendForeign : public Extend {
+ protected:
+  void SetUp() override {
+    ASSERT_FALSE(make(simulator_, "veosrc prompt=A")->failure());
+    parent_ = directory_.file("parent.mp4");
+    std::filesystem::rename(film(), parent_);
+    id_ = simulator_.state().at("tasks").at(0).at("id");
+  }
+  /// Sends these events and the parent's file, and expects the film of both steps.
+  void expect_film(const std::vector<GstEvent*>& events) {
+    TestPipeline run("veoextend name=extend prompt=B ! filesink location=" + film());
+    run.use(simulator_, shares_cache);
+    Upstream upstream(run.element("extend").get(), parent_);
+    run.start();
+    upstream.begin(events.front());
+    for (std::size_t i = 1; i < events.size(); ++i) upstream.push(events[i]);
+    upstream.start(0, true);
+    ASSERT_TRUE(run.next(GST_MESSAGE_EOS));
+    ASSERT_FALSE(run.failure()) << run.failure()->text;
+    EXPECT_EQ(upstream.join(), GST_FLOW_OK);
+    run.stop();
+    EXPECT_EQ(numbers(), count_to(128));
+    EXPECT_EQ(simulator_.state().at("submissions"), 2);
+  }
+
+  const Simulator simulator_ = quick({});
+  std::string parent_;
+  std::string id_;
+};
+
+// veoextend submits nothing for an event that it refuses, and takes the next event.
+TEST_F(ExtendForeign, BadEventsAreRefused) {
+  auto* const text = gst_event_new_custom(
+      GST_EVENT_CUSTOM_DOWNSTREAM_OOB,
+      gst_structure_new("veo-task", "task-id", G_TYPE_STRING, "other", "status", G_TYPE_STRING,
+                        "completed", "steps", G_TYPE_STRING, "other:0:64", nullptr));
+  ASSERT_NO_FATAL_FAILURE(
+      expect_film({text, make_task_event("not\nan id", "completed", 0),
+                   make_task_event("other", "completed", 0, G_MAXUINT),
+                   make_task_event("other", "done", 0), make_task_event(id_, "completed", 64)}));
+}
+
+// The foreign element claims to be an extension, and never sends the steps of its film.
+TEST_F(ExtendForeign, StepsThatNeverComeAreAwaitedToTheEndOfTheStreamOnly) {
+  ASSERT_NO_FATAL_FAILURE(expect_film({make_task_event(id_, "completed", 0, 2)}));
+}
+
 /// Downstream takes no data until let_go(), so that the parent's bytes wait in veoextend.
 class ExtendFlush : public Extend {
  protected:
@@ -472,7 +599,7 @@ class ExtendFlush : public Extend {
     probe_ = block(src_.get());
     upstream_ = std::make_unique<Upstream>(run_->element("extend").get(), parent_);
     run_->start();
-    upstream_->begin(id, id + ":0:96");
+    upstream_->begin(make_task_event(id, "completed", 96));
     ASSERT_NO_FATAL_FAILURE(push_until_it_waits(0, true));
     ASSERT_TRUE(comes([&] { return !task_id().empty(); }));
   }

@@ -55,12 +55,14 @@ class Reader {
   /// does.
   template <class Condition>
   bool wait(Condition is_so) {
-    for (const auto end = Clock::now() + patience; Clock::now() < end;) {
-      const auto ticket = wakeup_->ticket();
-      if (is_so(source_->at(0))) return true;
-      if (!wakeup_->wait(ticket, end)) return false;
-    }
-    return false;
+    const auto end = Clock::now() + patience;
+    bool came = false;
+    const auto look = [&] {
+      came = is_so(source_->at(0));
+      return came || Clock::now() >= end;
+    };
+    static_cast<void>(wakeup_->wait_for(look, [end] { return end; }));
+    return came;
   }
 
   [[nodiscard]] Source& source() const { return *source_; }

@@ -145,7 +145,7 @@ class Batch {
     lines_ = requests.size();
     const auto records =
         read_history(common.ledger, {.states = {RecordState::unknown}}, session_.wakeup);
-    // The caller knows that it was interrupted.
+    // Interrupted: the caller asks `interruption`, not the error.
     if (!records) return fail(Error{});
     if (!*records) return fail(records->error());
     std::set<std::string_view> unknown;
@@ -261,11 +261,19 @@ class Batch {
   // --- the run ---
 
   int run_all() {
-    for (;;) {
-      const auto ticket = session_.wakeup->ticket();
+    const auto next_look = [this] {
+      return std::chrono::steady_clock::now() + (display_.moves() ? redraw_each : 60s);
+    };
+    const auto code = session_.wakeup->wait_for([this] { return move_all(); }, next_look);
+    return code ? *code : interrupted();
+  }
+
+  /// Moves each line on, for as long as anything moves. The exit code, once the batch has ended.
+  std::optional<int> move_all() {
+    for (bool moved = true; moved;) {
       if (session_.interruption.happened()) return interrupted();
       start_more();
-      bool moved = false;
+      moved = false;
       for (auto running = running_.begin(); running != running_.end();) {
         const auto step = move_on(*running);
         moved = moved || step != Step::waits;
@@ -273,9 +281,8 @@ class Batch {
       }
       show();
       if (running_.empty() && next_ == wishes_.size()) return done();
-      const auto until = std::chrono::steady_clock::now() + (display_.moves() ? redraw_each : 60s);
-      if (!moved && !session_.wakeup->wait(ticket, until)) return interrupted();
     }
+    return std::nullopt;
   }
 
   void start_more() {
@@ -297,7 +304,7 @@ class Batch {
     }
   }
 
-  /// Passes on what is there, if anything is.
+  /// Writes the bytes that have arrived, if any.
   Step move_on(Running& running) {
     auto there = running.source->at(running.bytes);
     if (auto* error = std::get_if<Error>(&there)) {

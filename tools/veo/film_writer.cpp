@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "veo/core/log.h"
+
 namespace veo::cli {
 
 using Written = Output::Written;
@@ -12,7 +14,11 @@ Result<Written> FilmWriter::add(media::ByteStream& clip) {
   for (;;) {
     const auto piece = joiner_->read();
     if (!piece) return fail(piece.error());
-    if (piece->empty()) return has_reader_ ? Written::all : Written::closed;
+    if (piece->empty()) {
+      log::info(log::Category::film, "a clip is in the film, which has ", joiner_->frames(),
+                " frames");
+      return has_reader_ ? Written::all : Written::closed;
+    }
     auto written = write(*piece);
     if (!written || *written == Written::interrupted) return written;
   }
@@ -21,6 +27,7 @@ Result<Written> FilmWriter::add(media::ByteStream& clip) {
 Result<Written> FilmWriter::finish() {
   const auto rest = joiner_->finish();
   if (!rest) return fail(rest.error());
+  log::info(log::Category::film, "the film ends, with ", joiner_->frames(), " frames");
   return write(*rest);
 }
 

@@ -10,7 +10,7 @@ namespace veo::cli {
 namespace {
 
 void print(const Request& request, const Catalog& catalog, bool json, bool alone) {
-  const auto credits = price(request, catalog);
+  const auto credits = find_price(request, catalog);
   if (json) {
     nlohmann::json object{{"event", "price"},
                           {"extension", request.is_extension()},

@@ -3,11 +3,11 @@
 
 #include <chrono>
 #include <utility>
-#include <variant>
 
 #include "exit_code.h"
 #include "film_writer.h"
 #include "veo/core/escape.h"
+#include "veo/core/log.h"
 #include "veo/core/task_id.h"
 #include "veo/media/library.h"
 #include "veo/source/account.h"
@@ -21,13 +21,13 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto redraw_each = 250ms;
-constexpr auto look_each = 1s;  // without a terminal nothing moves by itself
+constexpr auto look_each = 1s;  // without a terminal nothing is redrawn
 constexpr std::size_t piece = 256U << 10U;
 
-/// Whether what is read comes into the cache.
+/// Whether clips come into the cache.
 bool is_kept() { return environment::get("VEO_CACHE_SIZE").value_or("") != "0"; }
 
-/// Shows how far its download is, whenever it is read.
+/// A stream that shows the progress of its download at each read().
 class ShownStream : public media::ByteStream {
  public:
   ShownStream(media::ByteStream& stream, const Source& source, Display& display)
@@ -51,83 +51,65 @@ class Delivery {
         settings_(std::move(settings)),
         output_(std::move(output)),
         film_(film),
-        display_(display) {}
+        display_(display),
+        reader_(session.wakeup) {}
 
   Outcome run() {
-    auto opened = Source::open(settings_, session_.wakeup);
+    const auto opened = reader_.open(settings_);
     if (!opened) return interrupted();
     if (!*opened) return fail_with(opened->error());
-    source_ = std::move(**opened);
-    display_.update(source_->snapshot());
+    display_.update(**opened);
     if (output_ && film_) return run_film();
-    source_->start();
+    reader_.start();
     if (settings_.dry_run) return priced();
     if (output_) return deliver_file();
     if (auto ended = await_completion()) return *ended;
-    return done(source_->snapshot(), "");
+    return done(reader_.snapshot(), "");
   }
 
  private:
-  /// False: interrupted.
-  bool wait(Wakeup::Ticket ticket) {
-    return session_.wakeup->wait(
-        ticket, std::chrono::steady_clock::now() + (display_.moves() ? redraw_each : look_each));
-  }
-
-  /// nullopt: it is completed.
-  std::optional<Outcome> await_completion() {
-    for (;;) {
-      const auto ticket = session_.wakeup->ticket();
-      const auto seen = source_->snapshot();
+  /// What the terminal shows while the reader waits.
+  SourceReader::Watch watch() {
+    const auto show = [this](const Source::Snapshot& seen) {
       display_.update(seen);
       outcome_.task_id = seen.job.task_id;
-      if (seen.job.error) return fail_with(*seen.job.error);
-      if (seen.job.phase == Job::Phase::completed) return std::nullopt;
-      if (!wait(ticket)) return interrupted();
-    }
+    };
+    return {.on_change = show, .interval = display_.moves() ? redraw_each : look_each};
+  }
+
+  /// nullopt: the task is completed.
+  std::optional<Outcome> await_completion() {
+    const auto completed = reader_.wait_for_completion(watch());
+    if (!completed) return interrupted();
+    if (!*completed) return fail_with(completed->error());
+    return std::nullopt;
   }
 
   // --- a file as it was delivered ---
 
   Outcome deliver_file() {
     for (;;) {
-      const auto ticket = session_.wakeup->ticket();
-      const auto seen = source_->snapshot();
-      display_.update(seen);
-      outcome_.task_id = seen.job.task_id;
-      if (auto ended = deliver()) return *ended;
-      if (!moved_ && !wait(ticket)) return interrupted();
+      const auto taken = reader_.take(outcome_.bytes, piece, watch());
+      if (!taken) return interrupted();
+      if (!*taken) return fail_with(taken->error());
+      const auto bytes = (*taken)->bytes;
+      if (bytes.empty()) return finish();
+      outcome_.bytes += bytes.size();
+      if (has_left_) continue;
+      const auto written = output_->write(bytes);
+      if (!written) return fail_with(with_task(written.error()));
+      if (*written == Output::Written::interrupted) return interrupted();
+      has_left_ = *written == Output::Written::closed;
+      // The video is paid: the rest comes into the cache, for a later request.
+      if (has_left_ && !is_kept()) return outcome_;
     }
   }
 
-  /// Passes on what is there, if anything is.
-  std::optional<Outcome> deliver() {
-    moved_ = false;
-    if (session_.interruption.happened()) return interrupted();
-    auto there = source_->at(outcome_.bytes);
-    if (const auto* error = std::get_if<Error>(&there)) return fail_with(*error);
-    if (std::holds_alternative<Clip::End>(there)) return finish();
-    const auto* ready = std::get_if<Clip::Ready>(&there);
-    if (ready == nullptr) return std::nullopt;
-    auto taken = source_->take(outcome_.bytes, std::min<std::uint64_t>(ready->size, piece));
-    if (!taken) return fail_with(taken.error());
-    moved_ = true;
-    outcome_.bytes += taken->bytes.size();
-    if (reader_has_gone_) return std::nullopt;
-    const auto written = output_->write(taken->bytes);
-    if (!written) return fail_with(with_task(written.error()));
-    if (*written == Output::Written::interrupted) return interrupted();
-    reader_has_gone_ = *written == Output::Written::closed;
-    // What is paid is kept: the rest comes into the cache, for who asks again.
-    if (reader_has_gone_ && !is_kept()) return outcome_;
-    return std::nullopt;
-  }
-
   Outcome finish() {
-    if (reader_has_gone_) return outcome_;
+    if (has_left_) return outcome_;
     auto file = output_->finish(make_task_file_stem(outcome_.task_id) + ".mp4");
     if (!file) return fail_with(with_task(file.error()));
-    return done(source_->snapshot(), *file);
+    return done(reader_.snapshot(), *file);
   }
 
   // --- a film ---
@@ -136,7 +118,7 @@ class Delivery {
     const auto open = [this](const std::string& id) {
       return SourceStream::open_task(settings_, id, session_.wakeup);
     };
-    // What could not be joined is not paid for.
+    // Nothing is paid for a continuation that could not be joined.
     const auto loaded = media::load();
     if (!loaded) return refuse_parent(loaded.error());
     const auto& media = **loaded;
@@ -146,7 +128,7 @@ class Delivery {
       if (!found) return refuse_parent(std::move(found.error()));
       steps = std::move(*found);
     }
-    source_->start();
+    reader_.start();
     FilmWriter writer(media, *output_);
     const auto so_far = files_of(steps, steps.size());
     if (*film_ == Join::append) {
@@ -158,7 +140,7 @@ class Delivery {
       static_cast<void>(writer.finish());  // a pipe has the parent, to its last frame
       return *ended;
     }
-    SourceStream own(source_, session_.wakeup);
+    SourceStream own(reader_.source(), session_.wakeup);
     if (*film_ != Join::append) {
       auto first = find_own(media, steps, own, open);
       if (!first) return fail_to_join(std::move(first.error()));
@@ -168,23 +150,23 @@ class Delivery {
         if (auto ended = add(writer, open(id))) return *ended;
       }
     }
-    ShownStream shown(own, *source_, display_);
+    ShownStream shown(own, *reader_.source(), display_);
     const auto added = writer.add(shown);
     if (!added) return fail_to_join(added.error());
     if (*added == Output::Written::interrupted) return interrupted();
     const auto rest = writer.finish();
     if (!rest) return fail_to_join(rest.error());
     if (*rest == Output::Written::interrupted) return interrupted();
-    reader_has_gone_ = !writer.has_reader();
+    has_left_ = !writer.has_reader();
     outcome_.bytes = writer.bytes();
     return finish();
   }
 
-  /// The steps of the film that is continued, from the files.
+  /// Finds the steps of the film that is continued, by what the files show.
   Result<FilmSteps> find_parents(const media::Library& media, const OpenTask& open) {
     auto tasks = read_chain(settings_.ledger, settings_.request.extend_task_id.value_or(""),
                             session_.wakeup);
-    // The caller knows that it was interrupted.
+    // Interrupted: the caller asks `interruption`, not the error.
     if (!tasks) return fail(Error{});
     if (!*tasks) return fail(std::move(tasks->error()));
     const auto& chain = **tasks;
@@ -195,7 +177,7 @@ class Delivery {
     return find_steps(media, chain, open);
   }
 
-  /// With which step of the film the delivered file begins.
+  /// Finds the step of the film with which the delivered file begins.
   Result<std::size_t> find_own(const media::Library& media, const FilmSteps& steps,
                                media::ByteStream& own, const OpenTask& open) {
     const auto frames = media.count_frames(own);
@@ -205,6 +187,8 @@ class Delivery {
     if (!parent) return fail(std::move(parent.error()));
     const auto first = find_beginning(media, steps, *film_, **parent, own, *frames, open);
     if (!first) return first;
+    log::info(log::Category::film, "task ", log::text(outcome_.task_id), ", whose file of ",
+              *frames, " frames begins with step ", *first + 1, ", is step ", steps.size() + 1);
     display_.tell({{"event", "join"},
                    {"task-id", outcome_.task_id},
                    {"join", *first == steps.size() ? "append" : "replace"},
@@ -217,7 +201,7 @@ class Delivery {
     return first;
   }
 
-  /// nullopt: it is in the film.
+  /// nullopt: the clip is in the film.
   std::optional<Outcome> add(FilmWriter& writer, Result<std::unique_ptr<media::ByteStream>> clip) {
     if (!clip) return fail_to_join(std::move(clip.error()));
     const auto added = writer.add(**clip);
@@ -242,7 +226,7 @@ class Delivery {
   }
 
   Outcome priced() {
-    const auto seen = source_->snapshot();
+    const auto seen = reader_.snapshot();
     display_.say((seen.credits ? std::to_string(*seen.credits) + " credits"
                                : std::string("The catalog does not know the price")) +
                  (seen.reused ? ", but a run would find its task, and pay nothing." : "."));
@@ -273,14 +257,14 @@ class Delivery {
     return outcome_;
   }
 
-  /// A file that could not be written says nothing of the video.
+  /// A file could not be written: that says nothing of the video, which is paid.
   [[nodiscard]] Error with_task(Error error) const {
     error.task_id = outcome_.task_id;
     error.charged = Charged::unknown;
     return error;
   }
 
-  /// What to type to go on with a task that is there.
+  /// What the user types to go on with a task.
   [[nodiscard]] std::string resume_line(const std::string& task_id) const {
     const std::string command = output_ ? "veo download" : "veo wait";
     const std::string flags = output_ ? " -o FILE" : "";
@@ -311,7 +295,7 @@ class Delivery {
   }
 
   Outcome interrupted() {
-    const auto seen = source_ ? source_->snapshot() : Source::Snapshot{};
+    const auto seen = reader_.snapshot();
     outcome_.task_id = seen.job.task_id;
     outcome_.exit_code = exit_interrupted;
     std::string next;
@@ -332,10 +316,9 @@ class Delivery {
   std::optional<Output> output_;
   const std::optional<Join> film_;
   Display& display_;
-  std::shared_ptr<Source> source_;
+  SourceReader reader_;
   Outcome outcome_;
-  bool moved_ = false;
-  bool reader_has_gone_ = false;
+  bool has_left_ = false;  // whoever reads the output
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A task from its price to its file: what generate, extend, download, play and wait have in common.
+// One task, from its price to its file: generate, extend, download, play and wait all run this.
 #pragma once
 
 #include <optional>
@@ -14,20 +14,19 @@
 
 namespace veo::cli {
 
-/// What came of it.
 struct Outcome {
   int exit_code = 0;
   std::string task_id;
-  std::string file;  ///< where the video is now; empty: nowhere but in the cache
+  std::string file;  ///< where the video was written; empty: nowhere (it may be in the cache)
   std::uint64_t bytes = 0;
 };
 
-/// Waits for the task of `settings`, and writes its video to `output`; without one, waits for its
-/// end alone. A reader who leaves early ends it well, when the video is in the cache. Tells all
-/// there is to tell.
+/// Waits for the task of `settings`, and writes its video to `output`; without an output, waits
+/// only for the task's end. A reader of the output may leave early: the run ends well, once the
+/// video is in the cache. Shows on `display` what happens.
 ///
-/// `film`: what is written is the film of the video's chain, of all tasks before it that the record
-/// knows, joined in that way.
+/// With `film` the output is a film, joined in that way: the video, and the videos of all tasks
+/// before it that the ledger knows.
 Outcome run(Session& session, Options settings, std::optional<Output> output, Display& display,
             std::optional<Join> film = std::nullopt);
 

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A task or a request as a URL, for players that take nothing else:
+// Serves a task or a request as a URL, for players that take only URLs:
 //
 //   http://127.0.0.1:PORT/TOKEN/task/ID           as veo:task/ID
 //   http://127.0.0.1:PORT/TOKEN/clip?prompt=…     as veo:clip?prompt=…: within VEO_URI_BUDGET
 //
-// Who can reach a loopback address is not yet the user: another user of the machine can, and any
-// page in the user's browser. So the path begins with a secret, the Host is a loopback address (a
-// name that was rebound to one is none), and what a browser sends for a page is refused.
+// Not only the user can reach a loopback address: another user of the machine can, and so can any
+// page in the user's browser. So the path begins with a secret, the Host must be a loopback address
+// (a name that was rebound to such an address is refused), and a request that a browser sends for a
+// page is refused.
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
-#include <mutex>
 
 #include "command.h"
 #include "exit_code.h"
@@ -22,7 +22,9 @@
 #include "veo/core/task_id.h"
 #include "veo/core/url_policy.h"
 #include "veo/options/uri.h"
+#include "veo/source/source_reader.h"
 #include "veo/source/streams.h"
+#include "veo/system/guarded.h"
 
 namespace veo::cli {
 
@@ -46,7 +48,7 @@ std::string new_token() {
   return text;
 }
 
-/// In a time that says nothing of where they differ.
+/// Takes the same time wherever the two differ.
 bool is_secret(std::string_view given, std::string_view secret) {
   if (given.size() != secret.size()) return false;
   unsigned difference = 0;
@@ -93,7 +95,8 @@ struct Range {
   std::uint64_t end;
 };
 
-/// RFC 9110, 14.1.2. nullopt: nothing to heed, as of several ranges. Empty: none of it is there.
+/// RFC 9110, 14.1.2. nullopt: no range, or several, which are ignored. An empty range: the file has
+/// none of it.
 std::optional<Range> parse_range(std::string_view text, std::uint64_t size) {
   constexpr std::string_view unit = "bytes=";
   if (!text.starts_with(unit)) return std::nullopt;
@@ -121,21 +124,18 @@ std::optional<Range> parse_range(std::string_view text, std::uint64_t size) {
 class Player {
  public:
   Player(Display& display, Options settings, std::string token)
-      : settings_(std::move(settings)), token_(std::move(token)), display_(display) {}
+      : settings_(std::move(settings)),
+        token_(std::move(token)),
+        shared_(Shared{.display = display, .hosts = {}, .waiting = {}}) {}
 
-  /// Once, before the first request can come.
+  /// To be called once, before the first request can come.
   void serve_at(const std::string& authority, std::uint16_t port) {
-    hosts_ = {authority, "localhost:" + std::to_string(port)};
+    shared_.lock()->hosts = {authority, "localhost:" + std::to_string(port)};
   }
 
   HttpServer::Response answer(const HttpServer::Request& request) {
     const auto host = request.header("Host").value_or("");
-    {
-      const std::lock_guard lock(mutex_);
-      if (std::ranges::find(hosts_, host) == hosts_.end()) {
-        return refuse(421, "This is no host that is served here.");
-      }
-    }
+    if (!is_served(host)) return refuse(421, "This is no host that is served here.");
     const auto site = request.header("Sec-Fetch-Site");
     if (request.header("Origin") || (site && *site != "none")) {
       return refuse(403, "A page may not ask: it could spend its reader's credits.");
@@ -152,11 +152,11 @@ class Player {
     return response;
   }
 
-  /// Lets go of whoever waits.
+  /// Ends the waits of all players.
   void end() {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-    for (const auto& one : waiting_) {
+    const auto shared = shared_.lock();
+    shared->has_ended = true;
+    for (const auto& one : shared->waiting) {
       if (const auto wakeup = one.lock()) wakeup->interrupt();
     }
   }
@@ -168,30 +168,26 @@ class Player {
     auto settings = settings_;
     if (const auto set = set_uri(settings, *uri); !set) return refuse(400, set.error().message);
     const auto wakeup = new_wakeup();
-    auto opened = Source::open(std::move(settings), wakeup);
+    SourceReader reader(wakeup);
+    const auto opened = reader.open(std::move(settings));
     if (!opened) return refuse(503, "veo serve is ending.");
     if (!*opened) return refuse(http_status(opened->error().code), opened->error().message);
-    const std::shared_ptr<Source> source = std::move(**opened);
-    source->start();
-    for (;;) {
-      const auto ticket = wakeup->ticket();
-      const auto there = source->at(0);
-      if (const auto* error = std::get_if<Error>(&there)) {
-        say(error->message);
-        return refuse(http_status(error->code), error->message);
-      }
-      if (std::holds_alternative<Clip::Ready>(there)) break;
-      if (!wakeup->wait(ticket)) return refuse(503, "veo serve is ending.");
+    reader.start();
+    const auto first = reader.wait_for_bytes(0);
+    if (!first) return refuse(503, "veo serve is ending.");
+    if (!*first) {
+      say(first->error().message);
+      return refuse(http_status(first->error().code), first->error().message);
     }
-    return give(source, wakeup, request);
+    return give(reader.source(), wakeup, request);
   }
 
   static HttpServer::Response give(const std::shared_ptr<Source>& source,
                                    const std::shared_ptr<Wakeup>& wakeup,
                                    const HttpServer::Request& request) {
     const auto seen = source->snapshot();
-    // Of one task there is one file, and one order of its bytes. An ETag takes fewer characters
-    // than an id may have.
+    // A task has one file, and the bytes come in one order. An ETag takes fewer characters than an
+    // id may have.
     const auto tag = "\"" + make_task_file_stem(seen.job.task_id) + "\"";
     HttpServer::Response response{.headers = {{"Content-Type", "video/mp4"},
                                               {"ETag", tag},
@@ -218,28 +214,34 @@ class Player {
     return response;
   }
 
+  bool is_served(const std::string& host) {
+    const auto shared = shared_.lock();
+    return std::ranges::find(shared->hosts, host) != shared->hosts.end();
+  }
+
+  /// A wakeup that end() interrupts.
   std::shared_ptr<Wakeup> new_wakeup() {
     auto wakeup = std::make_shared<Wakeup>();
-    const std::lock_guard lock(mutex_);
-    std::erase_if(waiting_, [](const auto& one) { return one.expired(); });
-    waiting_.push_back(wakeup);
-    if (ended_) wakeup->interrupt();
+    const auto shared = shared_.lock();
+    std::erase_if(shared->waiting, [](const auto& one) { return one.expired(); });
+    shared->waiting.push_back(wakeup);
+    if (shared->has_ended) wakeup->interrupt();
     return wakeup;
   }
 
-  void say(const std::string& text) {
-    const std::lock_guard lock(mutex_);
-    display_.say(text);
-  }
+  void say(const std::string& text) { shared_.lock()->display.say(text); }
 
   const Options settings_;
   const std::string token_;
 
-  std::mutex mutex_;
-  Display& display_;                            // guarded by mutex_
-  std::vector<std::string> hosts_;              // likewise
-  std::vector<std::weak_ptr<Wakeup>> waiting_;  // likewise
-  bool ended_ = false;                          // likewise
+  /// A thread of the server answers each request.
+  struct Shared {
+    Display& display;
+    std::vector<std::string> hosts;
+    std::vector<std::weak_ptr<Wakeup>> waiting;
+    bool has_ended = false;
+  };
+  Guarded<Shared> shared_;
 };
 
 int serve(Session& session, const Serve& arguments) {
@@ -283,8 +285,7 @@ int serve(Session& session, const Serve& arguments) {
     std::fflush(stdout);
   }
   display.say("Serving task/ID and clip?prompt=… beneath it. Ctrl-C ends it.");
-  while (session.wakeup->wait(session.wakeup->ticket())) {
-  }
+  session.wakeup->wait_for_interruption();
   player.end();
   return 0;
 }

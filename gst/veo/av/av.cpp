@@ -7,49 +7,29 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 
 #include "veo/libav/avio_stream.h"
 #include "veo/options/option_table.h"
 #include "veo/options/uri.h"
-#include "veo/source/source.h"
-#include "veo/system/wakeup.h"
+#include "veo/source/source_reader.h"
 
-using veo::Clip;
 using veo::Error;
 using veo::ErrorCode;
 using veo::Job;
 using veo::Options;
-using veo::Result;
 using veo::Source;
 
-/// Reads its Source on the caller's thread, and tells of it there.
+/// Reads the source on the caller's thread, and calls `progress` there.
 struct VeoStream : veo::media::ByteStream {
   veo::Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) override {
-    for (;;) {
-      const auto ticket = wakeup->ticket();
-      tell();
-      if (wakeup->is_interrupted()) {
-        cancelled = true;
-        return veo::fail({.code = ErrorCode::network, .message = "It was cancelled."});
-      }
-      auto there = source->at(offset);
-      if (const auto* ready = std::get_if<Clip::Ready>(&there)) {
-        const auto size =
-            static_cast<std::size_t>(std::min<std::uint64_t>(ready->size, into.size()));
-        if (auto done = source->read(offset, into.first(size)); !done)
-          return veo::fail(done.error());
-        return size;
-      }
-      if (std::holds_alternative<Clip::End>(there)) return std::size_t{0};
-      if (auto* error = std::get_if<Error>(&there)) return veo::fail(std::move(*error));
-      // Interrupted or not, the loop sees.
-      (void)wakeup->wait(ticket);
-    }
+    auto got = reader.read(offset, into,
+                           {.on_change = [this](const Source::Snapshot& seen) { tell(seen); }});
+    if (got) return std::move(*got);
+    cancelled = true;
+    return veo::fail({.code = ErrorCode::network, .message = "It was cancelled."});
   }
 
-  void tell() {
-    const auto seen = source->snapshot();
+  void tell(const Source::Snapshot& seen) {
     task_id = seen.job.task_id;
     auto phase = VEO_PHASE_DOWNLOAD;
     auto percent = seen.downloaded;
@@ -78,7 +58,7 @@ struct VeoStream : veo::media::ByteStream {
   }
 
   int set(const std::string& name, const std::string& value) {
-    if (source) {
+    if (reader.is_started()) {
       return refuse({.code = ErrorCode::invalid_request, .message = "The stream is open."});
     }
     if (name != "uri") {
@@ -92,19 +72,18 @@ struct VeoStream : veo::media::ByteStream {
   }
 
   int open(AVIOContext** io) {
-    if (source) {
+    if (reader.is_started()) {
       return refuse({.code = ErrorCode::invalid_request, .message = "The stream is open."});
     }
-    auto opened = Source::open(settings, wakeup);
+    const auto opened = reader.open(settings);
     if (!opened) {
       cancelled = true;
       return refuse({.code = ErrorCode::network, .message = "It was cancelled."});
     }
-    if (!*opened) return refuse(std::move(opened->error()));
-    source = std::move(**opened);
-    source->start();
+    if (!*opened) return refuse(opened->error());
+    reader.start();
     avio = veo::media::AvioStream::make(
-        *this, [this] { return source->snapshot().size; },
+        *this, [this] { return reader.snapshot().size; },
         [this](const Error& error) { return number_of(error); });
     if (!avio) throw std::bad_alloc();
     // What fails is told here, and not by the demuxer's first read.
@@ -116,8 +95,7 @@ struct VeoStream : veo::media::ByteStream {
   }
 
   Options settings;
-  std::shared_ptr<veo::Wakeup> wakeup = std::make_shared<veo::Wakeup>();
-  std::unique_ptr<Source> source;
+  veo::SourceReader reader;
   std::unique_ptr<veo::media::AvioStream> avio;
   VeoProgressFunc progress = nullptr;
   void* opaque = nullptr;
@@ -171,7 +149,7 @@ int veo_stream_open(VeoStream* stream, AVIOContext** io) {
   return guarded([=] { return stream->open(io); });
 }
 
-void veo_stream_cancel(VeoStream* stream) { stream->wakeup->interrupt(); }
+void veo_stream_cancel(VeoStream* stream) { stream->reader.interrupt(); }
 
 const VeoError* veo_stream_error(const VeoStream* stream) {
   // A read fails in the context, and tells only a number.

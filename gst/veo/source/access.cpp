@@ -27,7 +27,7 @@ Error bad_key(std::string message) {
   return {.code = ErrorCode::invalid_api_key, .message = std::move(message)};
 }
 
-/// A key is one line of visible ASCII: anything else would not be a header's value.
+/// A key is one line of visible ASCII. Anything else cannot be the value of a header.
 Result<Secret> make_key(std::string text, const std::string& origin) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
   const bool plain = !text.empty() && std::all_of(text.begin(), text.end(),
@@ -58,7 +58,8 @@ Result<Secret> read_key_file(const std::string& path) {
   return make_key(std::move(text), "The API key file " + path);
 }
 
-/// The key of the environment belongs to the service that the environment (or we) named.
+/// The environment's key belongs to the service that the environment names, else to the built-in
+/// one.
 bool environment_key_may_go_to(const std::string& api_url) {
   const auto home = parse_origin(environment::get("VEO_API_URL").value_or(default_api_url));
   const auto asked = parse_origin(api_url);
@@ -113,7 +114,7 @@ Result<Access> resolve_access(const AccessOptions& options) {
 
 Result<std::shared_ptr<const Catalog>> load_catalog() {
   const auto path = environment::get("VEO_CATALOG");
-  // The one compiled in outlives everything: nothing to own.
+  // The built-in catalog outlives everything, so the pointer owns nothing.
   if (!path)
     return std::shared_ptr<const Catalog>(std::shared_ptr<void>(), &json::builtin_catalog());
   std::ifstream file(*path, std::ios::binary);

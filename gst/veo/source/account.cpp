@@ -18,7 +18,7 @@ namespace veo {
 
 namespace {
 
-/// What another thread is asked for, while its asker waits.
+/// The answer of another thread, for which the asker waits.
 template <class T>
 class Answer {
  public:
@@ -30,12 +30,8 @@ class Answer {
     wakeup_->notify();
   }
   /// nullopt: interrupted.
-  std::optional<Result<T>> wait() {
-    for (;;) {
-      const auto ticket = wakeup_->ticket();
-      if (auto answer = std::exchange(*answer_.lock(), std::nullopt)) return answer;
-      if (!wakeup_->wait(ticket)) return std::nullopt;
-    }
+  Waited<T> wait() {
+    return wakeup_->wait_for([this] { return std::exchange(*answer_.lock(), std::nullopt); });
   }
 
  private:
@@ -47,8 +43,8 @@ template <class T>
 using Ask = std::function<void(Service&, std::function<void(Result<T>)>)>;
 
 template <class T>
-std::optional<Result<T>> ask(const AccessOptions& options, const NetworkSettings& network,
-                             const std::shared_ptr<Wakeup>& wakeup, Ask<T> begin) {
+Waited<T> ask(const AccessOptions& options, const NetworkSettings& network,
+              const std::shared_ptr<Wakeup>& wakeup, Ask<T> begin) {
   auto access = resolve_access(options);
   if (!access) return fail(std::move(access.error()));
   const auto thread = http::IoThread::acquire();
@@ -61,7 +57,7 @@ std::optional<Result<T>> ask(const AccessOptions& options, const NetworkSettings
     begin(**service, [answer](Result<T> given) { answer->set(std::move(given)); });
   });
   auto given = answer->wait();
-  // What was begun there ends there.
+  // The I/O thread made the service, so the I/O thread destroys the service.
   thread->post([service] {
     if (*service) (*service)->cancel();
     service->reset();
@@ -71,8 +67,8 @@ std::optional<Result<T>> ask(const AccessOptions& options, const NetworkSettings
 
 using Found = std::optional<std::vector<Record>>;
 
-/// On the store thread. nullopt: busy.
-Result<Found> look(const std::string& location, const HistoryQuery& query) {
+/// Called on the ledger's thread. nullopt: another process uses the ledger.
+Result<Found> find_records(const std::string& location, const HistoryQuery& query) {
   const auto exists = Ledger::exists(location);
   if (!exists) return fail(exists.error());
   if (!*exists) return std::vector<Record>();
@@ -83,10 +79,8 @@ Result<Found> look(const std::string& location, const HistoryQuery& query) {
 
 }  // namespace
 
-std::optional<Result<TaskReport>> query_task(const AccessOptions& access,
-                                             const NetworkSettings& network,
-                                             const std::string& task_id,
-                                             const std::shared_ptr<Wakeup>& wakeup) {
+Waited<TaskReport> query_task(const AccessOptions& access, const NetworkSettings& network,
+                              const std::string& task_id, const std::shared_ptr<Wakeup>& wakeup) {
   if (auto named = check_task_id("task-id", task_id); !named) {
     return fail(std::move(named.error()));
   }
@@ -99,17 +93,16 @@ std::optional<Result<TaskReport>> query_task(const AccessOptions& access,
       });
 }
 
-std::optional<Result<std::optional<double>>> query_credits(const AccessOptions& access,
-                                                           const NetworkSettings& network,
-                                                           const std::shared_ptr<Wakeup>& wakeup) {
+Waited<std::optional<double>> query_credits(const AccessOptions& access,
+                                            const NetworkSettings& network,
+                                            const std::shared_ptr<Wakeup>& wakeup) {
   return ask<std::optional<double>>(
       access, network, wakeup,
       [](Service& service, const auto& answered) { service.query_credits(answered); });
 }
 
-std::optional<Result<std::vector<Record>>> read_history(const std::string& ledger,
-                                                        const HistoryQuery& query,
-                                                        const std::shared_ptr<Wakeup>& wakeup) {
+Waited<std::vector<Record>> read_history(const std::string& ledger, const HistoryQuery& query,
+                                         const std::shared_ptr<Wakeup>& wakeup) {
   using std::chrono::steady_clock;
   constexpr auto patience = std::chrono::seconds(5);
   constexpr auto pause = std::chrono::milliseconds(100);
@@ -118,12 +111,12 @@ std::optional<Result<std::vector<Record>>> read_history(const std::string& ledge
   const auto until = steady_clock::now() + patience;
   do {
     const auto answer = std::make_shared<Answer<Found>>(wakeup);
-    store->post([=] { answer->set(look(location, query)); });
+    store->post([=] { answer->set(find_records(location, query)); });
     auto rows = answer->wait();
     if (!rows) return std::nullopt;
     if (!*rows) return fail(std::move(rows->error()));
     if (**rows) return std::move(***rows);
-    // Here, and not there: others have something to ask of that thread meanwhile.
+    // Pause on this thread, because the ledger's thread has answers to give to others meanwhile.
     if (!wakeup->pause(steady_clock::now() + pause)) return std::nullopt;
   } while (steady_clock::now() < until);
   return fail(
@@ -133,14 +126,13 @@ std::optional<Result<std::vector<Record>>> read_history(const std::string& ledge
                   "it is done."});
 }
 
-std::optional<Result<std::vector<std::string>>> read_chain(const std::string& ledger,
-                                                           std::string task_id,
-                                                           const std::shared_ptr<Wakeup>& wakeup) {
+Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::string task_id,
+                                            const std::shared_ptr<Wakeup>& wakeup) {
   if (auto named = check_task_id("extend-task-id", task_id); !named) {
     return fail(std::move(named.error()));
   }
   std::vector<std::string> chain;
-  // Nothing says that a record tells the truth: none is taken twice.
+  // A record may be wrong. Taking no task twice ends the loop in any case.
   while (!task_id.empty() && std::ranges::find(chain, task_id) == chain.end()) {
     auto rows = read_history(ledger, {.task_id = task_id, .limit = 1}, wakeup);
     if (!rows) return std::nullopt;

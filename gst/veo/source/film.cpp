@@ -2,21 +2,22 @@
 #include "veo/source/film.h"
 
 #include <algorithm>
-#include <charconv>
 #include <numeric>
 #include <optional>
 #include <utility>
 
-#include "veo/core/escape.h"
+#include "veo/core/log.h"
 #include "veo/media/library.h"
 
 namespace veo {
+
+using log::Category;
 
 namespace {
 
 constexpr std::uint64_t second = 24;  // frames: Veo's rate
 
-/// Frames that each step adds to the film.
+/// How many frames each step adds to the film.
 std::vector<std::uint64_t> own_frames(const FilmSteps& steps) {
   std::vector<std::uint64_t> own;
   for (const auto& step : steps) {
@@ -27,43 +28,11 @@ std::vector<std::uint64_t> own_frames(const FilmSteps& steps) {
   return own;
 }
 
-template <class Number>
-bool read_number(std::string_view text, Number& into) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
-  return error == std::errc{} && end == text.data() + text.size();
-}
-
 }  // namespace
 
-std::string to_text(const FilmSteps& steps) {
-  std::string text;
-  for (const auto& step : steps) {
-    if (!text.empty()) text += ",";
-    text += percent_encode(step.task_id) + ":" + std::to_string(step.first) + ":" +
-            std::to_string(step.frames);
-  }
-  return text;
-}
-
-FilmSteps parse_film_steps(std::string_view text) {
-  FilmSteps steps;
-  while (!text.empty()) {
-    const auto one = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), one.size() + 1));
-    const auto id = one.substr(0, one.find(':'));
-    auto task_id = percent_decode(id);
-    const auto rest = one.substr(std::min(one.size(), id.size() + 1));
-    const auto first = rest.substr(0, rest.find(':'));
-    const auto frames = rest.substr(std::min(rest.size(), first.size() + 1));
-    if (!task_id) return {};
-    FilmStep step{.task_id = std::move(*task_id)};
-    if (!read_number(first, step.first) || !read_number(frames, step.frames) ||
-        step.first > steps.size()) {
-      return {};
-    }
-    steps.push_back(std::move(step));
-  }
-  return steps;
+std::string_view nick(Join join) {
+  static constexpr std::string_view nicks[] = {"auto", "append", "replace"};
+  return nicks[static_cast<std::size_t>(join)];
 }
 
 std::vector<std::string> files_of(const FilmSteps& steps, std::size_t count) {
@@ -78,14 +47,20 @@ std::vector<std::string> files_of(const FilmSteps& steps, std::size_t count) {
 Result<std::size_t> find_beginning(const media::Library& media, const FilmSteps& steps, Join join,
                                    media::ByteStream& parent, media::ByteStream& file,
                                    std::uint64_t file_frames, const OpenTask& open) {
-  if (join == Join::append) return steps.size();
-  if (join == Join::replace) return std::size_t{0};
+  if (join != Join::automatic) {
+    log::debug(Category::film, "join=", join, " decides, whatever the file shows");
+    return join == Join::append ? steps.size() : std::size_t{0};
+  }
   const auto own = own_frames(steps);
   // Frames of the film from the step on.
   auto after = std::accumulate(own.begin(), own.end(), std::uint64_t{0});
   std::optional<std::vector<media::Picture>> pictures;
   for (std::size_t i = 0; i < steps.size(); after -= own[i], ++i) {
-    if (file_frames < after + second) continue;
+    if (file_frames < after + second) {
+      log::debug(Category::film, "the file of ", file_frames, " frames does not contain step ",
+                 i + 1, ": the film from there has ", after, " frames");
+      continue;
+    }
     if (!pictures) {
       auto read = media.read_pictures(file, 0, second);
       if (!read) return fail(std::move(read.error()));
@@ -100,8 +75,15 @@ Result<std::size_t> find_beginning(const media::Library& media, const FilmSteps&
       there = media.read_pictures(**opened, steps[i].frames - own[i], second);
     }
     if (!there) return fail(std::move(there.error()));
-    if (media::are_alike(*there, *pictures)) return i;
+    const bool are_alike = media::are_alike(*there, *pictures);
+    log::debug(Category::film, "the file of ", file_frames, " frames begins as step ", i + 1,
+               ", task ", log::text(steps[i].task_id), ", does: ", are_alike, ", by ",
+               pictures->size(), " and ", there->size(), " pictures; the film from there has ",
+               after, " frames");
+    if (are_alike) return i;
   }
+  log::debug(Category::film, "the file of ", file_frames, " frames contains none of ", steps.size(),
+             " steps: it is the continuation alone");
   return steps.size();
 }
 
@@ -118,6 +100,8 @@ Result<FilmSteps> find_steps(const media::Library& media, const std::vector<std:
     const auto first =
         find_beginning(media, steps, Join::automatic, **parent, **file, *frames, open);
     if (!first) return fail(first.error());
+    log::info(Category::film, "step ", steps.size() + 1, " is task ", log::text(id),
+              ", whose file of ", *frames, " frames begins with step ", *first + 1);
     steps.push_back({.task_id = id, .first = *first, .frames = *frames});
   }
   return steps;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <mutex>
 #include <utility>
 
 #include "storage.h"
@@ -26,7 +25,7 @@ namespace veo {
 
 namespace {
 
-/// The property's value, else VEO_POLL_INTERVAL's, else adaptive.
+/// The interval of the property, else of VEO_POLL_INTERVAL; 0: the library chooses it.
 Result<std::chrono::milliseconds> poll_interval(std::chrono::milliseconds set) {
   const auto text = environment::get("VEO_POLL_INTERVAL");
   if (set.count() > 0 || !text) return set;
@@ -39,7 +38,7 @@ Result<std::chrono::milliseconds> poll_interval(std::chrono::milliseconds set) {
   return std::chrono::milliseconds(value);
 }
 
-/// The fields of the request that have no column of their own, for people.
+/// The fields of the request that have no column of their own in the ledger, as text for people.
 std::string details_of(const Request& request) {
   std::string text;
   const auto add = [&text](std::string_view name, std::string_view value) {
@@ -54,7 +53,7 @@ std::string details_of(const Request& request) {
   return text;
 }
 
-/// What would be recorded of the submission, and on which terms.
+/// What the ledger records of the submission, and the terms of the submission.
 Claim make_claim(const Options& settings, const std::string& api_url, const Catalog& catalog) {
   const auto& request = settings.request;
   const auto credits = find_price(request, catalog);
@@ -93,37 +92,44 @@ struct Source::Private {
 
   // --- any thread ---
 
-  Snapshot look() const {
-    const std::lock_guard lock(mutex);
-    Snapshot seen;
-    seen.credits = credits;
-    seen.notices = notices;
-    seen.reused = reused;
-    if (job) {
-      seen.job = job->snapshot();
-      seen.reused = reused || seen.job.reused;
-      seen.notices.insert(seen.notices.end(), seen.job.notices.begin(), seen.job.notices.end());
+  Snapshot snapshot() const {
+    const auto seen = *shared.lock();
+    Snapshot made;
+    made.credits = credits;
+    made.notices = notices;
+    made.reused = seen.is_reused;
+    made.size = seen.size;
+    if (seen.job) {
+      made.job = seen.job->snapshot();
+      made.reused = made.reused || made.job.reused;
+      made.notices.insert(made.notices.end(), made.job.notices.begin(), made.job.notices.end());
     }
-    if (layout) seen.size = layout->size();
-    if (!clip) return seen;
-    seen.downloading = true;
-    seen.clip = clip->stats();
-    if (auto notice = clip->notice(); !notice.empty()) seen.notices.push_back(std::move(notice));
-    if (const auto size = clip->size(); size && *size > 0) {
-      seen.downloaded = static_cast<int>(std::min(*size, seen.clip.bytes) * 100 / *size);
+    if (!seen.clip) return made;
+    made.downloading = true;
+    made.clip = seen.clip->stats();
+    if (auto notice = seen.clip->notice(); !notice.empty()) {
+      made.notices.push_back(std::move(notice));
     }
-    return seen;
+    if (const auto size = seen.clip->size(); size && *size > 0) {
+      made.downloaded = static_cast<int>(std::min(*size, made.clip.bytes) * 100 / *size);
+    }
+    return made;
+  }
+
+  void fetch() const {
+    if (const auto joined = shared.lock()->job) joined->fetch();
   }
 
   // --- the reader's thread ---
 
   void start() {
     if (dry_run) return;
-    auto [started, was_there] = Job::join(std::move(*std::exchange(plan, nullptr)));
-    started->subscribe(wakeup);
-    const std::lock_guard lock(mutex);
-    job = std::move(started);
-    reused = was_there;
+    auto [joined, was_there] = Job::join(std::move(*std::exchange(plan, nullptr)));
+    joined->subscribe(wakeup);
+    job = std::move(joined);
+    const auto locked = shared.lock();
+    locked->job = job;
+    locked->is_reused = was_there;
   }
 
   Availability at(std::uint64_t offset) {
@@ -153,7 +159,7 @@ struct Source::Private {
     const auto extent = layout->find_extent(offset);
     const auto count = std::min<std::uint64_t>(most, extent->size);
     if (extent->memory == nullptr) return clip->take(extent->file_offset, count, true);
-    // A corrected `moov`, once.
+    // The corrected `moov`, which is read once.
     const auto copy = std::make_shared<mp4::Bytes>(extent->memory, extent->memory + count);
     return SharedBytes{.owner = copy, .bytes = *copy};
   }
@@ -162,10 +168,15 @@ struct Source::Private {
     auto opened = job->clip();
     if (!opened) return false;
     opened->subscribe(wakeup);
-    const std::lock_guard lock(mutex);
-    clip = std::move(opened);
+    set_clip(std::move(opened));
     rescan();
     return true;
+  }
+
+  /// Also where any thread sees it.
+  void set_clip(std::shared_ptr<Clip> opened) {
+    clip = std::move(opened);
+    shared.lock()->clip = clip;
   }
 
   void rescan() {
@@ -175,32 +186,29 @@ struct Source::Private {
     scanned_version = clip->version();
   }
 
-  /// The URL is no good any more: once, a fresh one is asked for.
+  /// The host refuses the URL. Asks for a fresh one, once.
   bool renew() {
     if (!clip->is_refused()) return false;
     const auto refused = clip;
-    {
-      const std::lock_guard lock(mutex);
-      clip.reset();
-    }
+    set_clip(nullptr);
     return job->renew(refused);
   }
 
-  /// Of a version that was found to be broken: the clip's word on it.
+  /// The clip decides what comes of a version that is broken.
   [[nodiscard]] Availability failure_or_wait() const {
     if (const auto failure = clip->failure()) return *failure;
     return Clip::Pending{};
   }
 
-  /// Finds the order in which the file's bytes are to go out. Returns why that has to wait, or
-  /// cannot be; nullopt: `layout` is set.
+  /// Finds the order in which the file's bytes go out, and sets `layout` (nullopt). Else returns
+  /// why the reader waits, or why there is no such order.
   std::optional<Availability> arrange() {
     if (scanned_version != clip->version()) rescan();
     if (is_broken) return failure_or_wait();
     if (!scanner) {
       const auto size = clip->size();
       if (!size) {
-        // The server has not said it. What at() finds decides between waiting and an error.
+        // The host has not told the size. at() knows whether to wait, or why not.
         auto there = clip->at(0);
         if (std::holds_alternative<Error>(there)) return there;
         return Clip::Pending{};
@@ -213,13 +221,12 @@ struct Source::Private {
     }
     // From here on another file at the same URL is an error.
     if (!clip->commit(scanned_version)) return Clip::Pending{};
-    auto found = as_delivered ? mp4::Layout::make_original(*clip->size()) : *scanner->layout();
-    const std::lock_guard lock(mutex);
-    layout = std::move(found);
+    layout = as_delivered ? mp4::Layout::make_original(*clip->size()) : *scanner->layout();
+    shared.lock()->size = layout->size();
     return std::nullopt;
   }
 
-  /// Gives the scanner what it needs next, as far as it is here.
+  /// Gives the scanner the bytes that it needs next, as far as they have arrived.
   std::optional<Availability> feed_scanner() {
     const auto need = *scanner->find_need();
     scanned.reserve(need.size);
@@ -235,13 +242,13 @@ struct Source::Private {
     }
     auto understood = scanner->take_bytes(std::exchange(scanned, {}));
     if (understood) return std::nullopt;
-    // The clip decides: it may be fetched once more, or this is its error.
+    // The clip decides whether to fetch the file once more, or to fail with this error.
     clip->report_broken(scanned_version, std::move(understood.error()));
     is_broken = true;
     return Clip::Pending{};
   }
 
-  /// A file that goes out as delivered has its boxes checked too, when the last of it is here.
+  /// Checks the boxes of a file that goes out as delivered too, when its last byte has arrived.
   Availability check_end() {
     if (is_broken) return failure_or_wait();
     while (scanner->find_need()) {
@@ -250,24 +257,31 @@ struct Source::Private {
     return clip->at(*clip->size());
   }
 
+  // Set before the source is handed out, and only read from then on.
   LayoutMode layout_mode = LayoutMode::streamable;
   bool dry_run = false;
-  std::unique_ptr<Job::Settings> plan;  // until start()
   std::weak_ptr<Wakeup> wakeup;
   std::optional<std::uint32_t> credits;
   std::vector<std::string> notices;
 
+  // The reader's thread alone uses these.
+  std::unique_ptr<Job::Settings> plan;  // until start()
+  std::shared_ptr<Job> job;
+  std::shared_ptr<Clip> clip;
+  std::optional<mp4::Layout> layout;
   std::optional<mp4::LayoutScanner> scanner;
   mp4::Bytes scanned;  // of scanner->find_need(), as far as it is here
   unsigned scanned_version = 0;
   bool is_broken = false;  // that version, as was reported to the clip
 
-  mutable std::mutex mutex;
-  // Guarded by mutex; written by the reader's thread alone.
-  std::shared_ptr<Job> job;
-  std::shared_ptr<Clip> clip;
-  std::optional<mp4::Layout> layout;
-  bool reused = false;
+  /// What the reader's thread shows to all threads.
+  struct Shared {
+    std::shared_ptr<Job> job;
+    std::shared_ptr<Clip> clip;
+    std::optional<std::uint64_t> size;  // of the layout
+    bool is_reused = false;
+  };
+  Guarded<Shared> shared;
 };
 
 Source::Source() = default;
@@ -275,7 +289,7 @@ Source::~Source() = default;
 
 namespace {
 
-/// Where to listen for callbacks, if anywhere.
+/// The address on which to listen for callbacks, if the user wants that.
 Result<std::optional<ListenAddress>> callback_address(const Options& settings,
                                                       const std::string& api_url) {
   if (settings.callback_listen.empty()) return std::nullopt;
@@ -288,7 +302,7 @@ Result<std::optional<ListenAddress>> callback_address(const Options& settings,
   return *address;
 }
 
-/// The first reason for which this may not be submitted, as far as it can be known here.
+/// The first reason not to submit the request, as far as it is known without the network.
 std::optional<Error> find_refusal(const Options& settings, const Catalog& catalog,
                                   const Result<Secret>& key,
                                   const Result<std::optional<ListenAddress>>& callback,
@@ -309,7 +323,7 @@ std::optional<Error> find_refusal(const Options& settings, const Catalog& catalo
   return std::nullopt;
 }
 
-/// Whether a run would find its task, or the clip, there already. Nothing is made or changed.
+/// Whether a run would find its task in the ledger. Creates and changes nothing.
 bool would_reuse(const Job::Settings& plan) {
   if (::access(plan.ledger.c_str(), F_OK) != 0) return false;
   const auto ledger = Ledger::open(plan.ledger);
@@ -320,10 +334,10 @@ bool would_reuse(const Job::Settings& plan) {
 
 }  // namespace
 
-/// What is known of the settings without a file.
+/// What the options say without reading a file.
 struct Source::Checked {
   static Result<Checked> check(Options settings);
-  /// Reads the rest, on the thread for settings.
+  /// Reads the key and the catalog. Called on the thread for settings.
   Result<std::unique_ptr<Source>> make(Opening::State& state) &&;
 
   Options settings;
@@ -332,7 +346,7 @@ struct Source::Checked {
   std::optional<std::uint64_t> cache_limit;
 };
 
-// Shared with the threads that open it, which may come to it after its Opening is gone.
+// Shared with the threads that open the source, which may finish after the Opening is gone.
 struct Source::Opening::State {
   struct Shared {
     std::optional<Result<std::unique_ptr<Source>>> opened;
@@ -353,7 +367,7 @@ namespace {
 
 constexpr auto before_a_word = std::chrono::seconds(1);
 
-/// The file that find_key() would read, if any.
+/// The file that resolve_access() would read the key from, if any.
 std::string key_file(const AccessOptions& access) {
   if (!access.api_key_file.empty()) return access.api_key_file;
   if (auto path = environment::get("VEO_API_KEY_FILE")) return *path;
@@ -400,14 +414,16 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
                      known = std::make_shared<Checked>(std::move(*checked))] {
     auto made = std::move(*known).make(*state);
     if (!made || !(*made)->p_->dry_run) return state->set(std::move(made));
-    // A dry run says whether a run would pay: for that, the ledger is looked into.
+    // A dry run says whether a run would pay. The ledger knows that.
     state->reads("ledger " + (*made)->p_->plan->ledger);
     const auto source = std::make_shared<std::unique_ptr<Source>>(std::move(*made));
     StoreThread::acquire(StoreThread::Store::ledger)->post([state, source] {
       auto& p = *(*source)->p_;
       auto& refusal = p.plan->claim.refusal;
-      if (p.plan->task_id.empty()) p.reused = would_reuse(*p.plan);
-      const bool is_refused = p.plan->task_id.empty() && refusal && !p.reused;
+      const bool is_new = p.plan->task_id.empty();
+      const bool is_reused = is_new && would_reuse(*p.plan);
+      p.shared.lock()->is_reused = is_reused;
+      const bool is_refused = is_new && refusal && !is_reused;
       state->set(is_refused ? Result<std::unique_ptr<Source>>(fail(std::move(*refusal)))
                             : std::move(*source));
     });
@@ -416,15 +432,12 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
   return opening;
 }
 
-std::optional<Result<std::unique_ptr<Source>>> Source::open(Options settings,
-                                                            const std::shared_ptr<Wakeup>& wakeup) {
+Waited<std::unique_ptr<Source>> Source::open(Options settings,
+                                             const std::shared_ptr<Wakeup>& wakeup) {
   const auto opening = begin(std::move(settings), wakeup);
   if (!opening) return fail(opening.error());
-  for (;;) {
-    const auto ticket = wakeup->ticket();
-    if (auto opened = (*opening)->take()) return opened;
-    if (!wakeup->wait(ticket, (*opening)->next_change())) return std::nullopt;
-  }
+  return wakeup->wait_for([&] { return (*opening)->take(); },
+                          [&] { return (*opening)->next_change(); });
 }
 
 Result<Source::Checked> Source::Checked::check(Options settings) {
@@ -496,12 +509,9 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
 
 void Source::start() { p_->start(); }
 
-Source::Snapshot Source::snapshot() const { return p_->look(); }
+Source::Snapshot Source::snapshot() const { return p_->snapshot(); }
 
-void Source::fetch() {
-  const std::lock_guard lock(p_->mutex);
-  if (p_->job) p_->job->fetch();
-}
+void Source::fetch() { p_->fetch(); }
 
 Clip::Availability Source::at(std::uint64_t offset) { return p_->at(offset); }
 Result<SharedBytes> Source::take(std::uint64_t offset, std::size_t most) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Where the record of paid work and the clips are: what the user set, else the environment's, else
-// the XDG base directories (https://specifications.freedesktop.org/basedir-spec/).
+// Where the ledger and the clips are: as the user set it, else as the environment says, else in the
+// XDG base directories (https://specifications.freedesktop.org/basedir-spec/).
 #pragma once
 
 #include <string>

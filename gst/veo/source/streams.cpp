@@ -2,8 +2,8 @@
 #include "veo/source/streams.h"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
-#include <variant>
 
 namespace veo {
 
@@ -15,101 +15,87 @@ tl::unexpected<Error> interrupted() {
 
 }  // namespace
 
-SourceStream::SourceStream(std::shared_ptr<Source> source, std::shared_ptr<Wakeup> wakeup)
-    : source_(std::move(source)), wakeup_(std::move(wakeup)) {}
-
-Result<std::unique_ptr<media::ByteStream>> SourceStream::open_task(Options settings,
+Result<std::unique_ptr<media::ByteStream>> SourceStream::open_task(Options options,
                                                                    const std::string& task_id,
                                                                    std::shared_ptr<Wakeup> wakeup) {
-  settings.request = {};
-  settings.task_id = task_id;
-  settings.layout = LayoutMode::streamable;
-  settings.callback_listen.clear();
-  auto opened = Source::open(std::move(settings), wakeup);
+  options.request = {};
+  options.task_id = task_id;
+  options.layout = LayoutMode::streamable;
+  options.callback_listen.clear();
+  SourceReader reader(wakeup);
+  const auto opened = reader.open(std::move(options));
   if (!opened) return interrupted();
-  if (!*opened) return fail(std::move(opened->error()));
-  (**opened)->start();
-  return std::make_unique<SourceStream>(std::move(**opened), std::move(wakeup));
+  if (!*opened) return fail(opened->error());
+  reader.start();
+  return std::make_unique<SourceStream>(reader.source(), std::move(wakeup));
 }
 
 Result<std::size_t> SourceStream::read(std::uint64_t offset, std::span<std::uint8_t> into) {
-  for (;;) {
-    const auto ticket = wakeup_->ticket();
-    auto there = source_->at(offset);
-    if (const auto* ready = std::get_if<Clip::Ready>(&there)) {
-      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(ready->size, into.size()));
-      if (auto done = source_->read(offset, into.first(size)); !done) return fail(done.error());
-      return size;
-    }
-    if (std::holds_alternative<Clip::End>(there)) return std::size_t{0};
-    if (auto* error = std::get_if<Error>(&there)) return fail(std::move(*error));
-    if (!wakeup_->wait(ticket)) return interrupted();
-  }
+  auto got = reader_.read(offset, into);
+  return got ? std::move(*got) : interrupted();
 }
 
 bool PushedStream::push(SharedBytes bytes) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] {
-    return interrupted_ || flushing_ || discarded_ || pushed_ < std::max(first_ + window, wanted_);
+  auto state = state_.lock();
+  state.wait(changed_, [](const State& now) {
+    return now.is_interrupted || now.is_flushing || now.is_discarded ||
+           now.end < std::max(now.first + window, now.wanted);
   });
-  if (interrupted_ || flushing_) return false;
-  pushed_ += bytes.bytes.size();
-  if (discarded_) return true;
-  held_.push_back(std::move(bytes));
+  if (state->is_interrupted || state->is_flushing) return false;
+  state->end += bytes.bytes.size();
+  if (state->is_discarded) return true;
+  state->held.push_back(std::move(bytes));
   changed_.notify_all();
   return true;
 }
 
 void PushedStream::set_flushing(bool flushing) {
-  const std::lock_guard lock(mutex_);
-  flushing_ = flushing;
+  state_.lock()->is_flushing = flushing;
   changed_.notify_all();
 }
 
 void PushedStream::end() {
-  const std::lock_guard lock(mutex_);
-  ended_ = true;
+  state_.lock()->has_ended = true;
   changed_.notify_all();
 }
 
 void PushedStream::discard() {
-  const std::lock_guard lock(mutex_);
-  discarded_ = true;
-  held_.clear();
+  std::deque<SharedBytes> gone;  // when nothing is locked
+  {
+    const auto state = state_.lock();
+    state->is_discarded = true;
+    gone.swap(state->held);
+  }
   changed_.notify_all();
 }
 
 void PushedStream::interrupt() {
-  const std::lock_guard lock(mutex_);
-  interrupted_ = true;
+  state_.lock()->is_interrupted = true;
   changed_.notify_all();
 }
 
-void PushedStream::reset() {
-  const std::lock_guard lock(mutex_);
-  held_.clear();
-  first_ = pushed_ = wanted_ = 0;
-  ended_ = discarded_ = interrupted_ = flushing_ = false;
-}
+void PushedStream::reset() { *state_.lock() = {}; }
 
 Result<std::size_t> PushedStream::read(std::uint64_t offset, std::span<std::uint8_t> into) {
-  std::unique_lock lock(mutex_);
-  if (offset < first_) {
+  auto state = state_.lock();
+  if (offset < state->first) {
     return fail({.code = ErrorCode::bad_media, .message = "It cannot be read from front to back."});
   }
-  wanted_ = std::max(wanted_, offset + 1);
-  if (wanted_ - first_ > most) {
+  state->wanted = std::max(state->wanted, offset + 1);
+  if (state->wanted - state->first > most) {
     return fail({.code = ErrorCode::bad_media,
                  .message = "It is too large to be held. Put its moov first, as ffmpeg does with "
                             "-movflags faststart."});
   }
   changed_.notify_all();
-  changed_.wait(lock, [&] { return interrupted_ || ended_ || pushed_ > offset; });
-  if (interrupted_) return interrupted();
-  if (pushed_ <= offset) return std::size_t{0};
-  auto at = first_;
+  state.wait(changed_, [offset](const State& now) {
+    return now.is_interrupted || now.has_ended || now.end > offset;
+  });
+  if (state->is_interrupted) return interrupted();
+  if (state->end <= offset) return std::size_t{0};
+  auto at = state->first;
   std::size_t copied = 0;
-  for (const auto& [owner, bytes] : held_) {
+  for (const auto& [owner, bytes] : state->held) {
     const auto end = at + bytes.size();
     if (offset + copied < end && copied < into.size()) {
       const auto part = bytes.subspan(static_cast<std::size_t>(offset + copied - at));
@@ -123,17 +109,14 @@ Result<std::size_t> PushedStream::read(std::uint64_t offset, std::span<std::uint
 }
 
 void PushedStream::release(std::uint64_t end) {
-  const std::lock_guard lock(mutex_);
-  while (!held_.empty() && first_ + held_.front().bytes.size() <= end) {
-    first_ += held_.front().bytes.size();
-    held_.pop_front();
+  const auto state = state_.lock();
+  while (!state->held.empty() && state->first + state->held.front().bytes.size() <= end) {
+    state->first += state->held.front().bytes.size();
+    state->held.pop_front();
   }
   changed_.notify_all();
 }
 
-bool PushedStream::is_interrupted() const {
-  const std::lock_guard lock(mutex_);
-  return interrupted_;
-}
+bool PushedStream::is_interrupted() const { return state_.lock()->is_interrupted; }
 
 }  // namespace veo

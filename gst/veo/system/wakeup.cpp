@@ -17,14 +17,19 @@ bool Wakeup::wait(Ticket ticket) {
   return !interrupted_;
 }
 
-bool Wakeup::wait(Ticket ticket, std::chrono::steady_clock::time_point until) {
+bool Wakeup::wait(Ticket ticket, Time until) {
   MutexLock lock(mutex_);
   while (!interrupted_ && now_ == ticket && changed_.wait_until(lock, until)) {
   }
   return !interrupted_;
 }
 
-bool Wakeup::pause(std::chrono::steady_clock::time_point until) {
+void Wakeup::wait_for_interruption() {
+  MutexLock lock(mutex_);
+  while (!interrupted_) changed_.wait(lock);
+}
+
+bool Wakeup::pause(Time until) {
   MutexLock lock(mutex_);
   while (!interrupted_ && changed_.wait_until(lock, until)) {
   }

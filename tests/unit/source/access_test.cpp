@@ -20,15 +20,22 @@ using testing::HasSubstr;
 class AccessTest : public testing::Test {
  protected:
   void SetUp() override {
-    for (const char* name : {"VEO_API_URL", "VEO_API_KEY", "VEO_API_KEY_FILE", "VEO_CATALOG",
-                             "CREDENTIALS_DIRECTORY"}) {
-      ::unsetenv(name);
-    }
+    clear_environment();
     directory_ =
         std::filesystem::temp_directory_path() / ("veo-access-test-" + std::to_string(::getpid()));
     std::filesystem::create_directories(directory_);
   }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
+  void TearDown() override {
+    clear_environment();
+    std::filesystem::remove_all(directory_);
+  }
+
+  static void clear_environment() {
+    for (const char* name : {"VEO_API_URL", "VEO_API_KEY", "VEO_API_KEY_FILE", "VEO_CATALOG",
+                             "CREDENTIALS_DIRECTORY"}) {
+      ::unsetenv(name);
+    }
+  }
 
   std::string key_file(const std::string& name, const std::string& text, mode_t mode) {
     const auto path = directory_ / name;

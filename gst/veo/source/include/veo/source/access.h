@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Where the service is, and with which key: from what the user set, else from the environment.
+// Where the service is, and the key for it: as the user set them, else as the environment says.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,7 @@ struct Access {
   Secret key;           ///< never empty
 };
 
-/// Where the service is. Fails with invalid_request.
+/// The service's URL. Fails with invalid_request.
 Result<std::string> resolve_api_url(const std::string& set);
 
 /// Reads the key file, if one is named. The environment's key goes only to the origin of
@@ -29,7 +29,8 @@ Result<std::string> resolve_api_url(const std::string& set);
 /// invalid_api_key (a key file that others may read, or that holds no key).
 Result<Access> resolve_access(const AccessOptions& options);
 
-/// The file that VEO_CATALOG names, else the one compiled in. Fails with invalid_request.
+/// The catalog of the file that VEO_CATALOG names, else the one compiled in. Fails with
+/// invalid_request.
 Result<std::shared_ptr<const Catalog>> load_catalog();
 
 }  // namespace veo

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A film of several tasks, each of which continues the one before: its steps. The service does not
-// say what the file of a continuation holds, and other Veo services do it either way:
+// A film of several tasks, its steps: each task continues the one before. The service does not say
+// what the file of a continuation contains. Other Veo services do it in one of these ways:
 //
 //   step                1     2      3
 //   continuations       A     B      C          the film is A B C
 //   whole films         A     AB     ABC        the film is ABC
-//   with the parent     A     AB     BC         the film is A BC: what is in front of the overlap
-//                                               comes from the files of the steps before it
+//   with the parent     A     AB     BC         the film is A BC: A comes from the file of step 1
 #pragma once
 
 #include <cstdint>
@@ -23,10 +22,15 @@
 
 namespace veo {
 
-/// What is done with a continuation's file: see find_beginning(); put it behind the film so far;
-/// take it for the film.
-enum class Join { automatic, append, replace };
+/// What to do with a continuation's file.
+enum class Join {
+  automatic,  ///< what find_beginning() finds
+  append,     ///< put it behind the film so far
+  replace,    ///< take it for the film
+};
+std::string_view nick(Join join);  ///< `auto`, `append`, `replace`
 
+/// One task of a film.
 struct FilmStep {
   std::string task_id;
   std::size_t first = 0;     ///< index of the step with which its file begins
@@ -35,30 +39,26 @@ struct FilmStep {
 };
 using FilmSteps = std::vector<FilmStep>;
 
-/// "A:0:192,B:0:384", and back, with the ids percent-encoded; what is no such text is no steps.
-std::string to_text(const FilmSteps& steps);
-FilmSteps parse_film_steps(std::string_view text);
-
 /// The tasks whose files, one after the other, are the film of the first `count` steps.
 std::vector<std::string> files_of(const FilmSteps& steps, std::size_t count);
 
-/// Where another step's file begins: the index of a step that is there, or, of a continuation
-/// alone, their number.
+/// Finds the step with which the next step's file begins: the index of a step in `steps`, or
+/// steps.size() if the file is the continuation alone.
 ///
-/// It begins with a step that is there if it is longer by a second or more than all from that step
-/// on, and its pictures of the first second are those with which that step begins. Where several
-/// would do, it is the earliest. With another Join than automatic, that is the user's word.
+/// A file begins with a step if it is longer by a second or more than the film from that step on,
+/// and if the pictures of its first second are those with which that step begins. If several steps
+/// meet that, the earliest counts. With another `join` than automatic, the user decides.
 ///
-/// `parent` has the film so far, and is read up to a second of it; `open` gives other tasks' files.
-/// Fails with what they fail with.
+/// `parent` is a stream of the film so far; a second of it is read at most. `open` gives the files
+/// of other tasks. Fails as these streams do.
 using OpenTask =
     std::function<Result<std::unique_ptr<media::ByteStream>>(const std::string& task_id)>;
 Result<std::size_t> find_beginning(const media::Library& media, const FilmSteps& steps, Join join,
                                    media::ByteStream& parent, media::ByteStream& file,
                                    std::uint64_t file_frames, const OpenTask& open);
 
-/// The steps of a film by its tasks, each the continuation of the one before (read_chain()), by
-/// what their files show.
+/// Finds the steps of a film from its tasks, each the continuation of the one before (see
+/// read_chain()), by what their files show.
 Result<FilmSteps> find_steps(const media::Library& media, const std::vector<std::string>& chain,
                              const OpenTask& open);
 

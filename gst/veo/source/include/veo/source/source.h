@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A prompt, or a known task, as a byte stream: what the element, the command and the AVIO layer
-// all read from. It composes
+// A prompt, or a known task, as a byte stream. The elements, the command and the C API read it. A
+// Source composes
 //
 //   Job (submit, poll) ──► Clip (download) ──► LayoutScanner (which bytes come first)
 //
-// and never blocks: whoever reads it waits on a Wakeup that subscribed here.
+// and never blocks: it notifies a Wakeup of each change. SourceReader waits there.
 #pragma once
 
 #include <cstdint>
@@ -29,27 +29,28 @@ class Source {
   struct Snapshot {
     Job::Snapshot job;
     std::optional<std::uint32_t> credits;  ///< the estimate; nullopt: unknown
-    bool reused = false;                   ///< the task was there before; of a dry run, would be
-    std::vector<std::string> notices;      ///< what the user should know, though it goes on
+    bool reused = false;  ///< the task was there before; in a dry run: a run would find it there
+    std::vector<std::string> notices;  ///< what the user should know, though the work goes on
     Clip::Stats clip;
-    /// Set once the clip's first bytes can be read in the order that was asked for.
+    /// The stream's size, once its first bytes can be read in the layout that was asked for.
     std::optional<std::uint64_t> size;
-    /// Percent of the file that is here, where that is known.
+    /// Percent of the file that has arrived, where that is known.
     std::optional<int> downloaded;
     bool downloading = false;
   };
 
-  /// One that is being opened: its key and its catalog are read on the thread for settings, and for
-  /// a dry run the ledger is looked into, on the ledger's. Dropping it ends nothing but the wait.
+  /// A source that is being opened. The thread for settings reads the key and the catalog; for a
+  /// dry run the ledger's thread looks into the ledger. Who destroys an Opening ends only the wait.
   class Opening {
    public:
     using Time = std::chrono::steady_clock::time_point;
 
-    /// What came of it, once; nullopt: not yet. Fails with timeout after the generation timeout.
+    /// The source, or why there is none: once. nullopt: not yet. Fails with timeout after the
+    /// generation timeout.
     std::optional<Result<std::unique_ptr<Source>>> take();
-    /// After a second: which file keeps it waiting, for people.
+    /// Which file keeps the opening waiting, for people; nullopt in the first second.
     [[nodiscard]] std::optional<Error> trouble() const;
-    /// When take() or trouble() will have something else to say, though nobody notifies.
+    /// When take() or trouble() will say something else, though nobody notifies.
     [[nodiscard]] Time next_change() const;
 
    private:
@@ -60,15 +61,17 @@ class Source {
     Time since_{};
   };
 
-  /// Prices it, and finds all that would refuse it without the network, which is told when it would
-  /// be submitted: what is paid already is played whatever became of the rules. (Of a dry run, at
-  /// once.) At once: `wakeup` is notified when take() has something. Fails, as take() does, where
-  /// the request cannot even be looked up.
+  /// Begins to open a source, and returns at once; `wakeup` is notified when take() has something.
+  /// The opening finds the price, and all that refuses the request without the network. A refusal
+  /// is told only when the request would be submitted, because a task that is paid already is
+  /// played whatever became of the rules. (A dry run tells it at once.) Fails, as take() does,
+  /// where the request cannot even be looked up.
   static Result<std::unique_ptr<Opening>> begin(Options settings, std::weak_ptr<Wakeup> wakeup);
-  /// The same, waiting on `wakeup`; nullopt: that was interrupted, and nothing was sent.
-  static std::optional<Result<std::unique_ptr<Source>>> open(Options settings,
-                                                             const std::shared_ptr<Wakeup>& wakeup);
-  /// Joins the task of an equal request, else submits. Nothing was sent before. Once; at once.
+  /// The same, but waits on `wakeup` for the source. Interrupted: nothing was sent.
+  static Waited<std::unique_ptr<Source>> open(Options settings,
+                                              const std::shared_ptr<Wakeup>& wakeup);
+  /// Joins the task of an equal request, else submits one. Nothing was sent before. To be called
+  /// once; returns at once.
   void start();
   /// Lets go of the job: see ~Job().
   ~Source();
@@ -76,16 +79,17 @@ class Source {
   Source& operator=(const Source&) = delete;
 
   [[nodiscard]] Snapshot snapshot() const;
-  /// For who does not read: lets the clip of a completed task come into the cache, if clips are
-  /// kept. Any thread; at once.
+  /// Brings the clip of a completed task into the cache, if clips are kept, although nobody reads
+  /// it. Any thread; returns at once.
   void fetch();
 
-  /// What there is at `offset` of the stream. One reader: at() and read() are not to be called by
-  /// two threads at once.
+  /// What there is at `offset` of the stream. A source has one reader: two threads must not call
+  /// at(), take() and read() at the same time.
   [[nodiscard]] Clip::Availability at(std::uint64_t offset);
-  /// Up to `most` bytes that at() has promised for the same offset, without a copy if possible.
+  /// Up to `most` of the bytes that at() has promised for the same offset, without a copy if
+  /// possible.
   Result<SharedBytes> take(std::uint64_t offset, std::size_t most);
-  /// The same as a copy; `into` is no larger than what was promised.
+  /// The same as a copy; `into` is not larger than what at() has promised.
   Status read(std::uint64_t offset, std::span<std::uint8_t> into);
 
  private:

@@ -1,41 +1,43 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Clips as media::ByteStreams, which wait on their reader's thread: one that is downloaded, and one
-// that somebody else pushes.
+// Clips as media::ByteStreams, whose read() waits on its caller's thread: a clip that is
+// downloaded, and a clip that another thread pushes.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "veo/clip/shared_bytes.h"
 #include "veo/media/byte_stream.h"
 #include "veo/source/source.h"
+#include "veo/source/source_reader.h"
+#include "veo/system/guarded.h"
+#include "veo/system/thread_safety.h"
 #include "veo/system/wakeup.h"
 
 namespace veo {
 
-/// What a Source downloads. Waits on `wakeup`, which subscribed there: while that is interrupted,
-/// read() fails.
+/// The clip of a Source that was opened with `wakeup`, and started. read() waits on `wakeup`, and
+/// fails while that is interrupted.
 class SourceStream : public media::ByteStream {
  public:
-  SourceStream(std::shared_ptr<Source> source, std::shared_ptr<Wakeup> wakeup);
-  /// Another task's file, by settings that are otherwise those. Never costs anything.
-  static Result<std::unique_ptr<media::ByteStream>> open_task(Options settings,
+  SourceStream(std::shared_ptr<Source> source, std::shared_ptr<Wakeup> wakeup)
+      : reader_(std::move(source), std::move(wakeup)) {}
+  /// The file of another task, with options that are otherwise the same. Never costs anything.
+  static Result<std::unique_ptr<media::ByteStream>> open_task(Options options,
                                                               const std::string& task_id,
                                                               std::shared_ptr<Wakeup> wakeup);
   Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) override;
-  [[nodiscard]] bool is_interrupted() const override { return wakeup_->is_interrupted(); }
+  [[nodiscard]] bool is_interrupted() const override { return reader_.is_interrupted(); }
 
  private:
-  const std::shared_ptr<Source> source_;
-  const std::shared_ptr<Wakeup> wakeup_;
+  SourceReader reader_;
 };
 
-/// What another thread pushes, once, from its start to its end. It is held until the reader
-/// releases it, and the other thread until the reader needs more than a window of that:
+/// A clip that another thread pushes, once, from its start to its end. The stream holds what was
+/// pushed until the reader releases it. The pusher waits while a window is held, unless the reader
+/// needs more:
 ///
 ///   released │ held: at most `window`, or as far as the reader wants to read │ not pushed yet
 class PushedStream : public media::ByteStream {
@@ -44,34 +46,43 @@ class PushedStream : public media::ByteStream {
   /// A clip that cannot be read from front to back is held as a whole, up to this size.
   static constexpr std::uint64_t most = 512U << 20U;
 
-  /// Waits until there is room. False: interrupted, or flushing.
+  // --- the pusher's thread ---
+
+  /// Waits until there is room. False: the stream is interrupted, or flushing.
   [[nodiscard]] bool push(SharedBytes bytes);
-  /// While so, push() takes nothing and returns at once. What was pushed stays.
-  void set_flushing(bool flushing);
+  /// The last byte was pushed.
   void end();
-  /// Nothing of it will be read: what comes is dropped.
+
+  // --- any thread ---
+
+  /// While flushing, push() takes nothing and returns at once. What was pushed stays.
+  void set_flushing(bool flushing);
+  /// Nobody will read the clip any more: push() drops its bytes.
   void discard();
-  /// Ends the waits under way and each later one, until reset().
+  /// Ends each wait, those under way and later ones, until reset().
   void interrupt();
-  /// As it was when it was made.
+  /// Brings the stream back to its beginning, when no thread uses it.
   void reset();
+
+  // --- the reader's thread ---
 
   Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) override;
   void release(std::uint64_t end) override;
   [[nodiscard]] bool is_interrupted() const override;
 
  private:
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  // Guarded by mutex_.
-  std::deque<SharedBytes> held_;
-  std::uint64_t first_ = 0;   // offset of what is held
-  std::uint64_t pushed_ = 0;  // end of what is held
-  std::uint64_t wanted_ = 0;  // end of what the reader has asked for
-  bool ended_ = false;
-  bool discarded_ = false;
-  bool interrupted_ = false;
-  bool flushing_ = false;
+  struct State {
+    std::deque<SharedBytes> held;
+    std::uint64_t first = 0;   // offset of the first byte that is held
+    std::uint64_t end = 0;     // offset after the last byte that was pushed
+    std::uint64_t wanted = 0;  // offset after the last byte that the reader has asked for
+    bool has_ended = false;
+    bool is_discarded = false;
+    bool is_interrupted = false;
+    bool is_flushing = false;
+  };
+  Guarded<State> state_;
+  ConditionVariable changed_;
 };
 
 }  // namespace veo

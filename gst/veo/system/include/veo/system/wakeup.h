@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The one place where a caller's thread blocks. A waiter takes a ticket, looks at everything it
-// depends on, and waits only if nothing was notified since: no wakeup is lost, and nothing has to
-// be looked at under this lock.
+// The one place where a caller's thread blocks. A waiter looks at everything that it depends on,
+// sleeps until somebody notifies, and looks again. No wakeup is lost, and no lock of Wakeup is held
+// while the waiter looks:
 //
-//   for (;;) {
-//     const auto ticket = wakeup.ticket();
-//     if (there is something to do) return it;
-//     if (!wakeup.wait(ticket)) return cancelled;
-//   }
+//   const auto answer = wakeup.wait_for([&] { return take_answer(); });
+//   if (!answer) return;  // interrupted
+//
+// The loop is written here alone: a loop that looks before it takes its ticket loses wakeups.
 #pragma once
 
 #include <chrono>
@@ -16,37 +15,70 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "veo/core/result.h"
 #include "veo/system/guarded.h"
 
 namespace veo {
 
+/// What came of work that a thread waited for; nullopt: the wait was interrupted.
+template <class T>
+using Waited = std::optional<Result<T>>;
+
 class Wakeup {
  public:
-  using Ticket = std::uint64_t;
+  using Time = std::chrono::steady_clock::time_point;
 
   Wakeup() = default;
-  /// `on_notify` is called by each notify(), on its thread: for who has no thread that waits. It
-  /// must not block.
+  /// Each notify() calls `on_notify` on the notifier's thread, for a waiter without a thread of its
+  /// own. `on_notify` must not block.
   explicit Wakeup(std::function<void()> on_notify) : on_notify_(std::move(on_notify)) {}
 
-  [[nodiscard]] Ticket ticket() const;
-  /// Blocks until notify() was called after the ticket was taken (true), or while interrupted
-  /// (false, at once).
-  [[nodiscard]] bool wait(Ticket ticket);
-  /// The same, but also ends at that moment (true).
-  [[nodiscard]] bool wait(Ticket ticket, std::chrono::steady_clock::time_point until);
+  /// Blocks until `look()` returns something (true, a value), and returns that. Returns an empty
+  /// value while interrupted. The caller's thread calls `look` at once, also while interrupted, and
+  /// again after each notify().
+  template <class Look>
+  [[nodiscard]] std::invoke_result_t<Look&> wait_for(Look look) {
+    for (;;) {
+      const auto before = ticket();
+      if (auto found = look()) return found;
+      if (!wait(before)) return {};
+    }
+  }
+  /// The same, but also looks again at the moment that `next_look()` names after each look.
+  template <class Look, class NextLook>
+  [[nodiscard]] std::invoke_result_t<Look&> wait_for(Look look, NextLook next_look) {
+    for (;;) {
+      const auto before = ticket();
+      if (auto found = look()) return found;
+      if (!wait(before, next_look())) return {};
+    }
+  }
+  /// Blocks until interrupt(); returns at once while interrupted.
+  void wait_for_interruption();
   /// Blocks until that moment (true), or while interrupted (false, at once).
-  [[nodiscard]] bool pause(std::chrono::steady_clock::time_point until);
+  [[nodiscard]] bool pause(Time until);
   void notify();
-  /// Ends the wait under way and each later one, until resume().
+  /// Ends each wait, those under way and later ones, until resume().
   void interrupt();
   void resume();
   [[nodiscard]] bool is_interrupted() const;
 
  private:
+  /// Counts the notifications.
+  using Ticket = std::uint64_t;
+
+  [[nodiscard]] Ticket ticket() const;
+  /// Blocks until a notify() that came after the ticket was taken (true), or while interrupted
+  /// (false, at once).
+  [[nodiscard]] bool wait(Ticket ticket);
+  /// The same, but also ends at that moment (true).
+  [[nodiscard]] bool wait(Ticket ticket, Time until);
+
   const std::function<void()> on_notify_;
   mutable Mutex mutex_;
   ConditionVariable changed_;
@@ -54,13 +86,13 @@ class Wakeup {
   bool interrupted_ VEO_GUARDED_BY(mutex_) = false;
 };
 
-/// Whoever may be waiting for a change of something. Holds its subscribers weakly: they go as they
-/// like.
+/// The waiters that one object notifies of its changes. Subscribers holds them weakly: a waiter
+/// that goes need not say so.
 class Subscribers {
  public:
   void add(std::weak_ptr<Wakeup> wakeup);
   void notify();
-  /// Those that are gone count until they are noticed: at most as many as the others, or a few.
+  /// Counts also waiters that are gone, at most as many as there are others (or 16).
   [[nodiscard]] std::size_t size() const;
 
  private:

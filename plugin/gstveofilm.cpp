@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "gstveofilm.h"
+
+#include <string>
+#include <utility>
+
+#include "gstveoerror.h"
+#include "veo/core/log.h"
+
+#define GST_CAT_DEFAULT gst_veo_extend_debug
+
+namespace veo::plugin {
+
+using log::Category;
+
+namespace {
+
+GstBuffer* wrap(media::Bytes bytes, guint64 offset) {
+  auto owner = std::make_unique<media::Bytes>(std::move(bytes));
+  auto* const data = owner->data();
+  const auto size = owner->size();
+  auto* buffer =
+      gst_buffer_new_wrapped_full(GstMemoryFlags{}, data, size, 0, size, owner.release(),
+                                  [](gpointer held) { delete static_cast<media::Bytes*>(held); });
+  GST_BUFFER_OFFSET(buffer) = offset;
+  GST_BUFFER_OFFSET_END(buffer) = offset + size;
+  return buffer;
+}
+
+Status outcome_of(Continuation::State state) {
+  if (state.error) return fail(std::move(*state.error));
+  return {};
+}
+
+}  // namespace
+
+void FilmOutput::run() {
+  GST_DEBUG_OBJECT(shared_.element, "the film's thread begins");
+  const auto made = make_film();
+  const auto flow = shared_.flow();
+  // A demuxer that has seen its last sample says EOS itself, and waits for ours.
+  if (made || flow == GST_FLOW_EOS) {
+    log::info(Category::film, "step ", shared_.step(), ": the film ends after ", bytes_, " bytes");
+    GST_INFO_OBJECT(shared_.element, "EOS after %" G_GUINT64_FORMAT " bytes", bytes_);
+    gst_pad_push_event(shared_.src, gst_event_new_eos());
+  } else if (!shared_.is_interrupted() && flow == GST_FLOW_OK) {
+    const bool is_ours = !shared_.snapshot().has_failed_parent();
+    log::warning(Category::film, "step ", shared_.step(), ": the film ends early, after ", bytes_,
+                 " bytes: ", made.error());
+    if (is_ours) post_failure(made.error());
+    shared_.change([](State& state) { state.flow = GST_FLOW_ERROR; });
+    shared_.parent.discard();
+  } else {
+    GST_DEBUG_OBJECT(shared_.element, "the film is left after %" G_GUINT64_FORMAT " bytes: %s",
+                     bytes_, gst_flow_get_name(flow));
+  }
+  shared_.change([](State& state) { state.film_has_ended = true; });
+}
+
+Status FilmOutput::make_film() {
+  const auto join = shared_.get([](const State& state) { return state.join; });
+  // First it is known what upstream is, and whether it can be continued.
+  const bool is_known = shared_.wait_for([join](const State& state) {
+    const auto enough = join == Join::append ? Phase::running : Phase::completed;
+    return state.phase >= enough || state.has_failed_parent();
+  });
+  if (!is_known) return Continuation::interrupted();
+  if (shared_.get([](const State& state) { return state.settings.source.dry_run; })) {
+    return finish_dry_run();
+  }
+  if (join == Join::append) {
+    announce_pending();
+  } else {
+    // The next element need not wait until it is known what our file contains.
+    if (auto done = push_events(); !done) return done;
+    if (!wait_for_plan()) return Continuation::interrupted();
+    const auto state = shared_.snapshot();
+    const bool is_planned = state.phase == Phase::planned && !state.has_failed_parent();
+    if (is_planned && state.first < state.steps.size() - 1) return make_film_without_parent(state);
+  }
+  const auto added = add(shared_.parent, "what comes in");
+  if (!wait_for_plan()) return Continuation::interrupted();
+  const auto state = shared_.snapshot();
+  if (!added) return state.phase == Phase::failed && bytes_ == 0 ? outcome_of(state) : added;
+  if (state.has_failed_parent()) return end_early(Continuation::parent_failed().value());
+  if (state.phase == Phase::failed) return end_early(*state.error);
+  SourceStream file(state.source, shared_.wakeup);
+  if (auto done = add(file, "our file"); !done) return end_early(shared_.explain(done.error()));
+  return finish();
+}
+
+Status FilmOutput::finish_dry_run() {
+  shared_.parent.discard();
+  const bool is_over = shared_.wait_for(
+      [](const State& state) { return state.upstream_has_ended || state.error.has_value(); });
+  if (!is_over) return Continuation::interrupted();
+  return outcome_of(shared_.snapshot());
+}
+
+bool FilmOutput::wait_for_plan() {
+  return shared_.wait_for([](const State& state) {
+    return state.phase >= Phase::planned || state.has_failed_parent();
+  });
+}
+
+Status FilmOutput::make_film_without_parent(const State& state) {
+  shared_.parent.discard();
+  const auto before = files_of(state.steps, state.first);
+  if (before.empty()) return pass_through(state.source);
+  for (const auto& id : before) {
+    auto opened = SourceStream::open_task(state.settings.source, id, shared_.wakeup);
+    if (!opened) return fail(std::move(opened.error()));
+    if (auto done = add(**opened, id.c_str()); !done) return done;
+  }
+  SourceStream file(state.source, shared_.wakeup);
+  if (auto done = add(file, "our file"); !done) return end_early(shared_.explain(done.error()));
+  return finish();
+}
+
+Status FilmOutput::pass_through(const std::shared_ptr<Source>& source) {
+  log::info(Category::film, "step ", shared_.step(), ": our file is the film, as it is");
+  SourceStream file(source, shared_.wakeup);
+  for (;;) {
+    media::Bytes bytes(std::size_t{256} << 10U);
+    const auto got = file.read(bytes_, bytes);
+    if (!got) return fail(got.error());
+    if (*got == 0) return {};
+    bytes.resize(*got);
+    if (auto done = push(std::move(bytes)); !done) return done;
+  }
+}
+
+Status FilmOutput::add(media::ByteStream& clip, const char* what) {
+  if (!joiner_) joiner_ = shared_.snapshot().media->make_joiner();
+  log::debug(Category::film, "step ", shared_.step(), ": ", log::text(what), " joins the film");
+  auto done = joiner_->append(clip);
+  while (done) {
+    auto piece = joiner_->read();
+    if (!piece) {
+      done = fail(std::move(piece.error()));
+    } else if (piece->empty()) {
+      log::info(Category::film, "step ", shared_.step(), ": ", log::text(what),
+                " is in the film, which has ", joiner_->frames(), " frames");
+      return {};
+    } else {
+      done = push(std::move(*piece));
+    }
+  }
+  if (!shared_.is_interrupted()) {
+    log::debug(Category::film, "step ", shared_.step(), ": ", log::text(what),
+               " is not in the film: ", done.error());
+  }
+  return done;
+}
+
+Status FilmOutput::finish() {
+  auto rest = joiner_->finish();
+  if (!rest) return fail(std::move(rest.error()));
+  if (rest->empty()) return push_events();
+  return push(std::move(*rest));
+}
+
+Status FilmOutput::end_early(Error error) {
+  if (shared_.is_interrupted()) return Continuation::interrupted();
+  const auto state = shared_.snapshot();
+  auto failed = state.announced.value_or(TaskEvent{.step = state.step()});
+  failed.status = TaskStatus::failed;
+  if (auto done = finish(); !done) return done;
+  shared_.announce(failed);
+  if (auto done = push_events(); !done) return done;
+  GST_DEBUG_OBJECT(shared_.element, "draining downstream before the error");
+  const std::unique_ptr<GstQuery, decltype(&gst_query_unref)> drain(gst_query_new_drain(),
+                                                                    gst_query_unref);
+  gst_pad_peer_query(shared_.src, drain.get());
+  return fail(std::move(error));
+}
+
+void FilmOutput::announce_pending() {
+  shared_.change([](State& state) {
+    if (!state.announced) state.announced = {.status = TaskStatus::pending, .step = state.step()};
+  });
+}
+
+Status FilmOutput::push_events() {
+  auto* const src = shared_.src;
+  if (!is_open_) {
+    is_open_ = true;
+    GST_DEBUG_OBJECT(shared_.element, "opening the stream");
+    const std::unique_ptr<char, decltype(&g_free)> id(
+        gst_pad_create_stream_id(src, shared_.element, "film"), g_free);
+    gst_pad_push_event(src, gst_event_new_stream_start(id.get()));
+    auto* const caps = gst_pad_get_pad_template_caps(src);
+    gst_pad_push_event(src, gst_event_new_caps(caps));
+    gst_caps_unref(caps);
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_BYTES);
+    gst_pad_push_event(src, gst_event_new_segment(&segment));
+  }
+  const auto announced = shared_.get([](const State& state) { return state.announced; });
+  if (!announced || announced == announced_) return {};
+  const bool is_new = !announced_ || announced_->task_id != announced->task_id;
+  announced_ = announced;
+  gst_pad_push_event(src, make_task_event(GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, *announced));
+  if (is_new && !announced->task_id.empty()) {
+    const auto description = shared_.get([](const State& state) {
+      return state.settings.prompt_tag ? state.settings.source.request.prompt : "";
+    });
+    gst_pad_push_event(src, make_task_tags(announced->task_id, description));
+  }
+  return {};
+}
+
+Status FilmOutput::push(media::Bytes bytes) {
+  if (auto done = push_events(); !done) return done;
+  if (bytes_ == 0) {
+    const auto source = shared_.source();
+    const auto phase = shared_.get([](const State& state) { return state.phase; });
+    if (source && phase == Phase::planned) {
+      (*shared_.reporter.lock())->streaming(source->snapshot());
+    }
+  }
+  const auto size = bytes.size();
+  const auto flow = gst_pad_push(shared_.src, wrap(std::move(bytes), bytes_));
+  bytes_ += size;
+  if (flow == GST_FLOW_OK) return {};
+  GST_DEBUG_OBJECT(shared_.element, "downstream takes no more: %s", gst_flow_get_name(flow));
+  shared_.change([flow](State& state) { state.flow = flow; });
+  shared_.parent.discard();
+  // Upstream may have ended, and nobody else would tell.
+  if (flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS) {
+    GST_ELEMENT_FLOW_ERROR(shared_.element, flow);
+  }
+  return Continuation::interrupted();
+}
+
+void FilmOutput::post_failure(Error error) {
+  const auto began_at = shared_.get([](const State& state) { return state.began_at; });
+  if (!shared_.wakeup->pause(began_at + first_error_after)) return;
+  const auto step = shared_.step();
+  error.message =
+      "Step " + std::to_string(step) + " of the film failed: " + error.message +
+      (bytes_ > 0 ? " The film up to step " + std::to_string(step - 1) + " is whole." : "") +
+      " The same line again goes on with this step, and pays no other one again.";
+  post_error(shared_.element, error);
+}
+
+}  // namespace veo::plugin
