@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What a clip may be. Every number in a file is untrusted: a count decides how often a loop turns,
-// a size how much is kept, a time how much silence is put before it. So each of them is held to
-// these limits, before anything follows from it:
+// The limits of a clip. Every number in a file is untrusted: a count decides how often a loop runs,
+// a size how much memory it takes, a time how much silence goes before a sound. So these limits
+// apply to each number before any code uses it:
 //
-//   counts      as the file's boxes say them, before libavformat sees them
+//   counts      in the file's boxes, before libavformat sees the boxes
 //   rates       of frames and samples, when the clip is opened
-//   times       of all that the header lists, when the clip is opened; and of each packet
-//   bytes       of each packet: together no more than the file has, since none belongs to two
+//   times       of all frames that the header lists, when the clip is opened; and of each packet
+//   bytes       of each packet: all packets together have no more bytes than the file, because no
+//               byte belongs to two packets
 //
-// What is beyond them is bad_media.
+// A number beyond its limit is bad_media.
 #pragma once
 
 extern "C" {
@@ -24,19 +25,19 @@ extern "C" {
 
 namespace veo::media::limits {
 
-/// Frames of all streams together, and entries of a table. Of 24 pictures and 47 AAC frames a
-/// second they are 8 hours.
+/// The most frames of all streams together, and the most entries of a table. They last 8 hours with
+/// 24 pictures and 47 AAC frames a second.
 inline constexpr std::uint64_t frames = 1U << 21U;
-/// Of an edit list, each of which may have libavformat look at all frames.
+/// The most entries of an edit list: libavformat may look at all frames for each entry.
 inline constexpr std::uint64_t edits = 64;
 inline constexpr std::int64_t seconds = 24 * 3600;
 inline constexpr int frames_per_second = 1000;
 /// Of a frame rate as a fraction, the numerator and the denominator.
 inline constexpr int rate_term = 1'000'000;
 inline constexpr int sample_rates[] = {7'350, 96'000};  ///< Hz: AAC's lowest and highest
-/// Pictures may stand still for as long as they move otherwise, and so much longer.
+/// The time for which pictures may stand still beyond the time for which they move.
 inline constexpr std::int64_t still_seconds = 60;
-/// Frames of video by which decoding runs ahead of showing: H.264's largest buffer.
+/// The most frames by which decoding runs ahead of showing: H.264's largest buffer.
 inline constexpr int reorder_depth = 16;
 inline constexpr int side = 8192;                    ///< pixels
 inline constexpr std::int64_t pixels = 8192 * 4608;  ///< of a picture
@@ -45,26 +46,26 @@ inline constexpr std::uint64_t header = 64U << 20U;  ///< bytes of a box that is
 /// The counts of a file's boxes.
 class Counts {
  public:
-  /// What a count may be behind the end of its box, by how much.
+  /// The most bytes by which a count may lie behind the end of its box.
   static constexpr std::size_t overlap = 16;
 
   /// `box` is one of a file's outermost boxes, from its head to `overlap` bytes behind its end.
-  /// Fails where a count in it is too large, or where it is encrypted or compressed.
+  /// Fails if a count in the box is too large, or if the box is encrypted or compressed.
   Status take(std::span<const std::uint8_t> box);
 
  private:
   std::uint64_t frames_ = 0;  // so far
 };
 
-/// So many frames in so many seconds, as a fraction of small terms.
+/// The rate as a fraction of small terms.
 Result<FrameRate> make_rate(AVRational per_second);
 
 Status check_sample_rate(int rate);
 
-/// A time of `clock`.
+/// Checks a time that counts ticks of `clock`.
 Status check_time(std::int64_t time, AVRational clock);
 
-/// The place of a picture of a clip, of which so many have come by then, itself among them.
+/// Checks the place of a picture in its clip. `pictures` have come by then, this one among them.
 Status check_place(std::int64_t frame, std::int64_t pictures, FrameRate rate);
 
 }  // namespace veo::media::limits

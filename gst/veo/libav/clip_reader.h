@@ -19,9 +19,9 @@ namespace veo::media {
 
 class ClipReader {
  public:
-  /// Reads up to the first picture, which has to be a key frame. `clip` is used as long as the
-  /// reader lives. Fails with bad_media, and with what `clip` fails with.
-  /// `finally`: nobody reads the clip again, and what was read of it is released.
+  /// Reads up to the first picture, which must be a key frame. `clip` must outlive the reader.
+  /// Fails with bad_media, and with the errors of `clip`. `finally`: nobody reads the clip again,
+  /// so the reader releases the bytes that it has read.
   static Result<std::unique_ptr<ClipReader>> open(ByteStream& clip, bool finally = false);
   ~ClipReader();
   ClipReader(const ClipReader&) = delete;
@@ -29,17 +29,17 @@ class ClipReader {
 
   [[nodiscard]] const ClipFormat& format() const { return format_; }
   [[nodiscard]] const AVStream& video() const { return *video_; }
-  /// Null: there is none.
+  /// Null: the clip has no sound.
   [[nodiscard]] const AVStream* audio() const { return audio_; }
-  /// Its H.264's. Fails with bad_media where no film takes the clip: where that is damaged, or the
-  /// sound is not AAC-LC.
+  /// The configuration of the clip's H.264. Fails with bad_media if no film takes the clip: the
+  /// configuration is damaged, or the sound is not AAC-LC.
   [[nodiscard]] Result<avc::Configuration> joinable() const;
   /// By how many frames decoding runs ahead of showing.
   [[nodiscard]] int reorder_depth() const { return reorder_depth_; }
 
   /// The next packet of either stream; null: the end.
   Result<PacketPtr> next();
-  /// Which frame of the clip a video packet is, as shown: 0 is the one that comes first.
+  /// The number of a video packet's frame in the order in which frames are shown, from 0.
   [[nodiscard]] std::int64_t frame_of(const AVPacket& packet) const;
   /// When an audio packet sounds, in samples after the first frame is shown. Negative: never.
   [[nodiscard]] std::int64_t sample_of(const AVPacket& packet) const;

@@ -6,7 +6,7 @@
 
 namespace veo::media {
 
-/// For that stream's packets. Fails with bad_media.
+/// Opens the decoder for the packets of `stream`. Fails with bad_media.
 Result<CodecPtr> open_decoder(const AVStream& stream);
 
 }  // namespace veo::media

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// FFmpeg's objects, owned; and what its errors mean here.
+// Owning pointers to FFmpeg's objects, and the texts of FFmpeg's errors.
 #pragma once
 
 extern "C" {

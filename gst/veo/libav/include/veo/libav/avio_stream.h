@@ -18,20 +18,20 @@ namespace veo::media {
 /// Not movable: the context points here. One caller at a time.
 class AvioStream {
  public:
-  /// The size of `stream`, or nullopt where it is not known, or not yet.
+  /// The size of `stream`; nullopt: nobody knows the size, or not yet.
   using Size = std::function<std::optional<std::uint64_t>()>;
-  /// FFmpeg's number for what `stream` failed with: negative.
+  /// FFmpeg's number for an error of `stream`: negative.
   using Number = std::function<int(const Error&)>;
 
-  /// `stream` outlives it. Null where there is no memory.
+  /// `stream` must outlive the AvioStream. Null: there is no memory.
   static std::unique_ptr<AvioStream> make(ByteStream& stream, Size size, Number number);
   ~AvioStream();
   AvioStream(const AvioStream&) = delete;
   AvioStream& operator=(const AvioStream&) = delete;
 
-  /// Read-only and seekable; owned here.
+  /// Read-only and seekable. The AvioStream owns the context.
   [[nodiscard]] AVIOContext* context() const;
-  /// What `stream` failed with, last.
+  /// The last error of `stream`.
   [[nodiscard]] const std::optional<Error>& error() const;
 
  private:
