@@ -167,9 +167,12 @@ static gboolean gst_veo_extend_src_query(GstPad* pad, GstObject* parent, GstQuer
           1, -1, 0);
       gst_query_add_scheduling_mode(query, GST_PAD_MODE_PUSH);
       return TRUE;
-    case GST_QUERY_SEEKING:
-      gst_query_set_seeking(query, GST_FORMAT_BYTES, FALSE, 0, -1);
+    case GST_QUERY_SEEKING: {
+      GstFormat format = GST_FORMAT_UNDEFINED;
+      gst_query_parse_seeking(query, &format, nullptr, nullptr, nullptr);
+      gst_query_set_seeking(query, format, FALSE, 0, -1);
       return TRUE;
+    }
     case GST_QUERY_DURATION:
     case GST_QUERY_POSITION:
       return FALSE;

@@ -27,6 +27,19 @@ GstBuffer* wrap(media::Bytes bytes, guint64 offset) {
   return buffer;
 }
 
+/// The film belongs to the group of the stream that comes in, if that has one.
+guint find_group_id(GstElement* element) {
+  guint id = GST_GROUP_ID_INVALID;
+  const std::unique_ptr<GstPad, decltype(&gst_object_unref)> sink(
+      gst_element_get_static_pad(element, "sink"), gst_object_unref);
+  auto* const start = gst_pad_get_sticky_event(sink.get(), GST_EVENT_STREAM_START, 0);
+  if (start != nullptr) {
+    gst_event_parse_group_id(start, &id);
+    gst_event_unref(start);
+  }
+  return id != GST_GROUP_ID_INVALID ? id : gst_util_group_id_next();
+}
+
 Status outcome_of(Continuation::State state) {
   if (state.error) return fail(std::move(*state.error));
   return {};
@@ -50,6 +63,8 @@ void FilmOutput::run() {
     if (is_ours) post_failure(made.error());
     shared_.change([](State& state) { state.flow = GST_FLOW_ERROR; });
     shared_.parent.discard();
+    // As GstBaseSrc does: downstream does not wait for what never comes.
+    gst_pad_push_event(shared_.src, gst_event_new_eos());
   } else {
     GST_DEBUG_OBJECT(shared_.element, "the film is left after %" G_GUINT64_FORMAT " bytes: %s",
                      bytes_, gst_flow_get_name(flow));
@@ -188,7 +203,9 @@ Status FilmOutput::push_events() {
     GST_DEBUG_OBJECT(shared_.element, "opening the stream");
     const std::unique_ptr<char, decltype(&g_free)> id(
         gst_pad_create_stream_id(src, shared_.element, "film"), g_free);
-    gst_pad_push_event(src, gst_event_new_stream_start(id.get()));
+    auto* const start = gst_event_new_stream_start(id.get());
+    gst_event_set_group_id(start, find_group_id(shared_.element));
+    gst_pad_push_event(src, start);
     auto* const caps = gst_pad_get_pad_template_caps(src);
     gst_pad_push_event(src, gst_event_new_caps(caps));
     gst_caps_unref(caps);
