@@ -19,6 +19,15 @@ DIED = "[ RUN      ] S.good\n[       OK ] S.good (0 ms)\n[ RUN      ] S.dies\n"
 def xml(*cases):
     return f"<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>".encode()
 
+TAP = """Running suite(s): s
+ok 1 - ../s.cpp:general:test_good: Passed
+not ok 2 - ../s.cpp:general:test_bad: got: x
+expected: y
+ok 3 - ../s.cpp:general:test_late: Passed
+66%: Checks: 3, Failures: 1, Errors: 0
+1..3
+"""
+
 
 class TestReport(unittest.TestCase):
     def check(self, records, files, last, named=(), status=0, protocol="gtest"):
@@ -75,6 +84,24 @@ class TestReport(unittest.TestCase):
         records = {"a": ("OK", 0, ""), "b": ("FAIL", 1, ""), "c": ("SKIP", 77, "")}
         last = "1 passed, 1 failed, 1 skipped"
         self.check(records, {}, last, status=1, protocol="exitcode")
+
+    def test_cases_of_tap(self):
+        good = TAP.replace("not ok", "ok")
+        self.check({"a": ("OK", 0, good)}, {}, "3 passed, 0 failed", protocol="tap")
+
+    def test_failed_case_of_tap(self):
+        named = ["FAILED   a: general.test_bad\n    got: x\n    expected: y\n2 passed"]
+        records = {"a": ("ERROR", 1, TAP)}
+        self.check(records, {}, "2 passed, 1 failed", named, status=1, protocol="tap")
+
+    def test_tap_of_a_program_that_died(self):
+        records = {"a": ("ERROR", -11, TAP.split("not ok")[0])}
+        named = ["FAILED   a\n", "killed by SIGSEGV"]
+        self.check(records, {}, "1 passed, 1 failed", named, status=1, protocol="tap")
+
+    def test_tap_without_a_case(self):
+        last = "0 passed, 1 failed"
+        self.check({"a": ("SKIP", 0, "1..0\n")}, {}, last, protocol="tap")
 
     def test_xml_of_which_meson_dies(self):
         files = {"a": xml(GOOD), "b": xml(BAD).replace(b"why", b"why \xff")}
