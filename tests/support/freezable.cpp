@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -31,7 +30,7 @@ struct Ice {
 
 struct Process {
   Guarded<Ice> ice;
-  std::condition_variable changed;
+  ConditionVariable changed;
 };
 
 // SQLite keeps pointers to what uses it.

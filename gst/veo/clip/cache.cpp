@@ -12,7 +12,6 @@
 #include <cstring>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <tuple>
 #include <vector>
@@ -21,6 +20,7 @@
 #include "veo/core/error_table.h"
 #include "veo/core/task_id.h"
 #include "veo/system/exit_hold.h"
+#include "veo/system/guarded.h"
 #include "veo/system/private_directory.h"
 #include "veo/system/store_thread.h"
 
@@ -335,11 +335,9 @@ std::shared_ptr<const FileHandle> Cache::Part::file() const { return p_->file; }
 
 namespace {
 
-struct Process {
-  std::mutex mutex;
-  std::map<std::tuple<dev_t, ino_t, std::optional<std::uint64_t>>, std::weak_ptr<Cache>>
-      caches;  // guarded by mutex
-};
+/// The caches that are open in this process, by the directory's device, inode and limit.
+using OpenCaches =
+    std::map<std::tuple<dev_t, ino_t, std::optional<std::uint64_t>>, std::weak_ptr<Cache>>;
 
 }  // namespace
 
@@ -360,9 +358,10 @@ Result<std::shared_ptr<Cache>> Cache::open(const std::string& directory,
                         " cannot be read: " + std::strerror(errno) + "."));
   }
   // A thousand jobs have one cache: one descriptor, and one sweep.
-  static auto* const process = new Process;  // never destroyed: it may outlive static destructors
-  const std::lock_guard lock(process->mutex);
-  auto& slot = process->caches[{info.st_dev, info.st_ino, limit}];
+  // Never destroyed: threads may use it after the static destructors.
+  static auto* const process = new Guarded<OpenCaches>;
+  auto caches = process->lock();
+  auto& slot = (*caches)[{info.st_dev, info.st_ino, limit}];
   if (auto cache = slot.lock()) return cache;
   auto cache = make(directory, std::move(*opened), limit);
   slot = cache;

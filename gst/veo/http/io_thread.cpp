@@ -6,25 +6,23 @@
 
 #include <algorithm>
 #include <chrono>
-#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "context.h"
+#include "veo/system/guarded.h"
 
 namespace veo::http {
 
 namespace {
 
 /// The process's current thread. Never destroyed: the I/O thread may outlive static destructors.
-struct Current {
-  std::mutex mutex;
-  std::weak_ptr<IoThread> thread;  // guarded by mutex
-};
-Current& current() {
-  static auto* const instance = new Current;
+Guarded<std::weak_ptr<IoThread>>& current() {
+  static auto* const instance = new Guarded<std::weak_ptr<IoThread>>;
   return *instance;
 }
+
+thread_local bool is_this_an_io_thread = false;
 
 gboolean run_task(gpointer task) noexcept {
   (*static_cast<IoThread::Task*>(task))();
@@ -115,6 +113,7 @@ IoThread::IoThread() : p_(std::make_unique<Private>()) {
   p_->context = std::make_shared<Context>();
   p_->thread = std::thread([context = p_->context] {
     pthread_setname_np(pthread_self(), "veo-io");
+    is_this_an_io_thread = true;
     g_main_context_push_thread_default(context->context.get());
     g_main_loop_run(context->loop.get());
     // libsoup closes connections in steps.
@@ -125,10 +124,10 @@ IoThread::IoThread() : p_(std::make_unique<Private>()) {
 }
 
 std::shared_ptr<IoThread> IoThread::acquire() {
-  const std::lock_guard lock(current().mutex);
-  if (auto running = current().thread.lock()) return running;
+  auto thread = current().lock();
+  if (auto running = thread->lock()) return running;
   std::shared_ptr<IoThread> started(new IoThread);
-  current().thread = started;
+  *thread = started;
   return started;
 }
 
@@ -158,6 +157,8 @@ IoThread::Timer IoThread::after(std::chrono::milliseconds delay, Task task) {
   timer.p_->key = p_->context->timers.add(delay, std::move(task));
   return timer;
 }
+
+bool IoThread::is_io_thread() { return is_this_an_io_thread; }
 
 bool IoThread::is_current() const { return p_->thread.get_id() == std::this_thread::get_id(); }
 

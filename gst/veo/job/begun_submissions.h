@@ -1,27 +1,20 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Submissions that are recorded as perhaps sent, and whose answer is still out. A process that
-// exits normally waits for them, for a bounded time: each answer is the only record of a task that
-// may be paid, and one that was let go before it left is to say so.
+// The submissions of this process that are recorded as perhaps sent, and whose answer is not here
+// yet. A normal exit of the process waits for them, for a bounded time: an answer is the only
+// record of a task that may be paid, and a submission that is given up before its request left must
+// say so in the ledger.
 #pragma once
+
+#include "veo/system/exit_hold.h"
 
 namespace veo {
 
-class BegunSubmissions {
- public:
-  /// Counts as one submission for as long as it lives. Any thread.
-  class Guard {
-   public:
-    Guard();
-    ~Guard();
-    Guard(const Guard&) = delete;
-    Guard& operator=(const Guard&) = delete;
-  };
+/// The count of begun submissions: each holds an ExitCount::Hold on it. has_exit_begun() is true
+/// once the process ends normally: nothing new may be sent then. Any thread.
+ExitCount& begun_submissions();
 
-  /// From here on has_exit_begun() knows it, and exit waits. Any thread, any number of times.
-  static void watch_exit();
-  /// The process ends normally: nothing new may be sent. Any thread.
-  static bool has_exit_begun();
-};
+/// From now on an exit waits for begun_submissions(). Any thread, any number of times.
+void watch_exit_for_submissions();
 
 }  // namespace veo

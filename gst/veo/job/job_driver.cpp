@@ -18,7 +18,7 @@ Job::Private::Private(Settings from)
       ledger_thread(StoreThread::acquire(StoreThread::Store::ledger)),
       clips_thread(StoreThread::acquire(StoreThread::Store::clips)),
       record(TaskRecord::make(ledger_thread)) {
-  BegunSubmissions::watch_exit();
+  watch_exit_for_submissions();
   shared.lock()->snapshot.task_id = settings.task_id;
 }
 

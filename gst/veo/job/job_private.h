@@ -222,8 +222,8 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     http::IoThread::Timer timer;
     http::IoThread::Timer patience;  // with a store
     std::optional<Waiting> waiting;
-    TaskMachine::Command next;  // to be obeyed when what is out is written
-    std::optional<BegunSubmissions::Guard> submission;
+    TaskMachine::Command next;                  // to be obeyed when what is out is written
+    std::optional<ExitCount::Hold> submission;  // from before `sending` to the recorded answer
     TaskMachine::Time started{};
     TaskMachine::Time clock{};  // from when the generation timeout counts
     std::optional<TaskMachine::Time> accepted_at;

@@ -45,7 +45,7 @@ Request Job::Private::outgoing() const {
 void Job::Private::queue_submission(TaskMachine::Time until) {
   io().service->when_it_may_submit([self = shared_from_this()] {
     // From here on the row says that it may have been sent: an exit lets us say what came of it.
-    self->io().submission.emplace();
+    self->io().submission.emplace(begun_submissions());
     self->insist({.write = [at = unix_now()](TaskRecord& it) { return it.sending(at); },
                   .then =
                       [p = self.get()](const Status& written) {
@@ -66,7 +66,7 @@ void Job::Private::queue_submission(TaskMachine::Time until) {
 
 void Job::Private::send_submission() {
   // Nothing new is sent once exit has begun.
-  if (BegunSubmissions::has_exit_begun()) return wind_up();
+  if (begun_submissions().has_exit_begun()) return wind_up();
   io().is_posting = true;
   io().may_be_sent = true;
   io().service->submit(

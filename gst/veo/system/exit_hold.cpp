@@ -1,55 +1,45 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/system/exit_hold.h"
 
-#include <chrono>
-#include <condition_variable>
 #include <cstdlib>
-
-#include "veo/system/guarded.h"
 
 namespace veo {
 
 namespace {
 
-constexpr auto exit_waits = std::chrono::seconds(2);
-
-struct Count {
-  unsigned holders = 0;
-  bool is_exit_watched = false;
-};
-
-struct Process {
-  Guarded<Count> count;
-  std::condition_variable changed;
-};
+constexpr std::chrono::seconds exit_waits{2};
 
 // Never destroyed: other threads may outlive static destructors.
-Process& process() {
-  static auto* const instance = new Process;
+ExitCount& last_work() {
+  static auto* const instance = new ExitCount;
   return *instance;
 }
 
-void wait_at_exit() {
-  process().count.lock().wait_for(process().changed, exit_waits,
-                                  [](const Count& now) { return now.holders == 0; });
-}
-
-struct Hold {
-  Hold() {
-    auto count = process().count.lock();
-    ++count->holders;
-    if (!count->is_exit_watched) count->is_exit_watched = std::atexit(wait_at_exit) == 0;
-  }
-  Hold(const Hold&) = delete;
-  Hold& operator=(const Hold&) = delete;
-  ~Hold() {
-    --process().count.lock()->holders;
-    process().changed.notify_all();
-  }
-};
-
 }  // namespace
 
-std::shared_ptr<const void> hold_exit() { return std::make_shared<const Hold>(); }
+ExitCount::Hold::Hold(ExitCount& count) : count_(count) { ++count_.state_.lock()->holders; }
+
+ExitCount::Hold::~Hold() {
+  --count_.state_.lock()->holders;
+  count_.changed_.notify_all();
+}
+
+void ExitCount::watch_exit(void (*on_exit)()) {
+  auto state = state_.lock();
+  if (!state->is_exit_watched) state->is_exit_watched = std::atexit(on_exit) == 0;
+}
+
+bool ExitCount::has_exit_begun() const { return state_.lock()->has_exit_begun; }
+
+void ExitCount::begin_exit() { state_.lock()->has_exit_begun = true; }
+
+bool ExitCount::wait_for_end(std::chrono::milliseconds time) {
+  return state_.lock().wait_for(changed_, time, [](const State& now) { return now.holders == 0; });
+}
+
+std::shared_ptr<const void> hold_exit() {
+  last_work().watch_exit([] { last_work().wait_for_end(exit_waits); });
+  return std::make_shared<const ExitCount::Hold>(last_work());
+}
 
 }  // namespace veo

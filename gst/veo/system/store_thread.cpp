@@ -4,7 +4,6 @@
 #include <pthread.h>
 
 #include <array>
-#include <condition_variable>
 #include <deque>
 #include <optional>
 #include <thread>
@@ -69,7 +68,7 @@ struct StoreThread::Queue {
   }
 
   Guarded<State> state;
-  std::condition_variable changed;
+  ConditionVariable changed;
 };
 
 StoreThread::StoreThread(std::shared_ptr<Queue> queue) : queue_(std::move(queue)) {}

@@ -7,30 +7,33 @@
 namespace veo {
 
 Wakeup::Ticket Wakeup::ticket() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return now_;
 }
 
 bool Wakeup::wait(Ticket ticket) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return interrupted_ || now_ != ticket; });
+  MutexLock lock(mutex_);
+  while (!interrupted_ && now_ == ticket) changed_.wait(lock);
   return !interrupted_;
 }
 
 bool Wakeup::wait(Ticket ticket, std::chrono::steady_clock::time_point until) {
-  std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, until, [&] { return interrupted_ || now_ != ticket; });
+  MutexLock lock(mutex_);
+  while (!interrupted_ && now_ == ticket && changed_.wait_until(lock, until)) {
+  }
   return !interrupted_;
 }
 
 bool Wakeup::pause(std::chrono::steady_clock::time_point until) {
-  std::unique_lock lock(mutex_);
-  return !changed_.wait_until(lock, until, [&] { return interrupted_; });
+  MutexLock lock(mutex_);
+  while (!interrupted_ && changed_.wait_until(lock, until)) {
+  }
+  return !interrupted_;
 }
 
 void Wakeup::notify() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++now_;
   }
   changed_.notify_all();
@@ -39,41 +42,38 @@ void Wakeup::notify() {
 
 void Wakeup::interrupt() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     interrupted_ = true;
   }
   changed_.notify_all();
 }
 
 void Wakeup::resume() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   interrupted_ = false;
 }
 
 bool Wakeup::is_interrupted() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return interrupted_;
 }
 
 void Subscribers::add(std::weak_ptr<Wakeup> wakeup) {
-  const std::lock_guard lock(mutex_);
-  // Of those that came and went while there was nothing to tell; now and then, since a thousand may
-  // come at once.
-  if (list_.size() >= prune_at_) {
-    std::erase_if(list_, [](const auto& weak) { return weak.expired(); });
-    prune_at_ = std::max(fewest_to_prune, 2 * list_.size());
+  auto state = state_.lock();
+  // Subscribers come and go while there is no notification to find the gone ones. The list is
+  // searched for them only when it has doubled, because a thousand may come at once.
+  if (state->list.size() >= state->prune_at) {
+    std::erase_if(state->list, [](const auto& weak) { return weak.expired(); });
+    state->prune_at = std::max(fewest_to_prune, 2 * state->list.size());
   }
-  list_.push_back(std::move(wakeup));
+  state->list.push_back(std::move(wakeup));
 }
 
-std::size_t Subscribers::size() const {
-  const std::lock_guard lock(mutex_);
-  return list_.size();
-}
+std::size_t Subscribers::size() const { return state_.lock()->list.size(); }
 
 void Subscribers::notify() {
-  const std::lock_guard lock(mutex_);
-  std::erase_if(list_, [](const std::weak_ptr<Wakeup>& weak) {
+  auto state = state_.lock();
+  std::erase_if(state->list, [](const std::weak_ptr<Wakeup>& weak) {
     const auto wakeup = weak.lock();
     if (wakeup) wakeup->notify();
     return !wakeup;

@@ -43,6 +43,8 @@ class IoThread {
   /// I/O thread only.
   [[nodiscard]] Timer after(std::chrono::milliseconds delay, Task task);
   [[nodiscard]] bool is_current() const;
+  /// The calling thread is an I/O thread: see IoThreadOnly.
+  [[nodiscard]] static bool is_io_thread();
 
  private:
   friend class Transport;

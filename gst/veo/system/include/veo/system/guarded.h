@@ -6,38 +6,55 @@
 //   list.lock()->push_back(1);              // locked for this expression
 //   auto locked = list.lock();              // locked for this scope
 //   locked.wait(changed, [](const auto& value) { return !value.empty(); });
+//
+// A reference of the value must not outlive its lock. clang refuses the ways out that it can see:
+// a reference of `*list.lock()` that outlives the expression, and a function that returns `*locked`
+// by reference. No compiler sees `auto& first = list.lock()->front()`, nor a loop over
+// `list.lock()->items`: name the lock there.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
+#include <chrono>
 #include <utility>
+
+#include "veo/system/thread_safety.h"
 
 namespace veo {
 
 template <class T>
 class Guarded {
-  template <class Value>
+  template <class Value, class Owner>
   class Lock {
    public:
-    Lock(Value& value, std::mutex& mutex) : value_(value), lock_(mutex) {}
+    explicit Lock(Owner& owner) : owner_(owner), lock_(owner.mutex_) {}
 
-    Value* operator->() const { return &value_; }
-    Value& operator*() const { return value_; }
+    Value* operator->() const VEO_LIFETIME_BOUND { return &value(); }
+    Value& operator*() const VEO_LIFETIME_BOUND { return value(); }
 
-    /// Blocks, unlocked meanwhile, until `is_so(value)`.
-    template <class Condition>
-    void wait(std::condition_variable& changed, Condition is_so) {
-      changed.wait(lock_, [&] { return is_so(std::as_const(value_)); });
+    /// Releases the lock and blocks until `is_so(value)`, which is asked with the lock held.
+    template <class Predicate>
+    void wait(ConditionVariable& changed, Predicate is_so) {
+      while (!is_so(std::as_const(value()))) changed.wait(lock_);
     }
-    /// The same for `time` at most; whether it is so then.
-    template <class Time, class Condition>
-    bool wait_for(std::condition_variable& changed, Time time, Condition is_so) {
-      return changed.wait_for(lock_, time, [&] { return is_so(std::as_const(value_)); });
+    /// The same, for `time` at most. Returns whether it is so then.
+    template <class Predicate>
+    bool wait_for(ConditionVariable& changed, std::chrono::steady_clock::duration time,
+                  Predicate is_so) {
+      const auto until = std::chrono::steady_clock::now() + time;
+      while (!is_so(std::as_const(value()))) {
+        if (!changed.wait_until(lock_, until)) return is_so(std::as_const(value()));
+      }
+      return true;
     }
 
    private:
-    Value& value_;
-    std::unique_lock<std::mutex> lock_;
+    [[nodiscard]] Value& value() const {
+      // `lock_` holds it for as long as this object lives.
+      owner_.mutex_.assert_held();
+      return owner_.value_;
+    }
+
+    Owner& owner_;
+    MutexLock lock_;
   };
 
  public:
@@ -47,12 +64,12 @@ class Guarded {
   explicit Guarded(std::in_place_t /*unused*/, Arguments&&... arguments)
       : value_(std::forward<Arguments>(arguments)...) {}
 
-  [[nodiscard]] Lock<T> lock() { return {value_, mutex_}; }
-  [[nodiscard]] Lock<const T> lock() const { return {value_, mutex_}; }
+  [[nodiscard]] auto lock() { return Lock<T, Guarded>(*this); }
+  [[nodiscard]] auto lock() const { return Lock<const T, const Guarded>(*this); }
 
  private:
-  T value_;
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
+  T value_ VEO_GUARDED_BY(mutex_);
 };
 
 }  // namespace veo

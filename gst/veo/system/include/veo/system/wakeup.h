@@ -12,14 +12,14 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
+
+#include "veo/system/guarded.h"
 
 namespace veo {
 
@@ -48,10 +48,10 @@ class Wakeup {
 
  private:
   const std::function<void()> on_notify_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  Ticket now_ = 0;            // guarded by mutex_
-  bool interrupted_ = false;  // guarded by mutex_
+  mutable Mutex mutex_;
+  ConditionVariable changed_;
+  Ticket now_ VEO_GUARDED_BY(mutex_) = 0;
+  bool interrupted_ VEO_GUARDED_BY(mutex_) = false;
 };
 
 /// Whoever may be waiting for a change of something. Holds its subscribers weakly: they go as they
@@ -66,9 +66,11 @@ class Subscribers {
  private:
   static constexpr std::size_t fewest_to_prune = 16;
 
-  mutable std::mutex mutex_;
-  std::vector<std::weak_ptr<Wakeup>> list_;  // guarded by mutex_
-  std::size_t prune_at_ = fewest_to_prune;   // guarded by mutex_
+  struct State {
+    std::vector<std::weak_ptr<Wakeup>> list;
+    std::size_t prune_at = fewest_to_prune;
+  };
+  Guarded<State> state_;
 };
 
 }  // namespace veo
