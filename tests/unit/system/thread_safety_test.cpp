@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -32,32 +33,43 @@ void PrintTo(const Pair& pair, std::ostream* out) { *out << pair.name; }
 
 class ThreadSafety : public testing::TestWithParam<Pair> {
  protected:
+  static void SetUpTestSuite() {
+    directory_ = std::make_unique<test::TemporaryDirectory>();
+    std::ofstream(header()) << "#include \"veo/system/guarded.h\"\n"
+                               "struct Counter {\n"
+                               "  mutable veo::Mutex mutex;\n"
+                               "  veo::ConditionVariable changed;\n"
+                               "  int count VEO_GUARDED_BY(mutex) = 0;\n"
+                               "  void add() VEO_REQUIRES(mutex) { ++count; }\n"
+                               "};\n"
+                               "inline Counter counter;\n"
+                               "inline veo::Guarded<int> guarded;\n";
+    // The header is compiled once, since the library's headers take most of the time.
+    compile_file("-x c++-header -o " + header() + ".pch " + header());
+  }
+  static void TearDownTestSuite() { directory_.reset(); }
+
   void SetUp() override {
     if (std::string(VEO_CLANG).empty()) GTEST_SKIP() << "there is no clang++";
   }
 
   /// What clang says, and `compiled` if it has no objection.
-  [[nodiscard]] std::string compile(const std::string& code) const {
-    const auto path = directory_.file("code.cpp");
-    std::ofstream(path) << "#include \"veo/system/guarded.h\"\n"
-                           "#include <vector>\n"
-                           "struct Counter {\n"
-                           "  mutable veo::Mutex mutex;\n"
-                           "  veo::ConditionVariable changed;\n"
-                           "  int count VEO_GUARDED_BY(mutex) = 0;\n"
-                           "  void add() VEO_REQUIRES(mutex) { ++count; }\n"
-                           "};\n"
-                           "inline Counter counter;\n"
-                           "inline veo::Guarded<int> guarded;\n"
-                        << code << "\n";
-    return test::output_of(VEO_CLANG
-                           " -std=c++20 -fsyntax-only -Wall -Wthread-safety -Wthread-safety-beta"
-                           " -Werror -I" VEO_SYSTEM_INCLUDE " " +
-                           path + " 2>&1 && echo compiled");
+  static std::string compile(const std::string& code) {
+    const auto path = directory_->file("code.cpp");
+    std::ofstream(path) << code << "\n";
+    return compile_file("-fsyntax-only -include-pch " + header() + ".pch " + path);
   }
 
  private:
-  test::TemporaryDirectory directory_;
+  static std::string header() { return directory_->file("header.h"); }
+  static std::string compile_file(const std::string& arguments) {
+    return test::output_of(VEO_CLANG
+                           " -std=c++20 -Wall -Wthread-safety -Wthread-safety-beta -Werror"
+                           " -I" VEO_SYSTEM_INCLUDE " " +
+                           arguments + " 2>&1 && echo compiled");
+  }
+
+  static inline std::unique_ptr<test::TemporaryDirectory> directory_;
 };
 
 TEST_P(ThreadSafety, TheWrongCodeDoesNotCompileAndItsTwinDoes) {
