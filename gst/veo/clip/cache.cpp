@@ -18,6 +18,7 @@
 
 #include "veo/core/digest.h"
 #include "veo/core/error_table.h"
+#include "veo/core/log.h"
 #include "veo/core/task_id.h"
 #include "veo/system/exit_hold.h"
 #include "veo/system/guarded.h"
@@ -272,7 +273,10 @@ struct Cache::Private {
     for (const auto& name : names()) {
       if (!name.ends_with(part_suffix)) continue;
       const auto file = open(name, O_RDWR);
-      if (file && lock_whole(file.get(), F_WRLCK)) unlink(name);
+      if (!file || !lock_whole(file.get(), F_WRLCK)) continue;
+      log::debug(log::Category::clip, "removes ", log::text(path_of(name)),
+                 ", which a process has left behind");
+      unlink(name);
     }
   }
 
@@ -300,6 +304,8 @@ struct Cache::Private {
       if (total <= *limit) return;
       const auto file = open(clip.name, O_RDWR);
       if (!file || !lock_whole(file.get(), F_WRLCK)) continue;  // somebody is playing it
+      log::info(log::Category::clip, "evicts ", log::text(path_of(clip.name)), ", ", clip.size,
+                " bytes: the cache has ", total, " of ", *limit, " bytes");
       forget(clip.name.substr(0, clip.name.size() - clip_suffix.size()));
       total -= clip.size;
     }
@@ -363,6 +369,7 @@ Result<std::shared_ptr<Cache>> Cache::open(const std::string& directory,
   auto caches = process->lock();
   auto& slot = (*caches)[{info.st_dev, info.st_ino, limit}];
   if (auto cache = slot.lock()) return cache;
+  log::debug(log::Category::clip, "opened the cache ", log::text(directory));
   auto cache = make(directory, std::move(*opened), limit);
   slot = cache;
   return cache;

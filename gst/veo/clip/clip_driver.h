@@ -22,7 +22,9 @@
 #include "spool.h"
 #include "veo/clip/clip.h"
 #include "veo/core/clip_plan.h"
+#include "veo/core/log.h"
 #include "veo/http/io_thread.h"
+#include "veo/http/io_thread_only.h"
 #include "veo/http/transport.h"
 #include "veo/system/guarded.h"
 #include "veo/system/wakeup.h"
@@ -79,6 +81,9 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
   /// Gives the plan an input, and does what it commands.
   template <class Input>
   void put_in(Input input);
+  /// Logs what an input has changed, against what was before.
+  void log_changes(const ClipPlan& plan, ClipPlan::Keeping keeping, unsigned version);
+  [[nodiscard]] log::Text label() const { return log::text(label_); }
   void obey(const ClipPlan::Command& command);
   void fetch(const ClipPlan::Command& command);
   void stop(ClipPlan::FetchId fetch);
@@ -104,13 +109,21 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
 
   const Clip::Settings settings_;
   const std::shared_ptr<http::IoThread> thread_;
+  const std::string label_;  // for the log
 
-  // I/O thread.
-  std::shared_ptr<http::Transport> transport_;
-  ClipFile file_;
-  std::array<Slot, 2> slots_;
-  bool is_released_ = false;
-  std::shared_ptr<const void> exit_hold_;  // until what is whole is kept
+  /// What only the I/O thread reads and writes.
+  struct Io {
+    Io(const std::shared_ptr<http::IoThread>& thread, const Clip::Settings& settings);
+
+    std::shared_ptr<http::Transport> transport;
+    ClipFile file;
+    std::array<Slot, 2> slots;
+    bool is_released = false;
+    bool is_failure_logged = false;
+    bool is_unkept_logged = false;
+    std::shared_ptr<const void> exit_hold;  // until a complete clip is kept
+  };
+  http::IoThreadOnly<Io> io_;
 
   Subscribers subscribers_;
   Guarded<Shared> shared_;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "veo/core/digest.h"
+#include "veo/core/log.h"
 #include "veo/core/mp4_layout.h"
 #include "veo/http/store_call.h"
 
@@ -88,8 +89,14 @@ void ClipFile::find_kept(std::uint64_t size, std::string sha256, std::function<v
         auto file = cache->find(identity, size);
         if (!file) return nullptr;
         // One that could not be read just now may be good yet.
-        if (!version->sum_up(*file, size)) return nullptr;
+        if (!version->sum_up(*file, size)) {
+          log::warning(log::Category::clip, "task ", log::text(identity.task_id),
+                       ": the cached file cannot be read to its end");
+          return nullptr;
+        }
         if (version->sum.hex() == sha256 && check_boxes(*file, size)) return file;
+        log::warning(log::Category::clip, "task ", log::text(identity.task_id),
+                     ": the cached file is damaged (its hash or its boxes), and is removed");
         cache->remove(identity);
         return nullptr;
       },

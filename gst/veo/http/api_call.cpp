@@ -14,6 +14,7 @@
 
 #include "exchange.h"
 #include "veo/core/error_table.h"
+#include "veo/core/log.h"
 #include "veo/core/url_policy.h"
 
 namespace veo::http {
@@ -46,12 +47,20 @@ class Call final : public ExchangeState {
     } else {
       limit_total();
     }
+    log::debug(log::Category::http, "#", number(), " ", log::text(call.method), " ", log::url(url_),
+               ", ", call.body.size(), " bytes of body");
     send();
   }
 
   void cancel() override {
     answered_ = nullptr;
-    if (begun()) return;
+    if (is_over()) return;
+    if (begun()) {
+      log::debug(log::Category::http, "#", number(),
+                 " has begun: nobody waits for its answer, and nothing cancels it");
+      return;
+    }
+    log::debug(log::Category::http, "#", number(), " is cancelled after ", elapsed());
     // What libsoup may still hold in its queue orders nothing.
     if (message_) soup_message_headers_clear(request_headers());
     close();
@@ -117,6 +126,10 @@ class Call final : public ExchangeState {
   void report(std::optional<Error> failure) override {
     auto& evidence = answer_.evidence;
     evidence.whole = !failure && evidence.got_head;
+    if (evidence.whole) {
+      log::debug(log::Category::http, "#", number(), " ends: ", answer_.body.size(), " bytes in ",
+                 elapsed());
+    }
     evidence.failure = std::move(failure);
     if (evidence.failure) evidence.failure->http_status = evidence.status;
     if (const auto answered = std::exchange(answered_, nullptr)) answered(std::move(answer_));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "glib_ptr.h"
+#include "veo/http/io_thread_only.h"
 #include "veo/http/transport.h"
 
 namespace veo::http {
@@ -53,11 +54,16 @@ struct Context {
 };
 
 struct IoThread::Private {
+  /// What exists once on this thread.
+  struct Shared {
+    // A client with equal settings gets the same transport.
+    std::vector<std::pair<Network, std::weak_ptr<Transport>>> transports;
+    std::weak_ptr<WebhookListener> webhooks;
+  };
+
   std::shared_ptr<Context> context;
   std::thread thread;
-  // The I/O thread's alone: who asks for equal settings gets the same transport.
-  std::vector<std::pair<Network, std::weak_ptr<Transport>>> transports;
-  std::weak_ptr<WebhookListener> webhooks;  // likewise
+  IoThreadOnly<Shared> shared;
 };
 
 }  // namespace veo::http

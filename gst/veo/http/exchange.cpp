@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "exchange.h"
 
+#include <atomic>
 #include <utility>
 
 #include "veo/core/error_table.h"
+#include "veo/core/log.h"
 #include "veo/core/url_policy.h"
 
 namespace veo::http {
+
+namespace {
+
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+}  // namespace
 
 ExchangeState::ExchangeState(std::shared_ptr<IoThread> thread, SoupSession* session,
                              std::string url, std::chrono::milliseconds idle_timeout)
     : thread_(std::move(thread)),
       url_(std::move(url)),
+      number_(next_number()),
       session_(SOUP_SESSION(g_object_ref(session))),
       idle_timeout_(idle_timeout) {}
 
@@ -44,7 +56,12 @@ void ExchangeState::drop_message() {
   message_.reset();
 }
 
+std::chrono::milliseconds ExchangeState::elapsed() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(IoThread::Clock::now() - sent_at_);
+}
+
 void ExchangeState::send() {
+  sent_at_ = IoThread::Clock::now();
   expect_progress();
   soup_session_send_async(session_.get(), message_.get(), G_PRIORITY_DEFAULT, cancellable_.get(),
                           async_done<&ExchangeState::on_sent, ExchangeState>,
@@ -88,6 +105,9 @@ void ExchangeState::expect_progress() {
 
 void ExchangeState::finish(std::optional<Error> failure) {
   if (over_) return;
+  if (failure) {
+    log::warning(log::Category::http, "#", number_, " failed after ", elapsed(), ": ", *failure);
+  }
   close();
   report(std::move(failure));
 }
@@ -114,17 +134,21 @@ void ExchangeState::on_network_event(SoupMessage*, GSocketClientEvent event, GIO
   if (event != G_SOCKET_CLIENT_CONNECTED || !G_IS_SOCKET_CONNECTION(connection)) return;
   const GObjectPtr<GSocketAddress> remote(
       g_socket_connection_get_remote_address(G_SOCKET_CONNECTION(connection), nullptr));
+  log::trace(log::Category::http, "#", self->number_, " has a connection");
   self->connected(remote.get());
 }
 
 void ExchangeState::on_starting(SoupMessage*, gpointer data) noexcept {
   const auto self = static_cast<ExchangeState*>(data)->shared_from_this();
   self->started_ = true;
+  log::trace(log::Category::http, "#", self->number_, " starts: its bytes may leave from now on");
   self->starting();
 }
 
 void ExchangeState::on_got_headers(SoupMessage*, gpointer data) noexcept {
   const auto self = static_cast<ExchangeState*>(data)->shared_from_this();
+  log::debug(log::Category::http, "#", self->number_, " answer: HTTP ", self->status(), " after ",
+             self->elapsed());
   self->got_headers();
   // libsoup would send the request again by itself, once it has gathered all of this body.
   if (!self->over_ && self->status() == SOUP_STATUS_MISDIRECTED_REQUEST) {

@@ -75,6 +75,10 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   }
   [[nodiscard]] unsigned status() const { return soup_message_get_status(message_.get()); }
   [[nodiscard]] bool is_over() const { return over_; }
+  /// Names the exchange in the log, where `#12` is on the line of each of its events.
+  [[nodiscard]] std::uint64_t number() const { return number_; }
+  /// Since the last send().
+  [[nodiscard]] std::chrono::milliseconds elapsed() const;
 
   std::shared_ptr<IoThread> thread_;  // until the end: it runs as long as an exchange does
   std::string url_;
@@ -91,6 +95,8 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   static void on_starting(SoupMessage*, gpointer self) noexcept;
   static void on_got_headers(SoupMessage*, gpointer self) noexcept;
 
+  const std::uint64_t number_;
+  IoThread::Clock::time_point sent_at_{};
   const GObjectPtr<SoupSession> session_;
   const std::chrono::milliseconds idle_timeout_;
   GObjectPtr<GCancellable> cancellable_;

@@ -12,6 +12,7 @@
 
 #include "exchange.h"
 #include "veo/core/error_table.h"
+#include "veo/core/log.h"
 #include "veo/core/url_policy.h"
 
 namespace veo::http {
@@ -87,6 +88,10 @@ class Fetch final : public ExchangeState {
   }
 
   void cancel() override {
+    if (!is_over()) {
+      log::debug(log::Category::http, "#", number(), " is stopped after ", received_, " bytes and ",
+                 elapsed());
+    }
     handler_.reset();
     close();
   }
@@ -111,8 +116,23 @@ class Fetch final : public ExchangeState {
     if (if_range_ && (range_ || suffix_)) {
       soup_message_headers_replace(request_headers(), "If-Range", if_range_->c_str());
     }
+    log_request();
     send();
     return std::nullopt;
+  }
+
+  void log_request() const {
+    if (!log::is_enabled(log::Category::http, log::Level::debug)) return;
+    std::string range = "all bytes";
+    if (range_) {
+      range = "bytes " + std::to_string(range_->first) + "-" +
+              (range_->last ? std::to_string(*range_->last) : "");
+    } else if (suffix_) {
+      range = "the last " + std::to_string(*suffix_) + " bytes";
+    }
+    log::debug(log::Category::http, "#", number(), " GET ", log::url(url_), ", ", log::text(range),
+               log::text(if_range_ ? ", if unchanged" : ""),
+               log::text(hops_ > 0 ? ", redirected" : ""));
   }
 
   /// Of a connection through a proxy only the proxy's address is known: there it is the host of the
@@ -234,6 +254,7 @@ class Fetch final : public ExchangeState {
       return finish(whole ? std::nullopt : std::optional(cut_off()));
     }
     received_ += count;
+    log::trace(log::Category::http, "#", number(), " received ", count, " bytes");
     if (expected_ && received_ > *expected_) {
       return finish(bad_response(url_, "sent more bytes than it had announced."));
     }
@@ -260,6 +281,9 @@ class Fetch final : public ExchangeState {
   }
 
   void report(std::optional<Error> failure) override {
+    if (!failure) {
+      log::debug(log::Category::http, "#", number(), " ends: ", received_, " bytes in ", elapsed());
+    }
     const auto handler = std::exchange(handler_, nullptr);
     handler->end(std::move(failure));
   }

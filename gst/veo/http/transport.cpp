@@ -30,7 +30,7 @@ Transport::~Transport() = default;
 
 Result<std::shared_ptr<Transport>> Transport::open(const std::shared_ptr<IoThread>& thread,
                                                    const Network& network) {
-  auto& known = thread->p_->transports;
+  auto& known = thread->p_->shared->transports;
   std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
   const auto same =
       std::ranges::find(known, network, &std::pair<Network, std::weak_ptr<Transport>>::first);

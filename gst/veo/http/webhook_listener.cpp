@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "context.h"
+#include "veo/core/log.h"
 #include "webhook_connection.h"
 
 namespace veo::http {
@@ -118,6 +119,8 @@ class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
     const auto port = g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(local.get()));
     auto socket = std::make_shared<Socket>(shared_from_this(), std::move(bound), address, port);
     sockets_.push_back(socket);
+    log::info(log::Category::http, "callbacks are listened for at ",
+              log::text(to_text(socket->address)));
     accept_while_there_is_room();
     return socket;
   }
@@ -141,6 +144,9 @@ class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
   }
 
   void stop_accepting_for_a_while() {
+    log::warning(log::Category::http,
+                 "no callback can be accepted just now: is there a file "
+                 "descriptor left?");
     for (const auto& socket : sockets()) socket->accept(false);
     resume_ = thread_->after(accept_again_after, [this] { accept_while_there_is_room(); });
   }
@@ -181,6 +187,9 @@ class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
 
   bool call(std::string_view path) {
     const auto hook = hooks_.find(path.substr(path.rfind('/') + 1));
+    // The path is a job's secret: whoever knows it can have the job polled.
+    log::debug(log::Category::http, "a callback came, for ",
+               log::text(hook == hooks_.end() ? "nobody" : "a job"));
     if (hook == hooks_.end()) return false;
     // Not from within libsoup, which has to answer still: who is called may destroy all of this.
     thread_->post([hook = hook->second] {
@@ -218,7 +227,7 @@ Webhook::~Webhook() = default;
 
 Result<Webhook> Webhook::listen(const std::shared_ptr<IoThread>& thread,
                                 const ListenAddress& address, std::function<void()> called) {
-  auto& current = thread->p_->webhooks;
+  auto& current = thread->p_->shared->webhooks;
   auto listener = current.lock();
   if (!listener) {
     listener = std::make_shared<WebhookListener>(thread);

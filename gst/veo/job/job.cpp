@@ -44,7 +44,7 @@ std::string Job::Private::name_of(const Settings& settings) {
 }
 
 void Job::Private::publish() {
-  const auto& own = io();
+  const auto& own = *io;
   const auto& machine = own.machine;
   const bool completed = machine.state() == TaskMachine::State::completed;
   bool changed = false;
@@ -86,7 +86,7 @@ void Job::Private::add_notice(const std::string& text) {
 }
 
 Clip::Settings Job::Private::describe_clip() const {
-  const auto& own = io();
+  const auto& own = *io;
   const auto& row = own.record.row;
   const auto& urls = own.machine.report()->urls;
   const auto origin = origin_of(settings.api_url);
@@ -109,7 +109,7 @@ Clip::Settings Job::Private::describe_clip() const {
 }
 
 Job::Phase Job::Private::phase() const {
-  switch (io().machine.state()) {
+  switch (io->machine.state()) {
     case TaskMachine::State::idle:
       return Phase::looking_up;
     case TaskMachine::State::submitting:

@@ -6,6 +6,7 @@
 
 #include "job_private.h"
 #include "job_registry.h"
+#include "veo/core/log.h"
 
 namespace veo {
 
@@ -25,14 +26,27 @@ Job::Private::Private(Settings from)
 TaskMachine::Settings Job::Private::machine_settings() const {
   return {.retries = settings.network.retries,
           .poll_interval = settings.poll_interval,
-          .learned = io().learned,
-          .is_called_back = io().webhook.has_value(),
+          .learned = io->learned,
+          .is_called_back = io->webhook.has_value(),
           .generation_timeout = settings.generation_timeout};
 }
 
 void Job::Private::begin() {
-  auto& own = io();
+  auto& own = *io;
   own.started = own.clock = now();
+  const auto& wanted = settings.claim.record;
+  if (!settings.task_id.empty()) {
+    name_task(settings.task_id);
+    log::info(log::Category::job, label(), ": begins: it is played, and nothing is submitted");
+  } else {
+    own.label = "intent " + wanted.intent.substr(0, 12);
+    log::info(log::Category::job, label(), ": begins: a prompt of ", settings.request.prompt.size(),
+              " bytes, mode ", log::text(wanted.mode), ", ", log::text(wanted.resolution), ", ",
+              wanted.credits, " credits by the catalog, at ", log::url(settings.api_url));
+  }
+  log::debug(log::Category::job, label(), ": ledger ", log::text(settings.ledger), ", cache ",
+             log::text(settings.cache_directory), ", there is a key: ", settings.key.has_value(),
+             ", generation-timeout ", settings.generation_timeout);
   auto opened = Service::open(thread, settings.api_url, settings.key, settings.network);
   if (!opened) return give_up(opened.error());
   own.service = std::move(*opened);
@@ -51,12 +65,12 @@ Status Job::Private::listen() {
     if (const auto self = weak.lock()) self->called_back();
   });
   if (!opened) return fail(std::move(opened.error()));
-  io().webhook = std::move(*opened);
+  io->webhook = std::move(*opened);
   return {};
 }
 
 void Job::Private::learn() {
-  auto& own = io();
+  auto& own = *io;
   own.learned = GenerationTimes::learn(std::exchange(own.record.generation_times, {}),
                                        expected_time(settings.request, *settings.catalog));
   own.machine = TaskMachine(machine_settings());
@@ -78,8 +92,10 @@ void Job::Private::tell_waiting(std::string text) {
 }
 
 void Job::Private::join_task() {
-  auto& own = io();
+  auto& own = *io;
   const auto& row = own.record.row;
+  name_task(row.task_id);
+  log::info(log::Category::job, label(), ": is there already (", row.state, "): it is joined");
   shared.lock()->snapshot.reused = true;
   if (settings.task_id.empty() && row.state == RecordState::accepted &&
       (settings.request.callback_url || settings.callback_listen)) {
@@ -110,9 +126,33 @@ std::optional<TaskMachine::Time> Job::Private::submitted_at(const Record& row) {
   return now() - (today - accepted);
 }
 
+void Job::Private::name_task(const std::string& task_id) {
+  io->label = "task " + task_id;
+  io->has_task_label = true;
+}
+
+void Job::Private::log_transition(const TaskMachine::Command& command) {
+  auto& own = *io;
+  const auto& machine = own.machine;
+  if (!own.has_task_label && !machine.task_id().empty()) name_task(machine.task_id());
+  const auto state = machine.state();
+  if (const auto before = std::exchange(own.logged_state, state); before != state) {
+    log::debug(log::Category::job, label(), ": ", before, " -> ", state);
+  }
+  const auto left = std::chrono::ceil<milliseconds>(command.until - now());
+  if (std::exchange(own.logged_retries, machine.retries()) != machine.retries() &&
+      machine.trouble()) {
+    log::warning(log::Category::job, label(), ": trouble ", machine.retries(), ", tried again in ",
+                 left, ": ", *machine.trouble());
+  } else if (command.kind == TaskMachine::Command::Kind::wait) {
+    log::debug(log::Category::job, label(), ": waits ", left, " for the next query");
+  }
+}
+
 void Job::Private::obey(const TaskMachine::Command& command) {
   using Kind = TaskMachine::Command::Kind;
-  auto& own = io();
+  auto& own = *io;
+  log_transition(command);
   own.timer.cancel();
   if (own.ended) return wind_up();
   // Who is told of the end may end the process: what is to be written down comes first.
@@ -135,6 +175,8 @@ void Job::Private::obey(const TaskMachine::Command& command) {
       arm(command.until);
       break;
     case Kind::finish:
+      log::info(log::Category::job, label(), ": is completed, after ", own.polls, " polls, ",
+                std::chrono::duration_cast<milliseconds>(now() - own.started));
       // A clip's URL may have to be asked for once more.
       own.webhook.reset();
       break;
@@ -142,18 +184,20 @@ void Job::Private::obey(const TaskMachine::Command& command) {
 }
 
 void Job::Private::finish() {
-  const auto& error = *io().machine.error();
+  const auto& error = *io->machine.error();
   if (settings.task_id.empty() && error.code == ErrorCode::task_failed) {
     JobRegistry::remember_failure(name_of(settings), error);
   }
-  if (!io().ended) publish();
-  io().ended = true;
+  log::error(log::Category::job, label(), ": has failed: ", error);
+  if (!io->ended) publish();
+  io->ended = true;
   release();
 }
 
 void Job::Private::called_back() {
-  auto& own = io();
+  auto& own = *io;
   const auto command = own.machine.woken(now());
+  log::debug(log::Category::job, label(), ": a callback came: the next query is brought forward");
   if (command.kind == TaskMachine::Command::Kind::none) return;
   // What is being written is written first.
   if (own.waiting) {
@@ -164,18 +208,25 @@ void Job::Private::called_back() {
 }
 
 void Job::Private::send_query() {
-  ++io().polls;
-  io().service->query(
-      io().machine.task_id(),
+  ++io->polls;
+  log::debug(log::Category::job, label(), ": query ", io->polls);
+  io->service->query(
+      io->machine.task_id(),
       [self = shared_from_this()](Result<TaskReport> report, Service::RetryAfter retry_after) {
         self->queried(std::move(report), retry_after);
       });
 }
 
 void Job::Private::queried(Result<TaskReport> report, Service::RetryAfter retry_after) {
-  auto& own = io();
+  auto& own = *io;
   const bool good = report.has_value();
   if (!good) report = fail(with_history(std::move(report.error())));
+  if (good) {
+    log::debug(log::Category::job, label(), ": the service says ", report->status, ", ",
+               percent(report->progress).value_or(-1), " % (-1: it does not say)");
+  } else {
+    log::debug(log::Category::job, label(), ": the query brought ", report.error());
+  }
   own.next = own.machine.queried(std::move(report), retry_after, now(), random());
   const bool confirms = good && !settings.task_id.empty() && !own.is_confirmed;
   const bool completed = own.machine.state() == TaskMachine::State::completed;
@@ -196,21 +247,21 @@ void Job::Private::queried(Result<TaskReport> report, Service::RetryAfter retry_
         return failure ? it.failed(*failure, at) : Status();
       };
   insist({.write = write, .then = [this, confirms](const Status& written) {
-            if (confirms && written) io().is_confirmed = true;
+            if (confirms && written) io->is_confirmed = true;
             // What the service says of a task can be asked for again: nothing is lost without it.
             if (!written) add_notice(written.error().message);
-            obey(io().next);
+            obey(io->next);
           }});
   if (failed) own.waiting->otherwise = own.machine.error();
 }
 
 Error Job::Private::with_history(Error error) const {
-  const auto& row = io().record.row;
+  const auto& row = io->record.row;
   const bool refused = error.code == ErrorCode::invalid_api_key ||
                        error.code == ErrorCode::ip_not_allowed ||
                        error.code == ErrorCode::task_not_found;
   if (!refused || row.reserved_at == UnixTime{}) return error;
-  if (!row.key_mark.empty() && settings.key && io().record.key_mark != row.key_mark) {
+  if (!row.key_mark.empty() && settings.key && io->record.key_mark != row.key_mark) {
     error.message += " It was submitted with another key.";
   }
   if (error.code == ErrorCode::task_not_found && row.sending_at) {
@@ -223,8 +274,10 @@ Error Job::Private::with_history(Error error) const {
 }
 
 void Job::Private::ask_again() {
-  auto& own = io();
+  auto& own = *io;
   if (own.ended) return;
+  log::info(log::Category::job, label(),
+            ": the file host refuses the clip's URL: the service is asked for another one");
   if (!settings.key) return give_up(settings.key.error());
   own.machine = TaskMachine(machine_settings());
   own.clock = now();
@@ -232,26 +285,28 @@ void Job::Private::ask_again() {
 }
 
 void Job::Private::after(milliseconds delay, std::function<void()> task) {
-  io().timer =
-      thread->after(delay, [self = shared_from_this(), task = std::move(task)] { task(); });
+  io->timer = thread->after(delay, [self = shared_from_this(), task = std::move(task)] { task(); });
 }
 
 void Job::Private::arm(TaskMachine::Time until) {
   const auto delay = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - now()));
-  after(delay, [this] { obey(io().machine.time_passed(now())); });
+  after(delay, [this] { obey(io->machine.time_passed(now())); });
 }
 
 void Job::Private::give_up(const Error& error) {
+  log::error(log::Category::job, label(), ": gives up: ", error);
   give_back(error, [this, error] {
-    if (!io().ended) publish_failure(error);
+    if (!io->ended) publish_failure(error);
     release();
   });
 }
 
 void Job::Private::abandon() {
-  auto& own = io();
+  auto& own = *io;
   own.ended = true;
   own.webhook.reset();
+  log::debug(log::Category::job, label(), ": nobody waits for it any more (", own.machine.state(),
+             ")");
   // A paid task's only name may be on its way, or on its way to the disk. What is out to a store
   // comes back, and winds up then.
   if ((own.service && own.service->may_be_sent()) || own.waiting) return;
@@ -260,11 +315,11 @@ void Job::Private::abandon() {
 }
 
 void Job::Private::wind_up() {
-  give_back(io().machine.error(), [this] { release(); });
+  give_back(io->machine.error(), [this] { release(); });
 }
 
 void Job::Private::release() {
-  auto& own = io();
+  auto& own = *io;
   own.timer.cancel();
   own.patience.cancel();
   own.webhook.reset();

@@ -5,7 +5,6 @@
 // money, from the turn in the queue to the recorded answer.
 #pragma once
 
-#include <cassert>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -18,8 +17,10 @@
 #include "task_record.h"
 #include "veo/clip/cache.h"
 #include "veo/clip/clip.h"
+#include "veo/core/log.h"
 #include "veo/core/task_machine.h"
 #include "veo/http/io_thread.h"
+#include "veo/http/io_thread_only.h"
 #include "veo/http/store_call.h"
 #include "veo/http/webhook_listener.h"
 #include "veo/job/job.h"
@@ -127,7 +128,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
           return std::make_pair(std::move(answer), record->view());
         },
         [self = shared_from_this(), then = std::move(then)](auto answer) {
-          self->io().record = std::move(answer.second);
+          self->io->record = std::move(answer.second);
           self->end_waiting();
           then(std::move(answer.first));
         });
@@ -187,6 +188,11 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
 
   // --- I/O thread: what is told ---
 
+  /// What the log calls this job: its task, and its intent while it has none.
+  [[nodiscard]] log::Text label() const { return log::text(io->label); }
+  void name_task(const std::string& task_id);
+  /// Logs that the machine has another state, or plans another try.
+  void log_transition(const TaskMachine::Command& command);
   void publish();
   void add_notice(const std::string& text);
   [[nodiscard]] Clip::Settings describe_clip() const;
@@ -211,13 +217,18 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     std::optional<Error> otherwise;
   };
 
-  // The I/O thread's alone.
+  /// What only the I/O thread reads and writes.
   struct Io {
     TaskRecord::View record;  // as of the ledger's last answer
     std::shared_ptr<Cache> cache;
     std::optional<GenerationTimes> learned;
     std::optional<http::Webhook> webhook;  // from before the submission to the task's end
     TaskMachine machine{TaskMachine::Settings{}};
+    // For the log.
+    std::string label;
+    bool has_task_label = false;
+    TaskMachine::State logged_state = TaskMachine::State::idle;
+    unsigned logged_retries = 0;
     std::unique_ptr<Service> service;
     http::IoThread::Timer timer;
     http::IoThread::Timer patience;  // with a store
@@ -234,14 +245,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     bool may_be_sent = false;   // of the claim we hold
     bool is_confirmed = false;  // the task that the user named is one
   };
-  Io& io() {
-    assert(thread->is_current());
-    return io_;
-  }
-  [[nodiscard]] const Io& io() const {
-    assert(thread->is_current());
-    return io_;
-  }
+  http::IoThreadOnly<Io> io;
 
   // A thousand that wait have neither settings nor clip.
   struct Shared {
@@ -255,9 +259,6 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   };
   Guarded<Shared> shared;
   Subscribers subscribers;
-
- private:
-  Io io_;
 };
 
 }  // namespace veo

@@ -7,6 +7,7 @@
 
 #include "job_private.h"
 #include "veo/core/callback.h"
+#include "veo/core/log.h"
 #include "veo/core/task_id.h"
 #include "veo/core/unknown_submission.h"
 
@@ -34,7 +35,7 @@ Error unrecorded(const std::string& task_id, const std::string& why) {
 Request Job::Private::outgoing() const {
   auto request = settings.request;
   if (!settings.parent_upstream_id.empty()) request.extend_task_id = settings.parent_upstream_id;
-  if (const auto& webhook = io().webhook) {
+  if (const auto& webhook = io->webhook) {
     request.callback_url = request.callback_url
                                ? callback_url_with(*request.callback_url, webhook->token())
                                : webhook->url();
@@ -43,19 +44,20 @@ Request Job::Private::outgoing() const {
 }
 
 void Job::Private::queue_submission(TaskMachine::Time until) {
-  io().service->when_it_may_submit([self = shared_from_this()] {
+  log::debug(log::Category::job, label(), ": waits for its turn to be submitted");
+  io->service->when_it_may_submit([self = shared_from_this()] {
     // From here on the row says that it may have been sent: an exit lets us say what came of it.
-    self->io().submission.emplace(begun_submissions());
+    self->io->submission.emplace(begun_submissions());
     self->insist({.write = [at = unix_now()](TaskRecord& it) { return it.sending(at); },
                   .then =
                       [p = self.get()](const Status& written) {
-                        if (p->io().ended) return p->wind_up();
+                        if (p->io->ended) return p->wind_up();
                         if (!written) return p->give_up(written.error());
                         p->send_submission();
                       }});
   });
   after(std::max(0ms, std::chrono::ceil<milliseconds>(until - now())), [this] {
-    if (!io().service->is_queued()) return;
+    if (!io->service->is_queued()) return;
     give_up({.code = ErrorCode::timeout,
              .message = "The request could not be submitted within " +
                         std::to_string(settings.generation_timeout.count()) +
@@ -67,16 +69,24 @@ void Job::Private::queue_submission(TaskMachine::Time until) {
 void Job::Private::send_submission() {
   // Nothing new is sent once exit has begun.
   if (begun_submissions().has_exit_begun()) return wind_up();
-  io().is_posting = true;
-  io().may_be_sent = true;
-  io().service->submit(
+  log::info(log::Category::job, label(), ": is submitted");
+  io->is_posting = true;
+  io->may_be_sent = true;
+  io->service->submit(
       outgoing(), *settings.catalog,
       [self = shared_from_this()](const Submitted& outcome) { self->submitted(outcome); });
 }
 
 void Job::Private::submitted(const Submitted& outcome) {
-  auto& own = io();
+  auto& own = *io;
   own.is_posting = false;
+  if (outcome.kind == Submitted::Kind::accepted) {
+    log::info(log::Category::job, label(), ": the submission is accepted: task ",
+              log::text(outcome.task_id));
+  } else {
+    log::warning(log::Category::job, label(), ": the submission is ", outcome.kind, ": ",
+                 outcome.error);
+  }
   switch (outcome.kind) {
     case Submitted::Kind::accepted:
       own.accepted_at = own.clock = now();
@@ -95,7 +105,7 @@ void Job::Private::submitted(const Submitted& outcome) {
           .is_answer = true,
           .then =
               [this, outcome](const Status& /*unused*/) {
-                io().submission.reset();
+                io->submission.reset();
                 conclude_submission(outcome);
               }});
   if (outcome.kind == Submitted::Kind::refused) own.waiting->otherwise = outcome.error;
@@ -109,8 +119,8 @@ void Job::Private::write_accepted(const Submitted& outcome) {
           .is_answer = true,
           .then =
               [this, outcome](const Status& /*written*/) {
-                io().submission.reset();
-                if (io().ended) {
+                io->submission.reset();
+                if (io->ended) {
                   g_printerr(
                       "gst-veo: the submission was accepted as task %s after its pipeline had "
                       "stopped. It is paid and recorded: the same line plays it.\n",
@@ -124,14 +134,14 @@ void Job::Private::write_accepted(const Submitted& outcome) {
                 if (tried == tries_before_a_word) name_unrecorded(error);
                 if (tried != tries_for_an_answer) return;
                 // It goes on being tried, for as long as the process lives.
-                io().submission.reset();
-                if (!io().ended) publish_failure(error);
+                io->submission.reset();
+                if (!io->ended) publish_failure(error);
               }});
-  io().waiting->otherwise = unrecorded(id, "the ledger " + settings.ledger + " does not answer.");
+  io->waiting->otherwise = unrecorded(id, "the ledger " + settings.ledger + " does not answer.");
 }
 
 void Job::Private::name_unrecorded(const Error& error) {
-  if (std::exchange(io().waiting->is_named, true)) return;
+  if (std::exchange(io->waiting->is_named, true)) return;
   g_printerr("gst-veo: %s\n", error.message.c_str());
   add_notice(error.message);
 }
@@ -142,19 +152,19 @@ void Job::Private::write_unknown(const Submitted& outcome) {
           .is_answer = true,
           .then =
               [this, outcome](const Status& /*unused*/) {
-                io().submission.reset();
-                if (io().ended) return conclude_unknown(outcome, std::nullopt);
+                io->submission.reset();
+                if (io->ended) return conclude_unknown(outcome, std::nullopt);
                 // A hint to whether it was paid.
-                io().service->ask_balance(
+                io->service->ask_balance(
                     [self = shared_from_this(), outcome](std::optional<double> balance) {
                       self->learn_balance(outcome, balance);
                     });
               }});
-  io().waiting->otherwise = explain_unknown(outcome.error, std::nullopt);
+  io->waiting->otherwise = explain_unknown(outcome.error, std::nullopt);
 }
 
 Error Job::Private::explain_unknown(const Error& seen, std::optional<double> balance) const {
-  auto row = io().record.row;
+  auto row = io->record.row;
   row.error_message = seen.message;
   row.task_id = seen.task_id;
   row.balance = balance;
@@ -173,20 +183,22 @@ void Job::Private::learn_balance(Submitted outcome, std::optional<double> balanc
           .tries = 1,  // it is only a hint
           .then = [this, outcome,
                    balance](const Status& /*unused*/) { conclude_unknown(outcome, balance); }});
-  io().waiting->otherwise = explain_unknown(outcome.error, balance);
+  io->waiting->otherwise = explain_unknown(outcome.error, balance);
 }
 
 void Job::Private::conclude_unknown(Submitted outcome, std::optional<double> balance) {
+  log::debug(log::Category::job, label(),
+             ": may be paid; the service tells a balance: ", balance.has_value());
   outcome.error = explain_unknown(outcome.error, balance);
   conclude_submission(std::move(outcome));
 }
 
 void Job::Private::conclude_submission(Submitted outcome) {
-  obey(io().machine.submitted(std::move(outcome), now(), random()));
+  obey(io->machine.submitted(std::move(outcome), now(), random()));
 }
 
 void Job::Private::give_back(const std::optional<Error>& why, std::function<void()> then) {
-  auto& own = io();
+  auto& own = *io;
   if (own.service) own.service->cancel();
   own.is_posting = false;
   if (!own.record.is_claimed || own.may_be_sent) {

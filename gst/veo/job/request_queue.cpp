@@ -6,6 +6,7 @@
 #include <random>
 #include <utility>
 
+#include "veo/core/log.h"
 #include "veo/core/url_policy.h"
 #include "veo/system/guarded.h"
 
@@ -103,6 +104,8 @@ void RequestQueue::pump() {
     const auto now = Clock::now();
     const auto thread = waiting_.front()->thread;
     if (const auto next = limit_.next(now); next > now) {
+      log::debug(log::Category::http, waiting_.size(), " requests wait for the API's rate limit: ",
+                 std::chrono::ceil<std::chrono::milliseconds>(next - now));
       timer_ = thread->after(std::chrono::ceil<std::chrono::milliseconds>(next - now),
                              [self = shared_from_this()] { self->pump(); });
       return;
@@ -134,7 +137,11 @@ RequestQueue::Turn::~Turn() {
 void RequestQueue::Turn::welcomed() { queue_->limit_.welcomed(place_->sent); }
 
 void RequestQueue::Turn::limited(RateLimit::RetryAfter retry_after) {
-  queue_->limit_.limited(place_->sent, Clock::now(), retry_after);
+  const auto now = Clock::now();
+  auto& limit = queue_->limit_;
+  limit.limited(place_->sent, now, retry_after);
+  log::warning(log::Category::http, "the API asks to slow down: no request of this key for ",
+               std::chrono::ceil<std::chrono::milliseconds>(limit.next(now) - now));
 }
 
 bool RequestQueue::Turn::has_come() const { return place_ && place_->has_come; }

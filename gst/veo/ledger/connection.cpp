@@ -13,6 +13,7 @@
 
 #include "row_lock.h"
 #include "veo/core/error_table.h"
+#include "veo/core/log.h"
 #include "veo/system/private_directory.h"
 
 namespace veo {
@@ -154,6 +155,8 @@ bool is_busy(int code) { return (code & 0xff) == SQLITE_BUSY || (code & 0xff) ==
 std::string Connection::lock_path() const { return lock_path_of(path_); }
 
 Error Connection::explain(int code) const {
+  log::debug(log::Category::ledger, log::text(path_), ": SQLite's code ", code, ", ",
+             log::text(sqlite3_errstr(code)));
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
@@ -294,6 +297,10 @@ int Connection::run(const char* sql) {
 
 int Connection::transact(const std::function<int()>& work) {
   int code = run("BEGIN IMMEDIATE");
+  if (is_busy(code)) {
+    log::warning(log::Category::ledger, log::text(path_),
+                 " is locked by another process; what was asked of it is tried again later");
+  }
   sqlite3_busy_timeout(database(), is_busy(code) ? impatient_ms : patient_ms);
   if (code != SQLITE_OK) return code;
   code = work();

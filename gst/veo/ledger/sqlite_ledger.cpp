@@ -9,6 +9,7 @@
 
 #include "claim_rules.h"
 #include "row_lock.h"
+#include "veo/core/log.h"
 
 namespace veo {
 
@@ -44,7 +45,10 @@ class Transaction {
       auto lock = RowLock::try_acquire(rows_.connection().lock_path(), row.id);
       if (!lock) return stop(std::move(lock.error()));
       if (!*lock) continue;
+      const auto before = row.state;
       row.state = row.state == RecordState::reserved ? RecordState::released : RecordState::unknown;
+      log::warning(log::Category::ledger, "row ", row.id, ": its owner has gone: ", before, " -> ",
+                   row.state);
       if (const int code = rows_.set_state(row.id, row.state); code != SQLITE_OK) return code;
     }
     return SQLITE_OK;
@@ -146,6 +150,7 @@ Result<std::shared_ptr<Ledger>> SqliteLedger::open(const std::string& path) {
     if (is_busy(code)) return std::shared_ptr<Ledger>();
     return fail((*opened)->explain(code));
   }
+  log::info(log::Category::ledger, "opened ", log::text(path));
   known.reset(new SqliteLedger(std::move(*opened), std::move(salt)));
   return known;
 }
@@ -158,11 +163,23 @@ Result<Finding> SqliteLedger::claim(const Claim& claim, UnixTime now) {
   std::optional<Finding> found;
   const int code = connection_->transact([&] { return transaction.decide(claim, now, found); });
   // A refusal stands only if what it rests on does.
+  const auto intent = log::text(std::string_view(claim.record.intent).substr(0, 12));
   if (transaction.error && (code == SQLITE_OK || code == SQLITE_ABORT)) {
+    log::info(log::Category::ledger, "intent ", intent,
+              ": may not be submitted: ", *transaction.error);
     return fail(std::move(*transaction.error));
   }
   if (is_busy(code)) return Finding(Later{});
   if (code != SQLITE_OK) return fail(explain(code));
+  if (const auto* row = std::get_if<Record>(&*found)) {
+    log::info(log::Category::ledger, "intent ", intent, ": joins row ", row->id, ", ", row->state,
+              ", task ", log::text(row->task_id));
+  } else if (const auto* reservation = std::get_if<Reservation>(&*found)) {
+    log::info(log::Category::ledger, "intent ", intent, ": claimed as row ", reservation->row(),
+              ", reserved for ", claim.record.credits, " credits");
+  } else {
+    log::debug(log::Category::ledger, "intent ", intent, ": another process is about to submit it");
+  }
   return std::move(*found);
 }
 
@@ -201,6 +218,10 @@ Result<std::optional<Record>> SqliteLedger::adopt(Record record, UnixTime now) {
   });
   if (is_busy(code)) return std::optional<Record>();
   if (code != SQLITE_OK) return fail(explain(code));
+  log::info(log::Category::ledger, "task ", log::text(record.task_id), ": ",
+            log::text(rows.empty() ? "a row is made for it, submitted elsewhere: row "
+                                   : "is known: row "),
+            rows.empty() ? record.id : rows.front().id);
   return std::optional(rows.empty() ? std::move(record) : std::move(rows.front()));
 }
 
@@ -231,6 +252,10 @@ Result<std::optional<Record>> SqliteLedger::answer(const std::string& intent, co
   });
   if (transaction.error) return fail(std::move(*transaction.error));
   if (code != SQLITE_OK) return fail(explain(code));
+  if (answered) {
+    log::info(log::Category::ledger, "row ", answered->id, ": unknown -> accepted, by the user's ",
+              "word: task ", log::text(task.task_id));
+  }
   return answered;
 }
 
@@ -251,13 +276,24 @@ Status SqliteLedger::move(std::int64_t row, RecordState to, const Change& change
                  .message = "The ledger " + connection_->path() +
                             " was removed or replaced while it was in use."});
   }
-  return outcome_of(connection_->transact([&] { return rows->move(row, to, change); }), row, to);
+  auto moved =
+      outcome_of(connection_->transact([&] { return rows->move(row, to, change); }), row, to);
+  if (moved) {
+    log::info(log::Category::ledger, "row ", row, ": -> ", to,
+              log::text(change.task_id.empty() ? "" : ", task "), log::text(change.task_id));
+  }
+  return moved;
 }
 
 Status SqliteLedger::keep(std::int64_t row, const CachedClip& clip) {
   const auto rows = rows_.lock();
-  return outcome_of(connection_->transact([&] { return rows->keep(row, clip); }), row,
-                    RecordState::completed);
+  auto kept = outcome_of(connection_->transact([&] { return rows->keep(row, clip); }), row,
+                         RecordState::completed);
+  if (kept) {
+    log::info(log::Category::ledger, "row ", row, ": the clip of task ",
+              log::text(clip.identity.task_id), " is in the cache, ", clip.size, " bytes");
+  }
+  return kept;
 }
 
 Status SqliteLedger::restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) {

@@ -33,6 +33,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "veo/core/poll_schedule.h"
 #include "veo/core/retry.h"
@@ -139,6 +140,9 @@ class TaskMachine {
   std::optional<Error> error_;
   std::optional<Error> trouble_;
 };
+
+/// For the log.
+std::string_view nick(TaskMachine::State state);
 
 /// The service's `progress` as a percentage. Its unit is not documented: below 1 it is taken for a
 /// fraction, up to 100 for percent, and anything else says nothing.
