@@ -172,8 +172,8 @@ void ClipDriver::ask_for_wanted() {
 
 void ClipDriver::log_changes(const ClipPlan& plan, ClipPlan::Keeping keeping, unsigned version) {
   if (plan.version() != version) {
-    log::info(log::Category::clip, label(), ": version ", plan.version(),
-              " of the file begins at the file host");
+    log::info(log::Category::clip, label(), ": what was here is forgotten: version ",
+              plan.version(), " of the file begins");
   }
   if (plan.keeping() != keeping) {
     log::debug(log::Category::clip, label(), ": ", keeping, " -> ", plan.keeping());
@@ -375,12 +375,12 @@ void ClipDriver::store(const ClipPlan::Command& command) {
   io_->file.store(first, *bytes,
                   [self = shared_from_this(), version = command.version, first, end](
                       const Status& stored, const ClipFile::File& file) {
+                    log::trace(log::Category::clip, self->label(), ": bytes ", first, "-", end - 1,
+                               " are in the file: ", stored.has_value());
                     self->put_in([&](Shared& now) {
                       if (now.plan.version() == version && file) now.file = file;
                       return now.plan.on_stored(version, first, end, stored);
                     });
-                    log::trace(log::Category::clip, self->label(), ": bytes ", first, "-", end - 1,
-                               " are in the file: ", stored.has_value());
                     if (!stored) self->subscribers_.notify();
                   });
 }
@@ -471,7 +471,6 @@ http::Room ClipDriver::make_room(ClipPlan::FetchId fetch) {
 }
 
 void ClipDriver::on_data(ClipPlan::FetchId fetch, std::size_t count) {
-  log::trace(log::Category::clip, label(), ": fetch ", fetch, " brings ", count, " bytes");
   put_in([&](Shared& now) {
     now.stats.bytes += count;
     if (const auto at = now.plan.next_put(fetch)) now.spool.added(*at, count);

@@ -52,6 +52,8 @@ void append(std::string& line, Url part) { line += escaped(redact_url(part.value
 void append(std::string& line, const Error& error) {
   line += nick(error.code);
   if (error.http_status != 0) line += " (HTTP " + std::to_string(error.http_status) + ")";
+  // The message of submit-unknown is for the user, and quotes the prompt.
+  if (error.code == ErrorCode::submit_unknown) return;
   line += ": " + escaped(error.message, longest_message);
 }
 

@@ -47,8 +47,12 @@ class Call final : public ExchangeState {
     } else {
       limit_total();
     }
-    log::debug(log::Category::http, "#", number(), " ", log::text(call.method), " ", log::url(url_),
-               ", ", call.body.size(), " bytes of body");
+    if (is_post_) {
+      log::debug(log::Category::http, "#", number(), " POST ", log::url(url_), ", ",
+                 call.body.size(), " bytes of body");
+    } else {
+      log::debug(log::Category::http, "#", number(), " GET ", log::url(url_));
+    }
     send();
   }
 

@@ -222,8 +222,13 @@ void Job::Private::queried(Result<TaskReport> report, Service::RetryAfter retry_
   const bool good = report.has_value();
   if (!good) report = fail(with_history(std::move(report.error())));
   if (good) {
-    log::debug(log::Category::job, label(), ": the service says ", report->status, ", ",
-               percent(report->progress).value_or(-1), " % (-1: it does not say)");
+    const auto done = percent(report->progress);
+    if (done) {
+      log::debug(log::Category::job, label(), ": the service says ", report->status, ", ", *done,
+                 " %");
+    } else {
+      log::debug(log::Category::job, label(), ": the service says ", report->status);
+    }
   } else {
     log::debug(log::Category::job, label(), ": the query brought ", report.error());
   }

@@ -122,7 +122,11 @@ void Job::Private::found(Result<TaskRecord::Standing> standing) {
             "ledger " +
             settings.ledger + " is busy. Nothing was sent, and nothing is lost.");
       }
-      after(look_again.delay(own.looks++, random()), [this] { look_up(); });
+      {
+        const auto delay = look_again.delay(own.looks++, random());
+        log::debug(log::Category::job, label(), ": look ", own.looks, ", the next in ", delay);
+        after(delay, [this] { look_up(); });
+      }
       break;
     case TaskRecord::Standing::unheard_of:
       claim_unless_cached();

@@ -69,7 +69,7 @@ void Job::Private::queue_submission(TaskMachine::Time until) {
 void Job::Private::send_submission() {
   // Nothing new is sent once exit has begun.
   if (begun_submissions().has_exit_begun()) return wind_up();
-  log::info(log::Category::job, label(), ": is submitted");
+  log::info(log::Category::job, label(), ": is sent now");
   io->is_posting = true;
   io->may_be_sent = true;
   io->service->submit(
@@ -85,7 +85,7 @@ void Job::Private::submitted(const Submitted& outcome) {
               log::text(outcome.task_id));
   } else {
     log::warning(log::Category::job, label(), ": the submission is ", outcome.kind, ": ",
-                 outcome.error);
+                 log::text(outcome.error.message));
   }
   switch (outcome.kind) {
     case Submitted::Kind::accepted:
@@ -188,7 +188,8 @@ void Job::Private::learn_balance(Submitted outcome, std::optional<double> balanc
 
 void Job::Private::conclude_unknown(Submitted outcome, std::optional<double> balance) {
   log::debug(log::Category::job, label(),
-             ": may be paid; the service tells a balance: ", balance.has_value());
+             ": it is unknown whether the task is paid; the service tells the balance: ",
+             balance.has_value());
   outcome.error = explain_unknown(outcome.error, balance);
   conclude_submission(std::move(outcome));
 }

@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <iterator>
+#include <utility>
 
 #include "row_lock.h"
 #include "veo/core/error_table.h"
@@ -297,9 +299,15 @@ int Connection::run(const char* sql) {
 
 int Connection::transact(const std::function<int()>& work) {
   int code = run("BEGIN IMMEDIATE");
-  if (is_busy(code)) {
+  const bool was_busy = std::exchange(is_busy_, is_busy(code));
+  if (is_busy_ && !was_busy) {
     log::warning(log::Category::ledger, log::text(path_),
-                 " is locked by another process; what was asked of it is tried again later");
+                 " is locked by another process, for over ", std::chrono::milliseconds(patient_ms),
+                 "; what was asked of it is tried again and again");
+  } else if (is_busy_) {
+    log::debug(log::Category::ledger, log::text(path_), " is still locked");
+  } else if (was_busy) {
+    log::info(log::Category::ledger, log::text(path_), " is not locked any more");
   }
   sqlite3_busy_timeout(database(), is_busy(code) ? impatient_ms : patient_ms);
   if (code != SQLITE_OK) return code;

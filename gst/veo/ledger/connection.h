@@ -45,6 +45,7 @@ class Connection {
   std::unique_ptr<sqlite3, Close> database_;
   std::uint64_t device_ = 0;
   std::uint64_t inode_ = 0;
+  bool is_busy_ = false;  // the last transaction found the file locked
 };
 
 /// Another process is at the file: nothing is wrong.

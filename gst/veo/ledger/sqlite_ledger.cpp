@@ -279,7 +279,7 @@ Status SqliteLedger::move(std::int64_t row, RecordState to, const Change& change
   auto moved =
       outcome_of(connection_->transact([&] { return rows->move(row, to, change); }), row, to);
   if (moved) {
-    log::info(log::Category::ledger, "row ", row, ": -> ", to,
+    log::info(log::Category::ledger, "row ", row, ": becomes ", to,
               log::text(change.task_id.empty() ? "" : ", task "), log::text(change.task_id));
   }
   return moved;
