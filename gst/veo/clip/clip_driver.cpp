@@ -17,12 +17,12 @@ namespace veo {
 
 namespace {
 
-ClipPlan::Settings plan_settings(const Clip::Settings& settings) {
+ClipPlan::Settings make_plan_settings(const Clip::Settings& settings) {
   return {
       .keep = settings.keep, .has_url = !settings.url.empty(), .retries = settings.network.retries};
 }
 
-ClipPlan::Head plan_head(const http::FileHead& head) {
+ClipPlan::Head make_plan_head(const http::FileHead& head) {
   ClipPlan::Head seen{.status = head.status,
                       .length = head.content_length,
                       .total = head.total,
@@ -45,7 +45,7 @@ ClipDriver::ClipDriver(Clip::Settings settings)
       thread_(http::IoThread::acquire()),
       label_("task " + settings_.task_id),
       io_(std::in_place, thread_, settings_),
-      shared_(std::in_place, plan_settings(settings_)) {}
+      shared_(std::in_place, make_plan_settings(settings_)) {}
 
 // --- any thread ---
 
@@ -58,7 +58,7 @@ Clip::Availability ClipDriver::at(std::uint64_t offset) {
       return Clip::Pending{};
     case ClipPlan::Found::Kind::ready: {
       if (shared->plan.is_stored()) return Clip::Ready{found.size};
-      // What is in memory alone stays until it is taken.
+      // Hold bytes that are in memory alone until the reader takes them.
       shared->promised = shared->spool.find(offset, found.size);
       shared->promised_at = offset;
       return Clip::Ready{shared->promised ? shared->promised->bytes.size() : found.size};
@@ -93,7 +93,7 @@ Result<SharedBytes> ClipDriver::take(std::uint64_t offset, std::size_t most, boo
     return fail(
         explain({.code = ErrorCode::cache, .message = "bytes that were here are here no more."}));
   }
-  // Bytes that are on the disk stay there, unchanged: they are read without the lock.
+  // Read without the lock, because bytes on the disk never change.
   const std::shared_ptr<std::uint8_t[]> bytes(new std::uint8_t[most]);
   if (auto done = ClipFile::read(*from, offset, {bytes.get(), most}); !done) {
     return fail(explain(std::move(done.error())));
@@ -103,7 +103,7 @@ Result<SharedBytes> ClipDriver::take(std::uint64_t offset, std::size_t most, boo
 
 void ClipDriver::tell_taken(Shared& shared, std::uint64_t first, std::uint64_t end) {
   auto commands = shared.plan.on_taken(first, end);
-  // Pieces leave here and now; what is for the network is the I/O thread's.
+  // Evict pieces at once. The I/O thread obeys the commands for the network.
   std::erase_if(commands, [&shared](const ClipPlan::Command& command) {
     const bool is_evict = command.kind == ClipPlan::Command::Kind::evict;
     if (is_evict) shared.spool.evict(command.first);
@@ -191,7 +191,7 @@ void ClipDriver::put_in(Input input) {
   ClipPlan::Commands commands;
   {
     auto shared = shared_.lock();
-    // What is whole is kept, whoever has left.
+    // A complete file is kept even if nobody reads it any more.
     if (io_->is_released && !shared->plan.is_whole()) return;
     const auto before = shared->plan.keeping();
     const auto version = shared->plan.version();
@@ -249,7 +249,7 @@ void ClipDriver::release() {
     log::debug(log::Category::clip, self->label(),
                ": nobody reads it any more; it is complete: ", is_whole);
     if (!is_whole) self->io_->file.stop();
-    // The process does not end while a whole clip is on its way into the cache.
+    // The process must not end while a complete clip is on its way into the cache.
     const bool is_being_kept = is_whole && keeping < ClipPlan::Keeping::kept;
     if (is_being_kept) self->io_->exit_hold = hold;
     for (auto& slot : self->io_->slots) slot = {};
@@ -333,7 +333,7 @@ void ClipDriver::fetch(const ClipPlan::Command& command) {
   auto& slot = free_slot();
   const auto id = command.fetch;
   slot.fetch = id;
-  // The exchange is ours: its handlers keep us alive until it has ended or is dropped.
+  // The handlers keep this object alive until the exchange has ended or is dropped.
   slot.exchange = io_->transport->fetch(
       std::move(request),
       {.head = [self = shared_from_this(),
@@ -350,7 +350,8 @@ void ClipDriver::stop(ClipPlan::FetchId fetch) {
   if (slot == nullptr) return;
   slot->timer.cancel();
   slot->fetch = 0;
-  // Not from inside a handler of its own: what it still tells is of no fetch, and drops itself.
+  // Do not destroy the exchange inside one of its own handlers. Its later events belong to no
+  // fetch, and are dropped.
   auto ended = std::make_shared<http::Transport::Exchange>(std::move(slot->exchange));
   thread_->post([ended = std::move(ended)] {});
 }
@@ -361,7 +362,7 @@ void ClipDriver::wait(const ClipPlan::Command& command) {
   auto& slot = free_slot();
   slot.fetch = command.fetch;
   slot.timer = thread_->after(command.delay, [self = shared_from_this(), id = command.fetch] {
-    // The plan asks under another id.
+    // The plan commands the next fetch with another id.
     self->stop(id);
     self->put_in([&](Shared& now) { return now.plan.on_timer(id); });
   });
@@ -414,7 +415,7 @@ void ClipDriver::check(unsigned version) {
     return std::pair(shared->plan.checked_size(), shared->plan.is_stored());
   }();
   if (is_stored) return io_->file.check(size, judge);
-  // In memory: a few headers and the `moov`.
+  // Check in memory: this reads a few headers and the `moov`.
   judge(mp4::check_structure(size, [this](std::uint64_t offset, std::span<std::uint8_t> into) {
     return read(offset, into);
   }));
@@ -424,7 +425,7 @@ void ClipDriver::keep(unsigned version) {
   const auto size = shared_.lock()->plan.checked_size();
   io_->file.keep(size, [self = shared_from_this(), version](Result<CachedClip> kept) {
     if (!kept) return self->on_kept(version, std::move(kept));
-    // Recorded also where nobody holds the clip any more.
+    // Record the file even if nobody holds the clip any more.
     self->settings_.kept(*kept, [self, version, kept](const Status& recorded) {
       if (!recorded) self->shared_.lock()->unrecorded = recorded.error();
       self->on_kept(version, kept);
@@ -448,7 +449,9 @@ bool ClipDriver::on_head(ClipPlan::FetchId fetch, const http::FileHead& head) {
              ", ", head.content_length.value_or(0), " bytes, of ",
              head.total.value_or(head.content_length.value_or(0)),
              log::text(head.strong_validator.empty() ? ", without a strong validator" : ""));
-  put_in([&](Shared& now) { return now.plan.on_head(fetch, plan_head(head), g_random_double()); });
+  put_in([&](Shared& now) {
+    return now.plan.on_head(fetch, make_plan_head(head), g_random_double());
+  });
   subscribers_.notify();
   return shared_.lock()->plan.is_live(fetch);
 }
@@ -473,7 +476,7 @@ http::Room ClipDriver::make_room(ClipPlan::FetchId fetch) {
 void ClipDriver::on_data(ClipPlan::FetchId fetch, std::size_t count) {
   put_in([&](Shared& now) {
     now.stats.bytes += count;
-    if (const auto at = now.plan.next_put(fetch)) now.spool.added(*at, count);
+    if (const auto at = now.plan.next_put(fetch)) now.spool.on_added(*at, count);
     return now.plan.on_data(fetch, count);
   });
   subscribers_.notify();

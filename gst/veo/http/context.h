@@ -18,11 +18,11 @@ namespace veo::http {
 
 class WebhookListener;
 
-/// All timers of the I/O thread behind one GSource: GLib looks at each source whenever it wakes,
-/// and a thousand waiting tasks are a thousand timers.
+/// All timers of the I/O thread, with one GSource for all, because GLib looks at each source
+/// whenever it wakes, and a thousand waiting tasks have a thousand timers.
 class Timers {
  public:
-  /// Unique, in the order of being due.
+  /// Unique. The order of the keys is the order in which their timers are due.
   using Key = std::pair<IoThread::Clock::time_point, guint64>;
 
   explicit Timers(GMainContext* context);
@@ -31,7 +31,7 @@ class Timers {
   Timers& operator=(const Timers&) = delete;
 
   Key add(std::chrono::milliseconds delay, IoThread::Task task);
-  /// One that has run, or runs, is not there any more.
+  /// Without effect if the timer has run or is running.
   void remove(const Key& key);
 
  private:

@@ -90,19 +90,19 @@ Error describe(const GError& error, std::string_view url) {
               "The exchange with " + redact_url(url) + " failed: " + error.message + ".", code)};
 }
 
-Error timed_out(std::string_view url, std::string_view what, std::chrono::milliseconds after) {
+Error make_timeout(std::string_view url, std::string_view what, std::chrono::milliseconds after) {
   return {.code = ErrorCode::timeout,
           .message = "The exchange with " + redact_url(url) + " brought " + std::string(what) +
                      " for " + std::to_string(after.count() / 1000) + " s."};
 }
 
-std::string header_of(SoupMessageHeaders* headers, const char* name) {
+std::string read_header(SoupMessageHeaders* headers, const char* name) {
   const char* value = soup_message_headers_get_one(headers, name);
   return value != nullptr ? value : "";
 }
 
-std::optional<std::chrono::seconds> retry_after_of(SoupMessageHeaders* headers) {
-  const auto text = header_of(headers, "Retry-After");
+std::optional<std::chrono::seconds> read_retry_after(SoupMessageHeaders* headers) {
+  const auto text = read_header(headers, "Retry-After");
   if (text.empty()) return std::nullopt;
   if (const auto seconds = parse_delta_seconds(text)) return seconds;
   const GDateTimePtr date(soup_date_time_new_from_http_string(text.c_str()));

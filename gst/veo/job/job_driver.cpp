@@ -62,7 +62,7 @@ Status Job::Private::listen() {
                "be trusted. Let it listen on a loopback address, behind a proxy of yours.");
   }
   auto opened = http::Webhook::listen(thread, address, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->called_back();
+    if (const auto self = weak.lock()) self->on_callback();
   });
   if (!opened) return fail(std::move(opened.error()));
   io->webhook = std::move(*opened);
@@ -81,7 +81,7 @@ void Job::Private::tell_waiting(std::string text) {
   {
     auto seen = shared.lock();
     auto& snapshot = seen->snapshot;
-    // Whoever shows it has to have begun with something.
+    // A display can show the trouble only in a phase that has begun.
     if (snapshot.phase == Phase::looking_up) {
       snapshot.phase = settings.task_id.empty() ? Phase::submitting : Phase::generating;
       snapshot.reused = !settings.task_id.empty();
@@ -104,7 +104,7 @@ void Job::Private::join_task() {
                (settings.callback_listen ? ": it is polled." : "."));
   }
   own.accepted_at = own.started;
-  // What is in the cache needs no URL, and what is not can be asked for.
+  // A clip in the cache needs no URL, and the service can be asked for a missing URL.
   if (row.state == RecordState::completed && (!row.url.empty() || !row.clip_sha256.empty())) {
     TaskReport report{.id = row.task_id, .status = TaskStatus::completed};
     if (!row.url.empty()) report.urls.push_back(row.url);
@@ -119,8 +119,7 @@ void Job::Private::join_task() {
 
 std::optional<TaskMachine::Time> Job::Private::submitted_at(const Record& row) {
   if (!row.sending_at || !row.accepted_at) return std::nullopt;
-  // The row's times are of another clock, or of other hands: what is over a day is as good as a
-  // day.
+  // The row's times come from another clock, or from another program. Limit them to one day.
   const auto today = unix_now();
   const auto accepted = std::clamp(*row.accepted_at, today - 24h, today);
   return now() - (today - accepted);
@@ -155,7 +154,7 @@ void Job::Private::obey(const TaskMachine::Command& command) {
   log_transition(command);
   own.timer.cancel();
   if (own.ended) return wind_up();
-  // Who is told of the end may end the process: what is to be written down comes first.
+  // The user may end the process when the job has ended, so write to the ledger first.
   if (command.kind == Kind::finish && own.machine.error()) {
     own.webhook.reset();
     return give_back(own.machine.error(), [this] { finish(); });
@@ -177,7 +176,7 @@ void Job::Private::obey(const TaskMachine::Command& command) {
     case Kind::finish:
       log::info(log::Category::job, label(), ": is completed, after ", own.polls, " polls, ",
                 std::chrono::duration_cast<milliseconds>(now() - own.started));
-      // A clip's URL may have to be asked for once more.
+      // Keep the service, because the job may have to ask for a fresh URL.
       own.webhook.reset();
       break;
   }
@@ -194,12 +193,12 @@ void Job::Private::finish() {
   release();
 }
 
-void Job::Private::called_back() {
+void Job::Private::on_callback() {
   auto& own = *io;
   const auto command = own.machine.woken(now());
   log::debug(log::Category::job, label(), ": a callback came: the next query is brought forward");
   if (command.kind == TaskMachine::Command::Kind::none) return;
-  // What is being written is written first.
+  // Finish the write first.
   if (own.waiting) {
     own.next = command;
   } else {
@@ -213,11 +212,11 @@ void Job::Private::send_query() {
   io->service->query(
       io->machine.task_id(),
       [self = shared_from_this()](Result<TaskReport> report, Service::RetryAfter retry_after) {
-        self->queried(std::move(report), retry_after);
+        self->on_queried(std::move(report), retry_after);
       });
 }
 
-void Job::Private::queried(Result<TaskReport> report, Service::RetryAfter retry_after) {
+void Job::Private::on_queried(Result<TaskReport> report, Service::RetryAfter retry_after) {
   auto& own = *io;
   const bool good = report.has_value();
   if (!good) report = fail(with_history(std::move(report.error())));
@@ -246,14 +245,14 @@ void Job::Private::queried(Result<TaskReport> report, Service::RetryAfter retry_
        completed, failure = failed ? own.machine.error() : std::nullopt,
        at = unix_now()](TaskRecord& it) {
         if (intent) {
-          if (auto written = it.confirmed(*intent, at); !written) return written;
+          if (auto written = it.write_confirmed(*intent, at); !written) return written;
         }
-        if (completed) return it.completed(url, took, at);
-        return failure ? it.failed(*failure, at) : Status();
+        if (completed) return it.write_completed(url, took, at);
+        return failure ? it.write_failed(*failure, at) : Status();
       };
   insist({.write = write, .then = [this, confirms](const Status& written) {
             if (confirms && written) io->is_confirmed = true;
-            // What the service says of a task can be asked for again: nothing is lost without it.
+            // A failed write loses nothing, because the service can be asked again.
             if (!written) add_notice(written.error().message);
             obey(io->next);
           }});
@@ -312,10 +311,10 @@ void Job::Private::abandon() {
   own.webhook.reset();
   log::debug(log::Category::job, label(), ": nobody waits for it any more (", own.machine.state(),
              ")");
-  // A paid task's only name may be on its way, or on its way to the disk. What is out to a store
-  // comes back, and winds up then.
+  // The only id of a paid task may be on its way, from the service or to the disk. The answer to
+  // the open question ends the job.
   if ((own.service && own.service->may_be_sent()) || own.waiting) return;
-  if (own.is_posting) own.may_be_sent = false;  // it never began, and now never will
+  if (own.is_posting) own.may_be_sent = false;  // the POST has not begun, and is cancelled
   wind_up();
 }
 
@@ -331,7 +330,7 @@ void Job::Private::release() {
   own.submission.reset();
   own.service.reset();
   own.record.is_claimed = false;
-  ledger_thread->post([record = record] { record->let_go(); });
+  ledger_thread->post([record = record] { record->release_row(); });
 }
 
 TaskMachine::Time Job::Private::now() { return std::chrono::steady_clock::now(); }

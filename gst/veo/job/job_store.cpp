@@ -14,9 +14,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// How often to look again, while somebody else is at it.
+/// The delays between two looks while another process is about to submit.
 constexpr Backoff look_again{.base = 20ms, .cap = 250ms};
-/// How often to try again to write something down.
+/// The delays between two tries to write.
 constexpr Backoff write_again{.base = 20ms, .cap = 1000ms};
 constexpr unsigned looks_before_a_word = 8;  // a second
 /// How long a store may take before the user hears of it.
@@ -51,17 +51,17 @@ void Job::Private::open_cache() {
               if (io->ended) return wind_up();
               if (!cache) return give_up(cache.error());
               io->cache = std::move(*cache);
-              look_up();
+              find_in_ledger();
             });
 }
 
-void Job::Private::look_up() {
+void Job::Private::find_in_ledger() {
   if (io->ended) return wind_up();
-  ask_record([wish = record_settings()](TaskRecord& it) { return it.look_up(wish); },
-             [this](Result<TaskRecord::Standing> standing) { found(std::move(standing)); });
+  ask_record([wish = record_settings()](TaskRecord& it) { return it.find(wish); },
+             [this](Result<TaskRecord::Standing> standing) { on_standing(std::move(standing)); });
 }
 
-/// Nothing is paid for a clip that is here, though the ledger was lost.
+/// Searches the cache first: if the ledger was lost, a clip that is here must not be paid again.
 void Job::Private::claim_unless_cached() {
   const auto& wanted = settings.claim.record;
   ask_cache(
@@ -78,20 +78,23 @@ void Job::Private::claim_unless_cached() {
         } else {
           log::debug(log::Category::clip, label(), ": the cache has no clip of this intent");
         }
-        ask_record([wish = record_settings(),
-                    lost = std::move(*clip)](TaskRecord& it) { return it.claim(wish, lost); },
-                   [this](Result<TaskRecord::Standing> standing) { found(std::move(standing)); });
+        ask_record(
+            [wish = record_settings(), lost = std::move(*clip)](TaskRecord& it) {
+              return it.claim(wish, lost);
+            },
+            [this](Result<TaskRecord::Standing> standing) { on_standing(std::move(standing)); });
       });
 }
 
-/// A process may have ended between the clip's coming to the cache and the record of it.
+/// Searches the cache, because a process may have ended after it kept the clip and before it
+/// recorded the clip.
 void Job::Private::find_clip() {
   const auto& row = io->record.row;
   ask_cache([cache = io->cache, url = row.api_url,
              id = row.task_id] { return cache->find_task(url, id); },
             [this](const Result<std::optional<CachedClip>>& clip) {
               if (io->ended) return wind_up();
-              // Where the cache cannot be read, there is a URL.
+              // If the cache cannot be read, the clip is downloaded from its URL.
               if (clip && *clip) {
                 io->record.row.clip_sha256 = (*clip)->sha256;
                 io->record.row.clip_size = (*clip)->size;
@@ -100,9 +103,9 @@ void Job::Private::find_clip() {
             });
 }
 
-void Job::Private::found(Result<TaskRecord::Standing> standing) {
+void Job::Private::on_standing(Result<TaskRecord::Standing> standing) {
   auto& own = *io;
-  // A claim that comes to one whom nobody waits for is released.
+  // The job has ended meanwhile: release the claim.
   if (own.ended) return wind_up();
   for (const auto& notice : own.record.notices) add_notice(notice);
   if (!standing) return give_up(standing.error());
@@ -125,7 +128,7 @@ void Job::Private::found(Result<TaskRecord::Standing> standing) {
       {
         const auto delay = look_again.delay(own.looks++, random());
         log::debug(log::Category::job, label(), ": look ", own.looks, ", the next in ", delay);
-        after(delay, [this] { look_up(); });
+        after(delay, [this] { find_in_ledger(); });
       }
       break;
     case TaskRecord::Standing::unheard_of:
@@ -203,7 +206,8 @@ void Job::Private::tell_slow() {
   auto& own = *io;
   if (own.ended) return;
   const auto deadline = own.clock + settings.generation_timeout;
-  // A thousand jobs have one ledger: who is behind others in its queue waits for no disk.
+  // A thousand jobs have one ledger. A job that waits behind others in the queue does not wait for
+  // a disk.
   const auto busy = own.waiting->store->busy_for();
   if (busy < before_a_word && now() < deadline) {
     own.patience = thread->after(std::chrono::ceil<std::chrono::milliseconds>(before_a_word - busy),

@@ -46,9 +46,10 @@ Request Job::Private::outgoing() const {
 void Job::Private::queue_submission(TaskMachine::Time until) {
   log::debug(log::Category::job, label(), ": waits for its turn to be submitted");
   io->service->when_it_may_submit([self = shared_from_this()] {
-    // From here on the row says that it may have been sent: an exit lets us say what came of it.
+    // From here on the row says that the submission may have been sent, so an exit waits until the
+    // outcome is recorded.
     self->io->submission.emplace(begun_submissions());
-    self->insist({.write = [at = unix_now()](TaskRecord& it) { return it.sending(at); },
+    self->insist({.write = [at = unix_now()](TaskRecord& it) { return it.write_sending(at); },
                   .then =
                       [p = self.get()](const Status& written) {
                         if (p->io->ended) return p->wind_up();
@@ -67,17 +68,17 @@ void Job::Private::queue_submission(TaskMachine::Time until) {
 }
 
 void Job::Private::send_submission() {
-  // Nothing new is sent once exit has begun.
+  // Send nothing new after the exit has begun.
   if (begun_submissions().has_exit_begun()) return wind_up();
   log::info(log::Category::job, label(), ": is sent now");
   io->is_posting = true;
   io->may_be_sent = true;
   io->service->submit(
       outgoing(), *settings.catalog,
-      [self = shared_from_this()](const Submitted& outcome) { self->submitted(outcome); });
+      [self = shared_from_this()](const Submitted& outcome) { self->on_submitted(outcome); });
 }
 
-void Job::Private::submitted(const Submitted& outcome) {
+void Job::Private::on_submitted(const Submitted& outcome) {
   auto& own = *io;
   own.is_posting = false;
   if (outcome.kind == Submitted::Kind::accepted) {
@@ -100,8 +101,8 @@ void Job::Private::submitted(const Submitted& outcome) {
       break;
   }
   own.may_be_sent = false;
-  // Should it be sent once more, it is claimed still; should it not, that is given up below.
-  insist({.write = [at = unix_now()](TaskRecord& it) { return it.held(at); },
+  // Keep the claim for another try. If there is no other try, give_back() releases the claim.
+  insist({.write = [at = unix_now()](TaskRecord& it) { return it.write_held(at); },
           .is_answer = true,
           .then =
               [this, outcome](const Status& /*unused*/) {
@@ -113,8 +114,8 @@ void Job::Private::submitted(const Submitted& outcome) {
 
 void Job::Private::write_accepted(const Submitted& outcome) {
   const auto& id = outcome.task_id;
-  insist({.write = [id, at = unix_now()](TaskRecord& it) { return it.accepted(id, at); },
-          // The task is paid, and this may be the only place where its name ever stands.
+  insist({.write = [id, at = unix_now()](TaskRecord& it) { return it.write_accepted(id, at); },
+          // The task is paid, and no other place may ever have its id.
           .tries = std::numeric_limits<unsigned>::max(),
           .is_answer = true,
           .then =
@@ -133,7 +134,7 @@ void Job::Private::write_accepted(const Submitted& outcome) {
                 const auto error = unrecorded(id, written.error().message);
                 if (tried == tries_before_a_word) name_unrecorded(error);
                 if (tried != tries_for_an_answer) return;
-                // It goes on being tried, for as long as the process lives.
+                // Go on trying for as long as the process lives.
                 io->submission.reset();
                 if (!io->ended) publish_failure(error);
               }});
@@ -147,14 +148,14 @@ void Job::Private::name_unrecorded(const Error& error) {
 }
 
 void Job::Private::write_unknown(const Submitted& outcome) {
-  insist({.write = [why = outcome.error,
-                    at = unix_now()](TaskRecord& it) { return it.unknown(why, std::nullopt, at); },
+  insist({.write = [why = outcome.error, at = unix_now()](
+                       TaskRecord& it) { return it.write_unknown(why, std::nullopt, at); },
           .is_answer = true,
           .then =
               [this, outcome](const Status& /*unused*/) {
                 io->submission.reset();
                 if (io->ended) return conclude_unknown(outcome, std::nullopt);
-                // A hint to whether it was paid.
+                // The balance hints at whether the task was paid.
                 io->service->ask_balance(
                     [self = shared_from_this(), outcome](std::optional<double> balance) {
                       self->learn_balance(outcome, balance);
@@ -179,7 +180,7 @@ Error Job::Private::explain_unknown(const Error& seen, std::optional<double> bal
 void Job::Private::learn_balance(Submitted outcome, std::optional<double> balance) {
   if (!balance) return conclude_unknown(std::move(outcome), balance);
   insist({.write = [why = outcome.error, balance,
-                    at = unix_now()](TaskRecord& it) { return it.unknown(why, balance, at); },
+                    at = unix_now()](TaskRecord& it) { return it.write_unknown(why, balance, at); },
           .tries = 1,  // it is only a hint
           .then = [this, outcome,
                    balance](const Status& /*unused*/) { conclude_unknown(outcome, balance); }});
@@ -206,7 +207,7 @@ void Job::Private::give_back(const std::optional<Error>& why, std::function<void
     own.timer.cancel();
     return then();
   }
-  insist({.write = [why, at = unix_now()](TaskRecord& it) { return it.released(why, at); },
+  insist({.write = [why, at = unix_now()](TaskRecord& it) { return it.write_released(why, at); },
           .is_answer = true,
           .then = [then = std::move(then)](const Status& /*unused*/) { then(); }});
   own.waiting->otherwise = why;

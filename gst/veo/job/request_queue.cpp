@@ -16,13 +16,13 @@ namespace {
 
 using Clock = http::IoThread::Clock;
 
-/// Of the transport's six connections to the API: none waits inside libsoup, where its deadline
-/// would already run.
+/// The transport has six connections to the API. A seventh request would wait inside libsoup, where
+/// its deadline already runs.
 constexpr unsigned at_once = 6;
 
 struct Process {
   const std::string salt = std::to_string(std::random_device{}());
-  // The last asked for first.
+  // The most recently used first.
   Guarded<std::list<std::pair<std::string, std::shared_ptr<RequestQueue>>>> queues;
 };
 
@@ -54,7 +54,7 @@ std::shared_ptr<RequestQueue> RequestQueue::of(const std::string& api_url, const
   } else {
     queues->emplace_front(name, std::shared_ptr<RequestQueue>(new RequestQueue));
   }
-  // Under the lock nobody else can take hold of one that is held here alone.
+  // If only this list holds a queue, no other thread can get the queue while the lock is held.
   auto queue = queues->front().second;
   for (auto at = queues->end(); queues->size() > most_idle && at != queues->begin();) {
     --at;
@@ -79,7 +79,7 @@ void RequestQueue::leave(Place& place) {
   if (place.has_come) {
     --under_way_;
   } else {
-    // Whatever it holds goes when the queue is whole again.
+    // Destroy the function after the queue is consistent again, because it may hold other turns.
     const auto gone = std::exchange(place.go, nullptr);
     std::erase_if(waiting_, [&](const auto& other) { return other.get() == &place; });
   }
@@ -121,7 +121,7 @@ void RequestQueue::pump() {
 }
 
 RequestQueue::Turn& RequestQueue::Turn::operator=(Turn&& other) noexcept {
-  // The new one is in place before the old one goes.
+  // Store the new turn before the old one is destroyed.
   Turn old;
   std::swap(old.queue_, queue_);
   std::swap(old.place_, place_);
@@ -134,9 +134,9 @@ RequestQueue::Turn::~Turn() {
   if (queue_) queue_->leave(*place_);
 }
 
-void RequestQueue::Turn::welcomed() { queue_->limit_.welcomed(place_->sent); }
+void RequestQueue::Turn::report_good_answer() { queue_->limit_.welcomed(place_->sent); }
 
-void RequestQueue::Turn::limited(RateLimit::RetryAfter retry_after) {
+void RequestQueue::Turn::report_rate_limit(RateLimit::RetryAfter retry_after) {
   const auto now = Clock::now();
   auto& limit = queue_->limit_;
   limit.limited(place_->sent, now, retry_after);

@@ -103,16 +103,16 @@ int Rows::select(std::vector<Record>& rows, const std::string& where,
   return read_all(rows, statement);
 }
 
-int Rows::of_intent(std::vector<Record>& rows, const std::string& intent) const {
+int Rows::find_of_intent(std::vector<Record>& rows, const std::string& intent) const {
   return select(rows, "intent = ? AND state <> 'released'", {intent});
 }
 
-int Rows::of_task(std::vector<Record>& rows, const std::string& api_url,
-                  const std::string& task_id) const {
+int Rows::find_of_task(std::vector<Record>& rows, const std::string& api_url,
+                       const std::string& task_id) const {
   return select(rows, "api_url = ? AND task_id = ?", {api_url, task_id});
 }
 
-int Rows::running(std::vector<Record>& rows) const {
+int Rows::find_running(std::vector<Record>& rows) const {
   return select(rows, "state IN ('reserved', 'sending')", {});
 }
 
@@ -144,8 +144,8 @@ int Rows::get(Record& record, std::int64_t row) const {
   return SQLITE_OK;
 }
 
-int Rows::generation_times(std::vector<std::chrono::milliseconds>& times,
-                           const Record& like) const {
+int Rows::read_generation_times(std::vector<std::chrono::milliseconds>& times,
+                                const Record& like) const {
   auto statement = prepare(
       "SELECT generation_time FROM submission WHERE generation_time IS NOT NULL AND "
       "api_url = ? AND model = ? AND mode = ? AND resolution = ? ORDER BY id DESC LIMIT 50");
@@ -155,7 +155,7 @@ int Rows::generation_times(std::vector<std::chrono::milliseconds>& times,
   return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-int Rows::salt(std::string& salt) const {
+int Rows::read_salt(std::string& salt) const {
   auto statement = prepare("SELECT value FROM salt");
   const int code = statement.step();
   if (code == SQLITE_ROW) salt = statement.text();
@@ -163,14 +163,14 @@ int Rows::salt(std::string& salt) const {
   return code == SQLITE_ROW ? SQLITE_OK : code == SQLITE_DONE ? SQLITE_CORRUPT : code;
 }
 
-int Rows::newest(std::optional<UnixTime>& time) const {
+int Rows::read_newest(std::optional<UnixTime>& time) const {
   auto statement = prepare("SELECT max(reserved_at) FROM submission");
   const int code = statement.step();
   if (code == SQLITE_ROW) time = time_of(statement.optional_integer());
   return code == SQLITE_ROW ? SQLITE_OK : code;
 }
 
-int Rows::spending(Spending& spending, UnixTime since) const {
+int Rows::sum_spending(Spending& spending, UnixTime since) const {
   auto statement = prepare(
       "SELECT coalesce(sum(credits), 0), coalesce(sum(iif(by_uri, credits, 0)), 0) "
       "FROM submission WHERE reserved_at > ? AND +state IN (" +

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The one place where a caller's thread blocks. A waiter takes a ticket, looks at everything it
-// depends on, and waits only if nothing was notified since: no wakeup is lost, and nothing has to
-// be looked at under this lock.
+// The one place where a caller's thread blocks. A waiter takes a ticket, looks at everything that
+// it depends on, and waits only if there was no notification since it took the ticket. So no wakeup
+// is lost, and the waiter looks without holding this lock.
 //
 //   for (;;) {
 //     const auto ticket = wakeup.ticket();
@@ -28,20 +28,20 @@ class Wakeup {
   using Ticket = std::uint64_t;
 
   Wakeup() = default;
-  /// `on_notify` is called by each notify(), on its thread: for who has no thread that waits. It
-  /// must not block.
+  /// Each notify() calls `on_notify` on its own thread. This is for an owner that has no thread to
+  /// wait with. `on_notify` must not block.
   explicit Wakeup(std::function<void()> on_notify) : on_notify_(std::move(on_notify)) {}
 
   [[nodiscard]] Ticket ticket() const;
   /// Blocks until notify() was called after the ticket was taken (true), or while interrupted
   /// (false, at once).
   [[nodiscard]] bool wait(Ticket ticket);
-  /// The same, but also ends at that moment (true).
+  /// The same, but the wait also ends at the moment `until` (true).
   [[nodiscard]] bool wait(Ticket ticket, std::chrono::steady_clock::time_point until);
-  /// Blocks until that moment (true), or while interrupted (false, at once).
+  /// Blocks until the moment `until` (true), or while interrupted (false, at once).
   [[nodiscard]] bool pause(std::chrono::steady_clock::time_point until);
   void notify();
-  /// Ends the wait under way and each later one, until resume().
+  /// Ends the current wait and each later wait, until resume().
   void interrupt();
   void resume();
   [[nodiscard]] bool is_interrupted() const;
@@ -54,13 +54,14 @@ class Wakeup {
   bool interrupted_ VEO_GUARDED_BY(mutex_) = false;
 };
 
-/// Whoever may be waiting for a change of something. Holds its subscribers weakly: they go as they
-/// like.
+/// The Wakeups of all who wait for changes of one object. The object holds them weakly, so that a
+/// subscriber needs no way to unsubscribe.
 class Subscribers {
  public:
   void add(std::weak_ptr<Wakeup> wakeup);
   void notify();
-  /// Those that are gone count until they are noticed: at most as many as the others, or a few.
+  /// Also counts subscribers that are gone and not yet removed: never more than the living ones, or
+  /// a few.
   [[nodiscard]] std::size_t size() const;
 
  private:
