@@ -48,7 +48,7 @@ std::string make_stem(const ClipIdentity& identity, const std::string& task) {
   return task + "-" + sha256_hex(identity.api_url).substr(0, 8);
 }
 
-/// The clip's name without a suffix.
+/// Makes the clip's name without a suffix.
 std::string make_stem(const ClipIdentity& identity) {
   return make_stem(identity, task_file_stem(identity.task_id));
 }
@@ -65,7 +65,7 @@ std::vector<std::string> list_stems(const ClipIdentity& identity) {
   return stems;
 }
 
-/// A key file drops the spaces at a value's end, unless they are escaped.
+/// Sets a value, with the spaces at its end escaped, because a key file drops plain ones.
 void set_text(GKeyFile* file, const char* key, const std::string& text) {
   g_key_file_set_string(file, group, key, text.c_str());
   const Text escaped(g_key_file_get_value(file, group, key, nullptr));

@@ -2,6 +2,7 @@
 #include "exchange.h"
 
 #include <atomic>
+#include <cassert>
 #include <utility>
 
 #include "veo/core/error_table.h"
@@ -25,7 +26,9 @@ ExchangeState::ExchangeState(std::shared_ptr<IoThread> thread, SoupSession* sess
       url_(std::move(url)),
       number_(next_number()),
       session_(SOUP_SESSION(g_object_ref(session))),
-      idle_timeout_(idle_timeout) {}
+      idle_timeout_(idle_timeout) {
+  assert(IoThread::is_io_thread());
+}
 
 ExchangeState::~ExchangeState() { drop_message(); }
 
@@ -45,7 +48,7 @@ bool ExchangeState::make_message(const char* method) {
   g_signal_connect(message_.get(), "network-event", G_CALLBACK(&handle_network_event), this);
   g_signal_connect(message_.get(), "starting", G_CALLBACK(&handle_starting), this);
   g_signal_connect(message_.get(), "got-headers", G_CALLBACK(&handle_head), this);
-  // What arrives is what is counted and checked: no coding on the way.
+  // Ask for no content coding, because the received bytes are counted and checked.
   soup_message_headers_replace(request_headers(), "Accept-Encoding", "identity");
   return true;
 }
@@ -74,7 +77,7 @@ void ExchangeState::finish_send(GObject*, GAsyncResult* result) {
   if (over_) return stream_.reset();
   if (error) return finish(describe(*error.get(), url_));
   if (started_) return on_answer();
-  // A proxy's refusal of CONNECT ends the message, as if its status were the server's.
+  // If a proxy refuses the CONNECT, libsoup ends the message with the proxy's status.
   finish(Error{.code = ErrorCode::network,
                .message = with_advice("The proxy did not connect to " + redact_url(url_) +
                                           ": HTTP " + std::to_string(status()) + ".",
@@ -89,7 +92,7 @@ void ExchangeState::read(std::span<std::uint8_t> buffer) {
 
 void ExchangeState::finish_read(GObject* source, GAsyncResult* result) {
   ErrorSlot error;
-  // Not stream_, which is gone when the exchange is over.
+  // Use `source`, because stream_ is null after the end of the exchange.
   const auto count = g_input_stream_read_finish(G_INPUT_STREAM(source), result, error.out());
   if (over_) return;
   if (error) return finish(describe_failure(*error.get()));
@@ -150,7 +153,7 @@ void ExchangeState::handle_head(SoupMessage*, gpointer data) noexcept {
   log::debug(log::Category::http, "#", self->number_, " answer: HTTP ", self->status(), " after ",
              self->elapsed());
   self->on_head();
-  // libsoup would send the request again by itself, once it has gathered all of this body.
+  // End here: libsoup would send the request again by itself after it has gathered this body.
   if (!self->over_ && self->status() == SOUP_STATUS_MISDIRECTED_REQUEST) {
     self->finish(Error{.code = ErrorCode::network,
                        .message = "The server that was reached does not answer for " +

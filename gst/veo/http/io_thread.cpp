@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <cassert>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -48,6 +49,7 @@ Timers::Timers(GMainContext* context) {
 Timers::~Timers() { g_source_destroy(source_.get()); }
 
 Timers::Key Timers::add(std::chrono::milliseconds delay, IoThread::Task task) {
+  assert(IoThread::is_io_thread());
   // Limit the delay, because the clock cannot represent a moment after an endless delay.
   constexpr auto longest = std::chrono::hours(24 * 365);
   const auto due = IoThread::Clock::now() + std::clamp<std::chrono::milliseconds>(
@@ -59,6 +61,7 @@ Timers::Key Timers::add(std::chrono::milliseconds delay, IoThread::Task task) {
 }
 
 void Timers::remove(const Key& key) {
+  assert(IoThread::is_io_thread());
   // Destroy the task after the map is consistent again, because the task may hold timers.
   const auto gone = pending_.extract(key);
 }

@@ -25,16 +25,16 @@ namespace {
 
 constexpr int queued_connections =
     64;  // by the kernel, while `webhook_limits::connections` are open
-/// After a connection could not be accepted: there is no file descriptor left, most likely.
+/// The pause after a connection could not be accepted: most likely no file descriptor is left.
 constexpr auto accept_again_after = 1s;
 
 using Called = std::function<void()>;
 using GSourcePtr = std::unique_ptr<GSource, Deleter<g_source_unref>>;
 
-/// 128 bits in hexadecimal.
+/// Makes 128 random bits, in hexadecimal.
 std::string make_token() {
   std::array<unsigned char, 16> bytes{};
-  // It fails for more than 256 bytes alone.
+  // getentropy(3) fails only for more than 256 bytes.
   if (::getentropy(bytes.data(), bytes.size()) != 0) std::abort();
   constexpr std::string_view digits = "0123456789abcdef";
   std::string token;
@@ -50,7 +50,7 @@ std::string make_token() {
 /// The server behind all webhooks of the process.
 class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
  public:
-  /// Keeps the listener alive.
+  /// A listening socket. It keeps the listener alive.
   struct Socket {
     Socket(std::shared_ptr<WebhookListener> of, GObjectPtr<GSocket> bound, ListenAddress asked_for,
            std::uint16_t port)
@@ -88,7 +88,7 @@ class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
     soup_server_add_handler(server_.get(), nullptr, &on_request, this, nullptr);
   }
 
-  /// The socket of this address; bound, if nobody listens there yet.
+  /// Returns the socket of this address, and binds one if there is none.
   Result<std::shared_ptr<Socket>> socket_at(const ListenAddress& address) {
     for (const auto& socket : sockets()) {
       if (socket->asked == address || socket->address == address) return socket;
@@ -108,7 +108,7 @@ class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
     if (!bound) return no(*error.get());
     g_socket_set_blocking(bound.get(), FALSE);
     g_socket_set_listen_backlog(bound.get(), queued_connections);
-    // What was asked for, and not IPv4 besides.
+    // Bind the IPv6 address alone, without IPv4.
     if (address.is_ipv6) g_socket_set_option(bound.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1, nullptr);
     if (g_socket_bind(bound.get(), to.get(), TRUE, error.out()) == FALSE ||
         g_socket_listen(bound.get(), error.out()) == FALSE) {
@@ -187,11 +187,12 @@ class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
 
   bool call(std::string_view path) {
     const auto hook = hooks_.find(path.substr(path.rfind('/') + 1));
-    // The path is a job's secret: whoever knows it can have the job polled.
+    // Do not log the path: it is the job's secret, and anybody who knows it can cause queries.
     log::debug(log::Category::http, "a callback came, for ",
                log::text(hook == hooks_.end() ? "nobody" : "a job"));
     if (hook == hooks_.end()) return false;
-    // Not from within libsoup, which has to answer still: who is called may destroy all of this.
+    // Call later, because libsoup still has to answer, and the called function may destroy this
+    // object.
     thread_->post([hook = hook->second] {
       if (const auto called = hook.lock()) (*called)();
     });

@@ -70,50 +70,51 @@ RequestQueue::Turn RequestQueue::enter(std::shared_ptr<http::IoThread> thread,
   turn.place_ = std::make_shared<Place>();
   turn.place_->thread = std::move(thread);
   turn.place_->go = std::move(go);
-  waiting_.push_back(turn.place_);
+  io_->waiting.push_back(turn.place_);
   pump_soon(turn.place_->thread);
   return turn;
 }
 
 void RequestQueue::leave(Place& place) {
   if (place.has_come) {
-    --under_way_;
+    --io_->under_way;
   } else {
     // Destroy the function after the queue is consistent again, because it may hold other turns.
     const auto gone = std::exchange(place.go, nullptr);
-    std::erase_if(waiting_, [&](const auto& other) { return other.get() == &place; });
+    std::erase_if(io_->waiting, [&](const auto& other) { return other.get() == &place; });
   }
-  if (waiting_.empty()) {
-    timer_.cancel();
+  if (io_->waiting.empty()) {
+    io_->timer.cancel();
   } else {
-    pump_soon(waiting_.front()->thread);
+    pump_soon(io_->waiting.front()->thread);
   }
 }
 
 void RequestQueue::pump_soon(const std::shared_ptr<http::IoThread>& thread) {
-  if (std::exchange(pumping_soon_, true)) return;
+  if (std::exchange(io_->pumps_soon, true)) return;
   thread->post([self = shared_from_this()] {
-    self->pumping_soon_ = false;
+    self->io_->pumps_soon = false;
     self->pump();
   });
 }
 
 void RequestQueue::pump() {
-  timer_.cancel();
-  while (!waiting_.empty() && under_way_ < at_once) {
+  io_->timer.cancel();
+  while (!io_->waiting.empty() && io_->under_way < at_once) {
     const auto now = Clock::now();
-    const auto thread = waiting_.front()->thread;
-    if (const auto next = limit_.next(now); next > now) {
-      log::debug(log::Category::http, waiting_.size(), " requests wait for the API's rate limit: ",
+    const auto thread = io_->waiting.front()->thread;
+    if (const auto next = io_->limit.next(now); next > now) {
+      log::debug(log::Category::http, io_->waiting.size(),
+                 " requests wait for the API's rate limit: ",
                  std::chrono::ceil<std::chrono::milliseconds>(next - now));
-      timer_ = thread->after(std::chrono::ceil<std::chrono::milliseconds>(next - now),
-                             [self = shared_from_this()] { self->pump(); });
+      io_->timer = thread->after(std::chrono::ceil<std::chrono::milliseconds>(next - now),
+                                 [self = shared_from_this()] { self->pump(); });
       return;
     }
-    const auto place = std::move(waiting_.front());
-    waiting_.pop_front();
-    limit_.leaves(now);
-    ++under_way_;
+    const auto place = std::move(io_->waiting.front());
+    io_->waiting.pop_front();
+    io_->limit.leaves(now);
+    ++io_->under_way;
     place->has_come = true;
     place->sent = now;
     std::exchange(place->go, nullptr)();
@@ -134,11 +135,11 @@ RequestQueue::Turn::~Turn() {
   if (queue_) queue_->leave(*place_);
 }
 
-void RequestQueue::Turn::report_good_answer() { queue_->limit_.welcomed(place_->sent); }
+void RequestQueue::Turn::report_good_answer() { queue_->io_->limit.welcomed(place_->sent); }
 
 void RequestQueue::Turn::report_rate_limit(RateLimit::RetryAfter retry_after) {
   const auto now = Clock::now();
-  auto& limit = queue_->limit_;
+  auto& limit = queue_->io_->limit;
   limit.limited(place_->sent, now, retry_after);
   log::warning(log::Category::http, "the API asks to slow down: no request of this key for ",
                std::chrono::ceil<std::chrono::milliseconds>(limit.next(now) - now));

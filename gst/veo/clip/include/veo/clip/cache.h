@@ -4,7 +4,7 @@
 //
 //   TASK-xxxxxxxx.mp4           the clip (TASK: task_file_stem(); xxxxxxxx: of the API's URL)
 //   TASK-xxxxxxxx.INTENT.clip   its sidecar: identity and sha256, for the day the ledger is lost
-//   TASK-xxxxxxxx.RANDOM.part   being written, by whoever holds a lock on it
+//   TASK-xxxxxxxx.RANDOM.part   being written, by the process that holds a lock on it
 //
 // A clip gets its name by rename(2), after the clip and its sidecar are on the disk. So a file with
 // a clip's name is complete. Many processes may write the same clip at once: each writes a file of

@@ -14,6 +14,7 @@
 #include "veo/core/rate_limit.h"
 #include "veo/core/secret.h"
 #include "veo/http/io_thread.h"
+#include "veo/http/io_thread_only.h"
 
 namespace veo {
 
@@ -59,11 +60,15 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   void pump_soon(const std::shared_ptr<http::IoThread>& thread);
   void pump();
 
-  RateLimit limit_;
-  std::deque<std::shared_ptr<Place>> waiting_;
-  http::IoThread::Timer timer_;
-  unsigned under_way_ = 0;
-  bool pumping_soon_ = false;
+  /// What only the I/O thread reads and writes.
+  struct Io {
+    RateLimit limit;
+    std::deque<std::shared_ptr<Place>> waiting;
+    http::IoThread::Timer timer;
+    unsigned under_way = 0;
+    bool pumps_soon = false;
+  };
+  http::IoThreadOnly<Io> io_;
 };
 
 }  // namespace veo
