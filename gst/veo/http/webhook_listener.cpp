@@ -119,7 +119,7 @@ class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
     const auto port = g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(local.get()));
     auto socket = std::make_shared<Socket>(shared_from_this(), std::move(bound), address, port);
     sockets_.push_back(socket);
-    log::info(log::Category::http, "callbacks are listened for at ",
+    log::info(log::Category::http, "listens for callbacks at ",
               log::text(to_text(socket->address)));
     accept_while_there_is_room();
     return socket;

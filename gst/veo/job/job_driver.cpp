@@ -196,8 +196,10 @@ void Job::Private::finish() {
 void Job::Private::on_callback() {
   auto& own = *io;
   const auto command = own.machine.woken(now());
-  log::debug(log::Category::job, label(), ": a callback came: the next query is brought forward");
-  if (command.kind == TaskMachine::Command::Kind::none) return;
+  const bool is_acted_on = command.kind != TaskMachine::Command::Kind::none;
+  log::debug(log::Category::job, label(),
+             ": a callback came, and changes when the next query is sent: ", is_acted_on);
+  if (!is_acted_on) return;
   // Finish the write first.
   if (own.waiting) {
     own.next = command;

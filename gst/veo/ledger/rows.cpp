@@ -180,7 +180,7 @@ int Rows::sum_spending(Spending& spending, UnixTime since) const {
   if (code != SQLITE_ROW) return code;
   spending.all = static_cast<Credits>(statement.integer());
   spending.by_uri = static_cast<Credits>(statement.integer());
-  return newest(spending.newest);
+  return read_newest(spending.newest);
 }
 
 int Rows::insert(const Record& record, RecordState state, UnixTime now, std::int64_t& id) const {
