@@ -80,7 +80,7 @@ TEST(Cancel, AtOnceSendsNothing) {
       auto submission = client.transport()->call(post(server.url("/")), unexpected_answer);
       auto query = client.transport()->call(get(server.url("/")), unexpected_answer);
       auto fetch = client.transport()->fetch(file(server.url("/")), unexpected_file());
-      EXPECT_FALSE(submission.begun());
+      EXPECT_FALSE(submission.has_begun());
     });
   }
   EXPECT_TRUE(threads_end("veo-io"));
@@ -100,7 +100,7 @@ TEST(Cancel, OfASubmissionThatHasNotBegunEndsItsConnection) {
       [&] { return client.transport()->call(post(server.url("/", "https")), unexpected_answer); });
   ASSERT_TRUE(connected.wait());
   client.on_thread([&] {
-    EXPECT_FALSE(exchange.begun());
+    EXPECT_FALSE(exchange.has_begun());
     exchange = {};
   });
   EXPECT_EQ(heard.get_future().get().find(key_text), std::string::npos);
@@ -126,7 +126,7 @@ TEST(Cancel, OfASubmissionThatHasBegunOnlyStopsListening) {
         [&] { return client.transport()->call(post(server.url("/")), unexpected_answer); });
     ASSERT_TRUE(asked.wait());
     client.on_thread([&] {
-      EXPECT_TRUE(exchange.begun());
+      EXPECT_TRUE(exchange.has_begun());
       exchange = {};
     });
   }

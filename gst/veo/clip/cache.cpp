@@ -18,6 +18,7 @@
 
 #include "veo/core/digest.h"
 #include "veo/core/error_table.h"
+#include "veo/core/log.h"
 #include "veo/core/task_id.h"
 #include "veo/system/exit_hold.h"
 #include "veo/system/guarded.h"
@@ -43,28 +44,28 @@ struct GFree {
 };
 using Text = std::unique_ptr<char, GFree>;
 
-std::string stem_of(const ClipIdentity& identity, const std::string& task) {
+std::string make_stem(const ClipIdentity& identity, const std::string& task) {
   return task + "-" + compute_sha256(identity.api_url).substr(0, 8);
 }
 
-/// The clip's name without a suffix.
-std::string stem_of(const ClipIdentity& identity) {
-  return stem_of(identity, make_task_file_stem(identity.task_id));
+/// Makes the clip's name without a suffix.
+std::string make_stem(const ClipIdentity& identity) {
+  return make_stem(identity, make_task_file_stem(identity.task_id));
 }
 
-/// The names that it may have: first its own, then that of earlier versions, where it differs: a
-/// hash without a prefix, or the id itself though it begins with a dot.
-std::vector<std::string> stems_of(const ClipIdentity& identity) {
+/// Lists the names that the clip may have: its own first, then the name that earlier versions gave
+/// it, if that differs: a hash without a prefix, or an id that begins with a dot.
+std::vector<std::string> list_stems(const ClipIdentity& identity) {
   const auto& id = identity.task_id;
-  std::vector<std::string> stems{stem_of(identity)};
+  std::vector<std::string> stems{make_stem(identity)};
   if (make_task_file_stem(id) == id) return stems;
   const auto without_dot = "x" + id.substr(std::min<std::size_t>(id.size(), 1));
   const bool was_plain = id.starts_with('.') && make_task_file_stem(without_dot) == without_dot;
-  stems.push_back(stem_of(identity, was_plain ? id : compute_sha256(id)));
+  stems.push_back(make_stem(identity, was_plain ? id : compute_sha256(id)));
   return stems;
 }
 
-/// A key file drops the spaces at a value's end, unless they are escaped.
+/// Sets a value, with the spaces at its end escaped, because a key file drops plain ones.
 void set_text(GKeyFile* file, const char* key, const std::string& text) {
   g_key_file_set_string(file, group, key, text.c_str());
   const Text escaped(g_key_file_get_value(file, group, key, nullptr));
@@ -80,11 +81,11 @@ std::string intent_part(const std::string& intent) {
   return intent.empty() ? "foreign" : intent.substr(0, 16);
 }
 
-Error problem(const std::string& what) {
+Error make_error(const std::string& what) {
   return {.code = ErrorCode::cache, .message = with_advice(what, ErrorCode::cache)};
 }
 
-bool lock_whole(int fd, short type) {
+bool lock_file(int fd, short type) {
   struct flock lock {};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
@@ -117,9 +118,10 @@ struct Cache::Private {
     }));
   }
 
-  /// nullopt and errno: the directory cannot be read.
+  /// Lists the directory. nullopt and errno: the directory cannot be read.
   [[nodiscard]] std::optional<std::vector<std::string>> list() const {
-    // A stream of its own: fdopendir(3) takes the descriptor over, and its position is shared.
+    // Open a descriptor for the stream, because fdopendir(3) takes the descriptor over, and two
+    // streams would share its position.
     const int fd = retried([&] {
       return FileSystem::get().openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     });
@@ -136,8 +138,8 @@ struct Cache::Private {
     return found;
   }
 
-  /// For tidying, which can wait.
-  [[nodiscard]] std::vector<std::string> names() const {
+  /// The same for tidying, which can wait until the directory can be read.
+  [[nodiscard]] std::vector<std::string> list_names() const {
     return list().value_or(std::vector<std::string>());
   }
 
@@ -156,15 +158,15 @@ struct Cache::Private {
     return retried([&] { return FileSystem::get().fsync(fd); }) == 0;
   }
 
-  /// A new part of that stem, locked; null and errno where there can be none.
+  /// Makes and locks a new part of that stem. Null and errno: the file cannot be made.
   [[nodiscard]] FileHandle create(const std::string& stem, std::string& name) const {
     for (;;) {
       name = stem + "." + Text(g_uuid_string_random()).get() + std::string(part_suffix);
       auto file = open(name, O_RDWR | O_CREAT | O_EXCL);
       if (!file) return file;
       struct stat info {};
-      // Until it is locked, somebody else's sweep() may take it for left behind.
-      const bool locked = lock_whole(file.get(), F_WRLCK);
+      // Until the file is locked, another process's sweep() may remove it as left behind.
+      const bool locked = lock_file(file.get(), F_WRLCK);
       if (!locked && errno == EAGAIN) continue;
       if (locked && FileSystem::get().fstat(file.get(), &info) == 0) {
         if (info.st_nlink != 0) return file;
@@ -189,7 +191,7 @@ struct Cache::Private {
     gsize length = 0;
     const Text text(g_key_file_to_data(file.get(), &length, nullptr));
 
-    const auto name = stem_of(identity) + "." + intent_part(identity.intent);
+    const auto name = make_stem(identity) + "." + intent_part(identity.intent);
     std::string part;
     const auto out = create(name, part);
     if (!out) return false;
@@ -209,7 +211,8 @@ struct Cache::Private {
     return false;
   }
 
-  /// nullopt: there is none, or it is damaged. Fails with cache where it cannot be read.
+  /// Reads a sidecar. nullopt: there is none, or it is damaged. Fails with cache if it cannot be
+  /// read.
   [[nodiscard]] Result<std::optional<CachedClip>> read_sidecar(const std::string& name) const {
     const auto nothing = std::optional<CachedClip>();
     const auto in = open(name, O_RDONLY);
@@ -218,7 +221,7 @@ struct Cache::Private {
     const auto size = !in ? -1 : retried([&] {
       return FileSystem::get().pread(in.get(), text.data(), text.size(), 0);
     });
-    if (size < 0) return fail(unreadable(name));
+    if (size < 0) return fail(describe_unreadable(name));
     const KeyFile file(g_key_file_new());
     if (g_key_file_load_from_data(file.get(), text.data(), static_cast<gsize>(size),
                                   G_KEY_FILE_NONE, nullptr) == FALSE) {
@@ -235,27 +238,28 @@ struct Cache::Private {
                     .size = g_key_file_get_uint64(file.get(), group, "size", nullptr),
                     .path = {}};
     if (clip.identity.task_id.empty() || clip.sha256.empty()) return nothing;
-    for (const auto& stem : stems_of(clip.identity)) {
+    for (const auto& stem : list_stems(clip.identity)) {
       const auto clip_name = stem + std::string(clip_suffix);
       if (open(clip_name, O_PATH)) {
-        clip.path = path_of(clip_name);
+        clip.path = make_path(clip_name);
         return std::optional(std::move(clip));
       }
-      if (errno != ENOENT) return fail(unreadable(clip_name));
+      if (errno != ENOENT) return fail(describe_unreadable(clip_name));
     }
     return nothing;
   }
 
-  [[nodiscard]] Error unreadable(const std::string& name) const {
-    return problem("The cache " + path_of(name) + " cannot be read: " + std::strerror(errno) + ".");
+  [[nodiscard]] Error describe_unreadable(const std::string& name) const {
+    return make_error("The cache " + make_path(name) + " cannot be read: " + std::strerror(errno) +
+                      ".");
   }
 
-  /// The first sidecar that `is_it` names and `fits`.
+  /// Finds the first sidecar whose name satisfies `is_it` and whose identity satisfies `fits`.
   template <class IsIt, class Fits>
   [[nodiscard]] Result<std::optional<CachedClip>> find_sidecar(IsIt is_it, Fits fits) const {
     if (!directory) return std::optional<CachedClip>();
     const auto found = list();
-    if (!found) return fail(unreadable(""));
+    if (!found) return fail(describe_unreadable(""));
     for (const auto& name : *found) {
       if (!name.ends_with(sidecar_suffix) || !is_it(name)) continue;
       auto clip = read_sidecar(name);
@@ -265,14 +269,17 @@ struct Cache::Private {
     return std::optional<CachedClip>();
   }
 
-  [[nodiscard]] std::string path_of(const std::string& name) const { return path + "/" + name; }
+  [[nodiscard]] std::string make_path(const std::string& name) const { return path + "/" + name; }
 
-  /// Removes what its writer left behind: nobody holds its lock any more.
+  /// Removes the parts that dead processes have left behind: nobody holds a lock on them.
   void sweep() const {
-    for (const auto& name : names()) {
+    for (const auto& name : list_names()) {
       if (!name.ends_with(part_suffix)) continue;
       const auto file = open(name, O_RDWR);
-      if (file && lock_whole(file.get(), F_WRLCK)) unlink(name);
+      if (!file || !lock_file(file.get(), F_WRLCK)) continue;
+      log::debug(log::Category::clip, "removes ", log::text(make_path(name)),
+                 ", which a process has left behind");
+      unlink(name);
     }
   }
 
@@ -285,7 +292,7 @@ struct Cache::Private {
     };
     std::vector<Clip> clips;
     std::uint64_t total = 0;
-    for (const auto& name : names()) {
+    for (const auto& name : list_names()) {
       struct stat info {};
       if (!name.ends_with(clip_suffix) ||
           ::fstatat(directory.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -299,14 +306,16 @@ struct Cache::Private {
     for (const auto& clip : clips) {
       if (total <= *limit) return;
       const auto file = open(clip.name, O_RDWR);
-      if (!file || !lock_whole(file.get(), F_WRLCK)) continue;  // somebody is playing it
+      if (!file || !lock_file(file.get(), F_WRLCK)) continue;  // somebody is playing it
+      log::info(log::Category::clip, "evicts ", log::text(make_path(clip.name)), ", ", clip.size,
+                " bytes: the cache has ", total, " of ", *limit, " bytes");
       forget(clip.name.substr(0, clip.name.size() - clip_suffix.size()));
       total -= clip.size;
     }
   }
 
   void forget(const std::string& stem) const {
-    for (const auto& name : names()) {
+    for (const auto& name : list_names()) {
       const bool is_sidecar =
           name.starts_with(stem + ".") && name.ends_with(sidecar_suffix) &&
           name.find('.', stem.size() + 1) == name.size() - sidecar_suffix.size();
@@ -346,7 +355,7 @@ Cache::~Cache() = default;
 
 Result<std::shared_ptr<Cache>> Cache::open(const std::string& directory,
                                            std::optional<std::uint64_t> limit) {
-  // Where nothing is to be kept, no directory is made; one that is there is looked into.
+  // If nothing is to be kept, do not make the directory. If it is there, its clips are still used.
   const bool is_needed = limit != 0U;
   if (!is_needed && ::access(directory.c_str(), F_OK) != 0) return make(directory, {}, limit);
   auto opened = open_private_directory(directory, ErrorCode::cache, "The cache directory");
@@ -354,15 +363,16 @@ Result<std::shared_ptr<Cache>> Cache::open(const std::string& directory,
   if (!opened) return fail(std::move(opened.error()));
   struct stat info {};
   if (::fstat(opened->get(), &info) != 0) {
-    return fail(problem("The cache directory " + directory +
-                        " cannot be read: " + std::strerror(errno) + "."));
+    return fail(make_error("The cache directory " + directory +
+                           " cannot be read: " + std::strerror(errno) + "."));
   }
-  // A thousand jobs have one cache: one descriptor, and one sweep.
+  // A thousand jobs share one cache, and so one descriptor and one sweep.
   // Never destroyed: threads may use it after the static destructors.
   static auto* const process = new Guarded<OpenCaches>;
   auto caches = process->lock();
   auto& slot = (*caches)[{info.st_dev, info.st_ino, limit}];
   if (auto cache = slot.lock()) return cache;
+  log::debug(log::Category::clip, "opened the cache ", log::text(directory));
   auto cache = make(directory, std::move(*opened), limit);
   slot = cache;
   return cache;
@@ -379,16 +389,17 @@ std::shared_ptr<Cache> Cache::make(const std::string& path, FileHandle directory
 }
 
 Result<std::shared_ptr<Cache::Part>> Cache::begin(const ClipIdentity& identity) {
-  // Once: a process that dies meanwhile leaves little behind, and a look at each file that is being
-  // written, for each that begins, would be a million for a thousand.
+  // Sweep once in a process. A sweep looks at each file that is being written: a sweep for each of
+  // a thousand downloads would take a million looks.
   if (!p_->swept.test_and_set()) p_->sweep();
   std::string name;
-  auto file = p_->create(stem_of(identity), name);
+  auto file = p_->create(make_stem(identity), name);
   if (!file) {
-    return fail(problem("No file can be made in the cache directory " + p_->path + ": " +
-                        std::strerror(errno) + "."));
+    return fail(make_error("No file can be made in the cache directory " + p_->path + ": " +
+                           std::strerror(errno) + "."));
   }
-  // Its last reference may go on the I/O thread, which does not wait for the disk to remove it.
+  // The last reference may be dropped on the I/O thread, which must not wait for the disk. So the
+  // thread for clips removes the file.
   const auto end = [thread = StoreThread::acquire(StoreThread::Store::clips)](Part* gone) {
     thread->post([owned = std::shared_ptr<Part>(gone), hold = hold_exit()] {});
   };
@@ -403,30 +414,31 @@ Result<std::shared_ptr<Cache::Part>> Cache::begin(const ClipIdentity& identity) 
 
 Result<CachedClip> Cache::keep(Part& part, const std::string& sha256, std::uint64_t size) {
   const auto& identity = part.p_->identity;
-  const auto name = stem_of(identity) + std::string(clip_suffix);
+  const auto name = make_stem(identity) + std::string(clip_suffix);
   if (!Private::sync(part.p_->file->get()) || !p_->write_sidecar(identity, sha256, size) ||
       !p_->rename(part.p_->name, name) || !Private::sync(p_->directory.get())) {
-    return fail(problem("The clip of task " + identity.task_id +
-                        " could not be kept in the cache directory " + p_->path + ": " +
-                        std::strerror(errno) + "."));
+    return fail(make_error("The clip of task " + identity.task_id +
+                           " could not be kept in the cache directory " + p_->path + ": " +
+                           std::strerror(errno) + "."));
   }
   part.p_->name.clear();
-  lock_whole(part.p_->file->get(), F_RDLCK);  // others may play it too
+  lock_file(part.p_->file->get(), F_RDLCK);  // others may play it too
   p_->prune();
   return CachedClip{
-      .identity = identity, .sha256 = sha256, .size = size, .path = p_->path_of(name)};
+      .identity = identity, .sha256 = sha256, .size = size, .path = p_->make_path(name)};
 }
 
 std::shared_ptr<const FileHandle> Cache::find(const ClipIdentity& identity, std::uint64_t size) {
-  for (const auto& stem : stems_of(identity)) {
-    // On a read-only disk, too. A FIFO in its place is not waited for.
+  for (const auto& stem : list_stems(identity)) {
+    // O_RDONLY works on a read-only disk too. O_NONBLOCK does not wait for a FIFO in the file's
+    // place.
     auto file = p_->open(stem + std::string(clip_suffix), O_RDONLY | O_NONBLOCK);
     struct stat info {};
     if (!file || FileSystem::get().fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
         static_cast<std::uint64_t>(info.st_size) != size) {
       continue;
     }
-    lock_whole(file.get(), F_RDLCK);
+    lock_file(file.get(), F_RDLCK);
     ::futimens(file.get(), nullptr);  // it was played now
     return std::make_shared<const FileHandle>(std::move(file));
   }
@@ -434,7 +446,7 @@ std::shared_ptr<const FileHandle> Cache::find(const ClipIdentity& identity, std:
 }
 
 void Cache::remove(const ClipIdentity& identity) {
-  for (const auto& stem : stems_of(identity)) p_->forget(stem);
+  for (const auto& stem : list_stems(identity)) p_->forget(stem);
 }
 
 Result<std::optional<CachedClip>> Cache::find_intent(const std::string& api_url,
@@ -448,7 +460,7 @@ Result<std::optional<CachedClip>> Cache::find_intent(const std::string& api_url,
 
 Result<std::optional<CachedClip>> Cache::find_task(const std::string& api_url,
                                                    const std::string& task_id) {
-  const auto stems = stems_of({.api_url = api_url, .task_id = task_id, .intent = {}});
+  const auto stems = list_stems({.api_url = api_url, .task_id = task_id, .intent = {}});
   const auto is_of_task = [&stems](const std::string& name) {
     return std::ranges::any_of(
         stems, [&name](const std::string& stem) { return name.starts_with(stem + "."); });

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <vector>
 
+#include "veo/core/log.h"
 #include "veo/core/mp4_layout.h"
 #include "veo/core/task_id.h"
 #include "veo/http/transport_network.h"
@@ -16,12 +17,12 @@ namespace veo {
 
 namespace {
 
-ClipPlan::Settings plan_settings(const Clip::Settings& settings) {
+ClipPlan::Settings make_plan_settings(const Clip::Settings& settings) {
   return {
       .keep = settings.keep, .has_url = !settings.url.empty(), .retries = settings.network.retries};
 }
 
-ClipPlan::Head plan_head(const http::FileHead& head) {
+ClipPlan::Head make_plan_head(const http::FileHead& head) {
   ClipPlan::Head seen{.status = head.status,
                       .length = head.content_length,
                       .total = head.total,
@@ -35,13 +36,16 @@ ClipPlan::Head plan_head(const http::FileHead& head) {
 
 }  // namespace
 
+ClipDriver::Io::Io(const std::shared_ptr<http::IoThread>& thread, const Clip::Settings& settings)
+    : file(thread, settings.cache,
+           {.api_url = settings.api_url, .task_id = settings.task_id, .intent = settings.intent}) {}
+
 ClipDriver::ClipDriver(Clip::Settings settings)
     : settings_(std::move(settings)),
       thread_(http::IoThread::acquire()),
-      file_(
-          thread_, settings_.cache,
-          {.api_url = settings_.api_url, .task_id = settings_.task_id, .intent = settings_.intent}),
-      shared_(std::in_place, plan_settings(settings_)) {}
+      label_("task " + settings_.task_id),
+      io_(std::in_place, thread_, settings_),
+      shared_(std::in_place, make_plan_settings(settings_)) {}
 
 // --- any thread ---
 
@@ -54,7 +58,7 @@ Clip::Availability ClipDriver::at(std::uint64_t offset) {
       return Clip::Pending{};
     case ClipPlan::Found::Kind::ready: {
       if (shared->plan.is_storing()) return Clip::Ready{found.size};
-      // What is in memory alone stays until it is taken.
+      // Hold bytes that are in memory alone until the reader takes them.
       shared->promised = shared->spool.find(offset, found.size);
       shared->promised_at = offset;
       return Clip::Ready{shared->promised ? shared->promised->bytes.size() : found.size};
@@ -89,7 +93,7 @@ Result<SharedBytes> ClipDriver::take(std::uint64_t offset, std::size_t most, boo
     return fail(
         explain({.code = ErrorCode::cache, .message = "bytes that were here are here no more."}));
   }
-  // Bytes that are on the disk stay there, unchanged: they are read without the lock.
+  // Read without the lock, because bytes on the disk never change.
   const std::shared_ptr<std::uint8_t[]> bytes(new std::uint8_t[most]);
   if (auto done = ClipFile::read(*from, offset, {bytes.get(), most}); !done) {
     return fail(explain(std::move(done.error())));
@@ -99,7 +103,7 @@ Result<SharedBytes> ClipDriver::take(std::uint64_t offset, std::size_t most, boo
 
 void ClipDriver::tell_taken(Shared& shared, std::uint64_t first, std::uint64_t end) {
   auto commands = shared.plan.on_taken(first, end);
-  // Pieces leave here and now; what is for the network is the I/O thread's.
+  // Evict pieces at once. The I/O thread obeys the commands for the network.
   std::erase_if(commands, [&shared](const ClipPlan::Command& command) {
     const bool is_evict = command.kind == ClipPlan::Command::Kind::evict;
     if (is_evict) shared.spool.evict(command.first);
@@ -113,6 +117,7 @@ void ClipDriver::tell_taken(Shared& shared, std::uint64_t first, std::uint64_t e
 
 void ClipDriver::report_broken(unsigned version, Error fault) {
   thread_->post([self = shared_from_this(), version, fault = std::move(fault)] {
+    log::warning(log::Category::clip, self->label(), ": a reader finds it broken: ", fault);
     self->put_in(
         [&](Shared& now) { return now.plan.on_verdict(version, fault, g_random_double()); });
     self->subscribers_.notify();
@@ -165,21 +170,40 @@ void ClipDriver::ask_for_wanted() {
 
 // --- I/O thread ---
 
+void ClipDriver::log_changes(const ClipPlan& plan, ClipPlan::Keeping keeping, unsigned version) {
+  if (plan.version() != version) {
+    log::info(log::Category::clip, label(), ": what was here is forgotten: version ",
+              plan.version(), " of the file begins");
+  }
+  if (plan.keeping() != keeping) {
+    log::debug(log::Category::clip, label(), ": ", keeping, " -> ", plan.keeping());
+  }
+  if (plan.error() && !std::exchange(io_->is_failure_logged, true)) {
+    log::error(log::Category::clip, label(), ": has failed: ", *plan.error());
+  }
+  if (plan.unkept_reason() != nullptr && !std::exchange(io_->is_unkept_logged, true)) {
+    log::warning(log::Category::clip, label(), ": plays, but is not kept: ", *plan.unkept_reason());
+  }
+}
+
 template <class Input>
 void ClipDriver::put_in(Input input) {
   ClipPlan::Commands commands;
   {
     auto shared = shared_.lock();
-    // What is whole is kept, whoever has left.
-    if (is_released_ && !shared->plan.is_complete()) return;
+    // A complete file is kept even if nobody reads it any more.
+    if (io_->is_released && !shared->plan.is_complete()) return;
+    const auto before = shared->plan.keeping();
+    const auto version = shared->plan.version();
     commands = input(*shared);
-    if (shared->plan.keeping() >= ClipPlan::Keeping::kept) exit_hold_.reset();
+    log_changes(shared->plan, before, version);
+    if (shared->plan.keeping() >= ClipPlan::Keeping::kept) io_->exit_hold.reset();
   }
   for (const auto& command : commands) {
     using Kind = ClipPlan::Command::Kind;
     const bool is_needed = command.kind == Kind::store || command.kind == Kind::check ||
                            command.kind == Kind::keep || command.kind == Kind::forget_kept;
-    if (!is_released_ || is_needed) obey(command);
+    if (!io_->is_released || is_needed) obey(command);
   }
 }
 
@@ -188,37 +212,48 @@ void ClipDriver::begin() {
 }
 
 void ClipDriver::look_into_cache() {
-  if (is_released_) return;
-  if (settings_.sha256.empty()) return download();
-  file_.find_kept(settings_.size, settings_.sha256,
-                  [self = shared_from_this()](const ClipFile::File& kept) {
-                    if (!kept) return self->download();
-                    self->put_in([&](Shared& now) {
-                      now.file = kept;
-                      return now.plan.begin_with_kept(self->settings_.size);
-                    });
-                    self->subscribers_.notify();
-                  });
+  if (io_->is_released) return;
+  if (settings_.sha256.empty()) {
+    log::debug(log::Category::clip, label(), ": has not been in the cache");
+    return download();
+  }
+  io_->file.find_kept(settings_.size, settings_.sha256,
+                      [self = shared_from_this()](const ClipFile::File& kept) {
+                        if (!kept) {
+                          log::info(log::Category::clip, self->label(), ": is not in the cache");
+                          return self->download();
+                        }
+                        log::info(log::Category::clip, self->label(), ": is in the cache, ",
+                                  self->settings_.size, " bytes, of the right hash");
+                        self->put_in([&](Shared& now) {
+                          now.file = kept;
+                          return now.plan.begin_with_kept(self->settings_.size);
+                        });
+                        self->subscribers_.notify();
+                      });
 }
 
 void ClipDriver::download() {
+  log::info(log::Category::clip, label(), ": download from ", log::url(settings_.url));
   put_in([](Shared& now) { return now.plan.begin(); });
   subscribers_.notify();
 }
 
 void ClipDriver::release() {
   thread_->post([self = shared_from_this(), hold = hold_exit()] {
-    self->is_released_ = true;
+    self->io_->is_released = true;
     const auto [is_complete, keeping] = [&] {
       const auto shared = self->shared_.lock();
       return std::pair(shared->plan.is_complete(), shared->plan.keeping());
     }();
-    if (!is_complete) self->file_.stop();
-    // The process does not end while a whole clip is on its way into the cache.
+    log::debug(log::Category::clip, self->label(),
+               ": nobody reads it any more; it is complete: ", is_complete);
+    if (!is_complete) self->io_->file.stop();
+    // The process must not end while a complete clip is on its way into the cache.
     const bool is_being_kept = is_complete && keeping < ClipPlan::Keeping::kept;
-    if (is_being_kept) self->exit_hold_ = hold;
-    for (auto& slot : self->slots_) slot = {};
-    self->transport_.reset();
+    if (is_being_kept) self->io_->exit_hold = hold;
+    for (auto& slot : self->io_->slots) slot = {};
+    self->io_->transport.reset();
   });
 }
 
@@ -227,7 +262,7 @@ void ClipDriver::obey(const ClipPlan::Command& command) {
   switch (command.kind) {
     case Kind::open_file:
       shared_.lock()->file.reset();
-      return file_.open(
+      return io_->file.open(
           [self = shared_from_this(), version = command.version](const Status& opened) {
             if (opened) return;
             self->put_in([&](Shared& now) { return now.plan.on_stored(version, 0, 0, opened); });
@@ -250,13 +285,13 @@ void ClipDriver::obey(const ClipPlan::Command& command) {
     case Kind::keep:
       return keep(command.version);
     case Kind::forget_kept:
-      return file_.forget_kept();
+      return io_->file.forget_kept();
   }
 }
 
 ClipDriver::Slot* ClipDriver::find_slot(ClipPlan::FetchId fetch) {
-  const auto slot = std::ranges::find(slots_, fetch, &Slot::fetch);
-  return slot == slots_.end() ? nullptr : &*slot;
+  const auto slot = std::ranges::find(io_->slots, fetch, &Slot::fetch);
+  return slot == io_->slots.end() ? nullptr : &*slot;
 }
 
 ClipDriver::Slot& ClipDriver::free_slot() {
@@ -266,14 +301,14 @@ ClipDriver::Slot& ClipDriver::free_slot() {
 }
 
 void ClipDriver::fetch(const ClipPlan::Command& command) {
-  if (!transport_) {
+  if (!io_->transport) {
     auto opened = http::Transport::open(thread_, transport_network(settings_.network));
     if (!opened) {
       return thread_->post([self = shared_from_this(), id = command.fetch, error = opened.error()] {
         self->on_end(id, error);
       });
     }
-    transport_ = std::move(*opened);
+    io_->transport = std::move(*opened);
   }
   http::FileFetch request{.url = settings_.url, .api_is_loopback = settings_.api_is_loopback};
   request.idle_timeout = settings_.network.timeout;
@@ -284,12 +319,22 @@ void ClipDriver::fetch(const ClipPlan::Command& command) {
     if (command.end) request.range->last = *command.end - 1;
   }
   if (!command.if_range.empty()) request.if_range = command.if_range;
+  if (command.is_suffix) {
+    log::debug(log::Category::clip, label(), ": fetch ", command.fetch, " (", command.role,
+               "): the last ", command.first, " bytes");
+  } else if (command.end) {
+    log::debug(log::Category::clip, label(), ": fetch ", command.fetch, " (", command.role,
+               "): bytes ", command.first, "-", *command.end - 1);
+  } else {
+    log::debug(log::Category::clip, label(), ": fetch ", command.fetch, " (", command.role,
+               "): from byte ", command.first, " to the end");
+  }
   ++shared_.lock()->stats.requests;
   auto& slot = free_slot();
   const auto id = command.fetch;
   slot.fetch = id;
-  // The exchange is ours: its handlers keep us alive until it has ended or is dropped.
-  slot.exchange = transport_->fetch(
+  // The handlers keep this object alive until the exchange has ended or is dropped.
+  slot.exchange = io_->transport->fetch(
       std::move(request),
       {.head = [self = shared_from_this(),
                 id](const http::FileHead& head) { return self->on_head(id, head); },
@@ -305,16 +350,19 @@ void ClipDriver::stop(ClipPlan::FetchId fetch) {
   if (slot == nullptr) return;
   slot->timer.cancel();
   slot->fetch = 0;
-  // Not from inside a handler of its own: what it still tells is of no fetch, and drops itself.
+  // Do not destroy the exchange inside one of its own handlers. Its later events belong to no
+  // fetch, and are dropped.
   auto ended = std::make_shared<http::Transport::Exchange>(std::move(slot->exchange));
   thread_->post([ended = std::move(ended)] {});
 }
 
 void ClipDriver::wait(const ClipPlan::Command& command) {
+  log::info(log::Category::clip, label(), ": fetch ", command.fetch, " (", command.role,
+            ") is tried again in ", command.delay);
   auto& slot = free_slot();
   slot.fetch = command.fetch;
   slot.timer = thread_->after(command.delay, [self = shared_from_this(), id = command.fetch] {
-    // The plan asks under another id.
+    // The plan commands the next fetch with another id.
     self->stop(id);
     self->put_in([&](Shared& now) { return now.plan.on_timer(id); });
   });
@@ -325,15 +373,17 @@ void ClipDriver::store(const ClipPlan::Command& command) {
   const auto end = *command.end;
   const auto bytes = shared_.lock()->spool.find(first, end - first);
   assert(bytes && bytes->bytes.size() == end - first);
-  file_.store(first, *bytes,
-              [self = shared_from_this(), version = command.version, first, end](
-                  const Status& stored, const ClipFile::File& file) {
-                self->put_in([&](Shared& now) {
-                  if (now.plan.version() == version && file) now.file = file;
-                  return now.plan.on_stored(version, first, end, stored);
-                });
-                if (!stored) self->subscribers_.notify();
-              });
+  io_->file.store(first, *bytes,
+                  [self = shared_from_this(), version = command.version, first, end](
+                      const Status& stored, const ClipFile::File& file) {
+                    log::trace(log::Category::clip, self->label(), ": bytes ", first, "-", end - 1,
+                               " are in the file: ", stored.has_value());
+                    self->put_in([&](Shared& now) {
+                      if (now.plan.version() == version && file) now.file = file;
+                      return now.plan.on_stored(version, first, end, stored);
+                    });
+                    if (!stored) self->subscribers_.notify();
+                  });
 }
 
 Status ClipDriver::read(std::uint64_t offset, std::span<std::uint8_t> into) {
@@ -349,6 +399,11 @@ Status ClipDriver::read(std::uint64_t offset, std::span<std::uint8_t> into) {
 
 void ClipDriver::check(unsigned version) {
   const auto judge = [self = shared_from_this(), version](const Status& whole) {
+    if (whole) {
+      log::debug(log::Category::clip, self->label(), ": its boxes are complete");
+    } else {
+      log::warning(log::Category::clip, self->label(), ": its boxes are broken: ", whole.error());
+    }
     self->put_in([&](Shared& now) {
       const auto fault = whole ? std::nullopt : std::optional(whole.error());
       return now.plan.on_verdict(version, fault, g_random_double());
@@ -359,8 +414,8 @@ void ClipDriver::check(unsigned version) {
     const auto shared = shared_.lock();
     return std::pair(shared->plan.checked_size(), shared->plan.is_storing());
   }();
-  if (is_storing) return file_.check(size, judge);
-  // In memory: a few headers and the `moov`.
+  if (is_storing) return io_->file.check(size, judge);
+  // Check in memory: this reads a few headers and the `moov`.
   judge(mp4::check_structure(size, [this](std::uint64_t offset, std::span<std::uint8_t> into) {
     return read(offset, into);
   }));
@@ -368,9 +423,9 @@ void ClipDriver::check(unsigned version) {
 
 void ClipDriver::keep(unsigned version) {
   const auto size = shared_.lock()->plan.checked_size();
-  file_.keep(size, [self = shared_from_this(), version](Result<CachedClip> kept) {
+  io_->file.keep(size, [self = shared_from_this(), version](Result<CachedClip> kept) {
     if (!kept) return self->on_kept(version, std::move(kept));
-    // Recorded also where nobody holds the clip any more.
+    // Record the file even if nobody holds the clip any more.
     self->settings_.kept(*kept, [self, version, kept](const Status& recorded) {
       if (!recorded) self->shared_.lock()->unrecorded = recorded.error();
       self->on_kept(version, kept);
@@ -379,6 +434,10 @@ void ClipDriver::keep(unsigned version) {
 }
 
 void ClipDriver::on_kept(unsigned version, Result<CachedClip> kept) {
+  if (kept) {
+    log::info(log::Category::clip, label(), ": is kept, ", kept->size, " bytes, in ",
+              log::text(kept->path));
+  }
   put_in([&](Shared& now) {
     return now.plan.on_kept(version, kept ? Status() : fail(std::move(kept.error())));
   });
@@ -386,7 +445,13 @@ void ClipDriver::on_kept(unsigned version, Result<CachedClip> kept) {
 }
 
 bool ClipDriver::on_head(ClipPlan::FetchId fetch, const http::FileHead& head) {
-  put_in([&](Shared& now) { return now.plan.on_head(fetch, plan_head(head), g_random_double()); });
+  log::debug(log::Category::clip, label(), ": fetch ", fetch, " is answered: HTTP ", head.status,
+             ", ", head.content_length.value_or(0), " bytes, of ",
+             head.total.value_or(head.content_length.value_or(0)),
+             log::text(head.strong_validator.empty() ? ", without a strong validator" : ""));
+  put_in([&](Shared& now) {
+    return now.plan.on_head(fetch, make_plan_head(head), g_random_double());
+  });
   subscribers_.notify();
   return shared_.lock()->plan.is_live(fetch);
 }
@@ -411,13 +476,18 @@ http::Room ClipDriver::make_room(ClipPlan::FetchId fetch) {
 void ClipDriver::on_data(ClipPlan::FetchId fetch, std::size_t count) {
   put_in([&](Shared& now) {
     now.stats.bytes += count;
-    if (const auto at = now.plan.find_put_offset(fetch)) now.spool.added(*at, count);
+    if (const auto at = now.plan.find_put_offset(fetch)) now.spool.on_added(*at, count);
     return now.plan.on_data(fetch, count);
   });
   subscribers_.notify();
 }
 
 void ClipDriver::on_end(ClipPlan::FetchId fetch, std::optional<Error> failure) {
+  if (failure) {
+    log::warning(log::Category::clip, label(), ": fetch ", fetch, " failed: ", *failure);
+  } else {
+    log::debug(log::Category::clip, label(), ": fetch ", fetch, " has ended");
+  }
   stop(fetch);
   put_in(
       [&](Shared& now) { return now.plan.on_end(fetch, std::move(failure), g_random_double()); });

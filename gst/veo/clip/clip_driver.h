@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The driver of a ClipPlan: it fetches, stores and waits as the plan says, and tells it what came
-// of it. It decides nothing.
+// The driver of a ClipPlan. The driver fetches, stores and waits as the plan commands, and tells
+// the plan the results. It decides nothing.
 //
 //   readers              I/O thread                              store thread
 //   ───────              ──────────                              ────────────
@@ -22,7 +22,9 @@
 #include "spool.h"
 #include "veo/clip/clip.h"
 #include "veo/core/clip_plan.h"
+#include "veo/core/log.h"
 #include "veo/http/io_thread.h"
+#include "veo/http/io_thread_only.h"
 #include "veo/http/transport.h"
 #include "veo/system/guarded.h"
 #include "veo/system/wakeup.h"
@@ -36,7 +38,7 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
 
   // --- any thread ---
 
-  /// What a reader finds: see Clip.
+  /// See Clip for these.
   Clip::Availability at(std::uint64_t offset);
   Result<SharedBytes> take(std::uint64_t offset, std::size_t most, bool is_through);
   void report_broken(unsigned version, Error fault);
@@ -49,7 +51,7 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
   [[nodiscard]] std::string notice() const;
   void subscribe(std::weak_ptr<Wakeup> wakeup) { subscribers_.add(std::move(wakeup)); }
 
-  /// Once each, at the clip's begin and at its end.
+  /// Called once each, at the clip's begin and at its end.
   void begin();
   void release();
 
@@ -60,25 +62,28 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
 
     ClipPlan plan;
     Spool spool;
-    ClipFile::File file;  // of the plan's version, as soon as something is in it
+    ClipFile::File file;  // of the plan's version; null until bytes are in it
     Clip::Stats stats;
-    std::optional<Error> unrecorded;      // the clip is in the cache, and the ledger does not know
-    std::optional<SharedBytes> promised;  // to the one reader of what is in memory alone
+    std::optional<Error> unrecorded;      // why the ledger does not know that the clip is kept
+    std::optional<SharedBytes> promised;  // to the one reader, if the bytes are in memory alone
     std::uint64_t promised_at = 0;
   };
 
-  /// A fetch of the plan's, or the wait for its next try; 0: free. I/O thread.
+  /// A fetch of the plan, or the wait before its next try. `fetch` is 0 if the slot is free.
   struct Slot {
     ClipPlan::FetchId fetch = 0;
     http::Transport::Exchange exchange;
     http::IoThread::Timer timer;
   };
 
-  /// A reader is through with bytes that are in memory alone. Any thread.
+  /// Tells the plan that the reader has finished with bytes that are in memory alone. Any thread.
   void tell_taken(Shared& shared, std::uint64_t first, std::uint64_t end);
-  /// Gives the plan an input, and does what it commands.
+  /// Gives the plan an input, and does what the plan commands.
   template <class Input>
   void put_in(Input input);
+  /// Logs what an input has changed, against what was before.
+  void log_changes(const ClipPlan& plan, ClipPlan::Keeping keeping, unsigned version);
+  [[nodiscard]] log::Text label() const { return log::text(label_); }
   void obey(const ClipPlan::Command& command);
   void fetch(const ClipPlan::Command& command);
   void stop(ClipPlan::FetchId fetch);
@@ -99,18 +104,26 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
   void on_data(ClipPlan::FetchId fetch, std::size_t count);
   void on_end(ClipPlan::FetchId fetch, std::optional<Error> failure);
 
-  /// A download's failure costs nothing but the download, and the text says so.
+  /// Makes the text for the user, who must learn that the task is not lost.
   [[nodiscard]] Error explain(Error failure) const;
 
   const Clip::Settings settings_;
   const std::shared_ptr<http::IoThread> thread_;
+  const std::string label_;  // for the log
 
-  // I/O thread.
-  std::shared_ptr<http::Transport> transport_;
-  ClipFile file_;
-  std::array<Slot, 2> slots_;
-  bool is_released_ = false;
-  std::shared_ptr<const void> exit_hold_;  // until what is whole is kept
+  /// What only the I/O thread reads and writes.
+  struct Io {
+    Io(const std::shared_ptr<http::IoThread>& thread, const Clip::Settings& settings);
+
+    std::shared_ptr<http::Transport> transport;
+    ClipFile file;
+    std::array<Slot, 2> slots;
+    bool is_released = false;
+    bool is_failure_logged = false;
+    bool is_unkept_logged = false;
+    std::shared_ptr<const void> exit_hold;  // until a complete clip is kept
+  };
+  http::IoThreadOnly<Io> io_;
 
   Subscribers subscribers_;
   Guarded<Shared> shared_;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "veo/core/digest.h"
+#include "veo/core/log.h"
 #include "veo/core/mp4_layout.h"
 #include "veo/http/store_call.h"
 
@@ -45,9 +46,10 @@ Status check_boxes(const FileHandle& file, std::uint64_t size) {
 
 }  // namespace
 
-// One file. The store thread's, but for `is_stopped`.
+// One file. Only the store thread uses it, except `is_stopped`.
 struct ClipFile::Version {
-  /// Adds what `file` holds from `summed` on. False: it cannot be read, or nobody waits for it.
+  /// Adds the bytes of `file` from `summed` on to the hash. False: the file cannot be read, or the
+  /// operation was stopped.
   bool sum_up(const FileHandle& file, std::uint64_t size) {
     std::vector<std::uint8_t> bytes;
     while (summed < size && !is_stopped) {
@@ -87,9 +89,15 @@ void ClipFile::find_kept(std::uint64_t size, std::string sha256, std::function<v
        sha256 = std::move(sha256)]() -> File {
         auto file = cache->find(identity, size);
         if (!file) return nullptr;
-        // One that could not be read just now may be good yet.
-        if (!version->sum_up(*file, size)) return nullptr;
+        // Keep a file that cannot be read: the next try may succeed.
+        if (!version->sum_up(*file, size)) {
+          log::warning(log::Category::clip, "task ", log::text(identity.task_id),
+                       ": the cached file cannot be read to its end");
+          return nullptr;
+        }
         if (version->sum.finish() == sha256 && check_boxes(*file, size)) return file;
+        log::warning(log::Category::clip, "task ", log::text(identity.task_id),
+                     ": the cached file is damaged (its hash or its boxes), and is removed");
         cache->remove(identity);
         return nullptr;
       },
@@ -146,7 +154,7 @@ void ClipFile::check(std::uint64_t size, std::function<void(Status)> then) {
   http::call_store(
       thread(), io_,
       [version = version_, size]() -> Status {
-        // An empty clip has no bytes whose storing would have told that there is no file.
+        // An empty clip stores no bytes, so no store() has reported that there is no file.
         if (version->failure) return fail(*version->failure);
         return check_boxes(*version->part->file(), size);
       },
@@ -158,7 +166,7 @@ void ClipFile::keep(std::uint64_t size, std::function<void(Result<CachedClip>)> 
       thread(), io_,
       [version = version_, cache = cache_, size]() -> Result<CachedClip> {
         if (version->failure) return fail(*version->failure);
-        // A clip without its checksum would be no use to the next run.
+        // Without its hash the clip would be useless to the next run.
         if (!version->sum_up(*version->part->file(), size)) {
           return fail({.code = ErrorCode::cache,
                        .message = "its copy in the cache could not be read back."});

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A clip's way into the cache, and out of it: written, hashed, checked and kept on the store
-// thread, so that little is left to do when the last byte is here. I/O thread only, where each
-// `then` is called too. Operations happen in the order in which they were asked for.
+// A clip's way into the cache, and out of it. The thread for clips writes and hashes the bytes
+// while they arrive, so that little is left to do after the last byte: to check the file and to
+// keep it. All methods belong to the I/O thread, where each `then` is called too. Operations happen
+// in the order of the calls.
 #pragma once
 
 #include <cstdint>
@@ -27,25 +28,26 @@ class ClipFile {
   ClipFile(const ClipFile&) = delete;
   ClipFile& operator=(const ClipFile&) = delete;
 
-  /// Nobody needs what is under way: it ends early, and `then` still comes.
+  /// Lets pending operations end early. Their `then` is still called.
   void stop();
 
-  /// The kept file, if it is what it was: of that size and hash, and whole by its boxes. Null: it
-  /// is not there. One that is damaged leaves the cache.
+  /// Finds the kept file, if it has that size and hash, and its boxes are complete; else the file
+  /// is null. A damaged file leaves the cache.
   void find_kept(std::uint64_t size, std::string sha256, std::function<void(File)> then);
-  /// The kept file is damaged.
+  /// Removes the kept file from the cache, because it is damaged.
   void forget_kept();
 
-  /// A new file to store bytes in, in place of the one before. Fails with cache.
+  /// Makes a new file for the bytes, in place of the file before. Fails with cache.
   void open(std::function<void(Status)> then);
-  /// Fails with cache, also where the file could not be made; then always. The file is null then.
+  /// Writes bytes to the file. Fails with cache. If the file could not be made, each call fails,
+  /// and the file is null.
   void store(std::uint64_t offset, SharedBytes bytes, std::function<void(Status, File)> then);
-  /// Whether the boxes of the stored file say that it is whole: see mp4::check_structure().
+  /// Checks that the boxes of the stored file are complete: see mp4::check_structure().
   void check(std::uint64_t size, std::function<void(Status)> then);
-  /// Gives the file its place in the cache.
+  /// Gives the file its name in the cache.
   void keep(std::uint64_t size, std::function<void(Result<CachedClip>)> then);
 
-  /// Any thread; blocks for as long as the disk takes. Fails with cache.
+  /// Reads from a file, and blocks for as long as the disk takes. Any thread. Fails with cache.
   static Status read(const FileHandle& file, std::uint64_t offset, std::span<std::uint8_t> into);
 
  private:

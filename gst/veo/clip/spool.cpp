@@ -19,7 +19,7 @@ class Spool::Pool : public std::enable_shared_from_this<Spool::Pool> {
  public:
   std::shared_ptr<Block> take() {
     auto block = reuse();
-    // Not make_unique: the bytes need no zeros.
+    // make_unique would fill the bytes with zeros.
     if (!block) block.reset(new Block);
     return {block.release(),
             [pool = shared_from_this()](Block* gone) { pool->give(std::unique_ptr<Block>(gone)); }};
@@ -59,7 +59,7 @@ Spool::Room Spool::scratch() {
   return {.block = std::move(block), .bytes = bytes};
 }
 
-void Spool::added(std::uint64_t offset, std::uint64_t count) {
+void Spool::on_added(std::uint64_t offset, std::uint64_t count) {
   here_.add(Interval::right_open(offset, offset + count));
 }
 
@@ -69,11 +69,11 @@ void Spool::evict(std::uint64_t piece) {
 }
 
 std::optional<SharedBytes> Spool::find(std::uint64_t offset, std::uint64_t most) const {
-  const auto run = here_.find(offset);
-  if (run == here_.end()) return std::nullopt;
+  const auto extent = here_.find(offset);
+  if (extent == here_.end()) return std::nullopt;
   const auto piece = ClipContents::find_piece(offset);
   const auto& block = blocks_.at(piece);
-  const auto end = std::min({run->upper(), piece + ClipContents::piece_size, offset + most});
+  const auto end = std::min({extent->upper(), piece + ClipContents::piece_size, offset + most});
   return SharedBytes{.owner = block,
                      .bytes = std::span(*block).subspan(offset - piece, end - offset)};
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The pieces of a clip that are in memory. Bytes are written where they come in, and read, by any
-// number of readers, where they were written: nothing is copied but to the file. Which pieces are
-// here, and when they leave, is the ClipPlan's to say.
+// The pieces of a clip that are in memory. The network writes bytes into a block, and any number of
+// readers read them there: the only copy is the one into the file. The ClipPlan decides which
+// pieces are in memory, and when they leave.
 #pragma once
 
 #include <array>
@@ -19,8 +19,7 @@
 
 namespace veo {
 
-/// Thread-compatible: the caller locks. Bytes that were added do not change any more, and need no
-/// lock to be read.
+/// The caller locks. Added bytes never change, so reading them needs no lock.
 class Spool {
  public:
   using Block = std::array<std::uint8_t, ClipContents::piece_size>;
@@ -32,20 +31,19 @@ class Spool {
 
   Spool();
 
-  /// Where `size` bytes go that are to come at `offset`. They lie within one piece.
+  /// Returns the place for `size` bytes that are expected at `offset`, within one piece.
   Room open(std::uint64_t offset, std::uint64_t size);
-  /// A place for bytes that nobody wants.
+  /// Returns a place for bytes that are not needed.
   Room scratch();
-  /// So many bytes are where open() said.
-  void added(std::uint64_t offset, std::uint64_t count);
+  /// `count` bytes have come to the place that open() returned.
+  void on_added(std::uint64_t offset, std::uint64_t count);
   void evict(std::uint64_t piece);
 
-  /// Up to `most` bytes from `offset` on, as far as one piece has them; nullopt: none is here.
+  /// Returns up to `most` bytes from `offset` on, out of one piece; nullopt if there are none.
   [[nodiscard]] std::optional<SharedBytes> find(std::uint64_t offset, std::uint64_t most) const;
 
  private:
-  /// Blocks that nobody holds any more, to be used again while they are warm: fresh memory from the
-  /// kernel is filled with zeros first.
+  /// Keeps free blocks for the next bytes, because the kernel fills fresh memory with zeros first.
   class Pool;
 
   std::shared_ptr<Pool> pool_;                              // shared with the blocks

@@ -709,4 +709,13 @@ ClipPlan::Command& ClipPlan::command(Command::Kind kind) {
 
 ClipPlan::Commands ClipPlan::take_commands() { return std::exchange(commands_, {}); }
 
+std::string_view nick(ClipPlan::Role role) {
+  return role == ClipPlan::Role::main ? "main" : "side";
+}
+
+std::string_view nick(ClipPlan::Keeping keeping) {
+  constexpr std::string_view nicks[] = {"downloading", "checking", "keeping", "kept", "not kept"};
+  return nicks[static_cast<std::size_t>(keeping)];
+}
+
 }  // namespace veo

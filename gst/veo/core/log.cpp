@@ -54,6 +54,8 @@ void append(std::string& line, Url part) {
 void append(std::string& line, const Error& error) {
   line += nick(error.code);
   if (error.http_status != 0) line += " (HTTP " + std::to_string(error.http_status) + ")";
+  // The message of submit-unknown is for the user, and quotes the prompt.
+  if (error.code == ErrorCode::submit_unknown) return;
   line += ": " + escape_text(error.message, longest_message);
 }
 

@@ -136,4 +136,10 @@ Submitted classify_submission(const SubmissionEvidence& evidence, const Submissi
   return end;
 }
 
+std::string_view nick(Submitted::Kind kind) {
+  constexpr std::string_view nicks[] = {"accepted", "not sent", "rate-limited", "refused",
+                                        "unknown"};
+  return nicks[static_cast<std::size_t>(kind)];
+}
+
 }  // namespace veo

@@ -278,4 +278,10 @@ std::optional<int> compute_percent(std::optional<double> progress) {
   return static_cast<int>(*progress < 1.0 ? *progress * 100.0 : *progress);
 }
 
+std::string_view nick(TaskMachine::State state) {
+  constexpr std::string_view nicks[] = {"idle",     "submitting", "held",  "waiting",
+                                        "querying", "completed",  "failed"};
+  return nicks[static_cast<std::size_t>(state)];
+}
+
 }  // namespace veo

@@ -5,15 +5,17 @@
 //   start ─► (connect, proxy, TLS) ─► starting ─► got-headers ─► body … ─► answered
 //            └── not begun: may end ──┘└── a POST has begun: nothing but its deadline ends it ──┘
 //
-// MONEY.md, "What a submission's end means": `starting` is the only safe sign. It comes after the
-// connection stands and before the first byte. A second one means that libsoup is about to repeat
-// the POST by itself (on HTTP/2, when the stream was refused or HTTP/1.1 required), and is stopped
-// in it. A 421, which libsoup would repeat as well, ends with its head (exchange.cpp).
+// MONEY.md, "What a submission's end means": the signal `starting` is the only safe sign. libsoup
+// emits it after the connection is made and before the first byte. A second `starting` means that
+// libsoup is about to repeat the POST by itself (on HTTP/2, if the stream was refused or HTTP/1.1
+// required): the exchange ends there. libsoup would also repeat a POST after a 421, so the exchange
+// ends with the head of a 421 (exchange.cpp).
 #include <array>
 #include <utility>
 
 #include "exchange.h"
 #include "veo/core/error_table.h"
+#include "veo/core/log.h"
 #include "veo/core/url_policy.h"
 
 namespace veo::http {
@@ -39,32 +41,45 @@ class Call final : public ExchangeState {
     soup_message_headers_replace(request_headers(), "Authorization",
                                  Authorization::header(call.key).c_str());
     if (is_post_) {
-      // Not on a connection that was idle: one that died unseen would leave the POST in doubt.
+      // Use a new connection: an idle connection may be dead, which would leave the POST in doubt.
       soup_message_add_flags(message_.get(), SOUP_MESSAGE_NEW_CONNECTION);
       const GBytesPtr body(g_bytes_new(call.body.data(), call.body.size()));
       soup_message_set_request_body_from_bytes(message_.get(), "application/json", body.get());
     } else {
       limit_total();
     }
+    if (is_post_) {
+      log::debug(log::Category::http, "#", number(), " POST ", log::url(url_), ", ",
+                 call.body.size(), " bytes of body");
+    } else {
+      log::debug(log::Category::http, "#", number(), " GET ", log::url(url_));
+    }
     send();
   }
 
   void cancel() override {
     answered_ = nullptr;
-    if (begun()) return;
-    // What libsoup may still hold in its queue orders nothing.
+    if (is_over()) return;
+    if (has_begun()) {
+      log::debug(log::Category::http, "#", number(),
+                 " has begun: nobody waits for its answer, and nothing cancels it");
+      return;
+    }
+    log::debug(log::Category::http, "#", number(), " is cancelled after ", elapsed());
+    // Without its key, a message that libsoup still has in its queue orders nothing.
     if (message_) soup_message_headers_clear(request_headers());
     close();
   }
 
-  [[nodiscard]] bool begun() const override { return is_post_ && answer_.evidence.begun; }
+  [[nodiscard]] bool has_begun() const override { return is_post_ && answer_.evidence.begun; }
 
  private:
-  void starting() override {
+  void on_starting() override {
     auto& evidence = answer_.evidence;
-    if (begun()) {
+    if (has_begun()) {
       evidence.second_start = true;
-      // On HTTP/2 the cancel only keeps the body back. Without its key, the head orders nothing.
+      // On HTTP/2 a cancellation keeps back the body only. Without its key, the head orders
+      // nothing.
       soup_message_headers_clear(request_headers());
       return finish(Error{.code = ErrorCode::network,
                           .message = redact_url(url_) + " refused the request unread, and it was "
@@ -75,17 +90,17 @@ class Call final : public ExchangeState {
     note_progress();
   }
 
-  void got_headers() override {
+  void on_head() override {
     auto& evidence = answer_.evidence;
     evidence.got_head = true;
     evidence.status = status();
-    evidence.retry_after = retry_after_of(response_headers());
+    evidence.retry_after = read_retry_after(response_headers());
     note_progress();
   }
 
-  void sent() override { read(buffer_); }
+  void on_answer() override { read(buffer_); }
 
-  void received(std::size_t count) override {
+  void on_received(std::size_t count) override {
     if (count == 0) return finish(std::nullopt);
     if (count > max_answer - answer_.body.size()) {
       return finish(Error{
@@ -98,9 +113,9 @@ class Call final : public ExchangeState {
     read(buffer_);
   }
 
-  /// Once a POST has begun, silence does not end it.
+  /// Restarts the idle deadline. A POST that has begun has none.
   void note_progress() {
-    if (begun()) {
+    if (has_begun()) {
       idle_.cancel();
     } else {
       expect_progress();
@@ -110,13 +125,17 @@ class Call final : public ExchangeState {
   void limit_total() {
     total_ = thread_->after(total_timeout_, [weak = weak_from_this(), this] {
       const auto self = weak.lock();
-      if (self) finish(timed_out(url_, "no whole answer", total_timeout_));
+      if (self) finish(make_timeout(url_, "no whole answer", total_timeout_));
     });
   }
 
   void report(std::optional<Error> failure) override {
     auto& evidence = answer_.evidence;
     evidence.complete = !failure && evidence.got_head;
+    if (evidence.complete) {
+      log::debug(log::Category::http, "#", number(), " ends: ", answer_.body.size(), " bytes in ",
+                 elapsed());
+    }
     evidence.failure = std::move(failure);
     if (evidence.failure) evidence.failure->http_status = evidence.status;
     if (const auto answered = std::exchange(answered_, nullptr)) answered(std::move(answer_));

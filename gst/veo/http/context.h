@@ -11,17 +11,18 @@
 #include <vector>
 
 #include "glib_ptr.h"
+#include "veo/http/io_thread_only.h"
 #include "veo/http/transport.h"
 
 namespace veo::http {
 
 class WebhookListener;
 
-/// All timers of the I/O thread behind one GSource: GLib looks at each source whenever it wakes,
-/// and a thousand waiting tasks are a thousand timers.
+/// All timers of the I/O thread, with one GSource for all, because GLib looks at each source
+/// whenever it wakes, and a thousand waiting tasks have a thousand timers.
 class Timers {
  public:
-  /// Unique, in the order of being due.
+  /// Unique. The order of the keys is the order in which their timers are due.
   using Key = std::pair<IoThread::Clock::time_point, guint64>;
 
   explicit Timers(GMainContext* context);
@@ -30,7 +31,7 @@ class Timers {
   Timers& operator=(const Timers&) = delete;
 
   Key add(std::chrono::milliseconds delay, IoThread::Task task);
-  /// One that has run, or runs, is not there any more.
+  /// Without effect if the timer has run or is running.
   void remove(const Key& key);
 
  private:
@@ -53,11 +54,16 @@ struct Context {
 };
 
 struct IoThread::Private {
+  /// What exists once on this thread.
+  struct Shared {
+    // A client with equal settings gets the same transport.
+    std::vector<std::pair<Network, std::weak_ptr<Transport>>> transports;
+    std::weak_ptr<WebhookListener> webhooks;
+  };
+
   std::shared_ptr<Context> context;
   std::thread thread;
-  // The I/O thread's alone: who asks for equal settings gets the same transport.
-  std::vector<std::pair<Network, std::weak_ptr<Transport>>> transports;
-  std::weak_ptr<WebhookListener> webhooks;  // likewise
+  IoThreadOnly<Shared> shared;
 };
 
 }  // namespace veo::http

@@ -1,19 +1,34 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "exchange.h"
 
+#include <atomic>
+#include <cassert>
 #include <utility>
 
 #include "veo/core/error_table.h"
+#include "veo/core/log.h"
 #include "veo/core/url_policy.h"
 
 namespace veo::http {
+
+namespace {
+
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+}  // namespace
 
 ExchangeState::ExchangeState(std::shared_ptr<IoThread> thread, SoupSession* session,
                              std::string url, std::chrono::milliseconds idle_timeout)
     : thread_(std::move(thread)),
       url_(std::move(url)),
+      number_(next_number()),
       session_(SOUP_SESSION(g_object_ref(session))),
-      idle_timeout_(idle_timeout) {}
+      idle_timeout_(idle_timeout) {
+  assert(IoThread::is_io_thread());
+}
 
 ExchangeState::~ExchangeState() { drop_message(); }
 
@@ -30,10 +45,10 @@ bool ExchangeState::make_message(const char* method) {
       message_.get(),
       static_cast<SoupMessageFlags>(SOUP_MESSAGE_NO_REDIRECT | SOUP_MESSAGE_DO_NOT_USE_AUTH_CACHE));
   soup_message_disable_feature(message_.get(), SOUP_TYPE_AUTH_MANAGER);
-  g_signal_connect(message_.get(), "network-event", G_CALLBACK(&on_network_event), this);
-  g_signal_connect(message_.get(), "starting", G_CALLBACK(&on_starting), this);
-  g_signal_connect(message_.get(), "got-headers", G_CALLBACK(&on_got_headers), this);
-  // What arrives is what is counted and checked: no coding on the way.
+  g_signal_connect(message_.get(), "network-event", G_CALLBACK(&handle_network_event), this);
+  g_signal_connect(message_.get(), "starting", G_CALLBACK(&handle_starting), this);
+  g_signal_connect(message_.get(), "got-headers", G_CALLBACK(&handle_head), this);
+  // Ask for no content coding, because the received bytes are counted and checked.
   soup_message_headers_replace(request_headers(), "Accept-Encoding", "identity");
   return true;
 }
@@ -44,20 +59,25 @@ void ExchangeState::drop_message() {
   message_.reset();
 }
 
+std::chrono::milliseconds ExchangeState::elapsed() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(IoThread::Clock::now() - sent_at_);
+}
+
 void ExchangeState::send() {
+  sent_at_ = IoThread::Clock::now();
   expect_progress();
   soup_session_send_async(session_.get(), message_.get(), G_PRIORITY_DEFAULT, cancellable_.get(),
-                          async_done<&ExchangeState::on_sent, ExchangeState>,
+                          async_done<&ExchangeState::finish_send, ExchangeState>,
                           keep(shared_from_this()));
 }
 
-void ExchangeState::on_sent(GObject*, GAsyncResult* result) {
+void ExchangeState::finish_send(GObject*, GAsyncResult* result) {
   ErrorSlot error;
   stream_.reset(soup_session_send_finish(session_.get(), result, error.out()));
   if (over_) return stream_.reset();
   if (error) return finish(describe(*error.get(), url_));
-  if (started_) return sent();
-  // A proxy's refusal of CONNECT ends the message, as if its status were the server's.
+  if (started_) return on_answer();
+  // If a proxy refuses the CONNECT, libsoup ends the message with the proxy's status.
   finish(Error{.code = ErrorCode::network,
                .message = with_advice("The proxy did not connect to " + redact_url(url_) +
                                           ": HTTP " + std::to_string(status()) + ".",
@@ -65,29 +85,32 @@ void ExchangeState::on_sent(GObject*, GAsyncResult* result) {
 }
 
 void ExchangeState::read(std::span<std::uint8_t> buffer) {
-  g_input_stream_read_async(stream_.get(), buffer.data(), buffer.size(), G_PRIORITY_DEFAULT,
-                            cancellable_.get(), async_done<&ExchangeState::on_read, ExchangeState>,
-                            keep(shared_from_this()));
+  g_input_stream_read_async(
+      stream_.get(), buffer.data(), buffer.size(), G_PRIORITY_DEFAULT, cancellable_.get(),
+      async_done<&ExchangeState::finish_read, ExchangeState>, keep(shared_from_this()));
 }
 
-void ExchangeState::on_read(GObject* source, GAsyncResult* result) {
+void ExchangeState::finish_read(GObject* source, GAsyncResult* result) {
   ErrorSlot error;
-  // Not stream_, which is gone when the exchange is over.
+  // Use `source`, because stream_ is null after the end of the exchange.
   const auto count = g_input_stream_read_finish(G_INPUT_STREAM(source), result, error.out());
   if (over_) return;
-  if (error) return finish(broken(*error.get()));
-  received(static_cast<std::size_t>(count));
+  if (error) return finish(describe_failure(*error.get()));
+  on_received(static_cast<std::size_t>(count));
 }
 
 void ExchangeState::expect_progress() {
   idle_ = thread_->after(idle_timeout_, [weak = weak_from_this()] {
     const auto self = weak.lock();
-    if (self) self->finish(timed_out(self->url_, "nothing", self->idle_timeout_));
+    if (self) self->finish(make_timeout(self->url_, "nothing", self->idle_timeout_));
   });
 }
 
 void ExchangeState::finish(std::optional<Error> failure) {
   if (over_) return;
+  if (failure) {
+    log::warning(log::Category::http, "#", number_, " failed after ", elapsed(), ": ", *failure);
+  }
   close();
   report(std::move(failure));
 }
@@ -107,26 +130,30 @@ void ExchangeState::close() {
   thread_.reset();
 }
 
-void ExchangeState::on_network_event(SoupMessage*, GSocketClientEvent event, GIOStream* connection,
-                                     gpointer data) noexcept {
+void ExchangeState::handle_network_event(SoupMessage*, GSocketClientEvent event,
+                                         GIOStream* connection, gpointer data) noexcept {
   const auto self = static_cast<ExchangeState*>(data)->shared_from_this();
   self->expect_progress();
   if (event != G_SOCKET_CLIENT_CONNECTED || !G_IS_SOCKET_CONNECTION(connection)) return;
   const GObjectPtr<GSocketAddress> remote(
       g_socket_connection_get_remote_address(G_SOCKET_CONNECTION(connection), nullptr));
-  self->connected(remote.get());
+  log::trace(log::Category::http, "#", self->number_, " has a connection");
+  self->on_connected(remote.get());
 }
 
-void ExchangeState::on_starting(SoupMessage*, gpointer data) noexcept {
+void ExchangeState::handle_starting(SoupMessage*, gpointer data) noexcept {
   const auto self = static_cast<ExchangeState*>(data)->shared_from_this();
   self->started_ = true;
-  self->starting();
+  log::trace(log::Category::http, "#", self->number_, " starts: its bytes may leave from now on");
+  self->on_starting();
 }
 
-void ExchangeState::on_got_headers(SoupMessage*, gpointer data) noexcept {
+void ExchangeState::handle_head(SoupMessage*, gpointer data) noexcept {
   const auto self = static_cast<ExchangeState*>(data)->shared_from_this();
-  self->got_headers();
-  // libsoup would send the request again by itself, once it has gathered all of this body.
+  log::debug(log::Category::http, "#", self->number_, " answer: HTTP ", self->status(), " after ",
+             self->elapsed());
+  self->on_head();
+  // End here: libsoup would send the request again by itself after it has gathered this body.
   if (!self->over_ && self->status() == SOUP_STATUS_MISDIRECTED_REQUEST) {
     self->finish(Error{.code = ErrorCode::network,
                        .message = "The server that was reached does not answer for " +

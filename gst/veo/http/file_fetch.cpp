@@ -12,6 +12,7 @@
 
 #include "exchange.h"
 #include "veo/core/error_table.h"
+#include "veo/core/log.h"
 #include "veo/core/url_policy.h"
 
 namespace veo::http {
@@ -20,8 +21,8 @@ namespace {
 
 constexpr unsigned max_hops = 5;
 constexpr std::size_t read_size = std::size_t{256} << 10U;
-/// libsoup's reader of chunked bodies asserts room for a chunk's border beside the bytes: where
-/// less than this is left, the bytes are read into a buffer of ours, and handed out from there.
+/// libsoup's reader of chunked bodies asserts room for a chunk's border beside the bytes. If the
+/// place is smaller than this, the bytes are read into `carry_` and copied from there.
 constexpr std::size_t least_room = 64;
 
 Error bad_response(const std::string& url, const std::string& what) {
@@ -39,15 +40,16 @@ std::optional<std::uint64_t> number_of(std::string_view text) {
   return value;
 }
 
-/// A validator that stands for the exact bytes (RFC 9110 §8.8.1).
+/// Returns the answer's strong validator, which stands for the exact bytes (RFC 9110 §8.8.1); empty
+/// if there is none.
 std::string strong_validator_of(SoupMessageHeaders* headers) {
-  if (const auto etag = header_of(headers, "ETag"); !etag.empty()) {
+  if (const auto etag = read_header(headers, "ETag"); !etag.empty()) {
     const bool strong = etag.size() >= 2 && etag.front() == '"' && etag.back() == '"';
     return strong ? etag : "";
   }
   // §8.8.2.2: a date is strong once the file can no longer change within its second.
-  const auto modified = header_of(headers, "Last-Modified");
-  const auto sent = header_of(headers, "Date");
+  const auto modified = read_header(headers, "Last-Modified");
+  const auto sent = read_header(headers, "Date");
   if (modified.empty() || sent.empty()) return "";
   const GDateTimePtr then(soup_date_time_new_from_http_string(modified.c_str()));
   const GDateTimePtr now(soup_date_time_new_from_http_string(sent.c_str()));
@@ -87,6 +89,10 @@ class Fetch final : public ExchangeState {
   }
 
   void cancel() override {
+    if (!is_over()) {
+      log::debug(log::Category::http, "#", number(), " is stopped after ", received_, " bytes and ",
+                 elapsed());
+    }
     handler_.reset();
     close();
   }
@@ -96,7 +102,7 @@ class Fetch final : public ExchangeState {
   }
 
  private:
-  /// Sends the request to url_. Returns why it must not.
+  /// Sends the request to url_. Returns the error if the URL is not allowed.
   std::optional<Error> next_hop() {
     if (auto allowed = check_file_url(url_, api_is_loopback_); !allowed) {
       return std::move(allowed.error());
@@ -111,12 +117,27 @@ class Fetch final : public ExchangeState {
     if (if_range_ && (range_ || suffix_)) {
       soup_message_headers_replace(request_headers(), "If-Range", if_range_->c_str());
     }
+    log_request();
     send();
     return std::nullopt;
   }
 
-  /// Of a connection through a proxy only the proxy's address is known: there it is the host of the
-  /// URL alone that check_file_url() has judged.
+  void log_request() const {
+    if (!log::is_enabled(log::Category::http, log::Level::debug)) return;
+    std::string range = "all bytes";
+    if (range_) {
+      range = "bytes " + std::to_string(range_->first) + "-" +
+              (range_->last ? std::to_string(*range_->last) : "");
+    } else if (suffix_) {
+      range = "the last " + std::to_string(*suffix_) + " bytes";
+    }
+    log::debug(log::Category::http, "#", number(), " GET ", log::url(url_), ", ", log::text(range),
+               log::text(if_range_ ? ", if unchanged" : ""),
+               log::text(hops_ > 0 ? ", redirected" : ""));
+  }
+
+  /// Whether the connection's address is allowed. With a proxy only the proxy's address is known,
+  /// so check_file_url() has judged the URL's host alone.
   [[nodiscard]] bool is_allowed(GSocketAddress* remote) const {
     if (G_IS_PROXY_ADDRESS(remote)) return true;
     if (!G_IS_INET_SOCKET_ADDRESS(remote)) return false;
@@ -131,16 +152,16 @@ class Fetch final : public ExchangeState {
     finish(bad_response(url_, "leads to an address that is not public."));
   }
 
-  // Twice: before TLS names the host to a stranger, and for a connection that is used again.
-  void connected(GSocketAddress* remote) override { check_address(remote); }
-  void starting() override {
+  // Check twice: before TLS names the host to a stranger, and for a connection that is used again.
+  void on_connected(GSocketAddress* remote) override { check_address(remote); }
+  void on_starting() override {
     expect_progress();
     check_address(soup_message_get_remote_address(message_.get()));
   }
 
-  void got_headers() override { expect_progress(); }
+  void on_head() override { expect_progress(); }
 
-  void sent() override {
+  void on_answer() override {
     if (is_redirect(status())) return redirect();
     const auto head = read_head();
     if (auto wrong = check_head(head)) return finish(bad_response(url_, wrong));
@@ -187,7 +208,7 @@ class Fetch final : public ExchangeState {
   }
 
   void redirect() {
-    const auto location = header_of(response_headers(), "Location");
+    const auto location = read_header(response_headers(), "Location");
     if (++hops_ > max_hops) return finish(bad_response(url_, "redirects too often."));
     auto next = resolve_url(url_, location);
     if (location.empty() || !next) {
@@ -203,19 +224,19 @@ class Fetch final : public ExchangeState {
     head.status = status();
     // RFC 9112 §6.3: beside a transfer coding, Content-Length means nothing.
     if (soup_message_headers_get_encoding(headers) != SOUP_ENCODING_CHUNKED) {
-      head.content_length = number_of(header_of(headers, "Content-Length"));
+      head.content_length = number_of(read_header(headers, "Content-Length"));
     }
-    head.accepts_ranges = header_of(headers, "Accept-Ranges") == "bytes";
-    head.content_type = header_of(headers, "Content-Type");
+    head.accepts_ranges = read_header(headers, "Accept-Ranges") == "bytes";
+    head.content_type = read_header(headers, "Content-Type");
     head.strong_validator = strong_validator_of(headers);
-    head.retry_after = retry_after_of(headers);
-    read_content_range(header_of(headers, "Content-Range"), head);
+    head.retry_after = read_retry_after(headers);
+    read_content_range(read_header(headers, "Content-Range"), head);
     return head;
   }
 
-  /// Why the body cannot be the file's bytes; null: it can.
+  /// Returns why the body cannot be the file's bytes; null if it can.
   const char* check_head(const FileHead& head) const {
-    const auto coding = header_of(response_headers(), "Content-Encoding");
+    const auto coding = read_header(response_headers(), "Content-Encoding");
     if (!coding.empty() && g_ascii_strcasecmp(coding.c_str(), "identity") != 0) {
       return "came in a content coding that was not asked for.";
     }
@@ -226,14 +247,15 @@ class Fetch final : public ExchangeState {
     return head.content_range ? nullptr : "came in part without saying in which.";
   }
 
-  void received(std::size_t count) override {
+  void on_received(std::size_t count) override {
     if (count == 0) {
-      // Without a length the end of the connection is the end of the file, and libsoup takes a
-      // chunked body that ends at a chunk's border for whole. What came must speak for itself.
+      // Without a length, the end of the connection is the end of the file, and libsoup accepts a
+      // chunked body that was cut at a chunk's border. The check of the boxes decides then.
       const bool whole = !expected_ || received_ == *expected_;
       return finish(whole ? std::nullopt : std::optional(cut_off()));
     }
     received_ += count;
+    log::trace(log::Category::http, "#", number(), " received ", count, " bytes");
     if (expected_ && received_ > *expected_) {
       return finish(bad_response(url_, "sent more bytes than it had announced."));
     }
@@ -247,10 +269,10 @@ class Fetch final : public ExchangeState {
     if (!is_over()) read_on();
   }
 
-  Error broken(const GError& error) const override {
+  Error describe_failure(const GError& error) const override {
     return g_error_matches(&error, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT)
                ? cut_off()
-               : ExchangeState::broken(error);
+               : ExchangeState::describe_failure(error);
   }
 
   [[nodiscard]] Error cut_off() const {
@@ -260,6 +282,9 @@ class Fetch final : public ExchangeState {
   }
 
   void report(std::optional<Error> failure) override {
+    if (!failure) {
+      log::debug(log::Category::http, "#", number(), " ends: ", received_, " bytes in ", elapsed());
+    }
     const auto handler = std::exchange(handler_, nullptr);
     handler->end(std::move(failure));
   }
@@ -268,7 +293,7 @@ class Fetch final : public ExchangeState {
   const std::optional<ByteRange> range_;
   const std::optional<std::uint64_t> suffix_;
   const std::optional<std::string> if_range_;
-  // Shared with the call of it that is under way, which may be the one that ends us.
+  // A running handler shares the ownership, because the handler may destroy this object.
   std::shared_ptr<FileHandler> handler_;
   Room room_;  // a read may be under way into it
   bool paused_ = false;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <cassert>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -48,7 +49,8 @@ Timers::Timers(GMainContext* context) {
 Timers::~Timers() { g_source_destroy(source_.get()); }
 
 Timers::Key Timers::add(std::chrono::milliseconds delay, IoThread::Task task) {
-  // A delay without an end, as of a property, is still a moment that the clock can name.
+  assert(IoThread::is_io_thread());
+  // Limit the delay, because the clock cannot represent a moment after an endless delay.
   constexpr auto longest = std::chrono::hours(24 * 365);
   const auto due = IoThread::Clock::now() + std::clamp<std::chrono::milliseconds>(
                                                 delay, std::chrono::milliseconds(0), longest);
@@ -59,7 +61,8 @@ Timers::Key Timers::add(std::chrono::milliseconds delay, IoThread::Task task) {
 }
 
 void Timers::remove(const Key& key) {
-  // What the task holds goes when the map is whole again: it may hold timers.
+  assert(IoThread::is_io_thread());
+  // Destroy the task after the map is consistent again, because the task may hold timers.
   const auto gone = pending_.extract(key);
 }
 
@@ -69,7 +72,7 @@ gboolean Timers::dispatch(GSource* source, GSourceFunc, gpointer) noexcept {
 }
 
 void Timers::run_due() {
-  // Not what becomes due meanwhile: others want their turn too.
+  // Leave timers that become due meanwhile to the next round, so that other sources get their turn.
   const auto now = IoThread::Clock::now();
   while (!pending_.empty() && pending_.begin()->first.first <= now) {
     const auto due = pending_.extract(pending_.begin());

@@ -20,7 +20,8 @@ Result<GObjectPtr<GTlsDatabase>> tls_database(const Network& network) {
   }
   if (network.ssl_ca_file.empty()) return GObjectPtr<GTlsDatabase>();
   ErrorSlot error;
-  // Of a relative name GLib's backends only warn, and trust nobody.
+  // Make the name absolute: for a relative name GLib's backends only warn, and trust no
+  // certificate.
   const GCharPtr path(g_canonicalize_filename(network.ssl_ca_file.c_str(), nullptr));
   auto* database = g_tls_file_database_new(path.get(), error.out());
   if (database != nullptr) return GObjectPtr<GTlsDatabase>(database);
@@ -41,13 +42,13 @@ Result<GObjectPtr<GProxyResolver>> proxy_resolver(const Network& network) {
   std::vector<const char*> spared;
   for (const auto& host : network.no_proxy) spared.push_back(host.c_str());
   spared.push_back(nullptr);
-  // It copies the list, which its prototype does not say.
+  // The function copies the list, although its prototype does not say const.
   return GObjectPtr<GProxyResolver>(
       g_simple_proxy_resolver_new(network.proxy.c_str(), const_cast<gchar**>(spared.data())));
 }
 
-/// Of a certificate or a handshake. What TLS reports of a connection that broke later is the
-/// network's.
+/// Whether the error is about a certificate or a handshake. TLS also reports a connection that
+/// broke later, which is an error of the network.
 bool is_about_trust(const GError& error) {
   if (error.domain != G_TLS_ERROR) return false;
   switch (error.code) {
@@ -71,14 +72,16 @@ Result<GObjectPtr<SoupSession>> make_session(const Network& network, int connect
   GObjectPtr<SoupSession> session(soup_session_new_with_options(
       "user-agent", user_agent.c_str(), "timeout", 0U, "idle-timeout", idle_connection_lives,
       "max-conns", 1024, "max-conns-per-host", connections_per_host, nullptr));
-  // The auth manager stays, and is disabled for each message: without one, libsoup gathers the body
-  // of every 401 and 407 in memory, without a limit. So it only speaks to proxies, for a CONNECT.
+  // Keep the auth manager, and disable it for each message. Without an auth manager libsoup gathers
+  // the body of every 401 and 407 in memory, without a limit. Disabled for messages, it only
+  // answers a proxy, for a CONNECT.
   for (const auto type : {SOUP_TYPE_CONTENT_DECODER, SOUP_TYPE_COOKIE_JAR,
                           SOUP_TYPE_CONTENT_SNIFFER, SOUP_TYPE_CACHE, SOUP_TYPE_HSTS_ENFORCER}) {
     soup_session_remove_feature_by_type(session.get(), type);
   }
   if (*database) soup_session_set_tls_database(session.get(), database->get());
-  // Never the desktop's: asking for it starts threads, and D-Bus, that outlive the last of us.
+  // Always set a resolver. The default one is the desktop's, which starts threads and D-Bus, and
+  // those outlive the last session.
   soup_session_set_proxy_resolver(session.get(), resolver->get());
   return session;
 }
@@ -90,26 +93,26 @@ Error describe(const GError& error, std::string_view url) {
               "The exchange with " + redact_url(url) + " failed: " + error.message + ".", code)};
 }
 
-Error timed_out(std::string_view url, std::string_view what, std::chrono::milliseconds after) {
+Error make_timeout(std::string_view url, std::string_view what, std::chrono::milliseconds after) {
   return {.code = ErrorCode::timeout,
           .message = "The exchange with " + redact_url(url) + " brought " + std::string(what) +
                      " for " + std::to_string(after.count() / 1000) + " s."};
 }
 
-std::string header_of(SoupMessageHeaders* headers, const char* name) {
+std::string read_header(SoupMessageHeaders* headers, const char* name) {
   const char* value = soup_message_headers_get_one(headers, name);
   return value != nullptr ? value : "";
 }
 
-std::optional<std::chrono::seconds> retry_after_of(SoupMessageHeaders* headers) {
-  const auto text = header_of(headers, "Retry-After");
+std::optional<std::chrono::seconds> read_retry_after(SoupMessageHeaders* headers) {
+  const auto text = read_header(headers, "Retry-After");
   if (text.empty()) return std::nullopt;
   if (const auto seconds = parse_delta_seconds(text)) return seconds;
   const GDateTimePtr date(soup_date_time_new_from_http_string(text.c_str()));
   if (!date) return std::nullopt;
   const GDateTimePtr now(g_date_time_new_now_utc());
   const auto span = g_date_time_difference(date.get(), now.get());
-  // Rounded up: an early second is an early request.
+  // Round up, so that no request is too early.
   return std::chrono::seconds(
       std::max<GTimeSpan>(0, (span + G_TIME_SPAN_SECOND - 1) / G_TIME_SPAN_SECOND));
 }

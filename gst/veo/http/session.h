@@ -12,21 +12,21 @@
 
 namespace veo::http {
 
-/// A session with nothing in it that acts by itself: no cookies, cache, sniffing or decoding of
-/// contents, and authentication only of a CONNECT to a proxy, by the proxy's own URI. Deadlines are
-/// the exchanges' own. I/O thread only.
+/// Makes a session that does nothing by itself: it has no cookies, no cache, no sniffing and no
+/// decoding of contents, and it authenticates only a CONNECT to a proxy, by the proxy's own URI.
+/// The exchanges have the deadlines. I/O thread only.
 Result<GObjectPtr<SoupSession>> make_session(const Network& network, int connections_per_host);
 
-/// A failed exchange as an Error, code network or tls. Names scheme, host and path of the URL,
-/// never its query.
+/// Describes a failed exchange, with the code network or tls. The text names the URL's scheme, host
+/// and path, never its query.
 Error describe(const GError& error, std::string_view url);
-/// The same for a deadline of ours.
-Error timed_out(std::string_view url, std::string_view what, std::chrono::milliseconds after);
+/// Describes an exchange that has missed one of our deadlines.
+Error make_timeout(std::string_view url, std::string_view what, std::chrono::milliseconds after);
 
-/// A header of which only one value makes sense; empty where there is none.
-std::string header_of(SoupMessageHeaders* headers, const char* name);
+/// Returns the value of a header that may occur once; empty if it is not there.
+std::string read_header(SoupMessageHeaders* headers, const char* name);
 
 /// Retry-After (RFC 9110 §10.2.3), in either form, as a delay from now.
-std::optional<std::chrono::seconds> retry_after_of(SoupMessageHeaders* headers);
+std::optional<std::chrono::seconds> read_retry_after(SoupMessageHeaders* headers);
 
 }  // namespace veo::http

@@ -12,9 +12,9 @@ namespace veo::http {
 
 namespace {
 
-// Queries are short and take turns: many waiting tasks need few connections.
+// Queries are short and take turns, so many waiting tasks need few connections.
 constexpr int api_connections = 6;
-// A download holds its connection for as long as it takes: none has to wait for another.
+// A download holds its connection to its end, and no download may wait for another.
 constexpr int file_connections = 256;
 
 }  // namespace
@@ -30,7 +30,7 @@ Transport::~Transport() = default;
 
 Result<std::shared_ptr<Transport>> Transport::open(const std::shared_ptr<IoThread>& thread,
                                                    const Network& network) {
-  auto& known = thread->p_->transports;
+  auto& known = thread->p_->shared->transports;
   std::erase_if(known, [](const auto& entry) { return entry.second.expired(); });
   const auto same =
       std::ranges::find(known, network, &std::pair<Network, std::weak_ptr<Transport>>::first);
@@ -64,7 +64,7 @@ Transport::Exchange::Exchange() = default;
 Transport::Exchange::Exchange(Exchange&&) noexcept = default;
 
 Transport::Exchange& Transport::Exchange::operator=(Exchange&& other) noexcept {
-  // The new one is in place before the old one's handler, and all that it holds, goes.
+  // Store the new exchange before the old one's handler, and all that it holds, is destroyed.
   Exchange old;
   old.state_ = std::exchange(state_, std::move(other.state_));
   return *this;
@@ -74,7 +74,7 @@ Transport::Exchange::~Exchange() {
   if (state_) state_->cancel();
 }
 
-bool Transport::Exchange::begun() const { return state_ && state_->begun(); }
+bool Transport::Exchange::has_begun() const { return state_ && state_->has_begun(); }
 
 void Transport::Exchange::resume() {
   const auto state = state_;

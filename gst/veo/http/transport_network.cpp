@@ -10,7 +10,7 @@ namespace veo {
 
 namespace {
 
-std::string first_of(std::initializer_list<const char*> names) {
+std::string find_first_set(std::initializer_list<const char*> names) {
   for (const char* name : names) {
     if (auto value = environment::get(name)) return *value;
   }
@@ -18,7 +18,7 @@ std::string first_of(std::initializer_list<const char*> names) {
 }
 
 /// `a.example, .b.example` as a list.
-std::vector<std::string> hosts_of(const std::string& text) {
+std::vector<std::string> split_hosts(const std::string& text) {
   std::vector<std::string> hosts;
   std::istringstream items(text);
   for (std::string item; std::getline(items >> std::ws, item, ',');) {
@@ -37,11 +37,11 @@ http::Network transport_network(const NetworkSettings& settings) {
                         .user_agent = settings.user_agent,
                         .no_proxy = {}};
   if (!network.proxy.empty()) return network;
-  network.proxy = first_of({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
+  network.proxy = find_first_set({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
   if (network.proxy.empty()) return network;
   // curl's habit, which everybody's environment follows.
   if (network.proxy.find("://") == std::string::npos) network.proxy.insert(0, "http://");
-  network.no_proxy = hosts_of(first_of({"no_proxy", "NO_PROXY"}));
+  network.no_proxy = split_hosts(find_first_set({"no_proxy", "NO_PROXY"}));
   for (const char* loopback : {"localhost", "127.0.0.0/8", "::1"}) {
     network.no_proxy.emplace_back(loopback);
   }

@@ -29,7 +29,8 @@ void WebhookConnection::serve(SoupServer* server) {
       g_socket_connection_get_remote_address(stream_.get(), nullptr));
   if (!local || !remote) return end();  // gone already
   deadline_ = thread_.after(webhook_limits::head_within, [this] { end(); });
-  // It begins a message within the call, and may end it too, and us with it.
+  // libsoup begins a message within this call. It may also end the message, which destroys this
+  // object.
   const auto started = g_signal_connect(server, "request-started", G_CALLBACK(&on_started), this);
   soup_server_accept_iostream(server, G_IO_STREAM(stream_.get()), local.get(), remote.get(),
                               nullptr);
@@ -38,7 +39,7 @@ void WebhookConnection::serve(SoupServer* server) {
 
 void WebhookConnection::end(std::string_view last_words) {
   close(last_words);
-  // The function must outlive what it destroys.
+  // Copy the function, because it destroys this object, and the member with it.
   const auto ended = ended_;
   ended();
 }
@@ -48,7 +49,7 @@ void WebhookConnection::close(std::string_view last_words) {
   if (!message_) return;
   const auto message = std::exchange(message_, nullptr);
   g_signal_handlers_disconnect_by_data(message.get(), this);
-  // Else libsoup would read what there is to read, before it looked whether anybody wants it.
+  // Take the connection from libsoup, which would otherwise read all available bytes first.
   const GObjectPtr<GIOStream> stolen(soup_server_message_steal_connection(message.get()));
   auto* stream = G_IO_STREAM(stream_.get());
   if (!last_words.empty()) {

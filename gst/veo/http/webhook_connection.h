@@ -11,22 +11,22 @@
 
 namespace veo::http {
 
-/// A connection to the webhook listener, for one request. libsoup reads it and answers; the limits
-/// are ours. I/O thread only.
+/// A connection to the webhook listener, for one request. libsoup reads the request and answers it;
+/// this class keeps the limits. I/O thread only.
 ///
 ///   serve ──► head ──► body … ──► answered, closed ──► ended
 ///     └─────────┴────────┴─ too late, too large: end() ──┘
 class WebhookConnection {
  public:
-  /// `ended` is called once, and destroys this.
+  /// `ended` is called once, and destroys this object.
   WebhookConnection(IoThread& thread, GObjectPtr<GSocketConnection> stream,
                     std::function<void()> ended);
-  /// Closes it, unless it has ended.
+  /// Closes the connection, unless it has ended.
   ~WebhookConnection();
   WebhookConnection(const WebhookConnection&) = delete;
   WebhookConnection& operator=(const WebhookConnection&) = delete;
 
-  /// May end before it returns.
+  /// Serves the request. The connection may end before this call returns.
   void serve(SoupServer* server);
 
  private:

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "context.h"
+#include "veo/core/log.h"
 #include "webhook_connection.h"
 
 namespace veo::http {
@@ -24,16 +25,16 @@ namespace {
 
 constexpr int queued_connections =
     64;  // by the kernel, while `webhook_limits::connections` are open
-/// After a connection could not be accepted: there is no file descriptor left, most likely.
+/// The pause after a connection could not be accepted: most likely no file descriptor is left.
 constexpr auto accept_again_after = 1s;
 
 using Called = std::function<void()>;
 using GSourcePtr = std::unique_ptr<GSource, Deleter<g_source_unref>>;
 
-/// 128 bits in hexadecimal.
+/// Makes 128 random bits, in hexadecimal.
 std::string make_token() {
   std::array<unsigned char, 16> bytes{};
-  // It fails for more than 256 bytes alone.
+  // getentropy(3) fails only for more than 256 bytes.
   if (::getentropy(bytes.data(), bytes.size()) != 0) std::abort();
   constexpr std::string_view digits = "0123456789abcdef";
   std::string token;
@@ -49,7 +50,7 @@ std::string make_token() {
 /// The server behind all webhooks of the process.
 class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
  public:
-  /// Keeps the listener alive.
+  /// A listening socket. It keeps the listener alive.
   struct Socket {
     Socket(std::shared_ptr<WebhookListener> of, GObjectPtr<GSocket> bound, ListenAddress asked_for,
            std::uint16_t port)
@@ -87,7 +88,7 @@ class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
     soup_server_add_handler(server_.get(), nullptr, &on_request, this, nullptr);
   }
 
-  /// The socket of this address; bound, if nobody listens there yet.
+  /// Returns the socket of this address, and binds one if there is none.
   Result<std::shared_ptr<Socket>> socket_at(const ListenAddress& address) {
     for (const auto& socket : sockets()) {
       if (socket->asked == address || socket->address == address) return socket;
@@ -107,7 +108,7 @@ class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
     if (!bound) return no(*error.get());
     g_socket_set_blocking(bound.get(), FALSE);
     g_socket_set_listen_backlog(bound.get(), queued_connections);
-    // What was asked for, and not IPv4 besides.
+    // Bind the IPv6 address alone, without IPv4.
     if (address.is_ipv6) g_socket_set_option(bound.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1, nullptr);
     if (g_socket_bind(bound.get(), to.get(), TRUE, error.out()) == FALSE ||
         g_socket_listen(bound.get(), error.out()) == FALSE) {
@@ -118,6 +119,8 @@ class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
     const auto port = g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(local.get()));
     auto socket = std::make_shared<Socket>(shared_from_this(), std::move(bound), address, port);
     sockets_.push_back(socket);
+    log::info(log::Category::http, "listens for callbacks at ",
+              log::text(to_text(socket->address)));
     accept_while_there_is_room();
     return socket;
   }
@@ -141,6 +144,9 @@ class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
   }
 
   void stop_accepting_for_a_while() {
+    log::warning(log::Category::http,
+                 "no callback can be accepted just now: is there a file "
+                 "descriptor left?");
     for (const auto& socket : sockets()) socket->accept(false);
     resume_ = thread_->after(accept_again_after, [this] { accept_while_there_is_room(); });
   }
@@ -181,8 +187,12 @@ class WebhookListener : public std::enable_shared_from_this<WebhookListener> {
 
   bool call(std::string_view path) {
     const auto hook = hooks_.find(path.substr(path.rfind('/') + 1));
+    // Do not log the path: it is the job's secret, and anybody who knows it can cause queries.
+    log::debug(log::Category::http, "a callback came, for ",
+               log::text(hook == hooks_.end() ? "nobody" : "a job"));
     if (hook == hooks_.end()) return false;
-    // Not from within libsoup, which has to answer still: who is called may destroy all of this.
+    // Call later, because libsoup still has to answer, and the called function may destroy this
+    // object.
     thread_->post([hook = hook->second] {
       if (const auto called = hook.lock()) (*called)();
     });
@@ -218,7 +228,7 @@ Webhook::~Webhook() = default;
 
 Result<Webhook> Webhook::listen(const std::shared_ptr<IoThread>& thread,
                                 const ListenAddress& address, std::function<void()> called) {
-  auto& current = thread->p_->webhooks;
+  auto& current = thread->p_->shared->webhooks;
   auto listener = current.lock();
   if (!listener) {
     listener = std::make_shared<WebhookListener>(thread);

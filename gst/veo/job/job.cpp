@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-/// Whether there is nothing new to tell. Counts are for who asks.
+/// Whether the two differ in counts only. A change of a count wakes nobody.
 bool looks_like(const Job::Snapshot& before, const Job::Snapshot& after) {
   const auto text = [](const std::optional<Error>& error) {
     return error ? error->message : std::string();
@@ -44,7 +44,7 @@ std::string Job::Private::name_of(const Settings& settings) {
 }
 
 void Job::Private::publish() {
-  const auto& own = io();
+  const auto& own = *io;
   const auto& machine = own.machine;
   const bool completed = machine.state() == TaskMachine::State::completed;
   bool changed = false;
@@ -72,7 +72,7 @@ void Job::Private::publish() {
     if (completed) seen->clip_settings = std::make_unique<const Clip::Settings>(describe_clip());
     changed = !looks_like(before, snapshot);
   }
-  // Nobody is woken to see that one more poll was made.
+  // One more poll is no reason to wake the subscribers.
   if (changed) subscribers.notify();
 }
 
@@ -87,14 +87,14 @@ void Job::Private::add_notice(const std::string& text) {
 }
 
 Clip::Settings Job::Private::describe_clip() const {
-  const auto& own = io();
+  const auto& own = *io;
   const auto& row = own.record.row;
   const auto& urls = own.machine.report()->urls;
   const auto origin = parse_origin(settings.api_url);
   const auto record_it = [record = record, store = ledger_thread, io = thread](
                              const CachedClip& cached, std::function<void(Status)> recorded) {
     http::call_store(
-        *store, io, [record, cached] { return record->kept(cached); }, std::move(recorded));
+        *store, io, [record, cached] { return record->write_kept(cached); }, std::move(recorded));
   };
   return {.url = urls.empty() ? "" : urls.front(),
           .api_is_loopback = origin && is_loopback_host(origin->host),
@@ -110,7 +110,7 @@ Clip::Settings Job::Private::describe_clip() const {
 }
 
 Job::Phase Job::Private::phase() const {
-  switch (io().machine.state()) {
+  switch (io->machine.state()) {
     case TaskMachine::State::idle:
       return Phase::looking_up;
     case TaskMachine::State::submitting:
@@ -142,13 +142,13 @@ Job::Joined Job::join(Settings settings) {
   return JobRegistry::join(Private::name_of(settings), fits, make);
 }
 
-// The last word is said on the I/O thread, which then also drops the last reference.
+// The I/O thread ends the job, and then also drops the last reference.
 Job::~Job() {
   const auto thread = p_->thread;
   thread->post([p = std::move(p_), hold = hold_exit()] { p->abandon(); });
 }
 
-Job::Snapshot Job::snapshot() const { return p_->look(); }
+Job::Snapshot Job::snapshot() const { return p_->take_snapshot(); }
 
 void Job::subscribe(std::weak_ptr<Wakeup> wakeup) { p_->subscribers.add(std::move(wakeup)); }
 
@@ -156,9 +156,9 @@ std::shared_ptr<Clip> Job::clip() {
   auto seen = p_->shared.lock();
   auto& clip = seen->clip;
   const auto* const settings = seen->clip_settings.get();
-  // One that failed is not handed to the next who asks.
+  // Make a new clip in place of one that has failed.
   if (clip && clip->failure() && !clip->is_refused()) clip.reset();
-  // Nor is one that is not kept: it has one reader.
+  // A clip that is not kept has one reader, so another caller gets a clip of its own.
   const bool is_shared = clip && settings != nullptr && settings->keep;
   if (!is_shared && settings != nullptr) seen->open_clip();
   return clip;
@@ -185,7 +185,7 @@ bool Job::renew(const std::shared_ptr<Clip>& refused) {
       return true;
     }
   }
-  // Another reader asked already, and what came of it may be here: this one has to look again.
+  // Another reader has asked already. Its answer may be here, so this reader must look again.
   p_->subscribers.notify();
   return true;
 }

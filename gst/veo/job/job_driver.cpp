@@ -6,6 +6,7 @@
 
 #include "job_private.h"
 #include "job_registry.h"
+#include "veo/core/log.h"
 
 namespace veo {
 
@@ -25,14 +26,27 @@ Job::Private::Private(Settings from)
 TaskMachine::Settings Job::Private::machine_settings() const {
   return {.retries = settings.network.retries,
           .poll_interval = settings.poll_interval,
-          .learned = io().learned,
-          .is_called_back = io().webhook.has_value(),
+          .learned = io->learned,
+          .is_called_back = io->webhook.has_value(),
           .generation_timeout = settings.generation_timeout};
 }
 
 void Job::Private::begin() {
-  auto& own = io();
+  auto& own = *io;
   own.started = own.clock = now();
+  const auto& wanted = settings.claim.record;
+  if (!settings.task_id.empty()) {
+    name_task(settings.task_id);
+    log::info(log::Category::job, label(), ": begins: it is played, and nothing is submitted");
+  } else {
+    own.label = "intent " + wanted.intent.substr(0, 12);
+    log::info(log::Category::job, label(), ": begins: a prompt of ", settings.request.prompt.size(),
+              " bytes, mode ", log::text(wanted.mode), ", ", log::text(wanted.resolution), ", ",
+              wanted.credits, " credits by the catalog, at ", log::url(settings.api_url));
+  }
+  log::debug(log::Category::job, label(), ": ledger ", log::text(settings.ledger), ", cache ",
+             log::text(settings.cache_directory), ", there is a key: ", settings.key.has_value(),
+             ", generation-timeout ", settings.generation_timeout);
   auto opened = Service::open(thread, settings.api_url, settings.key, settings.network);
   if (!opened) return give_up(opened.error());
   own.service = std::move(*opened);
@@ -48,15 +62,15 @@ Status Job::Private::listen() {
                "be trusted. Let it listen on a loopback address, behind a proxy of yours.");
   }
   auto opened = http::Webhook::listen(thread, address, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->called_back();
+    if (const auto self = weak.lock()) self->on_callback();
   });
   if (!opened) return fail(std::move(opened.error()));
-  io().webhook = std::move(*opened);
+  io->webhook = std::move(*opened);
   return {};
 }
 
 void Job::Private::learn() {
-  auto& own = io();
+  auto& own = *io;
   own.learned = GenerationTimes::learn(std::exchange(own.record.generation_times, {}),
                                        find_expected_time(settings.request, *settings.catalog));
   own.machine = TaskMachine(machine_settings());
@@ -67,7 +81,7 @@ void Job::Private::tell_waiting(std::string text) {
   {
     auto seen = shared.lock();
     auto& snapshot = seen->snapshot;
-    // Whoever shows it has to have begun with something.
+    // A display can show the trouble only in a phase that has begun.
     if (snapshot.phase == Phase::looking_up) {
       snapshot.phase = settings.task_id.empty() ? Phase::submitting : Phase::generating;
       snapshot.reused = !settings.task_id.empty();
@@ -78,8 +92,10 @@ void Job::Private::tell_waiting(std::string text) {
 }
 
 void Job::Private::join_task() {
-  auto& own = io();
+  auto& own = *io;
   const auto& row = own.record.row;
+  name_task(row.task_id);
+  log::info(log::Category::job, label(), ": is there already (", row.state, "): it is joined");
   shared.lock()->snapshot.reused = true;
   if (settings.task_id.empty() && row.state == RecordState::accepted &&
       (settings.request.callback_url || settings.callback_listen)) {
@@ -88,7 +104,7 @@ void Job::Private::join_task() {
                (settings.callback_listen ? ": it is polled." : "."));
   }
   own.accepted_at = own.started;
-  // What is in the cache needs no URL, and what is not can be asked for.
+  // A clip in the cache needs no URL, and the service can be asked for a missing URL.
   if (row.state == RecordState::completed && (!row.url.empty() || !row.clip_sha256.empty())) {
     TaskReport report{.id = row.task_id, .status = TaskStatus::completed};
     if (!row.url.empty()) report.urls.push_back(row.url);
@@ -103,19 +119,42 @@ void Job::Private::join_task() {
 
 std::optional<TaskMachine::Time> Job::Private::submitted_at(const Record& row) {
   if (!row.sending_at || !row.accepted_at) return std::nullopt;
-  // The row's times are of another clock, or of other hands: what is over a day is as good as a
-  // day.
+  // The row's times come from another clock, or from another program. Limit them to one day.
   const auto today = unix_now();
   const auto accepted = std::clamp(*row.accepted_at, today - 24h, today);
   return now() - (today - accepted);
 }
 
+void Job::Private::name_task(const std::string& task_id) {
+  io->label = "task " + task_id;
+  io->has_task_label = true;
+}
+
+void Job::Private::log_transition(const TaskMachine::Command& command) {
+  auto& own = *io;
+  const auto& machine = own.machine;
+  if (!own.has_task_label && !machine.task_id().empty()) name_task(machine.task_id());
+  const auto state = machine.state();
+  if (const auto before = std::exchange(own.logged_state, state); before != state) {
+    log::debug(log::Category::job, label(), ": ", before, " -> ", state);
+  }
+  const auto left = std::chrono::ceil<milliseconds>(command.until - now());
+  if (std::exchange(own.logged_retries, machine.retries()) != machine.retries() &&
+      machine.trouble()) {
+    log::warning(log::Category::job, label(), ": trouble ", machine.retries(), ", tried again in ",
+                 left, ": ", *machine.trouble());
+  } else if (command.kind == TaskMachine::Command::Kind::wait) {
+    log::debug(log::Category::job, label(), ": waits ", left, " for the next query");
+  }
+}
+
 void Job::Private::obey(const TaskMachine::Command& command) {
   using Kind = TaskMachine::Command::Kind;
-  auto& own = io();
+  auto& own = *io;
+  log_transition(command);
   own.timer.cancel();
   if (own.ended) return wind_up();
-  // Who is told of the end may end the process: what is to be written down comes first.
+  // The user may end the process when the job has ended, so write to the ledger first.
   if (command.kind == Kind::finish && own.machine.error()) {
     own.webhook.reset();
     return give_back(own.machine.error(), [this] { finish(); });
@@ -135,27 +174,33 @@ void Job::Private::obey(const TaskMachine::Command& command) {
       arm(command.until);
       break;
     case Kind::finish:
-      // A clip's URL may have to be asked for once more.
+      log::info(log::Category::job, label(), ": is completed, after ", own.polls, " polls, ",
+                std::chrono::duration_cast<milliseconds>(now() - own.started));
+      // Keep the service, because the job may have to ask for a fresh URL.
       own.webhook.reset();
       break;
   }
 }
 
 void Job::Private::finish() {
-  const auto& error = *io().machine.error();
+  const auto& error = *io->machine.error();
   if (settings.task_id.empty() && error.code == ErrorCode::task_failed) {
     JobRegistry::remember_failure(name_of(settings), error);
   }
-  if (!io().ended) publish();
-  io().ended = true;
+  log::error(log::Category::job, label(), ": has failed: ", error);
+  if (!io->ended) publish();
+  io->ended = true;
   release();
 }
 
-void Job::Private::called_back() {
-  auto& own = io();
+void Job::Private::on_callback() {
+  auto& own = *io;
   const auto command = own.machine.on_hint(now());
-  if (command.kind == TaskMachine::Command::Kind::none) return;
-  // What is being written is written first.
+  const bool is_acted_on = command.kind != TaskMachine::Command::Kind::none;
+  log::debug(log::Category::job, label(),
+             ": a callback came, and changes when the next query is sent: ", is_acted_on);
+  if (!is_acted_on) return;
+  // Finish the write first.
   if (own.waiting) {
     own.next = command;
   } else {
@@ -164,18 +209,30 @@ void Job::Private::called_back() {
 }
 
 void Job::Private::send_query() {
-  ++io().polls;
-  io().service->query(
-      io().machine.task_id(),
+  ++io->polls;
+  log::debug(log::Category::job, label(), ": query ", io->polls);
+  io->service->query(
+      io->machine.task_id(),
       [self = shared_from_this()](Result<TaskReport> report, Service::RetryAfter retry_after) {
-        self->queried(std::move(report), retry_after);
+        self->on_queried(std::move(report), retry_after);
       });
 }
 
-void Job::Private::queried(Result<TaskReport> report, Service::RetryAfter retry_after) {
-  auto& own = io();
+void Job::Private::on_queried(Result<TaskReport> report, Service::RetryAfter retry_after) {
+  auto& own = *io;
   const bool good = report.has_value();
   if (!good) report = fail(with_history(std::move(report.error())));
+  if (good) {
+    const auto done = compute_percent(report->progress);
+    if (done) {
+      log::debug(log::Category::job, label(), ": the service says ", report->status, ", ", *done,
+                 " %");
+    } else {
+      log::debug(log::Category::job, label(), ": the service says ", report->status);
+    }
+  } else {
+    log::debug(log::Category::job, label(), ": the query brought ", report.error());
+  }
   own.next = own.machine.on_queried(std::move(report), retry_after, now(), random());
   const bool confirms = good && !settings.task_id.empty() && !own.is_confirmed;
   const bool completed = own.machine.state() == TaskMachine::State::completed;
@@ -191,27 +248,27 @@ void Job::Private::queried(Result<TaskReport> report, Service::RetryAfter retry_
        completed, failure = failed ? own.machine.error() : std::nullopt,
        at = unix_now()](TaskRecord& it) {
         if (intent) {
-          if (auto written = it.confirmed(*intent, at); !written) return written;
+          if (auto written = it.write_confirmed(*intent, at); !written) return written;
         }
-        if (completed) return it.completed(url, took, at);
-        return failure ? it.failed(*failure, at) : Status();
+        if (completed) return it.write_completed(url, took, at);
+        return failure ? it.write_failed(*failure, at) : Status();
       };
   insist({.write = write, .then = [this, confirms](const Status& written) {
-            if (confirms && written) io().is_confirmed = true;
-            // What the service says of a task can be asked for again: nothing is lost without it.
+            if (confirms && written) io->is_confirmed = true;
+            // A failed write loses nothing, because the service can be asked again.
             if (!written) add_notice(written.error().message);
-            obey(io().next);
+            obey(io->next);
           }});
   if (failed) own.waiting->otherwise = own.machine.error();
 }
 
 Error Job::Private::with_history(Error error) const {
-  const auto& row = io().record.row;
+  const auto& row = io->record.row;
   const bool refused = error.code == ErrorCode::invalid_api_key ||
                        error.code == ErrorCode::ip_not_allowed ||
                        error.code == ErrorCode::task_not_found;
   if (!refused || row.reserved_at == UnixTime{}) return error;
-  if (!row.key_mark.empty() && settings.key && io().record.key_mark != row.key_mark) {
+  if (!row.key_mark.empty() && settings.key && io->record.key_mark != row.key_mark) {
     error.message += " It was submitted with another key.";
   }
   if (error.code == ErrorCode::task_not_found && row.sending_at) {
@@ -224,8 +281,10 @@ Error Job::Private::with_history(Error error) const {
 }
 
 void Job::Private::ask_again() {
-  auto& own = io();
+  auto& own = *io;
   if (own.ended) return;
+  log::info(log::Category::job, label(),
+            ": the file host refuses the clip's URL: the service is asked for another one");
   if (!settings.key) return give_up(settings.key.error());
   own.machine = TaskMachine(machine_settings());
   own.clock = now();
@@ -233,46 +292,48 @@ void Job::Private::ask_again() {
 }
 
 void Job::Private::after(milliseconds delay, std::function<void()> task) {
-  io().timer =
-      thread->after(delay, [self = shared_from_this(), task = std::move(task)] { task(); });
+  io->timer = thread->after(delay, [self = shared_from_this(), task = std::move(task)] { task(); });
 }
 
 void Job::Private::arm(TaskMachine::Time until) {
   const auto delay = std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - now()));
-  after(delay, [this] { obey(io().machine.on_timer(now())); });
+  after(delay, [this] { obey(io->machine.on_timer(now())); });
 }
 
 void Job::Private::give_up(const Error& error) {
+  log::error(log::Category::job, label(), ": gives up: ", error);
   give_back(error, [this, error] {
-    if (!io().ended) publish_failure(error);
+    if (!io->ended) publish_failure(error);
     release();
   });
 }
 
 void Job::Private::abandon() {
-  auto& own = io();
+  auto& own = *io;
   own.ended = true;
   own.webhook.reset();
-  // A paid task's only name may be on its way, or on its way to the disk. What is out to a store
-  // comes back, and winds up then.
+  log::debug(log::Category::job, label(), ": nobody waits for it any more (", own.machine.state(),
+             ")");
+  // The only id of a paid task may be on its way, from the service or to the disk. The answer to
+  // the open question ends the job.
   if ((own.service && own.service->may_be_sent()) || own.waiting) return;
-  if (own.is_posting) own.may_be_sent = false;  // it never began, and now never will
+  if (own.is_posting) own.may_be_sent = false;  // the POST has not begun, and is cancelled
   wind_up();
 }
 
 void Job::Private::wind_up() {
-  give_back(io().machine.error(), [this] { release(); });
+  give_back(io->machine.error(), [this] { release(); });
 }
 
 void Job::Private::release() {
-  auto& own = io();
+  auto& own = *io;
   own.timer.cancel();
   own.patience.cancel();
   own.webhook.reset();
   own.submission.reset();
   own.service.reset();
   own.record.is_claimed = false;
-  ledger_thread->post([record = record] { record->let_go(); });
+  ledger_thread->post([record = record] { record->release_row(); });
 }
 
 TaskMachine::Time Job::Private::now() { return std::chrono::steady_clock::now(); }

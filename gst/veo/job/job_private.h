@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What a Job is beneath: job.cpp has what its holders call and are told, job_driver.cpp what is
-// done when, job_store.cpp what is asked of the ledger and the cache, job_submission.cpp what costs
-// money, from the turn in the queue to the recorded answer.
+// The private part of a Job, in four files. job.cpp answers the job's holders. job_driver.cpp
+// drives the TaskMachine. job_store.cpp asks the ledger and the cache. job_submission.cpp has all
+// that costs money, from the turn in the queue to the recorded answer.
 #pragma once
 
-#include <cassert>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -18,8 +17,10 @@
 #include "task_record.h"
 #include "veo/clip/cache.h"
 #include "veo/clip/clip.h"
+#include "veo/core/log.h"
 #include "veo/core/task_machine.h"
 #include "veo/http/io_thread.h"
+#include "veo/http/io_thread_only.h"
 #include "veo/http/store_call.h"
 #include "veo/http/webhook_listener.h"
 #include "veo/job/job.h"
@@ -30,12 +31,12 @@
 
 namespace veo {
 
-// The driver of a TaskMachine: it does what the machine commands, on the I/O thread, and goes on
-// when what came of it is in the ledger. Nothing here waits for a disk: each question to a store is
-// posted to that store's thread, and its answer comes back as a call.
+// The driver of a TaskMachine. It does what the machine commands, on the I/O thread, and goes on
+// when the outcome is in the ledger. No function here waits for a disk: each question to a store is
+// posted to that store's thread, and the answer comes back as a call.
 //
 //   I/O thread                       ledger's thread                   clips' thread
-//   look_up ───────────────────────► open, knows, claim or adopt
+//   find_in_ledger ────────────────► open, has_intent, claim or adopt
 //      │  ◄── unheard of ──────────────┘
 //      ├───────────────────────────────────────────────────────────► is its clip in the cache?
 //      ├─────── claim ───────────────► [reserved] ◄────────────────────────┘
@@ -48,75 +49,75 @@ namespace veo {
 //   answer ──────────────────────────► [completed | failed]
 //   finished ◄─────────────────────────┘
 //
-// One question is out at a time (Io::waiting). Until its answer is here nothing else happens to the
-// job, but for this:
+// The job has one open question at a time (Io::waiting). Until the answer is here, only these
+// things can happen to the job:
 //
-//   a second passes       the user is told which file keeps him waiting
-//   the generation's time the job fails, and says what is known; the question stays out
-//   abandon()             nobody waits any more; the question stays out
+//   a second passes         the user is told which file the job waits for
+//   the generation timeout  the job fails, and says what is known; the question stays open
+//   abandon()               the Job is destroyed; the question stays open
 //
-// So a question's answer may come to a job that has ended. It is then wound up by what the answer
-// says: a claim of which nothing was sent is released, an answer of the service has come to the
-// disk, and the rest is dropped. A Reservation is never lost on the way: it stays with the
+// So an answer may come to a job that has ended. Then the answer decides how the job is wound up: a
+// claim without a sent submission is released, an answer of the service is on the disk by then, and
+// everything else is dropped. A Reservation is never lost on the way, because it stays with the
 // TaskRecord, on the ledger's thread.
 //
-// Keeps itself alive through the callbacks it is waiting for (timer, exchange, posted task, store),
-// and so lives exactly as long as something is under way or somebody holds the Job.
+// The callbacks that the object waits for (timer, exchange, posted task, store) keep it alive. So
+// it lives exactly as long as one of them is pending, or a Job is held.
 struct Job::Private : std::enable_shared_from_this<Job::Private> {
-  /// To write something down without which nothing is lost.
+  /// How often to try to write what can be lost without harm.
   static constexpr unsigned enough_tries = 8;
 
   explicit Private(Settings from);
 
-  /// What the job is called in the process.
+  /// Names the job within the process: equal intents have equal names.
   static std::string name_of(const Settings& settings);
 
   // --- any thread ---
 
-  [[nodiscard]] Snapshot look() const { return shared.lock()->snapshot; }
+  [[nodiscard]] Snapshot take_snapshot() const { return shared.lock()->snapshot; }
 
-  // --- I/O thread: what is done when ---
+  // --- I/O thread: the driver ---
 
   void begin();
   [[nodiscard]] TaskMachine::Settings machine_settings() const;
-  /// Before it is submitted: the service is to call back here.
+  /// Listens for the service's callback, before the submission.
   Status listen();
+  /// Learns from earlier tasks how long the generation takes.
   void learn();
-  /// It takes longer than another's moment with the file: let it be seen.
+  /// Tells the user that the job waits for a file for longer than usual.
   void tell_waiting(std::string text);
-  /// The task is there, whoever submitted it.
+  /// Goes on with a task that was submitted before.
   void join_task();
-  /// On our clock, when the service accepted the task.
+  /// Returns when the service accepted the task, on the monotonic clock.
   [[nodiscard]] static std::optional<TaskMachine::Time> submitted_at(const Record& row);
   void obey(const TaskMachine::Command& command);
   void finish();
-  void called_back();
+  void on_callback();
   void send_query();
-  void queried(Result<TaskReport> report, Service::RetryAfter retry_after);
-  /// Where the service does not let us at a task that is paid: what we know of it.
+  void on_queried(Result<TaskReport> report, Service::RetryAfter retry_after);
+  /// If the service refuses access to a paid task, adds what the ledger knows of the task.
   [[nodiscard]] Error with_history(Error error) const;
-  /// On behalf of renew().
+  /// Asks for a fresh URL, for renew().
   void ask_again();
   void after(std::chrono::milliseconds delay, std::function<void()> task);
   void arm(TaskMachine::Time until);
   void give_up(const Error& error);
   void abandon();
-  /// Nobody waits any more, and nothing is out: ends what is under way.
+  /// Ends the job after abandon(), when no question is open.
   void wind_up();
-  /// Lets go of all that belongs to the I/O thread, so that it does not matter who drops the last
-  /// reference.
+  /// Destroys all that belongs to the I/O thread, so that any thread may drop the last reference.
   void release();
 
-  // --- I/O thread: what is asked of the stores ---
+  // --- I/O thread: questions to the stores ---
 
-  void look_up();
+  void find_in_ledger();
   void open_cache();
-  void found(Result<TaskRecord::Standing> standing);
+  void on_standing(Result<TaskRecord::Standing> standing);
   void claim_unless_cached();
   void find_clip();
   [[nodiscard]] TaskRecord::Settings record_settings() const;
 
-  /// Does `work` with the record on the ledger's thread, and goes on with `then`.
+  /// Does `work` with the record on the ledger's thread, and then calls `then`.
   template <class Work, class Then>
   void ask_record(Work work, Then then) {
     begin_waiting("ledger " + settings.ledger, ledger_thread);
@@ -127,12 +128,12 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
           return std::make_pair(std::move(answer), record->view());
         },
         [self = shared_from_this(), then = std::move(then)](auto answer) {
-          self->io().record = std::move(answer.second);
+          self->io->record = std::move(answer.second);
           self->end_waiting();
           then(std::move(answer.first));
         });
   }
-  /// The same with the cache, on the clips' thread.
+  /// Does `work` with the cache on the clips' thread, and then calls `then`.
   template <class Work, class Then>
   void ask_cache(Work work, Then then) {
     begin_waiting("cache directory " + settings.cache_directory, clips_thread);
@@ -146,13 +147,13 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   struct Writing {
     std::function<Status(TaskRecord&)> write;
     unsigned tries = enough_tries;
-    bool is_answer = false;  ///< written whoever is still there; else only while somebody is
+    bool is_answer = false;  ///< tried even after the job has ended
     std::function<void(const Status&)> then;
     std::function<void(const Status&, unsigned tried)> on_failed_try;  ///< may be empty
     unsigned tried = 0;
   };
-  /// Writes something down, again and again until it is on the disk, `tries` times at most, and
-  /// goes on with `then`.
+  /// Writes to the ledger, again and again until the change is on the disk, `tries` times at most,
+  /// and then calls `then`.
   void insist(Writing writing);
   void try_to_write(const std::shared_ptr<Writing>& writing);
 
@@ -160,33 +161,37 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   void end_waiting();
   void tell_slow();
   void stop_waiting();
-  /// The job has failed, and whoever looks at it is told.
+  /// Ends the job with an error, and notifies its subscribers.
   void publish_failure(const Error& error);
 
   // --- I/O thread: what costs money ---
 
-  /// The request as the service gets it.
+  /// Returns the request as the service gets it.
   [[nodiscard]] Request outgoing() const;
-  /// Until its turn has come the row is `reserved`: dying here is harmless.
+  /// Waits for the turn. The row is `reserved` until then, so the process may die here without
+  /// harm.
   void queue_submission(TaskMachine::Time until);
   void send_submission();
-  void submitted(const Submitted& outcome);
-  /// What the answer means is on the disk before anything else happens, whoever is still waiting.
-  void write_answer(const Submitted& outcome);
+  void on_submitted(const Submitted& outcome);
   void write_accepted(const Submitted& outcome);
-  /// The task is paid, and this may be the only place where its name ever stands.
+  /// Prints the id of a paid task that could not be recorded, because no other place has the id.
   void name_unrecorded(const Error& error);
   void write_unknown(const Submitted& outcome);
   [[nodiscard]] Error explain_unknown(const Error& seen, std::optional<double> balance) const;
   void learn_balance(Submitted outcome, std::optional<double> balance);
   void conclude_unknown(Submitted outcome, std::optional<double> balance);
   void conclude_submission(Submitted outcome);
-  /// Says that the claim was not used, where that is sure, and goes on with `then`. Where it cannot
-  /// be written, the lock that is dropped lets it be found.
+  /// Releases the claim if the submission was surely not sent, and then calls `then`. If the
+  /// release cannot be written, the next process finds the row without an owner.
   void give_back(const std::optional<Error>& why, std::function<void()> then);
 
-  // --- I/O thread: what is told ---
+  // --- I/O thread: what the holders and the log see ---
 
+  /// What the log calls this job: its task, and its intent while it has none.
+  [[nodiscard]] log::Text label() const { return log::text(io->label); }
+  void name_task(const std::string& task_id);
+  /// Logs that the machine has another state, or plans another try.
+  void log_transition(const TaskMachine::Command& command);
   void publish();
   void add_notice(const std::string& text);
   [[nodiscard]] Clip::Settings describe_clip() const;
@@ -199,65 +204,60 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   const std::shared_ptr<http::IoThread> thread;
   const std::shared_ptr<StoreThread> ledger_thread;
   const std::shared_ptr<StoreThread> clips_thread;
-  const std::shared_ptr<TaskRecord> record;  // the ledger's thread's
+  const std::shared_ptr<TaskRecord> record;  // for the ledger's thread only
 
-  /// What is under way to a store.
+  /// The open question to a store.
   struct Waiting {
     std::string file;
     std::shared_ptr<StoreThread> store;
     bool is_told = false;
     bool is_named = false;  // see name_unrecorded()
-    /// What the job fails with, should the store not answer in time; else a timeout.
+    /// The job's error if the store does not answer in time; unset: a timeout.
     std::optional<Error> otherwise;
   };
 
-  // The I/O thread's alone.
+  /// What only the I/O thread reads and writes.
   struct Io {
     TaskRecord::View record;  // as of the ledger's last answer
     std::shared_ptr<Cache> cache;
     std::optional<GenerationTimes> learned;
     std::optional<http::Webhook> webhook;  // from before the submission to the task's end
     TaskMachine machine{TaskMachine::Settings{}};
+    // For the log.
+    std::string label;
+    bool has_task_label = false;
+    TaskMachine::State logged_state = TaskMachine::State::idle;
+    unsigned logged_retries = 0;
     std::unique_ptr<Service> service;
     http::IoThread::Timer timer;
     http::IoThread::Timer patience;  // with a store
     std::optional<Waiting> waiting;
-    TaskMachine::Command next;                  // to be obeyed when what is out is written
+    TaskMachine::Command next;                  // to be obeyed after the open question is answered
     std::optional<ExitCount::Hold> submission;  // from before `sending` to the recorded answer
     TaskMachine::Time started{};
     TaskMachine::Time clock{};  // from when the generation timeout counts
     std::optional<TaskMachine::Time> accepted_at;
     unsigned polls = 0;
     unsigned looks = 0;
-    bool ended = false;         // nobody waits any more, or the failure is told
+    bool ended = false;         // abandoned, or the failure is published
     bool is_posting = false;    // the submission is with `service`
-    bool may_be_sent = false;   // of the claim we hold
-    bool is_confirmed = false;  // the task that the user named is one
+    bool may_be_sent = false;   // the submission of the claim
+    bool is_confirmed = false;  // the service knows the task that the user named
   };
-  Io& io() {
-    assert(thread->is_current());
-    return io_;
-  }
-  [[nodiscard]] const Io& io() const {
-    assert(thread->is_current());
-    return io_;
-  }
+  http::IoThreadOnly<Io> io;
 
-  // A thousand that wait have neither settings nor clip.
+  // The clip and its settings are made late, because a thousand waiting jobs have neither.
   struct Shared {
     void open_clip();
 
     Snapshot snapshot;
     std::unique_ptr<const Clip::Settings> clip_settings;  // not null iff completed
     std::shared_ptr<Clip> clip;
-    std::vector<std::weak_ptr<Clip>> of_this_url;  // those that were opened by clip_settings
+    std::vector<std::weak_ptr<Clip>> of_this_url;  // the clips that clip_settings has opened
     bool renewed = false;
   };
   Guarded<Shared> shared;
   Subscribers subscribers;
-
- private:
-  Io io_;
 };
 
 }  // namespace veo

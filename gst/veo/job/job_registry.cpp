@@ -27,7 +27,7 @@ Guarded<Process>& process() {
 
 Job::Joined JobRegistry::join(const std::string& name, const std::function<bool(const Job&)>& fits,
                               const std::function<std::shared_ptr<Job>()>& make) {
-  // What they hold on to goes when nothing is locked.
+  // Holds the references until the lock is released, because the end of a job may take other locks.
   std::vector<std::shared_ptr<Job>> seen;
   auto own = process().lock();
   std::erase_if(own->jobs, [](const auto& entry) { return entry.second.expired(); });

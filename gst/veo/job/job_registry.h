@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The process's jobs: equal intents share one. It keeps none alive. What it does keep is the memory
-// of tasks that the service failed, so that a parent that restarts its source does not submit in a
-// circle: within a process, such a failure stays. The newest ones do, so that a process that runs
-// for months does not grow; for what is older, the ledger's limit for an intent and day stands.
+// The process's jobs: equal intents share one. The registry keeps no job alive. It remembers which
+// tasks the service has failed, so that an application that restarts its source after each error
+// does not submit in a circle. It remembers the newest failures only, so that a process that runs
+// for months does not grow; for older failures the ledger's limit for an intent and day holds.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ class JobRegistry {
  public:
   static constexpr std::size_t most_failures = 1024;
 
-  /// The job under that name that `fits`, else the one that `make` makes. Any thread.
+  /// Returns the job of that name that `fits`, else the job that `make` makes. Any thread.
   static Job::Joined join(const std::string& name, const std::function<bool(const Job&)>& fits,
                           const std::function<std::shared_ptr<Job>()>& make);
 

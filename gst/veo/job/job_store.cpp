@@ -4,6 +4,7 @@
 
 #include "job_private.h"
 #include "job_registry.h"
+#include "veo/core/log.h"
 #include "veo/core/retry.h"
 #include "veo/core/task_id.h"
 
@@ -13,15 +14,23 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// How often to look again, while somebody else is at it.
+/// The delays between two looks while another process is about to submit.
 constexpr Backoff look_again{.base = 20ms, .cap = 250ms};
-/// How often to try again to write something down.
+/// The delays between two tries to write.
 constexpr Backoff write_again{.base = 20ms, .cap = 1000ms};
 constexpr unsigned looks_before_a_word = 8;  // a second
 /// How long a store may take before the user hears of it.
 constexpr auto before_a_word = 1s;
 
 }  // namespace
+
+std::string_view nick(TaskRecord::Standing standing) {
+  constexpr std::string_view nicks[] = {
+      "undecided: another process is about to submit it, or the ledger is busy",
+      "unheard of: there is no row of it", "ours: it may be submitted",
+      "known: its row says what it is"};
+  return nicks[static_cast<std::size_t>(standing)];
+}
 
 TaskRecord::Settings Job::Private::record_settings() const {
   auto claim = settings.claim;
@@ -39,57 +48,68 @@ void Job::Private::open_cache() {
   ask_cache([directory = settings.cache_directory,
              limit = settings.cache_limit] { return Cache::open(directory, limit); },
             [this](Result<std::shared_ptr<Cache>> cache) {
-              if (io().ended) return wind_up();
+              if (io->ended) return wind_up();
               if (!cache) return give_up(cache.error());
-              io().cache = std::move(*cache);
-              look_up();
+              io->cache = std::move(*cache);
+              find_in_ledger();
             });
 }
 
-void Job::Private::look_up() {
-  if (io().ended) return wind_up();
-  ask_record([wish = record_settings()](TaskRecord& it) { return it.look_up(wish); },
-             [this](Result<TaskRecord::Standing> standing) { found(std::move(standing)); });
+void Job::Private::find_in_ledger() {
+  if (io->ended) return wind_up();
+  ask_record([wish = record_settings()](TaskRecord& it) { return it.find(wish); },
+             [this](Result<TaskRecord::Standing> standing) { on_standing(std::move(standing)); });
 }
 
-/// Nothing is paid for a clip that is here, though the ledger was lost.
+/// Searches the cache first: if the ledger was lost, a clip that is here must not be paid again.
 void Job::Private::claim_unless_cached() {
   const auto& wanted = settings.claim.record;
-  ask_cache([cache = io().cache, url = wanted.api_url,
-             intent = wanted.intent] { return cache->find_intent(url, intent); },
-            [this](Result<std::optional<CachedClip>> clip) {
-              if (io().ended) return wind_up();
-              if (!clip) return give_up(clip.error());
-              ask_record(
-                  [wish = record_settings(), lost = std::move(*clip)](TaskRecord& it) {
-                    return it.claim(wish, lost);
-                  },
-                  [this](Result<TaskRecord::Standing> standing) { found(std::move(standing)); });
-            });
+  ask_cache(
+      [cache = io->cache, url = wanted.api_url, intent = wanted.intent] {
+        return cache->find_intent(url, intent);
+      },
+      [this](Result<std::optional<CachedClip>> clip) {
+        if (io->ended) return wind_up();
+        if (!clip) return give_up(clip.error());
+        if (*clip) {
+          log::warning(log::Category::clip, label(), ": the cache has a clip of this intent, ",
+                       "of task ", log::text((*clip)->identity.task_id),
+                       ", which the ledger does not know: it is played");
+        } else {
+          log::debug(log::Category::clip, label(), ": the cache has no clip of this intent");
+        }
+        ask_record(
+            [wish = record_settings(), lost = std::move(*clip)](TaskRecord& it) {
+              return it.claim(wish, lost);
+            },
+            [this](Result<TaskRecord::Standing> standing) { on_standing(std::move(standing)); });
+      });
 }
 
-/// A process may have ended between the clip's coming to the cache and the record of it.
+/// Searches the cache, because a process may have ended after it kept the clip and before it
+/// recorded the clip.
 void Job::Private::find_clip() {
-  const auto& row = io().record.row;
-  ask_cache([cache = io().cache, url = row.api_url,
+  const auto& row = io->record.row;
+  ask_cache([cache = io->cache, url = row.api_url,
              id = row.task_id] { return cache->find_task(url, id); },
             [this](const Result<std::optional<CachedClip>>& clip) {
-              if (io().ended) return wind_up();
-              // Where the cache cannot be read, there is a URL.
+              if (io->ended) return wind_up();
+              // If the cache cannot be read, the clip is downloaded from its URL.
               if (clip && *clip) {
-                io().record.row.clip_sha256 = (*clip)->sha256;
-                io().record.row.clip_size = (*clip)->size;
+                io->record.row.clip_sha256 = (*clip)->sha256;
+                io->record.row.clip_size = (*clip)->size;
               }
               join_task();
             });
 }
 
-void Job::Private::found(Result<TaskRecord::Standing> standing) {
-  auto& own = io();
-  // A claim that comes to one whom nobody waits for is released.
+void Job::Private::on_standing(Result<TaskRecord::Standing> standing) {
+  auto& own = *io;
+  // The job has ended meanwhile: release the claim.
   if (own.ended) return wind_up();
   for (const auto& notice : own.record.notices) add_notice(notice);
   if (!standing) return give_up(standing.error());
+  log::debug(log::Category::job, label(), ": in the ledger it is ", *standing);
   switch (*standing) {
     case TaskRecord::Standing::undecided:
       if (now() >= own.started + settings.generation_timeout) {
@@ -105,7 +125,11 @@ void Job::Private::found(Result<TaskRecord::Standing> standing) {
             "ledger " +
             settings.ledger + " is busy. Nothing was sent, and nothing is lost.");
       }
-      after(look_again.compute_delay(own.looks++, random()), [this] { look_up(); });
+      {
+        const auto delay = look_again.compute_delay(own.looks++, random());
+        log::debug(log::Category::job, label(), ": look ", own.looks, ", the next in ", delay);
+        after(delay, [this] { find_in_ledger(); });
+      }
       break;
     case TaskRecord::Standing::unheard_of:
       claim_unless_cached();
@@ -138,7 +162,7 @@ void Job::Private::try_to_write(const std::shared_ptr<Writing>& writing) {
         return std::make_pair(std::move(written), record->view());
       },
       [self = shared_from_this(), writing](std::pair<Status, TaskRecord::View> answer) {
-        auto& own = self->io();
+        auto& own = *self->io;
         own.record = std::move(answer.second);
         const auto& written = answer.first;
         ++writing->tried;
@@ -146,6 +170,8 @@ void Job::Private::try_to_write(const std::shared_ptr<Writing>& writing) {
           self->end_waiting();
           return writing->then(written);
         }
+        log::warning(log::Category::ledger, self->label(), ": try ", writing->tried,
+                     " to write failed, another follows: ", written.error());
         if (writing->on_failed_try) writing->on_failed_try(written, writing->tried);
         self->after(write_again.compute_delay(writing->tried - 1, random()),
                     [self, writing] { self->try_to_write(writing); });
@@ -154,7 +180,7 @@ void Job::Private::try_to_write(const std::shared_ptr<Writing>& writing) {
 }
 
 void Job::Private::begin_waiting(std::string file, std::shared_ptr<StoreThread> store) {
-  auto& own = io();
+  auto& own = *io;
   assert(!own.waiting);
   own.timer.cancel();
   own.waiting.emplace(Waiting{
@@ -163,9 +189,13 @@ void Job::Private::begin_waiting(std::string file, std::shared_ptr<StoreThread> 
 }
 
 void Job::Private::end_waiting() {
-  auto& own = io();
+  auto& own = *io;
   own.patience.cancel();
   const bool was_told = own.waiting->is_told;
+  if (was_told) {
+    log::info(log::Category::ledger, label(), ": the ", log::text(own.waiting->file),
+              " has answered");
+  }
   own.waiting.reset();
   if (!was_told || own.ended) return;
   shared.lock()->snapshot.trouble = own.machine.trouble();
@@ -173,10 +203,11 @@ void Job::Private::end_waiting() {
 }
 
 void Job::Private::tell_slow() {
-  auto& own = io();
+  auto& own = *io;
   if (own.ended) return;
   const auto deadline = own.clock + settings.generation_timeout;
-  // A thousand jobs have one ledger: who is behind others in its queue waits for no disk.
+  // A thousand jobs have one ledger. A job that waits behind others in the queue does not wait for
+  // a disk.
   const auto busy = own.waiting->store->busy_for();
   if (busy < before_a_word && now() < deadline) {
     own.patience = thread->after(std::chrono::ceil<std::chrono::milliseconds>(before_a_word - busy),
@@ -184,6 +215,9 @@ void Job::Private::tell_slow() {
     return;
   }
   own.waiting->is_told = true;
+  log::warning(log::Category::ledger, label(), ": waits for the ", log::text(own.waiting->file),
+               ", which has not answered for ",
+               std::chrono::duration_cast<std::chrono::milliseconds>(busy));
   tell_waiting("The " + own.waiting->file +
                " has not answered for a second: its disk is slow or frozen, or another program "
                "keeps it. It is waited for, and nothing is lost.");
@@ -195,7 +229,7 @@ void Job::Private::tell_slow() {
 }
 
 void Job::Private::stop_waiting() {
-  auto& own = io();
+  auto& own = *io;
   if (own.ended) return;
   if (own.waiting->otherwise) return publish_failure(*own.waiting->otherwise);
   const auto& id = own.machine.task_id().empty() ? settings.task_id : own.machine.task_id();
@@ -214,7 +248,8 @@ void Job::Private::stop_waiting() {
 }
 
 void Job::Private::publish_failure(const Error& error) {
-  io().ended = true;
+  log::error(log::Category::job, label(), ": has failed: ", error);
+  io->ended = true;
   {
     auto seen = shared.lock();
     seen->snapshot.phase = Phase::failed;

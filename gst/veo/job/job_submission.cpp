@@ -7,6 +7,7 @@
 
 #include "job_private.h"
 #include "veo/core/callback.h"
+#include "veo/core/log.h"
 #include "veo/core/task_id.h"
 #include "veo/core/unknown_submission.h"
 
@@ -34,7 +35,7 @@ Error unrecorded(const std::string& task_id, const std::string& why) {
 Request Job::Private::outgoing() const {
   auto request = settings.request;
   if (!settings.parent_upstream_id.empty()) request.extend_task_id = settings.parent_upstream_id;
-  if (const auto& webhook = io().webhook) {
+  if (const auto& webhook = io->webhook) {
     request.callback_url = request.callback_url
                                ? make_callback_url(*request.callback_url, webhook->token())
                                : webhook->url();
@@ -43,19 +44,21 @@ Request Job::Private::outgoing() const {
 }
 
 void Job::Private::queue_submission(TaskMachine::Time until) {
-  io().service->when_it_may_submit([self = shared_from_this()] {
-    // From here on the row says that it may have been sent: an exit lets us say what came of it.
-    self->io().submission.emplace(begun_submissions());
-    self->insist({.write = [at = unix_now()](TaskRecord& it) { return it.sending(at); },
+  log::debug(log::Category::job, label(), ": waits for its turn to be submitted");
+  io->service->when_it_may_submit([self = shared_from_this()] {
+    // From here on the row says that the submission may have been sent, so an exit waits until the
+    // outcome is recorded.
+    self->io->submission.emplace(begun_submissions());
+    self->insist({.write = [at = unix_now()](TaskRecord& it) { return it.write_sending(at); },
                   .then =
                       [p = self.get()](const Status& written) {
-                        if (p->io().ended) return p->wind_up();
+                        if (p->io->ended) return p->wind_up();
                         if (!written) return p->give_up(written.error());
                         p->send_submission();
                       }});
   });
   after(std::max(0ms, std::chrono::ceil<milliseconds>(until - now())), [this] {
-    if (!io().service->is_queued()) return;
+    if (!io->service->is_queued()) return;
     give_up({.code = ErrorCode::timeout,
              .message = "The request could not be submitted within " +
                         std::to_string(settings.generation_timeout.count()) +
@@ -65,18 +68,26 @@ void Job::Private::queue_submission(TaskMachine::Time until) {
 }
 
 void Job::Private::send_submission() {
-  // Nothing new is sent once exit has begun.
+  // Send nothing new after the exit has begun.
   if (begun_submissions().has_exit_begun()) return wind_up();
-  io().is_posting = true;
-  io().may_be_sent = true;
-  io().service->submit(
+  log::info(log::Category::job, label(), ": is sent now");
+  io->is_posting = true;
+  io->may_be_sent = true;
+  io->service->submit(
       outgoing(), *settings.catalog,
-      [self = shared_from_this()](const Submitted& outcome) { self->submitted(outcome); });
+      [self = shared_from_this()](const Submitted& outcome) { self->on_submitted(outcome); });
 }
 
-void Job::Private::submitted(const Submitted& outcome) {
-  auto& own = io();
+void Job::Private::on_submitted(const Submitted& outcome) {
+  auto& own = *io;
   own.is_posting = false;
+  if (outcome.kind == Submitted::Kind::accepted) {
+    log::info(log::Category::job, label(), ": the submission is accepted: task ",
+              log::text(outcome.task_id));
+  } else {
+    log::warning(log::Category::job, label(), ": the submission is ", outcome.kind, ": ",
+                 log::text(outcome.error.message));
+  }
   switch (outcome.kind) {
     case Submitted::Kind::accepted:
       own.accepted_at = own.clock = now();
@@ -90,12 +101,12 @@ void Job::Private::submitted(const Submitted& outcome) {
       break;
   }
   own.may_be_sent = false;
-  // Should it be sent once more, it is claimed still; should it not, that is given up below.
-  insist({.write = [at = unix_now()](TaskRecord& it) { return it.held(at); },
+  // Keep the claim for another try. If there is no other try, give_back() releases the claim.
+  insist({.write = [at = unix_now()](TaskRecord& it) { return it.write_held(at); },
           .is_answer = true,
           .then =
               [this, outcome](const Status& /*unused*/) {
-                io().submission.reset();
+                io->submission.reset();
                 conclude_submission(outcome);
               }});
   if (outcome.kind == Submitted::Kind::refused) own.waiting->otherwise = outcome.error;
@@ -103,14 +114,14 @@ void Job::Private::submitted(const Submitted& outcome) {
 
 void Job::Private::write_accepted(const Submitted& outcome) {
   const auto& id = outcome.task_id;
-  insist({.write = [id, at = unix_now()](TaskRecord& it) { return it.accepted(id, at); },
-          // The task is paid, and this may be the only place where its name ever stands.
+  insist({.write = [id, at = unix_now()](TaskRecord& it) { return it.write_accepted(id, at); },
+          // The task is paid, and no other place may ever have its id.
           .tries = std::numeric_limits<unsigned>::max(),
           .is_answer = true,
           .then =
               [this, outcome](const Status& /*written*/) {
-                io().submission.reset();
-                if (io().ended) {
+                io->submission.reset();
+                if (io->ended) {
                   g_printerr(
                       "gst-veo: the submission was accepted as task %s after its pipeline had "
                       "stopped. It is paid and recorded: the same line plays it.\n",
@@ -123,38 +134,38 @@ void Job::Private::write_accepted(const Submitted& outcome) {
                 const auto error = unrecorded(id, written.error().message);
                 if (tried == tries_before_a_word) name_unrecorded(error);
                 if (tried != tries_for_an_answer) return;
-                // It goes on being tried, for as long as the process lives.
-                io().submission.reset();
-                if (!io().ended) publish_failure(error);
+                // Go on trying for as long as the process lives.
+                io->submission.reset();
+                if (!io->ended) publish_failure(error);
               }});
-  io().waiting->otherwise = unrecorded(id, "the ledger " + settings.ledger + " does not answer.");
+  io->waiting->otherwise = unrecorded(id, "the ledger " + settings.ledger + " does not answer.");
 }
 
 void Job::Private::name_unrecorded(const Error& error) {
-  if (std::exchange(io().waiting->is_named, true)) return;
+  if (std::exchange(io->waiting->is_named, true)) return;
   g_printerr("gst-veo: %s\n", error.message.c_str());
   add_notice(error.message);
 }
 
 void Job::Private::write_unknown(const Submitted& outcome) {
-  insist({.write = [why = outcome.error,
-                    at = unix_now()](TaskRecord& it) { return it.unknown(why, std::nullopt, at); },
+  insist({.write = [why = outcome.error, at = unix_now()](
+                       TaskRecord& it) { return it.write_unknown(why, std::nullopt, at); },
           .is_answer = true,
           .then =
               [this, outcome](const Status& /*unused*/) {
-                io().submission.reset();
-                if (io().ended) return conclude_unknown(outcome, std::nullopt);
-                // A hint to whether it was paid.
-                io().service->ask_balance(
+                io->submission.reset();
+                if (io->ended) return conclude_unknown(outcome, std::nullopt);
+                // The balance hints at whether the task was paid.
+                io->service->ask_balance(
                     [self = shared_from_this(), outcome](std::optional<double> balance) {
                       self->learn_balance(outcome, balance);
                     });
               }});
-  io().waiting->otherwise = explain_unknown(outcome.error, std::nullopt);
+  io->waiting->otherwise = explain_unknown(outcome.error, std::nullopt);
 }
 
 Error Job::Private::explain_unknown(const Error& seen, std::optional<double> balance) const {
-  auto row = io().record.row;
+  auto row = io->record.row;
   row.error_message = seen.message;
   row.task_id = seen.task_id;
   row.balance = balance;
@@ -169,31 +180,34 @@ Error Job::Private::explain_unknown(const Error& seen, std::optional<double> bal
 void Job::Private::learn_balance(Submitted outcome, std::optional<double> balance) {
   if (!balance) return conclude_unknown(std::move(outcome), balance);
   insist({.write = [why = outcome.error, balance,
-                    at = unix_now()](TaskRecord& it) { return it.unknown(why, balance, at); },
+                    at = unix_now()](TaskRecord& it) { return it.write_unknown(why, balance, at); },
           .tries = 1,  // it is only a hint
           .then = [this, outcome,
                    balance](const Status& /*unused*/) { conclude_unknown(outcome, balance); }});
-  io().waiting->otherwise = explain_unknown(outcome.error, balance);
+  io->waiting->otherwise = explain_unknown(outcome.error, balance);
 }
 
 void Job::Private::conclude_unknown(Submitted outcome, std::optional<double> balance) {
+  log::debug(log::Category::job, label(),
+             ": it is unknown whether the task is paid; the service tells the balance: ",
+             balance.has_value());
   outcome.error = explain_unknown(outcome.error, balance);
   conclude_submission(std::move(outcome));
 }
 
 void Job::Private::conclude_submission(Submitted outcome) {
-  obey(io().machine.on_submitted(std::move(outcome), now(), random()));
+  obey(io->machine.on_submitted(std::move(outcome), now(), random()));
 }
 
 void Job::Private::give_back(const std::optional<Error>& why, std::function<void()> then) {
-  auto& own = io();
+  auto& own = *io;
   if (own.service) own.service->cancel();
   own.is_posting = false;
   if (!own.record.is_claimed || own.may_be_sent) {
     own.timer.cancel();
     return then();
   }
-  insist({.write = [why, at = unix_now()](TaskRecord& it) { return it.released(why, at); },
+  insist({.write = [why, at = unix_now()](TaskRecord& it) { return it.write_released(why, at); },
           .is_answer = true,
           .then = [then = std::move(then)](const Status& /*unused*/) { then(); }});
   own.waiting->otherwise = why;

@@ -6,6 +6,7 @@
 #include <random>
 #include <utility>
 
+#include "veo/core/log.h"
 #include "veo/core/url_policy.h"
 #include "veo/system/guarded.h"
 
@@ -15,13 +16,13 @@ namespace {
 
 using Clock = http::IoThread::Clock;
 
-/// Of the transport's six connections to the API: none waits inside libsoup, where its deadline
-/// would already run.
+/// The transport has six connections to the API. A seventh request would wait inside libsoup, where
+/// its deadline already runs.
 constexpr unsigned at_once = 6;
 
 struct Process {
   const std::string salt = std::to_string(std::random_device{}());
-  // The last asked for first.
+  // The most recently used first.
   Guarded<std::list<std::pair<std::string, std::shared_ptr<RequestQueue>>>> queues;
 };
 
@@ -53,7 +54,7 @@ std::shared_ptr<RequestQueue> RequestQueue::of(const std::string& api_url, const
   } else {
     queues->emplace_front(name, std::shared_ptr<RequestQueue>(new RequestQueue));
   }
-  // Under the lock nobody else can take hold of one that is held here alone.
+  // If only this list holds a queue, no other thread can get the queue while the lock is held.
   auto queue = queues->front().second;
   for (auto at = queues->end(); queues->size() > most_idle && at != queues->begin();) {
     --at;
@@ -69,48 +70,51 @@ RequestQueue::Turn RequestQueue::enter(std::shared_ptr<http::IoThread> thread,
   turn.place_ = std::make_shared<Place>();
   turn.place_->thread = std::move(thread);
   turn.place_->go = std::move(go);
-  waiting_.push_back(turn.place_);
+  io_->waiting.push_back(turn.place_);
   pump_soon(turn.place_->thread);
   return turn;
 }
 
 void RequestQueue::leave(Place& place) {
   if (place.has_come) {
-    --under_way_;
+    --io_->under_way;
   } else {
-    // Whatever it holds goes when the queue is whole again.
+    // Destroy the function after the queue is consistent again, because it may hold other turns.
     const auto gone = std::exchange(place.go, nullptr);
-    std::erase_if(waiting_, [&](const auto& other) { return other.get() == &place; });
+    std::erase_if(io_->waiting, [&](const auto& other) { return other.get() == &place; });
   }
-  if (waiting_.empty()) {
-    timer_.cancel();
+  if (io_->waiting.empty()) {
+    io_->timer.cancel();
   } else {
-    pump_soon(waiting_.front()->thread);
+    pump_soon(io_->waiting.front()->thread);
   }
 }
 
 void RequestQueue::pump_soon(const std::shared_ptr<http::IoThread>& thread) {
-  if (std::exchange(pumping_soon_, true)) return;
+  if (std::exchange(io_->pumps_soon, true)) return;
   thread->post([self = shared_from_this()] {
-    self->pumping_soon_ = false;
+    self->io_->pumps_soon = false;
     self->pump();
   });
 }
 
 void RequestQueue::pump() {
-  timer_.cancel();
-  while (!waiting_.empty() && under_way_ < at_once) {
+  io_->timer.cancel();
+  while (!io_->waiting.empty() && io_->under_way < at_once) {
     const auto now = Clock::now();
-    const auto thread = waiting_.front()->thread;
-    if (const auto next = limit_.find_next_time(now); next > now) {
-      timer_ = thread->after(std::chrono::ceil<std::chrono::milliseconds>(next - now),
-                             [self = shared_from_this()] { self->pump(); });
+    const auto thread = io_->waiting.front()->thread;
+    if (const auto next = io_->limit.find_next_time(now); next > now) {
+      log::debug(log::Category::http, io_->waiting.size(),
+                 " requests wait for the API's rate limit: ",
+                 std::chrono::ceil<std::chrono::milliseconds>(next - now));
+      io_->timer = thread->after(std::chrono::ceil<std::chrono::milliseconds>(next - now),
+                                 [self = shared_from_this()] { self->pump(); });
       return;
     }
-    const auto place = std::move(waiting_.front());
-    waiting_.pop_front();
-    limit_.on_sent(now);
-    ++under_way_;
+    const auto place = std::move(io_->waiting.front());
+    io_->waiting.pop_front();
+    io_->limit.on_sent(now);
+    ++io_->under_way;
     place->has_come = true;
     place->sent = now;
     std::exchange(place->go, nullptr)();
@@ -118,7 +122,7 @@ void RequestQueue::pump() {
 }
 
 RequestQueue::Turn& RequestQueue::Turn::operator=(Turn&& other) noexcept {
-  // The new one is in place before the old one goes.
+  // Store the new turn before the old one is destroyed.
   Turn old;
   std::swap(old.queue_, queue_);
   std::swap(old.place_, place_);
@@ -131,10 +135,14 @@ RequestQueue::Turn::~Turn() {
   if (queue_) queue_->leave(*place_);
 }
 
-void RequestQueue::Turn::welcomed() { queue_->limit_.on_good_answer(place_->sent); }
+void RequestQueue::Turn::report_good_answer() { queue_->io_->limit.on_good_answer(place_->sent); }
 
-void RequestQueue::Turn::limited(RateLimit::RetryAfter retry_after) {
-  queue_->limit_.on_limited(place_->sent, Clock::now(), retry_after);
+void RequestQueue::Turn::report_rate_limit(RateLimit::RetryAfter retry_after) {
+  const auto now = Clock::now();
+  auto& limit = queue_->io_->limit;
+  limit.on_limited(place_->sent, now, retry_after);
+  log::warning(log::Category::http, "the API asks to slow down: no request of this key for ",
+               std::chrono::ceil<std::chrono::milliseconds>(limit.find_next_time(now) - now));
 }
 
 bool RequestQueue::Turn::has_come() const { return place_ && place_->has_come; }

@@ -17,7 +17,7 @@ namespace {
 
 constexpr milliseconds balance_within{5000};
 
-/// Whether the answer speaks of the speed of all requests, and not of this one.
+/// Whether the answer limits the speed of all requests, and not only of this one.
 bool is_too_fast(const http::ApiAnswer& answer, bool rate_limited) {
   const auto& seen = answer.evidence;
   return rate_limited || (seen.status == 503 && seen.retry_after);
@@ -54,7 +54,7 @@ void Service::call(http::ApiCall call, const std::string& path,
   ++requests_;
   exchange_ = transport_->call(std::move(call),
                                [this, handler = std::move(handler)](http::ApiAnswer answer) {
-                                 // The exchange is over, and its handler may begin another.
+                                 // Clear the ended exchange first: the handler may begin another.
                                  const auto heard = handler;
                                  exchange_ = {};
                                  heard(std::move(answer));
@@ -79,7 +79,7 @@ void Service::submit(const Request& request, const Catalog& catalog,
 
 void Service::query(const std::string& task_id,
                     std::function<void(Result<TaskReport>, RetryAfter)> handler) {
-  // The id is the service's own word: it goes into the path as data, whatever it is.
+  // The service has chosen the id, so escape the id in the path.
   const std::unique_ptr<char, decltype(&g_free)> escaped(
       g_uri_escape_string(task_id.c_str(), nullptr, FALSE), g_free);
   http::ApiCall get;
@@ -129,9 +129,9 @@ void Service::ask_balance(std::function<void(std::optional<double>)> handler) {
 
 void Service::end_turn(const http::ApiAnswer& answer, bool rate_limited) {
   if (is_too_fast(answer, rate_limited)) {
-    turn_.limited(answer.evidence.retry_after);
+    turn_.report_rate_limit(answer.evidence.retry_after);
   } else if (answer.evidence.complete) {
-    turn_.welcomed();
+    turn_.report_good_answer();
   }
   turn_ = {};
 }
@@ -143,6 +143,6 @@ void Service::cancel() {
 
 bool Service::is_queued() const { return !turn_.has_come() && !exchange_; }
 
-bool Service::may_be_sent() const { return exchange_.begun(); }
+bool Service::may_be_sent() const { return exchange_.has_begun(); }
 
 }  // namespace veo

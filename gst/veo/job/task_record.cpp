@@ -16,11 +16,11 @@ std::shared_ptr<TaskRecord> TaskRecord::make(std::shared_ptr<StoreThread> thread
           }};
 }
 
-Result<TaskRecord::Standing> TaskRecord::look_up(const Settings& settings) {
+Result<TaskRecord::Standing> TaskRecord::find(const Settings& settings) {
   auto ledger = Ledger::open(settings.ledger);
   if (!ledger) {
     if (settings.task_id.empty()) return fail(std::move(ledger.error()));
-    // Nothing is paid by playing what is there.
+    // Play the task without a record, because playing costs nothing.
     view_.notices.push_back(ledger.error().message + " Task " + settings.task_id +
                             " is played without a record.");
     view_.row = settings.claim.record;
@@ -31,12 +31,12 @@ Result<TaskRecord::Standing> TaskRecord::look_up(const Settings& settings) {
   if (!*ledger) return Standing::undecided;
   ledger_ = std::move(*ledger);
   if (settings.key) view_.key_mark = settings.key->make_mark(ledger_->salt());
-  if (!settings.task_id.empty()) return look_up_task(settings);
+  if (!settings.task_id.empty()) return find_task(settings);
 
-  // An element with reuse=false asks for another clip than the one that may be in the cache.
+  // With reuse=false (an instance is set) the clip in the cache is not the wanted one.
   const auto& wanted = settings.claim.record;
   if (wanted.instance.empty()) {
-    auto known = ledger_->knows(wanted.intent);
+    auto known = ledger_->has_intent(wanted.intent);
     if (!known) return fail(std::move(known.error()));
     if (!*known) return Standing::unheard_of;
   }
@@ -48,7 +48,7 @@ Result<TaskRecord::Standing> TaskRecord::claim(const Settings& settings,
   auto claim = settings.claim;
   claim.record.key_mark = view_.key_mark;
   if (lost) {
-    // What is here is not submitted: nothing can refuse it.
+    // Nothing is submitted for a clip that is here, so no rule and no budget may refuse it.
     claim.refusal.reset();
     claim.daily_budget.reset();
     claim.record.by_uri = false;
@@ -58,25 +58,25 @@ Result<TaskRecord::Standing> TaskRecord::claim(const Settings& settings,
   if (std::holds_alternative<Later>(*found)) return Standing::undecided;
   if (auto* record = std::get_if<Record>(&*found)) {
     view_.row = std::move(*record);
-    return know(Standing::known);
+    return finish_standing(Standing::known);
   }
   reservation_ = std::move(std::get<Reservation>(*found));
   view_.is_claimed = true;
   view_.row = std::move(claim.record);
   view_.row.id = reservation_->row();
   view_.row.reserved_at = unix_now();
-  if (!lost) return know(Standing::ours);
+  if (!lost) return finish_standing(Standing::ours);
   return restore(settings, *lost);
 }
 
-Result<TaskRecord::Standing> TaskRecord::look_up_task(const Settings& settings) {
+Result<TaskRecord::Standing> TaskRecord::find_task(const Settings& settings) {
   auto wanted = settings.claim.record;
   wanted.task_id = settings.task_id;
   auto found = ledger_->adopt(wanted, unix_now());
   if (found) {
     if (!*found) return Standing::undecided;
     view_.row = std::move(**found);
-    return know(Standing::known);
+    return finish_standing(Standing::known);
   }
   view_.notices.push_back(found.error().message + " Task " + settings.task_id +
                           " is played without a record.");
@@ -89,7 +89,7 @@ Result<TaskRecord::Standing> TaskRecord::look_up_task(const Settings& settings) 
 Result<TaskRecord::Standing> TaskRecord::restore(const Settings& settings, const CachedClip& clip) {
   auto restored = ledger_->restore(*reservation_, clip, unix_now());
   auto record = restored ? ledger_->get(reservation_->row()) : fail(std::move(restored.error()));
-  let_go();
+  release_row();
   if (!record) return fail(std::move(record.error()));
   view_.notices.push_back(
       "The ledger " + settings.ledger +
@@ -101,13 +101,13 @@ Result<TaskRecord::Standing> TaskRecord::restore(const Settings& settings, const
   return Standing::known;
 }
 
-Result<TaskRecord::Standing> TaskRecord::know(Standing standing) {
-  // Without them, polls are placed by a guess.
+Result<TaskRecord::Standing> TaskRecord::finish_standing(Standing standing) {
+  // Without the times, the polls follow the catalog's guess.
   if (auto times = ledger_->generation_times(view_.row)) view_.generation_times = std::move(*times);
   return standing;
 }
 
-Status TaskRecord::confirmed(const std::string& intent, UnixTime at) {
+Status TaskRecord::write_confirmed(const std::string& intent, UnixTime at) {
   if (!ledger_) return {};
   auto answered = ledger_->answer(intent, view_.row, at);
   if (!answered) return fail(std::move(answered.error()));
@@ -121,50 +121,50 @@ Status TaskRecord::move(RecordState to, const Change& change) {
   if (!moved) return moved;
   view_.row.state = to;
   const bool is_open = to == RecordState::reserved || to == RecordState::sending;
-  if (!is_open) let_go();
+  if (!is_open) release_row();
   return {};
 }
 
-Status TaskRecord::sending(UnixTime at) {
+Status TaskRecord::write_sending(UnixTime at) {
   view_.row.sending_at = at;
   return move(RecordState::sending, {.at = at});
 }
 
-Status TaskRecord::held(UnixTime at) { return move(RecordState::reserved, {.at = at}); }
+Status TaskRecord::write_held(UnixTime at) { return move(RecordState::reserved, {.at = at}); }
 
-Status TaskRecord::released(const std::optional<Error>& why, UnixTime at) {
+Status TaskRecord::write_released(const std::optional<Error>& why, UnixTime at) {
   return move(RecordState::released, {.at = at, .error = why});
 }
 
-Status TaskRecord::unknown(const Error& why, std::optional<double> balance, UnixTime at) {
+Status TaskRecord::write_unknown(const Error& why, std::optional<double> balance, UnixTime at) {
   view_.row.balance = balance;
   view_.row.error_message = why.message;
   return move(RecordState::unknown,
               {.at = at, .task_id = why.task_id, .error = why, .balance = balance});
 }
 
-Status TaskRecord::accepted(const std::string& task_id, UnixTime at) {
+Status TaskRecord::write_accepted(const std::string& task_id, UnixTime at) {
   view_.row.task_id = task_id;
   view_.row.accepted_at = at;
   return move(RecordState::accepted, {.at = at, .task_id = task_id});
 }
 
-Status TaskRecord::completed(const std::string& url, std::optional<std::chrono::milliseconds> took,
-                             UnixTime at) {
-  // A clip that is asked for again has a fresh URL; the row is where it was.
+Status TaskRecord::write_completed(const std::string& url,
+                                   std::optional<std::chrono::milliseconds> took, UnixTime at) {
+  // If the job has asked for a fresh URL, the row is `completed` already, and gets the URL.
   return move(RecordState::completed, {.at = at, .url = url, .generation_time = took});
 }
 
-Status TaskRecord::failed(const Error& why, UnixTime at) {
+Status TaskRecord::write_failed(const Error& why, UnixTime at) {
   return move(RecordState::failed, {.at = at, .error = why});
 }
 
-Status TaskRecord::kept(const CachedClip& clip) {
+Status TaskRecord::write_kept(const CachedClip& clip) {
   if (!ledger_) return {};
   return ledger_->keep(view_.row.id, clip);
 }
 
-void TaskRecord::let_go() {
+void TaskRecord::release_row() {
   reservation_.reset();
   view_.is_claimed = false;
 }

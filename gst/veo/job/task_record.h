@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What is written down of one Job: its row of the ledger. It lives on the ledger's store thread,
-// where each method is called, in the order in which the job asked, and blocks for as long as the
-// ledger takes. The job, on the I/O thread, keeps a copy of what it needs to know: the View.
+// The row of one Job in the ledger. A TaskRecord lives on the ledger's store thread, which calls
+// each method in the order in which the job asked. A method blocks for as long as the ledger takes.
+// The job, on the I/O thread, keeps a copy of what it needs to know: the View.
 #pragma once
 
 #include <chrono>
@@ -25,65 +25,68 @@ class TaskRecord {
   struct Settings {
     std::string ledger;
     Claim claim;
-    std::string task_id;        ///< set: that task's record, and nothing is claimed
-    std::optional<Secret> key;  ///< for its mark
+    std::string task_id;        ///< if set, find() finds that task's row, and claims nothing
+    std::optional<Secret> key;  ///< for the key's mark
   };
 
   struct View {
-    Record row;               ///< of an unknown row, `error_message` says what was seen
-    bool is_claimed = false;  ///< the row is ours, and what came of it is not on the disk yet
+    Record row;               ///< if it is unknown, `error_message` says what was seen
+    bool is_claimed = false;  ///< the row is ours, and its outcome is not on the disk yet
     std::string key_mark;     ///< see Secret::make_mark(); empty: there is no ledger, or no key
-    std::vector<std::string> notices;  ///< what was come across, for people
-    /// Of tasks like this one.
+    std::vector<std::string> notices;  ///< for the user
+    /// How long tasks like this one took.
     std::vector<std::chrono::milliseconds> generation_times;
   };
 
-  /// A record whose end, too, is on `thread`.
+  /// Makes a record that is also destroyed on `thread`.
   static std::shared_ptr<TaskRecord> make(std::shared_ptr<StoreThread> thread);
 
   enum class Standing {
-    undecided,   ///< somebody else is about to submit it, or the ledger is busy: look again
-    unheard_of,  ///< not in the ledger: look into the cache, and claim() it then
-    ours,        ///< to be submitted by us
+    undecided,   ///< another process is about to submit, or locks the ledger: find again
+    unheard_of,  ///< there is no row: search the cache, then claim()
+    ours,        ///< this job is to submit
     known,       ///< accepted or completed: see the row
   };
-  /// Fails with ledger, and all that Ledger::claim() has to tell.
-  Result<Standing> look_up(const Settings& settings);
-  /// `lost`: the clip of that intent, which the cache has though the ledger does not know it.
+  /// Finds the intent or the task in the ledger. Fails with ledger, and with every error of
+  /// Ledger::claim().
+  Result<Standing> find(const Settings& settings);
+  /// Claims the intent. `lost`: the cache has this clip of the intent, although the ledger does not
+  /// know the intent.
   Result<Standing> claim(const Settings& settings, const std::optional<CachedClip>& lost);
 
   [[nodiscard]] const View& view() const { return view_; }
 
-  // The ways of a record (core/record.h). Each is on the disk when it returns without an error.
-  Status sending(UnixTime at);
-  Status held(UnixTime at);
-  Status released(const std::optional<Error>& why, UnixTime at);
-  Status unknown(const Error& why, std::optional<double> balance, UnixTime at);
-  Status accepted(const std::string& task_id, UnixTime at);
-  /// `took`: the service, for the generation, where that is known.
-  Status completed(const std::string& url, std::optional<std::chrono::milliseconds> took,
-                   UnixTime at);
-  Status failed(const Error& why, UnixTime at);
-  Status kept(const CachedClip& clip);
-  /// The service knows the task that the user named: if the intent's submission is unknown, by the
-  /// user's word this is what became of it.
-  Status confirmed(const std::string& intent, UnixTime at);
-  /// Nothing more will be written: whoever asks finds the row without an owner.
-  void let_go();
+  // Changes of the row's state (core/record.h). A change is on the disk when its call returns
+  // without an error.
+  Status write_sending(UnixTime at);
+  Status write_held(UnixTime at);
+  Status write_released(const std::optional<Error>& why, UnixTime at);
+  Status write_unknown(const Error& why, std::optional<double> balance, UnixTime at);
+  Status write_accepted(const std::string& task_id, UnixTime at);
+  /// `took`: how long the service took for the generation, if that is known.
+  Status write_completed(const std::string& url, std::optional<std::chrono::milliseconds> took,
+                         UnixTime at);
+  Status write_failed(const Error& why, UnixTime at);
+  Status write_kept(const CachedClip& clip);
+  /// The service knows the task that the user named. If the intent's submission is unknown, the
+  /// user says with that that the submission has become this task.
+  Status write_confirmed(const std::string& intent, UnixTime at);
+  /// Gives up the row: from now on the row has no owner.
+  void release_row();
 
  private:
   TaskRecord() = default;
-  Result<Standing> look_up_task(const Settings& settings);
+  Result<Standing> find_task(const Settings& settings);
   Result<Standing> restore(const Settings& settings, const CachedClip& clip);
-  Result<Standing> know(Standing standing);
+  Result<Standing> finish_standing(Standing standing);
   Status move(RecordState to, const Change& change);
 
-  std::shared_ptr<Ledger> ledger_;          // null: a known task is played without a record
-  std::optional<Reservation> reservation_;  // held until what came of it is on the disk
+  std::shared_ptr<Ledger> ledger_;          // null: the task is played without a record
+  std::optional<Reservation> reservation_;  // held until the outcome is on the disk
   View view_;
 };
 
-/// Wall clock.
+/// Reads the wall clock.
 UnixTime unix_now();
 
 }  // namespace veo

@@ -10,7 +10,7 @@ namespace veo {
 
 namespace {
 
-// What a restarting program may do to itself, an intent and day (MONEY.md).
+// How often a restarting program may submit one intent in a day (MONEY.md).
 constexpr std::ptrdiff_t max_failures = 3;
 constexpr std::ptrdiff_t max_resubmissions = 2;
 
@@ -40,7 +40,7 @@ Error failed_too_often(const std::vector<Record>& rows) {
           .charged = Charged::no};
 }
 
-/// Unknown submissions stand in the way of every other, until the user says otherwise.
+/// Refuses the claim because of an unknown submission, until the user says otherwise.
 std::optional<Error> check_unknown(const Claim& claim, const std::vector<Record>& rows,
                                    UnixTime now) {
   const auto first = std::ranges::find(rows, RecordState::unknown, &Record::state);

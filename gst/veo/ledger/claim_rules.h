@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What a claim comes to, by what is recorded: the same for every store. Pure.
+// The rules that decide a claim by the recorded rows. They are the same for every store. Pure.
 #pragma once
 
 #include <optional>
@@ -15,28 +15,29 @@
 
 namespace veo {
 
-/// Whether its owner, if he lives, may yet send it or hear of it.
+/// Whether the row's owner, if it is alive, may still send the submission or get its answer.
 bool is_running(const Record& record);
 
-/// Of the rows of an intent, newest first, the one that is gone on with by whoever would join (no
-/// instance), or has submitted under his own name; null: none.
+/// Returns the row, of an intent's rows with the newest first, that a job goes on with: any job's
+/// if `instance` is empty, else the row of that instance. Null: there is none.
 const Record* find_joinable(const std::vector<Record>& rows, const std::string& instance);
 
-/// It may be submitted, if the budgets allow it.
+/// The intent may be submitted if the budgets allow it.
 struct Free {};
 using Verdict = std::variant<Free, Later, Record, Error>;
 
-/// By the rows of its intent that are not released, newest first, without an owner that is gone.
+/// Decides a claim. `rows` are the intent's rows, the newest first, without released rows and
+/// without rows of dead owners.
 Verdict judge(const Claim& claim, const std::vector<Record>& rows, UnixTime now);
 
-/// What counts against the budgets: reserved since `now - budget_window`.
+/// The credits that count against the budgets: those reserved since `now - budget_window`.
 struct Spending {
   Credits all = 0;
   Credits by_uri = 0;
-  std::optional<UnixTime> newest;  ///< when the row that was made last by date is dated
+  std::optional<UnixTime> newest;  ///< the date of the newest row
 };
 
-/// Whether the claim looks at them at all.
+/// Whether the claim has a budget.
 bool has_budget(const Claim& claim);
 /// Fails with budget_exceeded.
 Status check_budgets(const Claim& claim, const Spending& spending, UnixTime now);

@@ -8,22 +8,25 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <iterator>
+#include <utility>
 
 #include "row_lock.h"
 #include "veo/core/error_table.h"
+#include "veo/core/log.h"
 #include "veo/system/private_directory.h"
 
 namespace veo {
 
 namespace {
 
-// "veoL": sqlite3 and file(1) show it, and a file of another program is not taken for ours.
+// "veoL". sqlite3 and file(1) show the id, and it tells our files from those of other programs.
 constexpr std::int64_t application_id = 0x76656f4c;
 
-// Each brings the schema from the version of its place (PRAGMA user_version) to the next. What was
-// released is never edited: a change is a new step.
+// The step at index N brings the schema from version N (PRAGMA user_version) to version N + 1. A
+// released step is never edited: a change is a new step.
 constexpr const char* migrations[] = {
     R"(CREATE TABLE submission (
          id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -78,20 +81,22 @@ constexpr const char* migrations[] = {
 };
 constexpr auto newest_version = static_cast<std::int64_t>(std::size(migrations));
 
-// Who holds it is making the file. SQLite's row ids begin with 1.
+// The process that makes the file holds this row. SQLite's row ids begin with 1.
 constexpr std::int64_t row_of_the_file = 0;
 
-std::string lock_path_of(const std::string& path) { return path + "-locks"; }
+std::string make_lock_path(const std::string& path) { return path + "-locks"; }
 
-// Calls stand in line on the ledger's store thread. One that finds another process writing waits
-// for it: that is over in milliseconds, or, where a disk syncs slowly, in a second or two. If it is
-// not, the next calls only look, until one gets through: else the last of a hundred jobs would wait
-// for the sum of all timeouts before its first try, and with it the record of a task that is paid.
-// Whoever found it busy comes again, behind the others.
+// Calls queue on the ledger's store thread. A call that finds the file locked by another process's
+// write waits, because a write takes milliseconds, or a second or two on a disk that syncs slowly.
+// If the wait was in vain, the next calls wait only briefly, until one of them succeeds. Otherwise
+// the last of a hundred jobs would wait for the sum of all timeouts before its first try, and the
+// record of a paid task might wait with it. On SQLITE_BUSY the caller retries later, behind the
+// others.
 constexpr int patient_ms = 2000;
 constexpr int impatient_ms = 50;
 
-/// WAL shares memory between processes, and so needs them to be on one machine.
+/// Whether the path is on a network file system. WAL shares memory between processes, so all of
+/// them must be on one machine.
 bool is_network_file_system(const std::string& path) {
   constexpr long magics[] = {NFS_SUPER_MAGIC,
                              SMB_SUPER_MAGIC,
@@ -106,44 +111,44 @@ bool is_network_file_system(const std::string& path) {
          std::ranges::find(magics, static_cast<long>(info.f_type)) != std::end(magics);
 }
 
-Error refusal(const std::string& path, const std::string& why) {
+Error refuse(const std::string& path, const std::string& why) {
   return {.code = ErrorCode::ledger, .message = "The ledger " + path + " cannot be used: " + why};
 }
 
-Error refusal_by_errno(const std::string& path) {
+Error refuse_by_errno(const std::string& path) {
   const bool read_only = errno == EACCES || errno == EROFS || errno == EPERM;
   const std::string why = read_only ? "it is read-only." : std::strerror(errno) + std::string(".");
-  return refusal(path, with_advice(why, ErrorCode::ledger));
+  return refuse(path, with_advice(why, ErrorCode::ledger));
 }
 
-/// What is there is looked at without opening it: SQLite's locks are the process's, and go with the
-/// first descriptor of the file that it closes. O_PATH is none of those.
-FileHandle look_at(const std::string& path) {
+/// Opens the file with O_PATH, to look at it only. SQLite's locks belong to the process, and the
+/// kernel drops them when the process closes any real descriptor of the file; O_PATH makes none.
+FileHandle open_path(const std::string& path) {
   return FileHandle(retried([&] {
     return FileSystem::get().openat(AT_FDCWD, path.c_str(), O_PATH | O_CLOEXEC | O_NOFOLLOW, 0);
   }));
 }
 
-/// Makes an empty file, private from the start: SQLite would let all read it, and its companions
-/// get its mode. Companions that are there belong to a file that was removed, and would be taken
-/// for the new one's. False: another process is at it.
+/// Makes an empty private file, because SQLite would make one that all can read, and gives the
+/// file's mode to its companions. Existing companions belong to a removed file, and SQLite would
+/// take them for the new file's: they are removed. False: another process makes the file.
 Result<bool> make_file(const std::string& path, int directory) {
   auto& files = FileSystem::get();
-  auto lock = RowLock::try_acquire(lock_path_of(path), row_of_the_file);
+  auto lock = RowLock::try_acquire(make_lock_path(path), row_of_the_file);
   if (!lock) return fail(std::move(lock.error()));
   if (!*lock) return false;
-  // Only the lock's holder makes the file: one that is not there now is not made meanwhile, and
-  // nobody can have begun to write beside it.
-  if (look_at(path)) return true;
+  // Only the holder of the lock makes the file. So if the file is not there now, no process makes
+  // it meanwhile, and no process has begun to write its companions.
+  if (open_path(path)) return true;
   for (const char* companion : {"-wal", "-shm"}) {
     files.unlinkat(AT_FDCWD, (path + companion).c_str(), 0);
   }
   const FileHandle file(retried([&] {
     return files.openat(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   }));
-  // What is committed to a file is not safe while the file's name is not.
+  // A commit is safe only if the file's name is on the disk too.
   if (!file || retried([&] { return files.fsync(directory); }) != 0)
-    return fail(refusal_by_errno(path));
+    return fail(refuse_by_errno(path));
   return true;
 }
 
@@ -151,33 +156,35 @@ Result<bool> make_file(const std::string& path, int directory) {
 
 bool is_busy(int code) { return (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED; }
 
-std::string Connection::lock_path() const { return lock_path_of(path_); }
+std::string Connection::lock_path() const { return make_lock_path(path_); }
 
 Error Connection::explain(int code) const {
+  log::debug(log::Category::ledger, log::text(path_), ": SQLite's code ", code, ", ",
+             log::text(sqlite3_errstr(code)));
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return refusal(path_,
-                     "it is damaged. Nothing is submitted without a record of what is paid: "
-                     "restore it from a copy, or move it away; tasks that are in it can still be "
-                     "played by their task id.");
+      return refuse(path_,
+                    "it is damaged. Nothing is submitted without a record of what is paid: "
+                    "restore it from a copy, or move it away; tasks that are in it can still be "
+                    "played by their task id.");
     case SQLITE_READONLY:
     case SQLITE_PERM:
-      return refusal(path_, with_advice("it is read-only.", ErrorCode::ledger));
+      return refuse(path_, with_advice("it is read-only.", ErrorCode::ledger));
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return refusal(path_, "other processes have been writing to it all the time.");
+      return refuse(path_, "other processes have been writing to it all the time.");
     case SQLITE_IOERR:
-      return refusal(path_, with_advice(std::string(sqlite3_errstr(code)) + " (SQLite, " +
-                                            std::to_string(code) +
-                                            "). If the file was removed or replaced, its "
-                                            "companions (-wal, -shm) are the old one's: remove "
-                                            "them while nobody uses it.",
-                                        ErrorCode::ledger));
+      return refuse(path_, with_advice(std::string(sqlite3_errstr(code)) + " (SQLite, " +
+                                           std::to_string(code) +
+                                           "). If the file was removed or replaced, its "
+                                           "companions (-wal, -shm) are the old one's: remove "
+                                           "them while nobody uses it.",
+                                       ErrorCode::ledger));
     default:
-      return refusal(path_, with_advice(std::string(sqlite3_errstr(code)) + " (SQLite, " +
-                                            std::to_string(code) + ").",
-                                        ErrorCode::ledger));
+      return refuse(path_, with_advice(std::string(sqlite3_errstr(code)) + " (SQLite, " +
+                                           std::to_string(code) + ").",
+                                       ErrorCode::ledger));
   }
 }
 
@@ -189,26 +196,26 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path) {
   auto opened = open_private_directory(directory, ErrorCode::ledger, "The ledger's directory");
   if (!opened) return fail(std::move(opened.error()));
   if (is_network_file_system(directory)) {
-    return fail(refusal(path,
-                        "it is on a network file system. Name one on a local disk with the "
-                        "property ledger or VEO_LEDGER."));
+    return fail(refuse(path,
+                       "it is on a network file system. Name one on a local disk with the "
+                       "property ledger or VEO_LEDGER."));
   }
 
-  auto file = look_at(path);
+  auto file = open_path(path);
   if (!file && errno == ENOENT) {
     auto made = make_file(path, opened->get());
     if (!made) return fail(std::move(made.error()));
     if (!*made) return std::unique_ptr<Connection>();
-    file = look_at(path);
+    file = open_path(path);
   }
   struct stat info {};
   if (!file || files.fstat(file.get(), &info) != 0) {
-    return fail(refusal_by_errno(path));
+    return fail(refuse_by_errno(path));
   }
-  if (!S_ISREG(info.st_mode)) return fail(refusal(path, "it is not a regular file."));
-  if (info.st_uid != ::geteuid()) return fail(refusal(path, "it belongs to another user."));
+  if (!S_ISREG(info.st_mode)) return fail(refuse(path, "it is not a regular file."));
+  if (info.st_uid != ::geteuid()) return fail(refuse(path, "it belongs to another user."));
   if ((info.st_mode & 077U) != 0) {
-    return fail(refusal(path, "others may read or write it. Make it yours alone: chmod 600."));
+    return fail(refuse(path, "others may read or write it. Make it yours alone: chmod 600."));
   }
 
   std::unique_ptr<Connection> connection(new Connection(path));
@@ -226,7 +233,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path) {
   return connection;
 }
 
-/// False: busy.
+/// Brings the file to this version's schema. False: another process locks the file.
 Result<bool> Connection::prepare() {
   sqlite3_busy_timeout(database(), patient_ms);
   const auto ended = [this](int code) -> Result<bool> {
@@ -240,7 +247,7 @@ Result<bool> Connection::prepare() {
     if (code == SQLITE_ROW) value = statement.integer();
     return code == SQLITE_ROW ? SQLITE_OK : code;
   };
-  // Before whose they are: another process may be making them.
+  // Count the tables before reading the ids, because another process may be making both.
   std::int64_t tables = 0;
   if (const int code = number("SELECT count(*) FROM sqlite_schema", tables); code != SQLITE_OK) {
     return ended(code);
@@ -253,14 +260,14 @@ Result<bool> Connection::prepare() {
     return ended(code);
   }
   if (version > newest_version && application == application_id) {
-    return fail(refusal(path_, "a newer version of gst-veo made it (schema " +
-                                   std::to_string(version) + ", and this one knows " +
-                                   std::to_string(newest_version) + "). Use that version."));
+    return fail(refuse(path_, "a newer version of gst-veo made it (schema " +
+                                  std::to_string(version) + ", and this one knows " +
+                                  std::to_string(newest_version) + "). Use that version."));
   }
   if (application != application_id && (version != 0 || application != 0 || tables != 0)) {
-    return fail(refusal(path_, "it is another program's database."));
+    return fail(refuse(path_, "it is another program's database."));
   }
-  // Each commit is on the disk before it returns: an fsync of the WAL, a few times for each task.
+  // With FULL, each commit syncs the WAL before it returns: a few syncs for each task.
   if (const int code = run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
       code != SQLITE_OK) {
     return ended(code);
@@ -269,7 +276,7 @@ Result<bool> Connection::prepare() {
   if (version == newest_version) return true;
 
   const int code = transact([&] {
-    // Another process may have been quicker.
+    // Read the version again: another process may have migrated the file meanwhile.
     int step = number("PRAGMA user_version", version);
     for (auto at = version; step == SQLITE_OK && at < newest_version; ++at) {
       step = run(migrations[at]);
@@ -294,6 +301,16 @@ int Connection::run(const char* sql) {
 
 int Connection::transact(const std::function<int()>& work) {
   int code = run("BEGIN IMMEDIATE");
+  const bool was_busy = std::exchange(is_busy_, is_busy(code));
+  if (is_busy_ && !was_busy) {
+    log::warning(log::Category::ledger, log::text(path_),
+                 " is locked by another process, for over ", std::chrono::milliseconds(patient_ms),
+                 "; what was asked of it is tried again and again");
+  } else if (is_busy_) {
+    log::debug(log::Category::ledger, log::text(path_), " is still locked");
+  } else if (was_busy) {
+    log::info(log::Category::ledger, log::text(path_), " is not locked any more");
+  }
   sqlite3_busy_timeout(database(), is_busy(code) ? impatient_ms : patient_ms);
   if (code != SQLITE_OK) return code;
   code = work();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The ledger's SQLite file: opened with care, brought up to this version's schema, and put into
-// words where it fails.
+// The ledger's SQLite file. A Connection checks the file before it opens it, brings the file to
+// this version's schema, and explains SQLite's codes to the user.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,7 @@ namespace veo {
 
 class Connection {
  public:
-  /// Null: busy.
+  /// Null: another process locks the file.
   static Result<std::unique_ptr<Connection>> open(const std::string& path);
 
   [[nodiscard]] sqlite3* database() const { return database_.get(); }
@@ -25,11 +25,11 @@ class Connection {
   /// Whether `path` is still the file that is open here.
   [[nodiscard]] bool is_current() const;
 
-  /// What SQLite's code means for the user.
+  /// Explains SQLite's code to the user.
   [[nodiscard]] Error explain(int code) const;
 
-  /// Runs `work` within BEGIN IMMEDIATE … COMMIT. The code of the first step that failed, after
-  /// which nothing is changed; SQLITE_OK: it is on the disk.
+  /// Runs `work` within BEGIN IMMEDIATE … COMMIT. Returns the code of the first step that failed;
+  /// nothing is changed then. SQLITE_OK: the changes are on the disk.
   int transact(const std::function<int()>& work);
   /// Runs statements without results.
   int run(const char* sql);
@@ -45,9 +45,10 @@ class Connection {
   std::unique_ptr<sqlite3, Close> database_;
   std::uint64_t device_ = 0;
   std::uint64_t inode_ = 0;
+  bool is_busy_ = false;  // the last transaction found the file locked
 };
 
-/// Another process is at the file: nothing is wrong.
+/// Whether SQLite's code says that another process locks the file. Nothing is wrong then.
 bool is_busy(int code);
 
 }  // namespace veo

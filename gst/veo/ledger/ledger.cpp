@@ -11,7 +11,7 @@ namespace veo {
 namespace {
 
 /// The scheme of `scheme://…` (RFC 3986); empty: a path.
-std::string_view scheme_of(std::string_view location) {
+std::string_view find_scheme(std::string_view location) {
   const auto end = location.find("://");
   if (end == std::string_view::npos || end == 0) return "";
   const auto scheme = location.substr(0, end);
@@ -25,7 +25,7 @@ std::string_view scheme_of(std::string_view location) {
 
 /// A URI may hold a password: the scheme alone is told.
 Status check_kind(const std::string& location) {
-  const auto scheme = scheme_of(location);
+  const auto scheme = find_scheme(location);
   if (scheme.empty()) return {};
   return fail({.code = ErrorCode::ledger,
                .message = "The ledger cannot be used: this version does not know " +

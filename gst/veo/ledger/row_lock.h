@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Who owns a row of the ledger: he who holds the lock on its byte of the lock file. The kernel
-// drops the lock with its holder, however that ends, which no process id could tell as surely. They
-// are locks of open file descriptions (fcntl(2), F_OFD_SETLK), so that two owners within one
-// process exclude each other too.
+// The owner of a row of the ledger holds a lock on the row's byte of the lock file. The kernel
+// drops the lock when the owner's process ends, whatever the reason; a process id would not tell
+// that as surely. The locks belong to open file descriptions (fcntl(2), F_OFD_SETLK), so that two
+// owners within one process exclude each other too.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +15,13 @@
 
 namespace veo {
 
-/// Holds a row until it is destroyed.
+/// Owns a row until it is destroyed.
 class RowLock {
  public:
   RowLock() = default;
 
-  /// nullopt: somebody else holds it. `path` is the lock file, made where there is none, and never
-  /// removed. Fails with ledger.
+  /// Tries to own the row. nullopt: the row has another owner. `path` is the lock file, which is
+  /// made if there is none, and never removed. Fails with ledger.
   static Result<std::optional<RowLock>> try_acquire(const std::string& path, std::int64_t row);
 
  private:

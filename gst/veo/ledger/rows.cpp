@@ -20,14 +20,14 @@ std::optional<UnixTime> time_of(std::optional<std::int64_t> value) {
   return value ? std::optional(time_of(*value)) : std::nullopt;
 }
 
-// In the order of `columns`.
+// Reads a row in the order of `columns`.
 Record read(Statement& row) {
   Record record;
   record.id = row.integer();
   record.intent = row.text();
   record.instance = row.text();
   record.request = row.text();
-  // A state that is not ours is from hands that should not write here: it is never sent again.
+  // Another program has written an unknown state. Treat the row as one that is never sent again.
   record.state = parse_record_state(row.text()).value_or(RecordState::unknown);
   record.credits = static_cast<std::uint32_t>(row.integer());
   record.api_url = row.text();
@@ -79,7 +79,8 @@ std::string spent_states() {
   return list(spent);
 }
 
-// SQLite guesses which index leaves the fewest rows: a + keeps it from the ones of time and state.
+// SQLite guesses which index selects the fewest rows. A + in front of a column keeps SQLite from
+// the indexes of time and state.
 std::string history_of(const HistoryQuery& query, std::string_view state) {
   const bool is_of_task = !query.task_id.empty();
   const std::string no_index = is_of_task ? "+" : "";
@@ -103,21 +104,21 @@ int Rows::select(std::vector<Record>& rows, const std::string& where,
   return read_all(rows, statement);
 }
 
-int Rows::of_intent(std::vector<Record>& rows, const std::string& intent) const {
+int Rows::find_of_intent(std::vector<Record>& rows, const std::string& intent) const {
   return select(rows, "intent = ? AND state <> 'released'", {intent});
 }
 
-int Rows::of_task(std::vector<Record>& rows, const std::string& api_url,
-                  const std::string& task_id) const {
+int Rows::find_of_task(std::vector<Record>& rows, const std::string& api_url,
+                       const std::string& task_id) const {
   return select(rows, "api_url = ? AND task_id = ?", {api_url, task_id});
 }
 
-int Rows::running(std::vector<Record>& rows) const {
+int Rows::find_running(std::vector<Record>& rows) const {
   return select(rows, "state IN ('reserved', 'sending')", {});
 }
 
 int Rows::history(std::vector<Record>& rows, const HistoryQuery& query) const {
-  // Each state's rows lie in order in their index: they are merged, and nothing is sorted.
+  // The index has each state's rows in order, so SQLite merges them and sorts nothing.
   std::string sql;
   for (const auto state : query.states) {
     sql += (sql.empty() ? "" : " UNION ALL ") + history_of(query, nick(state));
@@ -144,8 +145,8 @@ int Rows::get(Record& record, std::int64_t row) const {
   return SQLITE_OK;
 }
 
-int Rows::generation_times(std::vector<std::chrono::milliseconds>& times,
-                           const Record& like) const {
+int Rows::read_generation_times(std::vector<std::chrono::milliseconds>& times,
+                                const Record& like) const {
   auto statement = prepare(
       "SELECT generation_time FROM submission WHERE generation_time IS NOT NULL AND "
       "api_url = ? AND model = ? AND mode = ? AND resolution = ? ORDER BY id DESC LIMIT 50");
@@ -155,22 +156,22 @@ int Rows::generation_times(std::vector<std::chrono::milliseconds>& times,
   return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-int Rows::salt(std::string& salt) const {
+int Rows::read_salt(std::string& salt) const {
   auto statement = prepare("SELECT value FROM salt");
   const int code = statement.step();
   if (code == SQLITE_ROW) salt = statement.text();
-  // A ledger is made with one.
+  // Every ledger is made with a salt.
   return code == SQLITE_ROW ? SQLITE_OK : code == SQLITE_DONE ? SQLITE_CORRUPT : code;
 }
 
-int Rows::newest(std::optional<UnixTime>& time) const {
+int Rows::read_newest(std::optional<UnixTime>& time) const {
   auto statement = prepare("SELECT max(reserved_at) FROM submission");
   const int code = statement.step();
   if (code == SQLITE_ROW) time = time_of(statement.optional_integer());
   return code == SQLITE_ROW ? SQLITE_OK : code;
 }
 
-int Rows::spending(Spending& spending, UnixTime since) const {
+int Rows::sum_spending(Spending& spending, UnixTime since) const {
   auto statement = prepare(
       "SELECT coalesce(sum(credits), 0), coalesce(sum(iif(by_uri, credits, 0)), 0) "
       "FROM submission WHERE reserved_at > ? AND +state IN (" +
@@ -179,7 +180,7 @@ int Rows::spending(Spending& spending, UnixTime since) const {
   if (code != SQLITE_ROW) return code;
   spending.all = static_cast<Credits>(statement.integer());
   spending.by_uri = static_cast<Credits>(statement.integer());
-  return newest(spending.newest);
+  return read_newest(spending.newest);
 }
 
 int Rows::insert(const Record& record, RecordState state, UnixTime now, std::int64_t& id) const {
@@ -232,7 +233,7 @@ int Rows::move(std::int64_t row, RecordState to, const Change& change) const {
                            : to == RecordState::accepted ? "accepted_at"
                            : to == RecordState::reserved ? "reserved_at"
                                                          : "finished_at";
-  // A second try counts from its first reservation.
+  // A submission that is tried again keeps the date of its first reservation.
   const bool keeps_time = to == RecordState::reserved;
   const std::string only_if_empty = "CASE WHEN ?3 = '' THEN task_id ELSE ?3 END";
   auto statement =

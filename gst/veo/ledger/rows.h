@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The table of submissions: its rows as Records, and each statement that reads or writes them. What
-// fails gives SQLite's code. Every statement goes by an index: a test asks SQLite for its plans.
+// The table of submissions: its rows as Records, and each statement that reads or writes them. Each
+// method returns SQLite's code. Every statement uses an index: a test asks SQLite for its plans.
 #pragma once
 
 #include <chrono>
@@ -22,28 +22,29 @@ namespace veo {
 
 class Rows {
  public:
-  /// `connection` outlives it.
+  /// `connection` must outlive this object.
   explicit Rows(Connection& connection) : connection_(&connection) {}
 
   [[nodiscard]] Connection& connection() const { return *connection_; }
 
-  // Reading. Rows are added to `rows` in the order in which they were made, newest first.
-  int of_intent(std::vector<Record>& rows, const std::string& intent) const;  ///< not released
-  int of_task(std::vector<Record>& rows, const std::string& api_url,
-              const std::string& task_id) const;
-  int running(std::vector<Record>& rows) const;
-  /// With HistoryQuery's order.
+  // Reading. The found rows are appended to `rows`, the newest first.
+  int find_of_intent(std::vector<Record>& rows, const std::string& intent) const;  ///< not released
+  int find_of_task(std::vector<Record>& rows, const std::string& api_url,
+                   const std::string& task_id) const;
+  int find_running(std::vector<Record>& rows) const;
+  /// In the order of HistoryQuery.
   int history(std::vector<Record>& rows, const HistoryQuery& query) const;
-  /// SQLITE_MISMATCH: it is not there.
+  /// SQLITE_MISMATCH: there is no such row.
   int get(Record& record, std::int64_t row) const;
-  int generation_times(std::vector<std::chrono::milliseconds>& times, const Record& like) const;
-  int salt(std::string& salt) const;
-  /// No row is dated before the newest, and rows dated in the future count: a clock that is set
-  /// back makes no budget new, then or when it is set right again.
-  int newest(std::optional<UnixTime>& time) const;
-  int spending(Spending& spending, UnixTime since) const;
+  int read_generation_times(std::vector<std::chrono::milliseconds>& times,
+                            const Record& like) const;
+  int read_salt(std::string& salt) const;
+  /// A new row is never dated before the newest row, and rows with a date in the future count. So a
+  /// clock that is set back refills no budget, neither then nor when the clock is right again.
+  int read_newest(std::optional<UnixTime>& time) const;
+  int sum_spending(Spending& spending, UnixTime since) const;
 
-  // Writing. Of a change of one row, SQLITE_MISMATCH: it is not there, or not in a state for that.
+  // Writing. SQLITE_MISMATCH: the row to be changed is not there, or its state forbids the change.
   int insert(const Record& record, RecordState state, UnixTime now, std::int64_t& id) const;
   int set_state(std::int64_t row, RecordState to) const;
   int supersede(std::int64_t row, UnixTime now) const;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// SQLite's C API as values that close themselves. Errors are codes here; the ledger puts them into
-// words.
+// SQLite's statements as objects that finalize themselves. Errors are SQLite's codes here;
+// Connection::explain() makes texts of them.
 #pragma once
 
 #include <sqlite3.h>
@@ -16,7 +16,7 @@ namespace veo {
 
 class Statement {
  public:
-  /// A statement that cannot be compiled gives its code with the first step().
+  /// If the statement cannot be compiled, the first step() returns the code.
   Statement(sqlite3* database, std::string_view sql);
 
   // Parameters in their order, from the first on.
@@ -31,7 +31,7 @@ class Statement {
 
   /// SQLITE_ROW, SQLITE_DONE or an error.
   int step();
-  /// Of a statement without rows: SQLITE_OK, or an error.
+  /// Runs a statement that returns no rows: SQLITE_OK, or an error.
   int run();
 
   // Columns in their order, of the row that step() found.

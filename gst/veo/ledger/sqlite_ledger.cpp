@@ -9,6 +9,7 @@
 
 #include "claim_rules.h"
 #include "row_lock.h"
+#include "veo/core/log.h"
 
 namespace veo {
 
@@ -22,29 +23,32 @@ class LockedRow final : public Ownership {
   RowLock lock_;
 };
 
-/// The process's ledgers. They are never closed: SQLite's close is work (a checkpoint), and a
-/// process that dies without it loses nothing.
+/// The process's ledgers. They are never closed: SQLite's close makes a checkpoint, which takes
+/// time, and a process that ends without it loses nothing.
 Guarded<std::map<std::string, std::shared_ptr<SqliteLedger>>>& process() {
   static auto* const instance = new Guarded<std::map<std::string, std::shared_ptr<SqliteLedger>>>;
   return *instance;
 }
 
-/// The work of one transaction. Each step gives SQLite's code. `error` has what is to be told
-/// beside it: with SQLITE_OK a refusal, which leaves what was settled before it; with SQLITE_ABORT
-/// a failure.
+/// The work of one transaction. Each step returns SQLite's code. `error` has the error for the
+/// caller: with SQLITE_OK a refusal, which keeps the rows that were settled; with SQLITE_ABORT a
+/// failure.
 class Transaction {
  public:
   explicit Transaction(const Rows& rows) : rows_(rows) {}
 
-  /// The rows that an owner left behind, as MONEY.md has it: whoever does not hold his lock is
-  /// gone, since it outlives the commit of what came of the row.
+  /// Settles the rows of dead owners, as MONEY.md says. An owner keeps its lock until after the
+  /// commit of the row's outcome, so an open row without a lock has a dead owner.
   int settle(std::vector<Record>& rows) {
     for (auto& row : rows) {
       if (!is_running(row)) continue;
       auto lock = RowLock::try_acquire(rows_.connection().lock_path(), row.id);
       if (!lock) return stop(std::move(lock.error()));
       if (!*lock) continue;
+      const auto before = row.state;
       row.state = row.state == RecordState::reserved ? RecordState::released : RecordState::unknown;
+      log::warning(log::Category::ledger, "row ", row.id, ": its owner has gone: ", before, " -> ",
+                   row.state);
       if (const int code = rows_.set_state(row.id, row.state); code != SQLITE_OK) return code;
     }
     return SQLITE_OK;
@@ -52,14 +56,14 @@ class Transaction {
 
   int settle_all() {
     std::vector<Record> running;
-    const int code = rows_.running(running);
+    const int code = rows_.find_running(running);
     return code == SQLITE_OK ? settle(running) : code;
   }
 
   /// `found` is empty where `error` says why.
   int decide(const Claim& claim, UnixTime now, std::optional<Finding>& found) {
     std::vector<Record> rows;
-    int code = rows_.of_intent(rows, claim.record.intent);
+    int code = rows_.find_of_intent(rows, claim.record.intent);
     if (code == SQLITE_OK) code = settle(rows);
     if (code != SQLITE_OK) return code;
     auto verdict = judge(claim, rows, now);
@@ -74,7 +78,7 @@ class Transaction {
     }
     if (code = admit(claim, now); code != SQLITE_OK || error) return code;
 
-    // It may be submitted: from here on, all or nothing.
+    // The intent may be submitted. From here on, all changes are made or none.
     for (const auto& row : rows) {
       if (row.state != RecordState::unknown) continue;
       if (code = rows_.supersede(row.id, now); code != SQLITE_OK) return code;
@@ -88,9 +92,9 @@ class Transaction {
   int admit(const Claim& claim, UnixTime now) {
     Spending spending;
     if (has_budget(claim)) {
-      // What dead owners reserved for other intents was never sent.
+      // Credits that dead owners have reserved for other intents do not count.
       int code = settle_all();
-      if (code == SQLITE_OK) code = rows_.spending(spending, now - budget_window);
+      if (code == SQLITE_OK) code = rows_.sum_spending(spending, now - budget_window);
       if (code != SQLITE_OK) return code;
     }
     auto fits = check_budgets(claim, spending, now);
@@ -99,15 +103,15 @@ class Transaction {
 
   int reserve(const Record& record, UnixTime now, std::optional<Finding>& found) {
     std::optional<UnixTime> last;
-    if (const int code = rows_.newest(last); code != SQLITE_OK) return code;
+    if (const int code = rows_.read_newest(last); code != SQLITE_OK) return code;
     std::int64_t id = 0;
     const int code =
         rows_.insert(record, RecordState::reserved, std::max(now, last.value_or(now)), id);
     if (code != SQLITE_OK) return code;
     auto lock = RowLock::try_acquire(rows_.connection().lock_path(), id);
     if (!lock) return stop(std::move(lock.error()));
-    // Ids are never used twice, and nobody locks a row that he cannot see. But a ledger may have
-    // been removed and made anew, with an owner of the old one still there.
+    // Ids are never used twice, and no process locks a row that it cannot see. But the ledger may
+    // have been removed and made anew while an owner of the old ledger is alive.
     if (!*lock) return SQLITE_BUSY;
     found.emplace(Reservation(id, std::make_unique<LockedRow>(std::move(**lock))));
     return SQLITE_OK;
@@ -142,10 +146,11 @@ Result<std::shared_ptr<Ledger>> SqliteLedger::open(const std::string& path) {
   if (!opened) return fail(std::move(opened.error()));
   if (!*opened) return std::shared_ptr<Ledger>();
   std::string salt;
-  if (const int code = Rows(**opened).salt(salt); code != SQLITE_OK) {
+  if (const int code = Rows(**opened).read_salt(salt); code != SQLITE_OK) {
     if (is_busy(code)) return std::shared_ptr<Ledger>();
     return fail((*opened)->explain(code));
   }
+  log::info(log::Category::ledger, "opened ", log::text(path));
   known.reset(new SqliteLedger(std::move(*opened), std::move(salt)));
   return known;
 }
@@ -157,19 +162,31 @@ Result<Finding> SqliteLedger::claim(const Claim& claim, UnixTime now) {
   Transaction transaction(*rows);
   std::optional<Finding> found;
   const int code = connection_->transact([&] { return transaction.decide(claim, now, found); });
-  // A refusal stands only if what it rests on does.
+  // A refusal is valid only if the transaction was committed.
+  const auto intent = log::text(std::string_view(claim.record.intent).substr(0, 12));
   if (transaction.error && (code == SQLITE_OK || code == SQLITE_ABORT)) {
+    log::info(log::Category::ledger, "intent ", intent,
+              ": may not be submitted: ", *transaction.error);
     return fail(std::move(*transaction.error));
   }
   if (is_busy(code)) return Finding(Later{});
   if (code != SQLITE_OK) return fail(explain(code));
+  if (const auto* row = std::get_if<Record>(&*found)) {
+    log::info(log::Category::ledger, "intent ", intent, ": joins row ", row->id, ", ", row->state,
+              ", task ", log::text(row->task_id));
+  } else if (const auto* reservation = std::get_if<Reservation>(&*found)) {
+    log::info(log::Category::ledger, "intent ", intent, ": claimed as row ", reservation->row(),
+              ", reserved for ", claim.record.credits, " credits");
+  } else {
+    log::debug(log::Category::ledger, "intent ", intent, ": another process is about to submit it");
+  }
   return std::move(*found);
 }
 
-Result<bool> SqliteLedger::knows(const std::string& intent) {
+Result<bool> SqliteLedger::has_intent(const std::string& intent) {
   const auto locked = rows_.lock();
   std::vector<Record> rows;
-  if (const int code = locked->of_intent(rows, intent); code != SQLITE_OK) {
+  if (const int code = locked->find_of_intent(rows, intent); code != SQLITE_OK) {
     return fail(explain(code));
   }
   return !rows.empty();
@@ -179,7 +196,7 @@ Result<std::optional<Record>> SqliteLedger::find(const std::string& intent,
                                                  const std::string& instance) {
   const auto locked = rows_.lock();
   std::vector<Record> rows;
-  if (const int code = locked->of_intent(rows, intent); code != SQLITE_OK) {
+  if (const int code = locked->find_of_intent(rows, intent); code != SQLITE_OK) {
     return fail(explain(code));
   }
   const auto* row = find_joinable(rows, instance);
@@ -190,7 +207,7 @@ Result<std::optional<Record>> SqliteLedger::adopt(Record record, UnixTime now) {
   const auto locked = rows_.lock();
   std::vector<Record> rows;
   const int code = connection_->transact([&] {
-    const int found = locked->of_task(rows, record.api_url, record.task_id);
+    const int found = locked->find_of_task(rows, record.api_url, record.task_id);
     std::erase_if(rows, [](const Record& r) { return r.state == RecordState::superseded; });
     if (found != SQLITE_OK || !rows.empty()) return found;
     record.intent.clear();
@@ -201,6 +218,10 @@ Result<std::optional<Record>> SqliteLedger::adopt(Record record, UnixTime now) {
   });
   if (is_busy(code)) return std::optional<Record>();
   if (code != SQLITE_OK) return fail(explain(code));
+  log::info(log::Category::ledger, "task ", log::text(record.task_id), ": ",
+            log::text(rows.empty() ? "a row is made for it, submitted elsewhere: row "
+                                   : "is known: row "),
+            rows.empty() ? record.id : rows.front().id);
   return std::optional(rows.empty() ? std::move(record) : std::move(rows.front()));
 }
 
@@ -214,28 +235,32 @@ Result<std::optional<Record>> SqliteLedger::answer(const std::string& intent, co
     const auto unknown = [&] {
       return std::ranges::find(rows, RecordState::unknown, &Record::state);
     };
-    int step = locked->of_task(rows, task.api_url, task.task_id);
+    int step = locked->find_of_task(rows, task.api_url, task.task_id);
     if (step == SQLITE_OK && unknown() == rows.end()) {
       rows.clear();
       if (!task.intent.empty() || intent.empty()) return step;
-      step = locked->of_intent(rows, intent);
+      step = locked->find_of_intent(rows, intent);
       if (step == SQLITE_OK) step = transaction.settle(rows);
     }
     const auto row = unknown();
     if (step != SQLITE_OK || row == rows.end()) return step;
     step = locked->accept(row->id, task.task_id, now);
-    // The task has a row of its own now.
+    // The submission's row now has the task, so the task's foreign row goes.
     if (step == SQLITE_OK) step = locked->remove_foreign(task.api_url, task.task_id);
     if (step == SQLITE_OK) step = locked->get(answered.emplace(), row->id);
     return step;
   });
   if (transaction.error) return fail(std::move(*transaction.error));
   if (code != SQLITE_OK) return fail(explain(code));
+  if (answered) {
+    log::info(log::Category::ledger, "row ", answered->id, ": unknown -> accepted, by the user's ",
+              "word: task ", log::text(task.task_id));
+  }
   return answered;
 }
 
 /// Of a change of one row.
-Status SqliteLedger::outcome_of(int code, std::int64_t row, RecordState to) const {
+Status SqliteLedger::explain_change(int code, std::int64_t row, RecordState to) const {
   if (code == SQLITE_OK) return {};
   if (code != SQLITE_MISMATCH) return fail(explain(code));
   return fail({.code = ErrorCode::ledger,
@@ -251,20 +276,31 @@ Status SqliteLedger::move(std::int64_t row, RecordState to, const Change& change
                  .message = "The ledger " + connection_->path() +
                             " was removed or replaced while it was in use."});
   }
-  return outcome_of(connection_->transact([&] { return rows->move(row, to, change); }), row, to);
+  auto moved =
+      explain_change(connection_->transact([&] { return rows->move(row, to, change); }), row, to);
+  if (moved) {
+    log::info(log::Category::ledger, "row ", row, ": becomes ", to,
+              log::text(change.task_id.empty() ? "" : ", task "), log::text(change.task_id));
+  }
+  return moved;
 }
 
 Status SqliteLedger::keep(std::int64_t row, const CachedClip& clip) {
   const auto rows = rows_.lock();
-  return outcome_of(connection_->transact([&] { return rows->keep(row, clip); }), row,
-                    RecordState::completed);
+  auto kept = explain_change(connection_->transact([&] { return rows->keep(row, clip); }), row,
+                             RecordState::completed);
+  if (kept) {
+    log::info(log::Category::ledger, "row ", row, ": the clip of task ",
+              log::text(clip.identity.task_id), " is in the cache, ", clip.size, " bytes");
+  }
+  return kept;
 }
 
 Status SqliteLedger::restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) {
   const auto rows = rows_.lock();
   const auto row = reservation.row();
-  return outcome_of(connection_->transact([&] { return rows->restore(row, clip, now); }), row,
-                    RecordState::completed);
+  return explain_change(connection_->transact([&] { return rows->restore(row, clip, now); }), row,
+                        RecordState::completed);
 }
 
 Result<Record> SqliteLedger::get(std::int64_t row) {
@@ -279,8 +315,8 @@ Result<Record> SqliteLedger::get(std::int64_t row) {
 Result<std::optional<std::vector<Record>>> SqliteLedger::history(const HistoryQuery& query) {
   const auto locked = rows_.lock();
   std::vector<Record> rows;
-  int code = locked->running(rows);
-  // Who only reads waits for nobody who writes.
+  int code = locked->find_running(rows);
+  // A reader without open rows makes no transaction, and so never waits for a writer.
   if (code == SQLITE_OK && !rows.empty()) {
     Transaction transaction(*locked);
     code = connection_->transact([&] { return transaction.settle_all(); });
@@ -296,7 +332,7 @@ Result<std::optional<std::vector<Record>>> SqliteLedger::history(const HistoryQu
 Result<std::vector<std::chrono::milliseconds>> SqliteLedger::generation_times(const Record& like) {
   const auto rows = rows_.lock();
   std::vector<std::chrono::milliseconds> times;
-  if (const int code = rows->generation_times(times, like); code != SQLITE_OK) {
+  if (const int code = rows->read_generation_times(times, like); code != SQLITE_OK) {
     return fail(explain(code));
   }
   return times;

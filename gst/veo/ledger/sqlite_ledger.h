@@ -24,7 +24,7 @@ class SqliteLedger final : public Ledger {
   Result<Finding> claim(const Claim& claim, UnixTime now) override;
   Result<std::optional<Record>> find(const std::string& intent,
                                      const std::string& instance) override;
-  Result<bool> knows(const std::string& intent) override;
+  Result<bool> has_intent(const std::string& intent) override;
   Result<std::optional<Record>> adopt(Record record, UnixTime now) override;
   Result<std::optional<Record>> answer(const std::string& intent, const Record& task,
                                        UnixTime now) override;
@@ -39,7 +39,7 @@ class SqliteLedger final : public Ledger {
  private:
   SqliteLedger(std::unique_ptr<Connection> connection, std::string salt);
   [[nodiscard]] Error explain(int code) const { return connection_->explain(code); }
-  [[nodiscard]] Status outcome_of(int code, std::int64_t row, RecordState to) const;
+  [[nodiscard]] Status explain_change(int code, std::int64_t row, RecordState to) const;
 
   const std::unique_ptr<Connection> connection_;
   const std::string salt_;

@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "veo/core/error_table.h"
+#include "veo/core/log.h"
 #include "veo/core/url_policy.h"
 #include "veo/json/codec.h"
 #include "veo/system/environment.h"
@@ -67,23 +68,42 @@ bool environment_key_may_go_to(const std::string& api_url) {
 }
 
 Result<Secret> find_key(const AccessOptions& options, const std::string& api_url) {
-  if (!options.api_key.empty()) return options.api_key;
-  if (!options.api_key_file.empty()) return read_key_file(options.api_key_file);
+  // Where the key comes from, and never a part of the key.
+  const auto log_origin = [](std::string_view origin) {
+    log::debug(log::Category::job, "the API key comes from ", log::text(origin));
+  };
+  if (!options.api_key.empty()) {
+    log_origin("the property api-key");
+    return options.api_key;
+  }
+  if (!options.api_key_file.empty()) {
+    log_origin("the file of api-key-file");
+    return read_key_file(options.api_key_file);
+  }
   const bool allowed = environment_key_may_go_to(api_url);
   bool withheld = false;
   if (const auto path = environment::get("VEO_API_KEY_FILE")) {
-    if (allowed) return read_key_file(*path);
+    if (allowed) {
+      log_origin("the file of VEO_API_KEY_FILE");
+      return read_key_file(*path);
+    }
     withheld = true;
   }
   if (const auto directory = environment::get("CREDENTIALS_DIRECTORY")) {
     const std::string path = *directory + "/veo-api-key";
     if (::access(path.c_str(), F_OK) == 0) {
-      if (allowed) return read_key_file(path);
+      if (allowed) {
+        log_origin("the file veo-api-key in CREDENTIALS_DIRECTORY");
+        return read_key_file(path);
+      }
       withheld = true;
     }
   }
   if (auto text = environment::get("VEO_API_KEY")) {
-    if (allowed) return make_key(std::move(*text), "VEO_API_KEY");
+    if (allowed) {
+      log_origin("the variable VEO_API_KEY");
+      return make_key(std::move(*text), "VEO_API_KEY");
+    }
     withheld = true;
   }
   if (withheld) {

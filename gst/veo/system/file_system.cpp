@@ -18,7 +18,7 @@ std::atomic<FileSystem*>& replacement_slot() {
 }  // namespace
 
 FileSystem& FileSystem::get() {
-  static auto* const real = new FileSystem;  // never destroyed: the I/O thread may outlive statics
+  static auto* const real = new FileSystem;  // never destroyed: the I/O thread may outlive it
   auto* const replacement = replacement_slot().load();
   return replacement != nullptr ? *replacement : *real;
 }

@@ -18,7 +18,7 @@ namespace veo {
 
 namespace {
 
-/// UTC, as RFC 3339 writes it, with milliseconds.
+/// Formats the time in UTC, as RFC 3339 writes it, with milliseconds.
 std::string format_now() {
   using namespace std::chrono;
   const auto now = system_clock::now();
@@ -33,7 +33,7 @@ std::string format_now() {
   return text;
 }
 
-/// One write() a line, so that the lines of several threads and processes stay whole.
+/// Writes the line with one write(), so that the lines of several threads and processes do not mix.
 void write_line(std::string line) {
   line += '\n';
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());

@@ -20,7 +20,8 @@ FileHandle open_directory(const std::string& path) {
   }));
 }
 
-/// mkdir -p; what is there already is no failure here. Each new name is on the disk afterwards.
+/// Does `mkdir -p`. A directory that is there already is no failure. Each new name is on the disk
+/// afterwards.
 void make_with_parents(const std::string& path) {
   auto& files = FileSystem::get();
   for (std::size_t slash = 0; slash != std::string::npos;) {

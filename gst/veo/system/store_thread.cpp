@@ -19,8 +19,9 @@ constexpr std::array<const char*, 3> names = {"veo-settings", "veo-ledger", "veo
 
 }  // namespace
 
-// Shared with the thread, which may outlive every StoreThread: it ends when nobody holds one and
-// all work is done. Until then it is the one thread of its store, also for whoever comes meanwhile.
+// The thread shares the queue, because the thread may outlive every StoreThread: the thread ends
+// when no StoreThread is left and all work is done. Until then it is the only thread of its store,
+// and a new StoreThread joins its queue.
 struct StoreThread::Queue {
   struct State {
     std::deque<std::function<void()>> work;
@@ -29,7 +30,7 @@ struct StoreThread::Queue {
     std::optional<std::chrono::steady_clock::time_point> busy_since;
   };
 
-  /// One more holds it. False: its thread has ended.
+  /// Counts one more holder. False: the queue's thread has ended.
   bool hold() {
     auto locked = state.lock();
     if (locked->has_ended) return false;
@@ -42,7 +43,7 @@ struct StoreThread::Queue {
     changed.notify_all();
   }
 
-  /// nullopt: that was all.
+  /// Waits for work. nullopt: there is no holder and no work left.
   std::optional<std::function<void()>> next() {
     auto locked = state.lock();
     locked->busy_since.reset();

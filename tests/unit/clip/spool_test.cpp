@@ -15,7 +15,7 @@ void write(Spool& spool, std::uint64_t offset, const std::vector<std::uint8_t>& 
   const auto room = spool.open(offset, bytes.size());
   ASSERT_EQ(room.bytes.size(), bytes.size());
   std::ranges::copy(bytes, room.bytes.begin());
-  spool.added(offset, bytes.size());
+  spool.on_added(offset, bytes.size());
 }
 
 std::vector<std::uint8_t> bytes_of(const std::optional<SharedBytes>& found) {
@@ -39,7 +39,7 @@ TEST(Spool, OpenedRoomWithoutBytesIsNotFound) {
   Spool spool;
   const auto room = spool.open(0, 10);
   EXPECT_FALSE(spool.find(0, 10));
-  spool.added(0, 3);
+  spool.on_added(0, 3);
   EXPECT_EQ(spool.find(0, 10)->bytes.size(), 3U);
 }
 

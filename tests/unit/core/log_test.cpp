@@ -55,6 +55,14 @@ TEST_F(Log, MakesOneLineOfItsParts) {
                                    "timeout, https://host/a?\xE2\x80\xA6, told yes"));
 }
 
+TEST_F(Log, LeavesOutTheMessageThatQuotesThePrompt) {
+  lines_.lines.clear();
+  log::debug(log::Category::job, Error{.code = ErrorCode::network, .message = "gone"});
+  log::debug(log::Category::job, Error{.code = ErrorCode::submit_unknown, .message = "a dog"});
+  EXPECT_THAT(lines_.lines, testing::ElementsAre("veo-job debug: network: gone",
+                                                 "veo-job debug: submit-unknown"));
+}
+
 TEST_F(Log, SaysNothingThatNobodyAskedFor) {
   lines_.lines.clear();
   log::trace(log::Category::job, "a piece");

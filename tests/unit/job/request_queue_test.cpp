@@ -116,7 +116,7 @@ TEST_F(RequestQueueTest, HoldsAllAfterA429) {
   run([&] { enter(0); });
   wait_for(0);
   run([&] {
-    turns_[0].limited(1s);
+    turns_[0].report_rate_limit(1s);
     limited = Clock::now();
     turns_.erase(0);
     enter(1);

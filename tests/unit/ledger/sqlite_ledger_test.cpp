@@ -88,7 +88,7 @@ void do_everything(const std::string& path) {
   EXPECT_EQ(kind_of(ledger.claim(budgeted("done"), noon)).substr(0, 9), "completed");
   EXPECT_EQ(kind_of(ledger.claim(budgeted("lost"), noon)), "submit-unknown");
   EXPECT_TRUE(ledger.find("done", ""));
-  EXPECT_TRUE(ledger.knows("done"));
+  EXPECT_TRUE(ledger.has_intent("done"));
   auto task = a_claim("").record;
   task.task_id = "X";
   const auto adopted = ledger.adopt(task, noon);

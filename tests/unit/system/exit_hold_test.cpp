@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <thread>
 
 #include "command.h"
@@ -48,6 +49,25 @@ TEST(ExitHold, AnExitDoesNotWaitForEver) {
   const test::TemporaryDirectory directory;
   EXPECT_LT(exit_beside(directory.file("clip"), 60s), 30s);
   EXPECT_FALSE(std::filesystem::exists(directory.file("clip")));
+}
+
+TEST(ExitCount, TheEndOfTheLastHoldEndsTheWait) {
+  ExitCount count;
+  EXPECT_TRUE(count.wait_for_end(0ms));
+  auto one = std::make_unique<ExitCount::Hold>(count);
+  auto other = std::make_unique<ExitCount::Hold>(count);
+  EXPECT_FALSE(count.wait_for_end(1ms));
+  other.reset();
+  EXPECT_FALSE(count.wait_for_end(1ms));
+  const std::jthread thread([&] { one.reset(); });
+  EXPECT_TRUE(count.wait_for_end(1h));
+}
+
+TEST(ExitCount, KnowsThatTheExitHasBegun) {
+  ExitCount count;
+  EXPECT_FALSE(count.has_exit_begun());
+  count.begin_exit();
+  EXPECT_TRUE(count.has_exit_begun());
 }
 
 }  // namespace

@@ -4,12 +4,11 @@
 //
 //   TASK-xxxxxxxx.mp4           the clip (TASK: make_task_file_stem(); xxxxxxxx: of the API's URL)
 //   TASK-xxxxxxxx.INTENT.clip   its sidecar: identity and sha256, for the day the ledger is lost
-//   TASK-xxxxxxxx.RANDOM.part   being written, by whoever holds a lock on it
+//   TASK-xxxxxxxx.RANDOM.part   being written, by the process that holds a lock on it
 //
-// A clip comes to its name by rename(2), after it is on the disk and its sidecar beside it: what
-// has the name is whole. Many processes may write the same clip at once; each writes a file of its
-// own, and the last rename stays. Whether the bytes are still what they were is for the reader to
-// check, against the ledger's sha256.
+// A clip gets its name by rename(2), after the clip and its sidecar are on the disk. So a file with
+// a clip's name is complete. Many processes may write the same clip at once: each writes a file of
+// its own, and the last rename wins. The reader checks the bytes against the ledger's sha256.
 #pragma once
 
 #include <cstdint>
@@ -23,39 +22,42 @@
 
 namespace veo {
 
-/// The bytes that `VEO_CACHE_SIZE` allows: a whole number, with K, M, G or T for powers of 1024.
-/// Fails with cache where it is not.
+/// Reads `VEO_CACHE_SIZE`: a whole number of bytes, with K, M, G or T for powers of 1024. Fails
+/// with cache for any other text.
 Result<std::optional<std::uint64_t>> parse_cache_size(const std::optional<std::string>& text);
 
-/// Any thread. Blocks for as long as the disk takes.
+/// The folder of clips. Any thread. Each call blocks for as long as the disk takes.
 class Cache {
  public:
-  /// A file that is being written. If it was not kept, it is removed with its last reference, on
-  /// the thread for clips: whoever drops that does not wait.
+  /// A file that is being written. A file that was not kept is removed after the release of its
+  /// last reference. The thread for clips removes it, so that the release does not wait for the
+  /// disk.
   class Part;
 
-  /// `limit`: beyond so many bytes, the clips that were not played for the longest time go. Nothing
-  /// ever goes without a limit. 0: nothing will be kept, and no directory is made or needed. The
-  /// process's own where it is open already. Fails with cache where the directory cannot be made or
-  /// trusted.
+  /// Opens the cache, or returns the one that is open in this process. `limit`: if the clips have
+  /// more bytes, those are evicted that were not played for the longest time; without a limit none
+  /// ever is. 0: nothing will be kept, and no directory is made or needed. Fails with cache if the
+  /// directory cannot be made or trusted.
   static Result<std::shared_ptr<Cache>> open(const std::string& directory,
                                              std::optional<std::uint64_t> limit);
   ~Cache();
   Cache(const Cache&) = delete;
   Cache& operator=(const Cache&) = delete;
 
-  /// A new file. The first also removes what processes that died have left. Fails with cache.
+  /// Makes a new file. The first call also removes the files that dead processes have left behind.
+  /// Fails with cache.
   Result<std::shared_ptr<Part>> begin(const ClipIdentity& identity);
-  /// Gives the file its name, once all that was written is on the disk. Fails with cache; the file
-  /// can still be read then.
+  /// Syncs the file to the disk and gives the file its name. Fails with cache; the file can still
+  /// be read then.
   Result<CachedClip> keep(Part& part, const std::string& sha256, std::uint64_t size);
 
-  /// The clip's file, if one of that size is here, else null. It is not pruned while it is open.
+  /// Returns the clip's file if the cache has one of that size, else null. A file that is open is
+  /// not evicted.
   std::shared_ptr<const FileHandle> find(const ClipIdentity& identity, std::uint64_t size);
-  /// The clip is damaged.
+  /// Removes a damaged clip.
   void remove(const ClipIdentity& identity);
-  /// By the sidecars: the clip of an intent that the ledger does not know any more, or of a task of
-  /// which it does not know that its clip is here. Fails with cache where that cannot be said.
+  /// Searches the sidecars for the clip of an intent or of a task, for a ledger that was lost, or
+  /// that was not told of the clip. Fails with cache if the folder or a sidecar cannot be read.
   Result<std::optional<CachedClip>> find_intent(const std::string& api_url,
                                                 const std::string& intent);
   Result<std::optional<CachedClip>> find_task(const std::string& api_url,

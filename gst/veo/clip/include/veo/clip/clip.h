@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A finished video's bytes: those in the cache, if they are what they were, else downloaded, and
-// readable while they arrive. One download, in the order in which its readers need the bytes; each
-// byte is fetched once. What has come whole is in the cache before the end is told.
+// A finished video's bytes. They come from the cache, if the cached file still has its hash; else
+// the clip downloads them, and they can be read while they arrive. All readers share one download,
+// which goes in the order in which they need the bytes, and fetches each byte once. A complete file
+// is in the cache before the readers are told of the end.
 //
-// Where nothing is to be kept, the bytes never touch the disk: a few MiB of them are in memory, for
-// one reader, and who goes back has them fetched again.
+// If nothing is to be kept, the bytes never touch the disk: a few MiB of them are in memory, for
+// one reader. If that reader goes back, the clip fetches the bytes again.
 #pragma once
 
 #include <cstdint>
@@ -30,21 +31,21 @@ struct CachedClip;
 class Clip {
  public:
   struct Settings {
-    std::string url;               ///< may be empty, as long as the cache has the clip
-    bool api_is_loopback = false;  ///< then, and only then, the file host may be a loopback one
+    std::string url;               ///< may be empty if the cache has the clip
+    bool api_is_loopback = false;  ///< only then may the file host have a loopback address
     NetworkSettings network;
     std::string api_url;  // with the next two, the clip's name in the cache
     std::string task_id;
     std::string intent;
     std::shared_ptr<Cache> cache;  ///< not null
-    bool keep = true;              ///< false: what is not in the cache will not be
-    std::string sha256;            ///< of the file in the cache; empty: none has been there
+    bool keep = true;              ///< false: a download does not come into the cache
+    std::string sha256;            ///< of the file in the cache; empty: the ledger knows of none
     std::uint64_t size = 0;        ///< of that file
     /// Records that the clip is in the cache, and calls `recorded` then. Both on the I/O thread.
     std::function<void(const CachedClip&, std::function<void(Status)> recorded)> kept;
   };
 
-  /// What a reader finds at an offset: nothing yet, that many bytes, or nothing ever.
+  /// What a reader finds at an offset: no bytes yet, so many bytes, the end, or the clip's error.
   struct Pending {};
   struct Ready {
     std::uint64_t size = 0;  ///< > 0
@@ -58,34 +59,37 @@ class Clip {
     unsigned retries = 0;
   };
 
-  /// Begins to download. Any thread; at once.
+  /// Begins to look for the clip in the cache, or to download it. Any thread; returns at once.
   static std::shared_ptr<Clip> open(Settings settings);
   ~Clip();
   Clip(const Clip&) = delete;
   Clip& operator=(const Clip&) = delete;
 
-  /// The file's size in bytes; nullopt until the server has said it, or the end has come.
+  /// Returns the file's size in bytes; nullopt until the file host has told the size, or the file
+  /// is complete.
   [[nodiscard]] std::optional<std::uint64_t> size() const;
-  /// Looks, and where nothing is there yet, sees to it that it comes. Never blocks. Any thread.
+  /// Returns what is at `offset`. If no bytes are there yet, the clip fetches them. Never blocks.
+  /// Any thread.
   [[nodiscard]] Availability at(std::uint64_t offset);
-  /// Up to `most` bytes that at() has promised, without a copy where they are in memory.
-  /// `is_through`: the reader does not come back to them. Fails with cache (the local copy cannot
-  /// be read).
+  /// Returns up to `most` bytes that at() has found, without a copy if they are in memory.
+  /// `is_through`: the reader does not come back to these bytes. Fails with cache if the local copy
+  /// cannot be read.
   Result<SharedBytes> take(std::uint64_t offset, std::size_t most, bool is_through);
-  /// Counts the files that were found at the URL. A file that changed there is another one, as long
-  /// as nobody has committed to it.
+  /// Counts the files that were found at the URL. If the file changes there before a reader has
+  /// committed, the clip begins with the new file, and the version counts up.
   [[nodiscard]] unsigned version() const;
-  /// What was read so far is used: from now on a change is an error. False: it is another version.
+  /// The reader uses what it has read so far: from now on a change of the file is an error. False:
+  /// the clip has another version by now.
   bool commit(unsigned version);
-  /// A reader has found that the file is broken. It is forgotten, and fetched once more if nobody
-  /// has committed to it; else this is the clip's error.
+  /// A reader has found that the file is broken. If no reader has committed, the clip forgets the
+  /// file and fetches it once more; else the fault becomes the clip's error.
   void report_broken(unsigned version, Error fault);
   [[nodiscard]] Stats stats() const;
-  /// Why nothing more will come; nullopt: it may.
+  /// Returns why no more bytes will come; nullopt if more may come.
   [[nodiscard]] std::optional<Error> failure() const;
-  /// The file host will not serve this URL, now or later: it takes a fresh one.
+  /// The file host will never serve this URL: the clip needs a fresh one.
   [[nodiscard]] bool is_refused() const;
-  /// What the user should know, though the clip plays; empty: nothing.
+  /// Returns what the user should know although the clip plays; empty if there is nothing.
   [[nodiscard]] std::string notice() const;
   void subscribe(std::weak_ptr<Wakeup> wakeup);
 

@@ -53,6 +53,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "veo/core/clip_contents.h"
@@ -324,5 +325,9 @@ class ClipPlan {
   std::optional<Error> error_;
   std::optional<Error> unkept_;
 };
+
+/// For the log.
+std::string_view nick(ClipPlan::Role role);
+std::string_view nick(ClipPlan::Keeping keeping);
 
 }  // namespace veo

@@ -97,7 +97,8 @@ void append(std::string& line, const char (&literal)[N]) {
 }
 void append(std::string& line, Text part);
 void append(std::string& line, Url part);
-/// Appends the code, the HTTP status and the message of the error.
+/// Appends the code, the HTTP status and the message of the error. The message of submit-unknown is
+/// left out, because it quotes the prompt.
 void append(std::string& line, const Error& error);
 void append(std::string& line, std::chrono::milliseconds time);
 template <std::integral Number>

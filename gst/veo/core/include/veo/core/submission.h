@@ -7,6 +7,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "veo/core/error.h"
 #include "veo/core/result.h"
@@ -60,5 +61,8 @@ struct SubmissionAnswer {
 
 /// Decides the outcome of a submission. The table in submission.cpp has each rule and its reason.
 Submitted classify_submission(const SubmissionEvidence& evidence, const SubmissionAnswer& answer);
+
+/// For the log.
+std::string_view nick(Submitted::Kind kind);
 
 }  // namespace veo

@@ -35,6 +35,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "veo/core/poll_schedule.h"
 #include "veo/core/retry.h"
@@ -156,6 +157,9 @@ class TaskMachine {
   std::optional<Error> error_;
   std::optional<Error> trouble_;
 };
+
+/// For the log.
+std::string_view nick(TaskMachine::State state);
 
 /// Computes a percentage from the service's `progress`. The service does not document its unit. A
 /// value from 0 to below 1 counts as a fraction, and a value from 1 to 100 as a percentage. Returns

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The process's one I/O thread. It owns a GMainContext and, on it, every libsoup session. It starts
-// with the first client and ends with the last.
+// The process's one I/O thread. The thread owns a GMainContext and, on that, every libsoup session.
+// It starts with its first client and ends with its last.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@ class IoThread {
   using Clock = std::chrono::steady_clock;
   using Task = std::function<void()>;
 
-  /// A pending call. Destroying it, on the I/O thread, cancels it.
+  /// A pending call. Destroying the timer, on the I/O thread, cancels the call.
   class Timer {
    public:
     Timer();
@@ -30,18 +30,20 @@ class IoThread {
     std::unique_ptr<Private> p_;
   };
 
-  /// The process's thread, started if there is none. Any thread. The last reference ends it: the
-  /// release joins, unless it happens on the I/O thread itself, which then ends on its own.
+  /// Returns the process's thread, and starts the thread if there is none. Any thread. The release
+  /// of the last reference ends the thread and joins it; on the I/O thread itself the release does
+  /// not join, and the thread ends on its own.
   static std::shared_ptr<IoThread> acquire();
   ~IoThread();
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
 
-  /// Any thread; runs `task` on the I/O thread, in order of posting. A task that is still queued
-  /// when the thread ends is run before it does.
+  /// Runs `task` on the I/O thread, in the order of posting. The thread runs all queued tasks
+  /// before it ends. Any thread.
   void post(Task task);
-  /// I/O thread only.
+  /// Calls `task` once, after `delay`. I/O thread only.
   [[nodiscard]] Timer after(std::chrono::milliseconds delay, Task task);
+  /// The calling thread is this thread.
   [[nodiscard]] bool is_current() const;
   /// The calling thread is an I/O thread: see IoThreadOnly.
   [[nodiscard]] static bool is_io_thread();

@@ -9,9 +9,9 @@
 
 namespace veo::http {
 
-/// Does `work` on the store's thread, and then calls `then` with its result on the I/O thread,
-/// where all that both hold is dropped, too. `goes_ahead`: of all that waits for the store. Any
-/// thread; at once.
+/// Does `work` on the store's thread, and then calls `then` with the result of `work` on the I/O
+/// thread. Both functions are also destroyed on the I/O thread. `goes_ahead`: the work is done
+/// before all other work that waits for the store. Any thread; returns at once.
 template <class Work, class Then>
 void call_store(StoreThread& store, std::shared_ptr<IoThread> io, Work work, Then then,
                 bool goes_ahead = false) {

@@ -2,15 +2,15 @@
 //
 // HTTP as gst-veo needs it, over libsoup: two kinds of exchange, each with its own rules.
 //
-//   call()    to the API. Carries the key. Never follows a redirect. The whole answer, at most
-//             1 MiB, comes at once. A POST reports what was seen on the wire (SubmissionEvidence),
-//             and once libsoup has begun it nothing cancels it.
-//   fetch()   from a file host. Never carries the key. Follows up to 5 redirects, each checked by
-//             the URL policy, and each connection by the address that it really reached. Bytes come
-//             as they arrive.
+//   call()    sends a request to the API, with the key. It never follows a redirect. The handler
+//             gets the complete answer, at most 1 MiB, at once. A POST reports what was seen on the
+//             wire (SubmissionEvidence), and nothing cancels a POST that libsoup has begun.
+//   fetch()   downloads from a file host, never with the key. It follows up to 5 redirects. The URL
+//             policy checks each URL, and the address that each connection really reached. The
+//             handler gets the bytes as they arrive.
 //
-// Everything here happens on the IoThread: methods are called there, and handlers run there. No
-// handler runs after its Exchange is gone.
+// All methods are called on the IoThread, and all handlers run there. No handler runs after its
+// Exchange is destroyed.
 #pragma once
 
 #include <chrono>
@@ -54,19 +54,21 @@ struct ApiCall {
   std::string url;
   Secret key;
   std::string body;  ///< JSON, for POST
-  /// No byte for this long ends a GET, and a POST that has not begun (error `timeout`).
+  /// If no byte comes for this long, a GET ends with the error `timeout`, and so does a POST that
+  /// has not begun.
   std::chrono::milliseconds idle_timeout{15'000};
-  /// On the whole exchange; for a POST, from when it began.
+  /// Limits the complete exchange; a POST from the moment when it began.
   std::chrono::milliseconds total_timeout{60'000};
 };
 
 struct ApiAnswer {
   /// Filled for both methods; for a GET only `status`, `whole`, `retry_after`, `failure` matter.
   SubmissionEvidence evidence;
-  std::string body;  ///< as far as it came, at most 1 MiB (beyond: failure bad_response)
+  std::string body;  ///< what has come of it, at most 1 MiB (a larger body: failure bad_response)
 };
 
-/// A run of bytes of a file: [first, last], both included; no `last`: to the end.
+/// Consecutive bytes of a file: [first, last], both included. Without `last` they end with the
+/// file.
 struct ByteRange {
   std::uint64_t first = 0;
   std::optional<std::uint64_t> last;
@@ -75,18 +77,18 @@ struct ByteRange {
 
 struct FileFetch {
   std::string url;
-  /// From the API base: http is allowed to loopback hosts only if the API itself is loopback, and
-  /// so are loopback addresses.
+  /// The API itself is on a loopback host. Only then are http to loopback hosts, and loopback
+  /// addresses, allowed.
   bool api_is_loopback = false;
-  /// Neither: no Range header is sent.
+  /// Without `range` and `suffix` no Range header is sent.
   std::optional<ByteRange> range;
-  std::optional<std::uint64_t> suffix;  ///< the last so many bytes, > 0; without `range`
+  std::optional<std::uint64_t> suffix;  ///< > 0: asks for so many last bytes; only without `range`
   /// A strong validator for If-Range; only with a range.
   std::optional<std::string> if_range;
   std::chrono::milliseconds idle_timeout{15'000};
 };
 
-/// The head of a file host's final answer (redirects are behind us).
+/// The head of a file host's final answer, after all redirects.
 struct FileHead {
   unsigned status = 0;
   std::optional<std::uint64_t> content_length;  ///< of this answer's body
@@ -100,23 +102,23 @@ struct FileHead {
   std::optional<std::chrono::seconds> retry_after;
 };
 
-/// Where bytes are to go.
+/// A place for received bytes.
 struct Room {
   std::shared_ptr<void> owner;  ///< of the bytes
   std::span<std::uint8_t> bytes;
 };
 
 struct FileHandler {
-  /// Once, for any status. Returning false ends the exchange; `end` does not come then.
+  /// Called once, for any status. If it returns false, the exchange ends, and `end` is not called.
   std::function<bool(const FileHead&)> head;
-  /// Asked before each read: where the next bytes are to go. Empty: nowhere just now, until
-  /// Exchange::resume(). May be null.
+  /// Called before each read: returns the place for the next bytes. An empty place pauses the
+  /// exchange until Exchange::resume(). May be null.
   std::function<Room()> room;
-  /// Each run of bytes as it comes: the beginning of what `room` has given, else valid during the
-  /// call. Only for 200 and 206.
+  /// Called with received bytes, for the statuses 200 and 206 only. With `room`, the bytes are at
+  /// the beginning of the place that `room` returned; without, they are valid during the call.
   std::function<void(std::span<const std::uint8_t>)> data;
-  /// Once. nullopt: the body came whole (as Content-Length or Content-Range said). Else: network,
-  /// tls, timeout, bad_response.
+  /// Called once. nullopt: the body is complete, as Content-Length or Content-Range said. Else the
+  /// code is network, tls, timeout or bad_response.
   std::function<void(std::optional<Error>)> end;
 };
 
@@ -124,8 +126,9 @@ class ExchangeState;
 
 class Transport {
  public:
-  /// A running exchange. Destroying it drops its handler and cancels it; a POST that has begun is
-  /// left to end by itself and keeps the IoThread until then, unheard.
+  /// A running exchange. Its destruction drops the handler and cancels the exchange. A POST that
+  /// has begun is not cancelled: it ends by itself, keeps the IoThread until then, and reports to
+  /// nobody.
   class Exchange {
    public:
     Exchange();
@@ -133,9 +136,9 @@ class Transport {
     Exchange& operator=(Exchange&&) noexcept;
     ~Exchange();
 
-    /// A POST of which bytes may have left.
-    [[nodiscard]] bool begun() const;
-    /// There is room again: of no consequence unless it was asked for in vain.
+    /// The exchange is a POST, and some of its bytes may have left.
+    [[nodiscard]] bool has_begun() const;
+    /// There is room again. Without effect unless the exchange is paused.
     void resume();
     explicit operator bool() const { return state_ != nullptr; }
 
@@ -144,9 +147,9 @@ class Transport {
     std::shared_ptr<ExchangeState> state_;
   };
 
-  /// The transport of the IoThread for these settings: equal settings, same transport.
-  /// I/O thread only. Fails with tls where ssl_ca_file cannot be read, with invalid_request where
-  /// the proxy is no URI.
+  /// Returns the IoThread's transport for these settings; equal settings get the same transport.
+  /// I/O thread only. Fails with tls if ssl_ca_file cannot be read, and with invalid_request if the
+  /// proxy is no URI.
   static Result<std::shared_ptr<Transport>> open(const std::shared_ptr<IoThread>& thread,
                                                  const Network& network);
   ~Transport();

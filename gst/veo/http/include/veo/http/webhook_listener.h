@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Where the service calls back: the process's one HTTP server. It runs on the I/O thread, with a
-// socket for each address that somebody asked for.
+// The process's one HTTP server, for the service's callbacks. The server runs on the I/O thread,
+// with a socket for each address that a job asked for.
 //
 //   POST /…/TOKEN ──► the webhook of that token is called ──► 204
 //   all else      ──► 404, or the connection is closed
 //
-// A token is 128 random bits, and one job's alone: who calls need not say what for, so a request's
-// body is counted and dropped, unread. Only the last segment of the path is looked at, so that a
-// proxy before us may strip its own prefix or leave it.
+// A token has 128 random bits and belongs to one job. So the token alone says what a call is for,
+// and the server counts and drops the request's body without reading it. The server looks at the
+// last segment of the path only, so that a proxy in front of it may strip its own prefix or leave
+// it.
 //
-// libsoup's server is, its authors say, not for untrusted clients. What one of them can cost is
-// bounded: `connections` at once, of all sockets (more wait in the kernel's queue), each for one
-// request, whose head and body come within their deadlines, in however small pieces, and whose body
-// is cut off at `body_size`. Heads end at libsoup's own 64 KiB.
+// The authors of libsoup say that its server is not for untrusted clients. So the cost of such a
+// client is bounded. All sockets together have at most `connections` connections; more wait in the
+// kernel's queue. A connection carries one request. The request's head and its body each have a
+// deadline, however small the pieces are in which they come. A body that is larger than `body_size`
+// ends the connection. libsoup itself ends a head at 64 KiB.
 #pragma once
 
 #include <chrono>
@@ -35,21 +37,21 @@ inline constexpr std::chrono::seconds head_within{5};
 inline constexpr std::chrono::seconds body_within{5};
 }  // namespace webhook_limits
 
-/// A URL that is listened for. Destroying it, on the I/O thread, forgets it: from then on it is
-/// answered with 404, and `called` does not run any more. The last of an address closes the socket,
-/// the last of all ends the server.
+/// A URL that the service can call. After its destruction, on the I/O thread, the server answers
+/// the URL with 404, and `called` does not run any more. The last Webhook of an address closes the
+/// socket, and the last of all ends the server.
 class Webhook {
  public:
-  /// `called` runs on the I/O thread for each whole POST, and may destroy the webhook. Equal
-  /// addresses share a socket (with port 0 too). I/O thread only. Fails with invalid_request where
-  /// the address cannot be bound.
+  /// `called` runs on the I/O thread for each complete POST, and may destroy the webhook. Equal
+  /// addresses share a socket, also with port 0. I/O thread only. Fails with invalid_request if the
+  /// address cannot be bound.
   static Result<Webhook> listen(const std::shared_ptr<IoThread>& thread,
                                 const ListenAddress& address, std::function<void()> called);
   Webhook(Webhook&&) noexcept;
   Webhook& operator=(Webhook&&) noexcept;
   ~Webhook();
 
-  /// 32 hexadecimal digits: a secret.
+  /// 32 hexadecimal digits. The token is a secret.
   [[nodiscard]] const std::string& token() const;
   /// `http://ADDRESS:PORT/TOKEN`, with the port that was bound.
   [[nodiscard]] std::string url() const;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// One paid task, from its claim in the ledger to its end. It runs on the I/O thread, on its own:
-// whoever looks at it may come and go. Equal intents share one Job within the process, and one task
-// between processes.
+// Our side of one paid task, from its claim in the ledger to its end. A job runs on the I/O thread
+// and needs no caller: those who look at it may come and go. Equal intents share one Job within the
+// process, and one task between processes.
 #pragma once
 
 #include <chrono>
@@ -25,7 +25,7 @@
 
 namespace veo {
 
-/// Two are equal where what they point to is: each source reads a catalog of its own.
+/// Two are equal if their catalogs are equal, because each source reads a catalog of its own.
 class SharedCatalog : public std::shared_ptr<const Catalog> {
  public:
   using std::shared_ptr<const Catalog>::shared_ptr;
@@ -40,15 +40,16 @@ class Job {
  public:
   struct Settings {
     std::string api_url;  ///< checked by check_api_url()
-    Result<Secret> key;   ///< or why there is none: it is not always needed
+    Result<Secret> key;   ///< or why there is none; a job does not always need the key
     NetworkSettings network;
     SharedCatalog catalog;           ///< not null
     Request request;                 ///< validated, or claim.refusal says why not
     std::string parent_upstream_id;  ///< see Options
-    std::string task_id;             ///< set: join that task, submit nothing
+    std::string task_id;             ///< if set, the job joins that task and submits nothing
     Claim claim;
-    /// Where to listen for the callback of a task that is submitted; its URL is then the request's,
-    /// with a token behind it, or else the listener's own.
+    /// The address where the job listens for the callback of the task that it submits. The service
+    /// gets the request's callback URL with a token appended, or the listener's own URL if the
+    /// request has none.
     std::optional<ListenAddress> callback_listen;
     std::string ledger;           ///< path
     std::string cache_directory;  ///< path
@@ -59,47 +60,46 @@ class Job {
   };
 
   enum class Phase {
-    looking_up,  ///< in the ledger; nothing is decided
+    looking_up,  ///< the job searches the ledger; nothing is decided
     submitting,
     generating,
     completed,
     failed
   };
 
-  /// Everything there is to see, at one moment.
+  /// The state of the job at one moment.
   struct Snapshot {
     Phase phase = Phase::looking_up;
     TaskStatus status = TaskStatus::none;
-    std::string task_id;               ///< empty until the service has named it
-    bool reused = false;               ///< the task was there before
-    std::optional<int> percent;        ///< where the service reports progress
+    std::string task_id;               ///< empty until the service has named the task
+    bool reused = false;               ///< the task was there before this job
+    std::optional<int> percent;        ///< set if the service reports progress
     std::optional<TaskReport> report;  ///< the last answer, or what was recorded of it
     std::optional<Error> error;        ///< set iff failed
     std::optional<Error> trouble;      ///< why the last attempt is being repeated
-    std::vector<std::string> notices;  ///< what the user should know, though it goes on
-    /// When the task was accepted, where that is known.
+    std::vector<std::string> notices;  ///< what the user should know although the job goes on
+    /// When the service accepted the task, if that is known.
     std::optional<std::chrono::steady_clock::time_point> accepted_at;
-    /// How long such a task takes, by what is recorded or the catalog's guess.
+    /// How long such a task takes, by the ledger's records or by the catalog's guess.
     std::optional<std::chrono::milliseconds> expected_time;
     unsigned requests = 0;  ///< HTTP exchanges with the API
     unsigned polls = 0;
     unsigned retries = 0;
-    std::chrono::milliseconds submit_time{0};    ///< until the task id was here
-    std::chrono::milliseconds generate_time{0};  ///< from there to completion
+    std::chrono::milliseconds submit_time{0};    ///< from the job's begin to the task id
+    std::chrono::milliseconds generate_time{0};  ///< from the task id to completion
   };
 
   struct Joined {
     std::shared_ptr<Job> job;
-    bool was_there = false;  ///< somebody else in this process had started it
+    bool was_there = false;  ///< another caller in this process had started the job
   };
-  /// The process's job for this intent or task, if its settings are the very same and it has not
-  /// failed; else a new one. So whoever comes with another key, catalog or limit gets what he asked
-  /// for: a job of his own, which finds the other's row in the ledger, waits for it, and follows
-  /// the same task with the settings that are its own. Any thread; at once. Nothing has been sent
-  /// when it returns.
+  /// Returns the process's job for this intent or task, if that job has equal settings and has not
+  /// failed; else a new job. So a caller with another key, catalog or limit gets a job of its own,
+  /// which finds the other job's row in the ledger, waits for the task id, and follows the same
+  /// task with its own settings. Any thread; returns at once, before anything is sent.
   static Joined join(Settings settings);
-  /// Nobody is interested any more: stops asking, at once. A submission that has begun is left to
-  /// be answered, and what came of it is recorded.
+  /// Ends the job's queries. Returns at once. A submission that has begun still gets its answer,
+  /// and the answer is recorded.
   ~Job();
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
@@ -107,13 +107,13 @@ class Job {
   [[nodiscard]] Snapshot snapshot() const;
   void subscribe(std::weak_ptr<Wakeup> wakeup);
 
-  /// The finished video's bytes: from the cache, else downloaded once for all who ask. Null before
-  /// the task is completed.
+  /// Returns the finished video's bytes. All callers share one clip, and so one download. Null
+  /// before the task is completed.
   std::shared_ptr<Clip> clip();
-  /// Lets the finished video come into the cache, if clips are kept; else nothing.
+  /// Downloads the finished video into the cache, if clips are kept; else does nothing.
   void fetch();
-  /// The URL of that clip was refused: asks the service for a fresh one, and has another clip()
-  /// then. Once in a Job's life; false: that was for nothing.
+  /// The file host has refused that clip's URL: asks the service for a fresh URL, after which
+  /// clip() returns another clip. Works once in a job's life; false: the fresh URL was refused too.
   bool renew(const std::shared_ptr<Clip>& refused);
 
  private:

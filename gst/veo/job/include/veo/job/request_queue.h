@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The process's requests to one API with one key take turns: a few at a time, so that a thousand
-// waiting tasks share a few connections, and at one speed, so that a 429 to one of them is heard by
-// all. I/O thread only, but for of().
+// The process's requests to one API with one key take turns. A few requests are under way at a
+// time, so that a thousand waiting tasks share a few connections. All requests have one rate limit,
+// so that a 429 to one request slows down all of them. I/O thread only, except of().
 #pragma once
 
 #include <cstddef>
@@ -14,6 +14,7 @@
 #include "veo/core/rate_limit.h"
 #include "veo/core/secret.h"
 #include "veo/http/io_thread.h"
+#include "veo/http/io_thread_only.h"
 
 namespace veo {
 
@@ -23,12 +24,13 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
  public:
   static constexpr std::size_t most_idle = 64;
 
-  /// The one queue of this process for that API, by its origin, and key. It stays when its last
-  /// user goes, and so does what it has learned, until `most_idle` others were asked for since.
-  /// Any thread.
+  /// Returns the process's one queue for the API's origin and the key. The queue and its rate limit
+  /// stay after its last user has gone, until callers have asked for `most_idle` other queues. Any
+  /// thread.
   static std::shared_ptr<RequestQueue> of(const std::string& api_url, const Secret& key);
 
-  /// A place in the queue and then, from `go` on, a request under way: until it is destroyed.
+  /// A place in the queue until `go` is called; from then on a request that is under way. Its
+  /// destruction leaves the queue or ends the request.
   class Turn {
    public:
     Turn() = default;
@@ -36,10 +38,10 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
     Turn& operator=(Turn&& other) noexcept;
     ~Turn();
 
-    /// What the answer says of the speed: see RateLimit.
-    void welcomed();
-    void limited(RateLimit::RetryAfter retry_after);
-    /// The request may have left, or may leave now.
+    /// Tell the rate limit what the answer says of the speed: see RateLimit.
+    void report_good_answer();
+    void report_rate_limit(RateLimit::RetryAfter retry_after);
+    /// `go` was called: the request may have left.
     [[nodiscard]] bool has_come() const;
 
    private:
@@ -48,7 +50,8 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
     std::shared_ptr<Place> place_;
   };
 
-  /// `go` is called once the turn has come, unless the Turn is gone; never inside this call.
+  /// Enters the queue. `go` is called when the turn has come, unless the Turn is destroyed before;
+  /// never inside this call.
   [[nodiscard]] Turn enter(std::shared_ptr<http::IoThread> thread, std::function<void()> go);
 
  private:
@@ -57,11 +60,15 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   void pump_soon(const std::shared_ptr<http::IoThread>& thread);
   void pump();
 
-  RateLimit limit_;
-  std::deque<std::shared_ptr<Place>> waiting_;
-  http::IoThread::Timer timer_;
-  unsigned under_way_ = 0;
-  bool pumping_soon_ = false;
+  /// What only the I/O thread reads and writes.
+  struct Io {
+    RateLimit limit;
+    std::deque<std::shared_ptr<Place>> waiting;
+    http::IoThread::Timer timer;
+    unsigned under_way = 0;
+    bool pumps_soon = false;
+  };
+  http::IoThreadOnly<Io> io_;
 };
 
 }  // namespace veo

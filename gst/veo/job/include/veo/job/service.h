@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The service's API as calls with meanings, one at a time: a request goes out when its turn among
-// the process's has come (RequestQueue), and what its answer means comes back. I/O thread only; no
+// The service's API as calls that return the meaning of an answer. One call is under way at a time,
+// and each waits for its turn among the process's requests (RequestQueue). I/O thread only. No
 // handler runs after cancel().
 #pragma once
 
@@ -32,23 +32,23 @@ class Service {
 
   /// Waits for the turn of a submission, which submit() then uses.
   void when_it_may_submit(std::function<void()> then);
-  /// Once the POST has begun, nothing cancels it: see may_be_sent().
+  /// Submits the request. Nothing cancels a POST that has begun: see may_be_sent().
   void submit(const Request& request, const Catalog& catalog,
               std::function<void(Submitted)> handler);
   void query(const std::string& task_id,
              std::function<void(Result<TaskReport>, RetryAfter)> handler);
-  /// The account's credits; nullopt: the service tells them in a way that we do not know.
+  /// Asks for the account's credits. nullopt: the answer has a form that is not known here.
   void query_credits(std::function<void(Result<std::optional<double>>)> handler);
-  /// The same, as a hint. nullopt: unknown, for whatever reason. Within seconds.
+  /// Asks for the same as a hint, within seconds and without a turn. nullopt: any failure.
   void ask_balance(std::function<void(std::optional<double>)> handler);
-  /// Drops what is under way, unheard.
+  /// Drops the call that is under way. Its handler does not run.
   void cancel();
 
-  /// Nothing is under way but the wait for a turn.
+  /// The call still waits for its turn.
   [[nodiscard]] bool is_queued() const;
-  /// A submission is under way of which a byte may have left.
+  /// A submission is under way, and some of its bytes may have left.
   [[nodiscard]] bool may_be_sent() const;
-  /// HTTP exchanges so far.
+  /// Counts the HTTP exchanges so far.
   [[nodiscard]] unsigned requests() const { return requests_; }
 
  private:
@@ -60,7 +60,8 @@ class Service {
   void ask_credits(std::chrono::milliseconds within,
                    std::function<void(Result<std::optional<double>>)> handler);
   void queue(std::function<void()> then);
-  /// `rate_limited`: by the words of the answer.
+  /// Tells the queue what the answer says of the speed, and ends the turn. `rate_limited`: the body
+  /// says rate_limit_exceeded.
   void end_turn(const http::ApiAnswer& answer, bool rate_limited);
 
   const std::shared_ptr<http::IoThread> thread_;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The durable record of paid work: one row for each submission, shared by all processes that name
-// the same ledger. What returns without an error is durable.
+// the same ledger. A change is durable when its call returns without an error.
 //
-// An intent is claimed before anything is sent for it. Of many who claim it at once, one gets the
-// Reservation, and the others find what became of it:
+// A job claims its intent before it sends anything. If many jobs claim one intent at once, one of
+// them gets the Reservation, and the others get what became of the submission:
 //
-//   claim ──► Reservation    this one submits
-//         ├─► Later          a live owner is about to submit it: ask again in a moment
-//         ├─► Record         accepted or completed: follow its task, or play its clip
+//   claim ──► Reservation    this job submits
+//         ├─► Later          a live owner is about to submit: claim again in a moment
+//         ├─► Record         accepted or completed: follow the task, or play its clip
 //         └─► an Error       submit_unknown, budget_exceeded, the claim's own refusal, …
 #pragma once
 
@@ -29,7 +29,8 @@
 
 namespace veo {
 
-/// What makes a row one's own for as long as it lives. Each implementation has its own kind.
+/// Makes a row the holder's own for as long as the Ownership lives. Each kind of ledger has its
+/// own.
 class Ownership {
  public:
   Ownership() = default;
@@ -38,8 +39,8 @@ class Ownership {
   Ownership& operator=(const Ownership&) = delete;
 };
 
-/// A row of one's own, to be submitted. Whoever drops it without a word leaves it to be found:
-/// `reserved` as never sent, `sending` as unknown.
+/// The right to submit, with its row. If a Reservation is destroyed while the row is open, the next
+/// process finds the row without an owner: `reserved` counts as never sent, `sending` as unknown.
 class Reservation {
  public:
   Reservation(std::int64_t row, std::unique_ptr<Ownership> ownership)
@@ -52,11 +53,13 @@ class Reservation {
   std::unique_ptr<Ownership> ownership_;
 };
 
+/// Another process is about to submit the intent, or uses the store: claim again in a moment.
 struct Later {};
 
 using Finding = std::variant<Reservation, Later, Record>;
 
-/// What is to be written with a change of state. What is unset or empty stays as it is.
+/// What is written together with a change of state. An unset or empty field leaves its column
+/// alone.
 struct Change {
   UnixTime at{};
   std::string task_id;
@@ -66,19 +69,19 @@ struct Change {
   std::optional<std::chrono::milliseconds> generation_time;
 };
 
-/// Each operation blocks for as long as its store takes, and is called on the ledger's store thread
-/// (StoreThread::Store::ledger); any thread may. Each fails with `ledger`, in words for people,
-/// where the store cannot be used (damaged, read-only, full, gone). Where other processes are at
-/// it, what can say so (Later, nullopt, null) is to be called again in a moment, and the rest
-/// fails.
+/// Each operation blocks for as long as its store takes, so the ledger's store thread
+/// (StoreThread::Store::ledger) calls it; any thread may. Each operation fails with `ledger`, with
+/// a text for people, if the store cannot be used (damaged, read-only, full, gone). If other
+/// processes lock the store, an operation returns Later, nullopt or null where its type allows
+/// that, and the caller calls again in a moment; any other operation fails.
 class Ledger {
  public:
-  /// The process's connection to the ledger at `location`, which is made where there is none: the
-  /// path of a file. Null: other processes are at it. Fails with `ledger` where it cannot be
-  /// trusted with a record of what is paid, and where `location` is a URI (`scheme://…`) of a kind
+  /// Returns the process's connection to the ledger at `location`, the path of a file. Makes the
+  /// file if there is none. Null: other processes lock it. Fails with `ledger` if the file cannot
+  /// be trusted with a record of what is paid, or if `location` is a URI (`scheme://…`) of a kind
   /// that this version does not know.
   static Result<std::shared_ptr<Ledger>> open(const std::string& location);
-  /// Whether there is a ledger. Makes none. Fails where open() would for what `location` is.
+  /// Whether there is a ledger. Makes none. Fails if `location` is of a kind that open() refuses.
   static Result<bool> exists(const std::string& location);
 
   Ledger() = default;
@@ -86,43 +89,46 @@ class Ledger {
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  /// Decides by what is recorded of the intent, once the rows that dead owners left are settled
-  /// (`reserved → released`, `sending → unknown`), within the budgets, and in one step: of many
-  /// claims at once, the others see all of it or nothing. Makes the row, `reserved`, of the
-  /// Reservation that it returns; with claim.resubmit the intent's unknown rows are `superseded` in
-  /// the same step. Later: a live owner has it, or others are at the store. Fails with what is to
-  /// be told to the user, too: see above.
+  /// Decides whether the intent may be submitted. First it settles the rows that dead owners have
+  /// left
+  /// (`reserved → released`, `sending → unknown`). Then it decides by the intent's rows and the
+  /// budgets. The returned Reservation has a new row, `reserved`; with claim.resubmit the intent's
+  /// unknown rows become `superseded`. All of this is one step, which other claims see as a whole
+  /// or not at all. Later: a live owner has the intent, or other processes lock the store. Also
+  /// fails with the errors that the drawing above names, for the user.
   virtual Result<Finding> claim(const Claim& claim, UnixTime now) = 0;
-  /// What claim() would find, without a change: the record that it would go on with.
+  /// Returns the record that claim() would return. Changes nothing.
   virtual Result<std::optional<Record>> find(const std::string& intent,
                                              const std::string& instance) = 0;
-  /// Whether anything but a released row is there of the intent.
-  virtual Result<bool> knows(const std::string& intent) = 0;
-  /// The row of a task that the user named. One that the ledger does not know is recorded as
-  /// foreign, `accepted`, with no credits. nullopt: others are at the store.
+  /// Whether the intent has a row that is not `released`.
+  virtual Result<bool> has_intent(const std::string& intent) = 0;
+  /// Returns the row of a task that the user named. If the ledger does not know the task, it gets a
+  /// new row: foreign, `accepted`, with no credits. nullopt: other processes lock the store.
   virtual Result<std::optional<Record>> adopt(Record record, UnixTime now) = 0;
-  /// The service knows the task, and by the user's word it is what the unknown submission of the
-  /// intent has become: that row is accepted (`unknown → accepted`), and returned; nullopt: there
-  /// is none.
+  /// The user says that this task is what the intent's unknown submission has become, and the
+  /// service knows the task: the unknown row becomes `accepted`, and is returned. nullopt: there is
+  /// no unknown row.
   virtual Result<std::optional<Record>> answer(const std::string& intent, const Record& task,
                                                UnixTime now) = 0;
 
-  /// The clip of this intent is in the cache, though the ledger did not know it: the row that was
-  /// to be submitted stands for it, `completed`, at no cost.
+  /// The cache has the clip of this intent, although the ledger did not know the intent: the
+  /// reservation's row stands for that clip, `completed`, at no cost.
   virtual Status restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) = 0;
 
-  /// Fails too where the row is in a state from which there is no way to `to`
-  /// (list_states_before()). A row that is there already takes the change alone.
+  /// Moves the row to another state. Also fails if no way leads from its state to `to`
+  /// (list_states_before()). A row that is in that state already takes the change alone.
   virtual Status move(std::int64_t row, RecordState to, const Change& change) = 0;
-  /// The clip of a completed row is in the cache, whole.
+  /// Records that the complete clip of a completed row is in the cache.
   virtual Status keep(std::int64_t row, const CachedClip& clip) = 0;
   virtual Result<Record> get(std::int64_t row) = 0;
-  /// The rows asked for, with what became of those whose owner is gone. Takes the time and memory
-  /// of what it returns, however many rows there are. nullopt: others are at the store.
+  /// Returns the rows of the query, after it has settled the rows of dead owners. Time and memory
+  /// depend on the returned rows alone, however many rows there are. nullopt: other processes lock
+  /// the store.
   virtual Result<std::optional<std::vector<Record>>> history(const HistoryQuery& query) = 0;
-  /// How long the service took for the newest tasks of that mode and resolution, 50 at most.
+  /// Returns how long the service took for the newest tasks of that mode and resolution, 50 at
+  /// most.
   virtual Result<std::vector<std::chrono::milliseconds>> generation_times(const Record& like) = 0;
-  /// Random, made with the ledger: for Secret::make_mark(). At once.
+  /// Returns random text for Secret::make_mark(), which was made with the ledger. Returns at once.
   [[nodiscard]] virtual const std::string& salt() const = 0;
 };
 

@@ -8,8 +8,8 @@
 
 namespace veo::environment {
 
-/// DESIGN §3: empty counts as unset, and everything is ignored in a setuid program. Read at each
-/// use, so that an application may change it between two pipelines.
+/// Returns the variable's value; nullopt if it is unset or empty, and always in a setuid program.
+/// Reads the environment at each call, so that an application may change it between two pipelines.
 std::optional<std::string> get(const char* name);
 
 }  // namespace veo::environment

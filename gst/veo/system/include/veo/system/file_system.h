@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Every operation on files that the ledger and the cache do: the one seam at which tests let them
-// fail, lose what was not synced, or end the process. SQLite does its own I/O; what stands in its
-// place is a VFS of SQLite's (https://www.sqlite.org/vfs.html), which a FileSystem names.
+// Every operation of the ledger and the cache on files. Tests replace this object to let an
+// operation fail, to lose what was not synced, or to end the process. SQLite does its own I/O: a
+// test's FileSystem names a VFS of SQLite (https://www.sqlite.org/vfs.html) that does the same.
 #pragma once
 
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 namespace veo {
 
-/// The system call's result, made again as long as a signal gets in its way.
+/// Makes a system call, and repeats the call while a signal interrupts it.
 template <class Call>
 auto retried(Call call) {
   auto result = call();
@@ -22,14 +22,15 @@ auto retried(Call call) {
   return result;
 }
 
-/// Each operation is the system call of the same name: −1 and errno where it fails. Any thread.
+/// Each operation is the system call of the same name: −1 and errno if the call fails. Any thread.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
-  /// The process's.
+  /// Returns the file system that the process uses.
   static FileSystem& get();
-  /// For tests, before anything is opened; null restores the real one. Not owned.
+  /// Replaces the file system, for tests, before anything is opened. Null restores the real one.
+  /// The caller keeps the ownership.
   static void set(FileSystem* replacement);
 
   virtual int openat(int directory, const char* path, int flags, mode_t mode);
@@ -44,7 +45,7 @@ class FileSystem {
   /// fcntl(2) with F_OFD_SETLK.
   virtual int lock(int fd, const struct flock& lock);
 
-  /// The name of a registered VFS of SQLite; null: SQLite's own default.
+  /// Names a registered VFS of SQLite; null stands for SQLite's default.
   [[nodiscard]] virtual const char* sqlite_vfs() const { return nullptr; }
 };
 

@@ -8,9 +8,10 @@
 
 namespace veo {
 
-/// Opens the directory, made with its missing parents where there is none (mode 0700). It must be
-/// this user's own, and nobody else may write there: what others may exchange cannot be trusted.
-/// Fails with `code` (ledger or cache), in words that begin with `what`.
+/// Opens the directory. If the directory is missing, makes it and its missing parents (mode 0700).
+/// The directory must belong to this user, and no other user may write there, because a file that
+/// others can replace cannot be trusted. Fails with `code` (ledger or cache); the text begins with
+/// `what`.
 Result<FileHandle> open_private_directory(const std::string& path, ErrorCode code,
                                           const std::string& what);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The threads that wait for disks and databases, so that nobody else does: neither the I/O thread
-// nor a caller's. A disk or a database may not answer for minutes (a frozen or full file system,
-// another program's lock), so each store has a thread of its own, and what holds one up does not
-// hold up the others.
+// The threads that wait for disks and databases, so that no other thread does: neither the I/O
+// thread nor a caller's. A disk or a database may not answer for minutes (a frozen or full file
+// system, another program's lock). Each store has a thread of its own, so that one slow store does
+// not hold up the others.
 //
 //   I/O thread ── post(work) ──► [ledger]   claims and records
 //              ── post(work) ──► [clips]    the cache: writes, hashes, syncs, renames
@@ -20,21 +20,23 @@ class StoreThread {
  public:
   enum class Store { settings, ledger, clips };
 
-  /// The process's thread for `store`, started if there is none. There is never a second one, also
-  /// while the first still does what was posted by others who have left. Any thread.
+  /// Returns the process's thread for `store`, and starts the thread if there is none. There is
+  /// never a second thread for one store: the first serves new callers even while it still does the
+  /// work of callers that have left. Any thread.
   static std::shared_ptr<StoreThread> acquire(Store store);
-  /// Does not wait: what was posted is still done.
+  /// Does not wait. The thread still does all posted work.
   ~StoreThread();
   StoreThread(const StoreThread&) = delete;
   StoreThread& operator=(const StoreThread&) = delete;
 
-  /// Does `work`, one piece after the other in the order of their posting. Any thread; at once.
+  /// Queues `work` for the thread, which does all work in the order of posting. Any thread; returns
+  /// at once.
   void post(std::function<void()> work);
-  /// The same, ahead of all that waits: an answer that has arrived is on the disk before anything
-  /// new is begun.
+  /// Queues `work` in front of all waiting work, so that an answer that has arrived is on the disk
+  /// before anything new begins.
   void post_ahead(std::function<void()> work);
-  /// For how long the work that is being done has been under way; 0: none is. Tells a store that
-  /// does not answer from a long queue. Any thread; at once.
+  /// Returns for how long the current piece of work has been running; 0 if none is. So a caller can
+  /// tell a store that does not answer from a long queue. Any thread; returns at once.
   [[nodiscard]] std::chrono::steady_clock::duration busy_for() const;
 
  private:
