@@ -61,6 +61,7 @@ void add_history(CLI::App& app, Run& run);
 void add_join(CLI::App& app, Run& run);
 void add_play(CLI::App& app, Run& run);
 void add_price(CLI::App& app, Run& run);
+void add_reference(CLI::App& app, Run& run);
 void add_serve(CLI::App& app, Run& run);
 void add_status(CLI::App& app, Run& run);
 void add_wait(CLI::App& app, Run& run);

@@ -52,6 +52,27 @@ int with_stdout(int code) {
   return exit_code(full.code);
 }
 
+/// All exit codes, as lines of a terminal.
+std::string exit_code_lines() {
+  constexpr std::size_t longest_line = 88;
+  std::string text;
+  std::string line = "Exit codes:";
+  const auto add = [&](const std::string& words) {
+    if (line.size() + words.size() + 1 > longest_line) {
+      text += line + "\n";
+      line = words;
+    } else {
+      line += " " + words;
+    }
+  };
+  for (const auto& status : exit_statuses()) {
+    const bool is_last = &status == &exit_statuses().back();
+    add(std::to_string(status.code) + " " + std::string(status.summary) + (is_last ? "." : ","));
+  }
+  add("See veo(1).");
+  return text + line;
+}
+
 int run(int argc, char** argv) {
   occupy_standard_streams();
   log_to_stderr();
@@ -60,7 +81,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "veo " VEO_VERSION);
   app.require_subcommand(1);
   app.footer(
-      R"(Try it without a key, money or a network: start veo-simulator, set VEO_API_URL to the
+      std::string(
+          R"(Try it without a key, money or a network: start veo-simulator, set VEO_API_URL to the
 address that it prints, and VEO_API_KEY to sk-simulator.
 
 Examples:
@@ -68,9 +90,7 @@ Examples:
   veo generate "a dog in a park" -o - | ffmpeg -i - dog.webm
   veo history
 
-Exit codes: 0 done, 2 bad request, 3 no or bad key, 4 credits or budget, 5 no such task,
-6 too slow or too fast, 7 the service failed, 8 submission unknown, 9 network or files,
-130 interrupted. See veo(1).)");
+)") + exit_code_lines());
   add_generate(app, chosen);
   add_extend(app, chosen);
   add_batch(app, chosen);
@@ -84,6 +104,7 @@ Exit codes: 0 done, 2 bad request, 3 no or bad key, 4 credits or budget, 5 no su
   add_serve(app, chosen);
   add_history(app, chosen);
   add_completion(app, chosen);
+  add_reference(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {

@@ -46,6 +46,8 @@ void add_argument(CommandReference& command, const CLI::Option& option) {
 std::vector<CommandReference> reference_of(const CLI::App& app) {
   std::vector<CommandReference> commands;
   for (const auto* const parsed : app.get_subcommands(nullptr)) {
+    const bool is_hidden = parsed->get_group().empty();
+    if (is_hidden) continue;
     CommandReference command{.name = parsed->get_name(),
                              .help = parsed->get_description(),
                              .footer = parsed->get_footer()};

@@ -38,4 +38,8 @@ std::string fish_completion(const std::vector<CommandReference>& commands);
 /// In man(7).
 std::string man_page(const std::vector<CommandReference>& commands);
 
+/// The tables of docs/, in Markdown.
+std::string error_table_in_markdown();
+std::string exit_codes_in_markdown();
+
 }  // namespace veo::cli

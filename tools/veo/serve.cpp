@@ -19,6 +19,7 @@
 #include "command.h"
 #include "exit_code.h"
 #include "http_server.h"
+#include "veo/core/error_table.h"
 #include "veo/core/task_id.h"
 #include "veo/core/url_policy.h"
 #include "veo/options/uri.h"
@@ -54,30 +55,6 @@ bool is_secret(std::string_view given, std::string_view secret) {
     difference |= static_cast<unsigned>(given[i] ^ secret[i]);
   }
   return difference == 0;
-}
-
-unsigned http_status(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::invalid_request:
-    case ErrorCode::model_not_found:
-      return 400;
-    case ErrorCode::insufficient_credits:
-    case ErrorCode::spend_limit_exceeded:
-    case ErrorCode::budget_exceeded:
-      return 402;
-    case ErrorCode::missing_api_key:
-    case ErrorCode::invalid_api_key:
-    case ErrorCode::ip_not_allowed:
-      return 403;
-    case ErrorCode::task_not_found:
-      return 404;
-    case ErrorCode::rate_limit_exceeded:
-      return 503;
-    case ErrorCode::timeout:
-      return 504;
-    default:
-      return 502;
-  }
 }
 
 HttpServer::Response refuse(unsigned status, const std::string& why) {
@@ -170,7 +147,8 @@ class Player {
     const auto wakeup = new_wakeup();
     auto opened = Source::open(std::move(settings), wakeup);
     if (!opened) return refuse(503, "veo serve is ending.");
-    if (!*opened) return refuse(http_status(opened->error().code), opened->error().message);
+    if (!*opened)
+      return refuse(error_row(opened->error().code).http_status, opened->error().message);
     const std::shared_ptr<Source> source = std::move(**opened);
     source->start();
     for (;;) {
@@ -178,7 +156,7 @@ class Player {
       const auto there = source->at(0);
       if (const auto* error = std::get_if<Error>(&there)) {
         say(error->message);
-        return refuse(http_status(error->code), error->message);
+        return refuse(error_row(error->code).http_status, error->message);
       }
       if (std::holds_alternative<Clip::Ready>(there)) break;
       if (!wakeup->wait(ticket)) return refuse(503, "veo serve is ending.");

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <utility>
 
+#include "veo/core/error_table.h"
 #include "veo/core/task_id.h"
 
 namespace veo {
@@ -27,20 +28,8 @@ constexpr auto between_hinted_queries = 5s;
 constexpr int polls_skipped = 2;
 constexpr auto longest_skip = 60s;
 
-/// Answers to a query after which asking again can help. Asking costs nothing, a lost task does.
-bool is_passing(const Error& error) {
-  switch (error.code) {
-    case ErrorCode::network:
-    case ErrorCode::timeout:
-    case ErrorCode::rate_limit_exceeded:
-    case ErrorCode::internal_error:
-    case ErrorCode::upstream_error:
-    case ErrorCode::bad_response:
-      return true;
-    default:
-      return false;
-  }
-}
+/// Whether the task is asked for again after this answer. Asking costs nothing, a lost task does.
+bool is_passing(const Error& error) { return error_row(error.code).is_passing; }
 
 }  // namespace
 
