@@ -61,16 +61,6 @@ bool Extension::get_property(guint id, GValue* value) const {
   return plugin::get_property(settings_, id, value);
 }
 
-void Extension::set_join(Join join) {
-  const std::lock_guard lock(mutex_);
-  join_ = join;
-}
-
-Join Extension::join() const {
-  const std::lock_guard lock(mutex_);
-  return join_;
-}
-
 Source::Snapshot Extension::snapshot() const {
   const auto source = current();
   return source ? source->snapshot() : Source::Snapshot{};
@@ -84,8 +74,8 @@ bool Extension::start() {
   started_at_ = std::chrono::steady_clock::now();
   {
     const std::lock_guard lock(mutex_);
-    run_ = {.settings = settings_, .join = join_};
-    if (!settings_.reuse) run_.settings.source.instance = instance_;
+    run_ = {.settings = settings_, .join = settings_.source.join};
+    run_.settings.source.instance = instance_;
   }
   film_ = {};
   arrival_ = {};
@@ -558,9 +548,9 @@ Status Extension::push_events() {
   gst_pad_push_event(src_, make_task_event(GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, *announced));
   if (is_new && !announced->task_id.empty()) {
     const auto settings = look().settings;
-    gst_pad_push_event(src_,
-                       make_task_tags(announced->task_id,
-                                      settings.prompt_tag ? settings.source.request.prompt : ""));
+    gst_pad_push_event(
+        src_, make_task_tags(announced->task_id,
+                             settings.source.prompt_tag ? settings.source.request.prompt : ""));
   }
   return {};
 }

@@ -41,8 +41,6 @@ class Extension {
 
   bool set_property(guint id, const GValue* value);
   bool get_property(guint id, GValue* value) const;
-  void set_join(Join join);
-  [[nodiscard]] Join join() const;
 
   [[nodiscard]] Source::Snapshot snapshot() const;
 
@@ -227,9 +225,8 @@ class Extension {
   Film film_;
 
   mutable std::mutex mutex_;
-  ElementSettings settings_;     // guarded by mutex_
-  Join join_ = Join::automatic;  // guarded by mutex_
-  Run run_;                      // guarded by mutex_
+  ElementSettings settings_;  // guarded by mutex_
+  Run run_;                   // guarded by mutex_
 
   std::jthread generation_;  // last: it uses all that is above
 };

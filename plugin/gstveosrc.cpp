@@ -197,7 +197,7 @@ class VeoSrc {
     const std::lock_guard lock(mutex_);
     if (settings_.uri_error) return fail(*settings_.uri_error);
     auto settings = settings_.source;
-    if (!settings_.reuse) settings.instance = instance_;
+    settings.instance = instance_;
     return settings;
   }
 
@@ -233,7 +233,7 @@ class VeoSrc {
 
   [[nodiscard]] bool prompt_tag() const {
     const std::lock_guard lock(mutex_);
-    return settings_.prompt_tag;
+    return settings_.source.prompt_tag;
   }
 
   GstFlowReturn give_up() {
@@ -473,7 +473,8 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
   object_class->get_property = gst_veo_src_get_property;
   object_class->finalize = gst_veo_src_finalize;
 
-  first_task_property = veo::plugin::install_properties(object_class);
+  first_task_property =
+      veo::plugin::install_properties(object_class, veo::OptionSetter::source_element);
   veo::plugin::install_task_properties(object_class, first_task_property);
 
   constexpr auto action = static_cast<GSignalFlags>(G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION);

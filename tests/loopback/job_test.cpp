@@ -126,14 +126,15 @@ INSTANTIATE_TEST_SUITE_P(Keeping, Renew, testing::Values("100M", "0"),
 
 /// A job that goes on asking for a task at an address where nobody is.
 Job::Settings endless(const TemporaryDirectory& directory) {
-  const auto catalog = std::make_shared<Catalog>(Catalog{.extend_credits = 40});
-  return {.api_url = "http://127.0.0.1:1/v1",
-          .key = Secret("sk-one"),
-          .catalog = std::shared_ptr<const Catalog>(catalog),
-          .task_id = "a-task",
-          .claim = {.record = {.api_url = "http://127.0.0.1:1/v1"}},
-          .ledger = directory.file("state/ledger.db"),
-          .cache_directory = directory.file("cache")};
+  Job::Settings settings;
+  settings.access.api_url = "http://127.0.0.1:1/v1";
+  settings.key = Secret("sk-one");
+  settings.catalog = std::make_shared<const Catalog>(Catalog{.extend_credits = 40});
+  settings.task_id = "a-task";
+  settings.claim.record.api_url = settings.access.api_url;
+  settings.ledger = directory.file("state/ledger.db");
+  settings.cache_directory = directory.file("cache");
+  return settings;
 }
 
 // What differs is not dropped: each gets a job with the settings that it asked for.
@@ -154,7 +155,7 @@ TEST(JobJoin, SharesAJobOfTheVerySameSettingsAlone) {
       {"claim", [](auto& it) { it.claim.resubmit = true; }},
       {"budget", [](auto& it) { it.claim.daily_budget = 7; }},
       {"callback-listen",
-       [](auto& it) { it.callback_listen = ListenAddress{.address = "127.0.0.1"}; }},
+       [](auto& it) { it.listen_address = ListenAddress{.address = "127.0.0.1"}; }},
       {"cache-dir", [](auto& it) { it.cache_directory += "-other"; }},
       {"cache limit", [](auto& it) { it.cache_limit = 0; }},
       {"network", [](auto& it) { it.network.retries = 6; }},

@@ -136,8 +136,9 @@ class Batch {
         continue;
       }
       const auto seen = (**priced)->snapshot();
-      const bool is_reused = seen.reused || !request.settings.task_id.empty() ||
-                             (unknown.contains(request.id) && !request.settings.resubmit);
+      const bool is_reused =
+          seen.reused || !request.settings.task_id.empty() ||
+          (unknown.contains(request.id) && request.settings.on_unknown != OnUnknown::resubmit);
       wishes_.push_back(
           {.request = std::move(request), .is_reused = is_reused, .credits = seen.credits});
     }

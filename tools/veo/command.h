@@ -33,9 +33,10 @@ using Run = std::function<int(Session&)>;
 
 /// The flags that several commands share.
 struct Arguments {
-  std::vector<std::pair<std::string, std::string>>
-      options;                               ///< by the names of veo/options/option_table.h
-  std::map<std::string, std::string> flags;  ///< likewise; empty: not given
+  /// Names and values of the options that were given, in their order; flags apart.
+  std::vector<std::pair<std::string, std::string>> options;
+  /// Values of flags by the options' names; empty: not given.
+  std::map<std::string, std::string> flags;
   bool json = false;
   bool quiet = false;
 
@@ -45,11 +46,20 @@ struct Arguments {
   [[nodiscard]] Result<Options> settings() const;
 };
 
-/// Adds --json and --quiet, and those of the shared options that are in `groups`, but for
-/// `without`.
+/// Each of these adds --json, --quiet, and flags of the options that the command may set.
+///
+/// The options of `groups`, but for `without`.
 void add_arguments(CLI::App& command, Arguments& arguments,
                    std::initializer_list<Option::Group> groups,
                    std::initializer_list<std::string_view> without = {});
+/// What fits an extension, but for its prompt and its parent, which are arguments of the command.
+void add_extension_arguments(CLI::App& command, Arguments& arguments);
+/// The options of these names.
+void add_named_arguments(CLI::App& command, Arguments& arguments,
+                         std::initializer_list<std::string_view> names);
+
+/// The option's help as a flag has it, with the default.
+std::string flag_help_of(const Option& option);
 
 void add_batch(CLI::App& app, Run& run);
 void add_completion(CLI::App& app, Run& run);

@@ -26,6 +26,7 @@ const std::map<std::string, std::function<std::string()>>& tables() {
   static const auto& all = *new std::map<std::string, std::function<std::string()>>{
       {"errors", error_table_in_markdown},
       {"exit-codes", exit_codes_in_markdown},
+      {"options", option_table_in_markdown},
   };
   return all;
 }
@@ -52,6 +53,65 @@ std::string exit_codes_in_markdown() {
       codes += (codes.empty() ? "" : ", ") + code_span(row.nick);
     }
     text += table_row({std::to_string(status.code), std::string(status.meaning), codes});
+  }
+  return text;
+}
+
+namespace {
+
+/// A `|` would end the cell.
+std::string cell(std::string text) {
+  for (auto at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2)) {
+    text.insert(at, 1, '\\');
+  }
+  return text;
+}
+
+std::string values_in_markdown(const Option& option) {
+  const auto range = range_of(option);
+  const auto& choices = option.type.value.choices;
+  if (choices.empty())
+    return code_span(cell(form_of(option))) + (range.empty() ? "" : ", " + range);
+  std::string text;
+  for (const auto& choice : choices) text += (text.empty() ? "" : ", ") + code_span(choice.nick);
+  return text;
+}
+
+std::string meaning_in_markdown(const Option& option) {
+  std::string text = cell(help_of(option)) + ".";
+  for (const auto& choice : option.type.value.choices) {
+    text += "<br>" + code_span(choice.nick) + ": " + cell(std::string(choice.description));
+  }
+  return text;
+}
+
+std::string setters_in_markdown(const Option& option) {
+  constexpr std::pair<OptionSetter, std::string_view> setters[] = {
+      {OptionSetter::source_element, "`veosrc`"},
+      {OptionSetter::extension_element, "`veoextend`"},
+      {OptionSetter::command, "`veo`"},
+      {OptionSetter::c_api, "C"},
+      {OptionSetter::batch, "batch"},
+      {OptionSetter::uri, "URI"},
+  };
+  std::string text;
+  for (const auto& [setter, name] : setters) {
+    if (!includes(option.setters, setter)) continue;
+    text.append(text.empty() ? "" : ", ").append(name);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string option_table_in_markdown() {
+  std::string text = table_row({"option", "value", "default", "meaning", "set by", "since"});
+  text += "|---|---|---|---|---|---|\n";
+  for (const auto& option : option_table()) {
+    const auto standard = default_of(option);
+    text += table_row({code_span(option.name), values_in_markdown(option),
+                       standard.empty() ? "" : code_span(standard), meaning_in_markdown(option),
+                       setters_in_markdown(option), std::string(option.since.value)});
   }
   return text;
 }

@@ -66,9 +66,7 @@ void add_price(CLI::App& app, Run& run) {
   auto* command = app.add_subcommand("price", "what a video costs, by the catalog, in credits");
   const auto arguments = std::make_shared<Arguments>();
   const auto extension = std::make_shared<bool>(false);
-  add_arguments(*command, *arguments, {Option::Group::request},
-                {"prompt", "aspect-ratio", "generation-type", "image-urls", "enable-translation",
-                 "seed", "watermark", "callback-url", "extend-task-id"});
+  add_named_arguments(*command, *arguments, {"mode", "resolution"});
   command->add_flag("--extension", *extension, "of `veo extend`");
   command->footer(R"(Asks nobody. Without --mode or --resolution: all prices.
 

@@ -41,5 +41,6 @@ std::string man_page(const std::vector<CommandReference>& commands);
 /// The tables of docs/, in Markdown.
 std::string error_table_in_markdown();
 std::string exit_codes_in_markdown();
+std::string option_table_in_markdown();
 
 }  // namespace veo::cli

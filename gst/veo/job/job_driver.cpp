@@ -33,15 +33,15 @@ TaskMachine::Settings Job::Private::machine_settings() const {
 void Job::Private::begin() {
   auto& own = io();
   own.started = own.clock = now();
-  auto opened = Service::open(thread, settings.api_url, settings.key, settings.network);
+  auto opened = Service::open(thread, settings.access.api_url, settings.key, settings.network);
   if (!opened) return give_up(opened.error());
   own.service = std::move(*opened);
   open_cache();
 }
 
 Status Job::Private::listen() {
-  if (!settings.callback_listen) return {};
-  const auto& address = *settings.callback_listen;
+  if (!settings.listen_address) return {};
+  const auto& address = *settings.listen_address;
   if (!address.is_loopback) {
     add_notice("callback-listen=" + to_text(address) +
                " can be reached from other machines, and is not made for clients that are not to "
@@ -82,10 +82,10 @@ void Job::Private::join_task() {
   const auto& row = own.record.row;
   shared.lock()->snapshot.reused = true;
   if (settings.task_id.empty() && row.state == RecordState::accepted &&
-      (settings.request.callback_url || settings.callback_listen)) {
+      (settings.request.callback_url || settings.listen_address)) {
     add_notice("Task " + row.task_id +
                " was submitted before, and keeps the callback URL that it was submitted with" +
-               (settings.callback_listen ? ": it is polled." : "."));
+               (settings.listen_address ? ": it is polled." : "."));
   }
   own.accepted_at = own.started;
   // What is in the cache needs no URL, and what is not can be asked for.

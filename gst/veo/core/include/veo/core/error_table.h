@@ -26,7 +26,7 @@ struct GstErrorKind {
 
 namespace gst_error {
 using Domain = GstErrorKind::Domain;
-inline constexpr GstErrorKind resource_failed{Domain::resource, 2, "RESOURCE/FAILED"};
+inline constexpr GstErrorKind resource_failed{Domain::resource, 1, "RESOURCE/FAILED"};
 inline constexpr GstErrorKind resource_not_found{Domain::resource, 3, "RESOURCE/NOT_FOUND"};
 inline constexpr GstErrorKind resource_busy{Domain::resource, 4, "RESOURCE/BUSY"};
 inline constexpr GstErrorKind resource_open_read_write{Domain::resource, 7,
@@ -36,7 +36,7 @@ inline constexpr GstErrorKind resource_write{Domain::resource, 10, "RESOURCE/WRI
 inline constexpr GstErrorKind resource_settings{Domain::resource, 13, "RESOURCE/SETTINGS"};
 inline constexpr GstErrorKind resource_not_authorized{Domain::resource, 15,
                                                       "RESOURCE/NOT_AUTHORIZED"};
-inline constexpr GstErrorKind stream_wrong_type{Domain::stream, 4, "STREAM/WRONG_TYPE"};
+inline constexpr GstErrorKind stream_wrong_type{Domain::stream, 5, "STREAM/WRONG_TYPE"};
 }  // namespace gst_error
 
 /// An FFmpeg error. Core does not include FFmpeg, so AVERROR() and AVERROR_INVALIDDATA are written

@@ -19,12 +19,9 @@
 
 #include "veo/core/result.h"
 #include "veo/media/byte_stream.h"
+#include "veo/options/options.h"
 
 namespace veo {
-
-/// What is done with a continuation's file: see find_beginning(); put it behind the film so far;
-/// take it for the film.
-enum class Join { automatic, append, replace };
 
 struct FilmStep {
   std::string task_id;
