@@ -124,6 +124,31 @@ TEST_P(Renew, OfAReaderThatComesAfterAnother) {
 INSTANTIATE_TEST_SUITE_P(Keeping, Renew, testing::Values("100M", "0"),
                          [](const auto& row) { return std::string(row.param) + "_of_cache"; });
 
+// reuse=false keeps a task apart from equal requests, but one name is paid once: an element that
+// starts again, or a command that opens its Source again, brings the name.
+TEST(Reuse, OffIsPaidOnceForEachName) {
+  const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
+  const auto charges = [&] { return simulator.state().at("charges").get<int>(); };
+  auto settings = settings_for(simulator);
+  settings.reuse = false;
+  const auto play = [&] {
+    Reader reader(settings);
+    ASSERT_TRUE(reader.wait(is_ready));
+  };
+  play();
+  play();
+  EXPECT_EQ(charges(), 2) << "each Source makes a name of its own";
+  settings.instance = make_instance();
+  play();
+  play();
+  EXPECT_EQ(charges(), 3) << "the caller's name";
+  settings.reuse = true;
+  play();
+  settings.instance = make_instance();
+  play();
+  EXPECT_EQ(charges(), 3) << "with reuse the name does not count";
+}
+
 /// A job that goes on asking for a task at an address where nobody is.
 Job::Settings endless(const TemporaryDirectory& directory) {
   Job::Settings settings;
