@@ -83,7 +83,7 @@ std::string set_member(Options& settings, const std::string& name, const json& v
   return "";
 }
 
-/// An object whose members are there once each. Throws json::exception.
+/// Parses an object. `twice` gets the name of a member that is there twice. Throws json::exception.
 json parse_object(const std::string& text, std::string& twice) {
   std::set<std::string> names;
   return json::parse(text, [&](int depth, json::parse_event_t event, json& parsed) {
@@ -95,7 +95,7 @@ json parse_object(const std::string& text, std::string& twice) {
   });
 }
 
-/// What is wrong with the line; empty: it is read.
+/// Sets the options that the line names. Empty: done, else what is wrong with the line.
 std::string parse_line(const std::string& text, Options& settings, bool& names_its_take) {
   if (text.size() > longest_line) return "it is longer than 1 MiB";
   json object;
@@ -152,7 +152,7 @@ class BatchParser {
     requests_.push_back(std::move(request));
   }
 
-  /// Which takes those are that do not say it, and so what each line is called.
+  /// Gives each line that names no take the next free take of its request, and each line its id.
   void name(const std::string& api_url) {
     const auto account = environment::get("VEO_ACCOUNT").value_or("");
     std::map<std::string, std::uint32_t> last;
@@ -183,8 +183,8 @@ class BatchParser {
   const std::string path_;
   const Options& common_;
   std::vector<BatchRequest> requests_;
-  std::vector<bool> has_take_;                            // by the lines of requests_
-  std::map<std::string, std::set<std::uint32_t>> takes_;  // that lines have named, by request
+  std::vector<bool> has_take_;                            // of each of requests_
+  std::map<std::string, std::set<std::uint32_t>> takes_;  // by request; those that lines name
   std::vector<std::string> mistakes_;
 };
 

@@ -15,8 +15,9 @@ namespace veo::cli {
 
 namespace {
 
-/// What is wrong with the line itself. Told before it is known whether --json was meant to be
-/// heard.
+/// Refuses a bad command line. The parser has not come to its end, so the words themselves say
+/// whether
+/// --json was given.
 int refuse(const CLI::App& app, const CLI::ParseError& error, std::span<char*> words) {
   const bool json =
       std::ranges::any_of(words, [](const char* word) { return std::strcmp(word, "--json") == 0; });
@@ -32,8 +33,9 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, std::span<char*> w
   return exit_usage;
 }
 
-/// The next file that is opened takes the descriptor of a standard stream that is closed, and is
-/// written to as that. This is as good as closed: what is written or read fails.
+/// If a standard stream is closed, the next file that the process opens takes its descriptor, and
+/// what is meant for the stream goes into that file. So /dev/null, opened the other way round,
+/// takes the descriptor first: a read or write fails as on a closed stream.
 void occupy_standard_streams() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) >= 0) continue;
@@ -41,7 +43,8 @@ void occupy_standard_streams() {
   }
 }
 
-/// A reader who has left has what he wanted.
+/// Turns a failed write to standard output into an exit code. EPIPE is no failure: the reader has
+/// left, and has what it wanted.
 int with_stdout(int code) {
   const int error = stdout_error();
   if (error == 0 || error == EPIPE || code != exit_success) return code;
@@ -121,7 +124,7 @@ Examples:
 }  // namespace veo::cli
 
 int main(int argc, char** argv) {
-  // The bar's and the prompts' letters; numbers stay as they are.
+  // The progress bar and prompts are UTF-8. LC_NUMERIC stays "C": numbers have a point.
   std::setlocale(LC_CTYPE, "");
   return veo::cli::run(argc, argv);
 }

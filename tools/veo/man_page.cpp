@@ -10,7 +10,7 @@ namespace veo::cli {
 
 namespace {
 
-/// As roff takes it for text.
+/// Escapes what roff would take for a request or a special character.
 std::string roff(const std::string& text) {
   std::string escaped;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -34,7 +34,7 @@ std::string roff(const std::string& text) {
 std::string bold(const std::string& text) { return "\\fB" + roff(text) + "\\fR"; }
 std::string italic(const std::string& text) { return "\\fI" + roff(text) + "\\fR"; }
 
-/// Paragraphs as they are; of examples each line.
+/// Keeps paragraphs as they are, and breaks the lines of examples.
 std::string footer(const std::string& text) {
   std::string page;
   std::istringstream lines(text);

@@ -33,7 +33,7 @@ bool is_utf8(const std::string& text) {
   return g_utf8_validate_len(text.data(), text.size(), nullptr) != FALSE;
 }
 
-/// The text of a part of a URI; nullopt: it is not percent-encoded UTF-8.
+/// Decodes a part of a URI; nullopt: the part is not percent-encoded UTF-8.
 std::optional<std::string> decode(std::string_view part) {
   auto text = percent_decoded(part);
   return text && is_utf8(*text) ? std::move(text) : std::nullopt;
@@ -43,7 +43,7 @@ Result<Uri> parse_task(std::string_view part, bool has_query) {
   if (has_query) {
     return fail(refusal("veo:task/ID takes no parameters. A ? in a task id is written %3F."));
   }
-  // What normalises URIs takes `.` and `..` out of a path: the id would be another one.
+  // Programs that normalise URIs take `.` and `..` out of a path: the id would become another one.
   if (part.find('/') != std::string_view::npos) {
     return fail(refusal("a / in a task id is written %2F."));
   }
@@ -87,7 +87,7 @@ Result<Uri> parse_clip(std::string_view query) {
 ///   octal   = three digits, the first of them 0 to 3: a byte
 ///   plain   = 1*( ALPHA / DIGIT / one of "_-+/:." ), but not NULL
 ///
-/// GStreamer takes other types, too, and arrays within: here they are refused.
+/// GStreamer takes other types and nested arrays as well; this parser refuses them.
 class ArrayParser {
  public:
   explicit ArrayParser(std::string_view text) : rest_(text) {}
