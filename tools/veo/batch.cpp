@@ -19,7 +19,7 @@
 #include "exit_code.h"
 #include "manifest.h"
 #include "output.h"
-#include "text.h"
+#include "display_text.h"
 #include "veo/core/budget.h"
 #include "veo/core/digest.h"
 #include "veo/core/error_table.h"
@@ -457,7 +457,7 @@ class Batch {
 
 }  // namespace
 
-void add_batch(CLI::App& app, Run& run) {
+void add_batch(CLI::App& app, Action& chosen) {
   auto* command =
       app.add_subcommand("batch", "make a video for each line of a file; costs credits");
   const auto arguments = std::make_shared<BatchArguments>();
@@ -486,14 +486,14 @@ goes on where it stopped, and pays nothing twice. --max-credits is for the batch
 Examples:
   veo batch shots.jsonl --dry-run
   veo batch shots.jsonl -o shots --jobs 8 --max-credits 2000 --yes)");
-  command->callback([arguments, &run] {
+  command->callback([arguments, &chosen] {
     if (arguments->directory.empty()) {
       const fs::path file(arguments->file);
       arguments->directory = file.extension() == ".jsonl"
                                  ? fs::path(file).replace_extension("").string()
                                  : file.string() + ".d";
     }
-    run = [arguments](Session& session) {
+    chosen = [arguments](Session& session) {
       Display display(arguments->kind());
       return Batch(session, *arguments, display).run();
     };

@@ -176,7 +176,7 @@ std::string fish_completion(const Commands& commands) {
   return text;
 }
 
-void add_completion(CLI::App& app, Run& run) {
+void add_completion(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("completion", "print a shell's completion of this command");
   const auto shell = std::make_shared<std::string>();
   command->add_option("shell", *shell, "whose; or the man page")
@@ -194,8 +194,8 @@ Examples:
   veo completion bash >~/.local/share/bash-completion/completions/veo
   veo completion fish >~/.config/fish/completions/veo.fish
   veo completion man | man -l -)");
-  command->callback([shell, &app, &run] {
-    run = [shell, &app](Session&) { return print_script(reference_of(app), *shell); };
+  command->callback([shell, &app, &chosen] {
+    chosen = [shell, &app](Session&) { return print_script(reference_of(app), *shell); };
   });
 }
 

@@ -12,7 +12,7 @@
 
 #include "exit_code.h"
 #include "terminal.h"
-#include "text.h"
+#include "display_text.h"
 
 namespace veo::cli {
 

@@ -3,7 +3,7 @@
 
 namespace veo::cli {
 
-void add_extend(CLI::App& app, Run& run) {
+void add_extend(CLI::App& app, Action& chosen) {
   auto* command =
       app.add_subcommand("extend", "continue the video of a completed task; costs credits");
   const auto arguments = std::make_shared<Deliver>();
@@ -22,8 +22,8 @@ catalog (VEO_CATALOG).
 Examples:
   veo extend cbf6b69d-4f03-4817-8ed7-94c0292184a8 "the camera pulls back" -o film.mp4
   veo extend cbf6b69d-4f03-4817-8ed7-94c0292184a8 "the camera pulls back" --clip-only -o next.mp4)");
-  command->callback([arguments, clip_only, &run] {
-    run = [arguments, clip_only](Session& session) {
+  command->callback([arguments, clip_only, &chosen] {
+    chosen = [arguments, clip_only](Session& session) {
       return deliver(session, *arguments, *clip_only ? Delivered::clip : Delivered::film);
     };
   });

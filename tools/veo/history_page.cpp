@@ -11,7 +11,7 @@
 #include "file_stream.h"
 #include "history.h"
 #include "history_style.h"
-#include "text.h"
+#include "display_text.h"
 #include "veo/media/thumbnail.h"
 
 namespace veo::cli {

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "history.h"
-#include "text.h"
+#include "display_text.h"
 
 namespace veo::cli {
 

@@ -79,7 +79,7 @@ std::string exit_code_lines() {
 int run(int argc, char** argv) {
   occupy_standard_streams();
   log_to_stderr();
-  Run chosen;
+  Action chosen;
   CLI::App app("Generated video, for the shell. Each generation costs credits, once.", "veo");
   app.set_version_flag("--version", "veo " VEO_VERSION);
   app.require_subcommand(1);

@@ -116,7 +116,7 @@ std::string option_table_in_markdown() {
   return text;
 }
 
-void add_reference(CLI::App& app, Run& run) {
+void add_reference(CLI::App& app, Action& chosen) {
   // For those who write docs/, not for users.
   auto* command = app.add_subcommand("reference", "print a table of docs/, in Markdown")->group("");
   const auto table = std::make_shared<std::string>();
@@ -128,8 +128,8 @@ void add_reference(CLI::App& app, Run& run) {
       ->check([form](const std::string& text) {
         return tables().contains(text) ? "" : "\"" + text + "\" is none of " + form;
       });
-  command->callback([table, &run] {
-    run = [table](Session&) {
+  command->callback([table, &chosen] {
+    chosen = [table](Session&) {
       print(tables().at(*table)());
       return exit_success;
     };

@@ -269,7 +269,7 @@ int serve(Session& session, const Serve& arguments) {
 
 }  // namespace
 
-void add_serve(CLI::App& app, Run& run) {
+void add_serve(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("serve", "an HTTP address for players that take a URL");
   const auto arguments = std::make_shared<Serve>();
   using Group = Option::Group;
@@ -291,8 +291,8 @@ Examples:
   veo serve
   VEO_URI_BUDGET=200 veo serve --port 8800 --token my-own-sixteen-chars
   ffplay http://127.0.0.1:8800/my-own-sixteen-chars/task/cbf6b69d-4f03-4817-8ed7-94c0292184a8)");
-  command->callback([arguments, &run] {
-    run = [arguments](Session& session) { return serve(session, *arguments); };
+  command->callback([arguments, &chosen] {
+    chosen = [arguments](Session& session) { return serve(session, *arguments); };
   });
 }
 
