@@ -14,7 +14,7 @@ struct Given {
       : value(std::move(given)) {}
   /// For a value that converts: `Given<std::string_view> name = "prompt"`.
   template <class Other>
-  requires(std::is_class_v<Value> && std::is_convertible_v<Other, Value>) constexpr Given(
+  requires(std::is_class_v<Value>&& std::is_convertible_v<Other, Value>) constexpr Given(
       Other&& other)  // NOLINT(google-explicit-constructor)
       : value(std::forward<Other>(other)) {}
   constexpr operator const Value&() const {  // NOLINT(google-explicit-constructor)

@@ -33,7 +33,7 @@ struct AccessOptions {
 };
 
 /// A member that users set has a row in option_table.cpp. name_every_member() there names each
-/// member, so a new member does not compile before somebody has looked at that file, and has decided
+/// member: a new member does not compile before somebody has looked at that file, and has decided
 /// what the member means for two jobs.
 struct Options {
   Request request;
