@@ -1,43 +1,28 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gstveoerror.h"
 
-#include <algorithm>
-#include <iterator>
 #include <string>
+
+#include "veo/core/error_table.h"
 
 namespace veo::plugin {
 
 namespace {
 
-struct Mapping {
-  ErrorCode code;
-  GQuark (*domain)();
-  int gst_code;
-};
+// Core writes GStreamer's numbers out, because core does not include GStreamer.
+static_assert(gst_error::resource_failed.number == GST_RESOURCE_ERROR_FAILED);
+static_assert(gst_error::resource_not_found.number == GST_RESOURCE_ERROR_NOT_FOUND);
+static_assert(gst_error::resource_busy.number == GST_RESOURCE_ERROR_BUSY);
+static_assert(gst_error::resource_open_read_write.number == GST_RESOURCE_ERROR_OPEN_READ_WRITE);
+static_assert(gst_error::resource_read.number == GST_RESOURCE_ERROR_READ);
+static_assert(gst_error::resource_write.number == GST_RESOURCE_ERROR_WRITE);
+static_assert(gst_error::resource_settings.number == GST_RESOURCE_ERROR_SETTINGS);
+static_assert(gst_error::resource_not_authorized.number == GST_RESOURCE_ERROR_NOT_AUTHORIZED);
+static_assert(gst_error::stream_wrong_type.number == GST_STREAM_ERROR_WRONG_TYPE);
 
-const Mapping mappings[] = {
-    {ErrorCode::invalid_request, gst_resource_error_quark, GST_RESOURCE_ERROR_SETTINGS},
-    {ErrorCode::model_not_found, gst_resource_error_quark, GST_RESOURCE_ERROR_SETTINGS},
-    {ErrorCode::missing_api_key, gst_resource_error_quark, GST_RESOURCE_ERROR_NOT_AUTHORIZED},
-    {ErrorCode::invalid_api_key, gst_resource_error_quark, GST_RESOURCE_ERROR_NOT_AUTHORIZED},
-    {ErrorCode::ip_not_allowed, gst_resource_error_quark, GST_RESOURCE_ERROR_NOT_AUTHORIZED},
-    {ErrorCode::insufficient_credits, gst_resource_error_quark, GST_RESOURCE_ERROR_NOT_AUTHORIZED},
-    {ErrorCode::spend_limit_exceeded, gst_resource_error_quark, GST_RESOURCE_ERROR_NOT_AUTHORIZED},
-    {ErrorCode::budget_exceeded, gst_resource_error_quark, GST_RESOURCE_ERROR_NOT_AUTHORIZED},
-    {ErrorCode::task_not_found, gst_resource_error_quark, GST_RESOURCE_ERROR_NOT_FOUND},
-    {ErrorCode::rate_limit_exceeded, gst_resource_error_quark, GST_RESOURCE_ERROR_BUSY},
-    {ErrorCode::timeout, gst_resource_error_quark, GST_RESOURCE_ERROR_READ},
-    {ErrorCode::task_failed, gst_resource_error_quark, GST_RESOURCE_ERROR_FAILED},
-    {ErrorCode::upstream_error, gst_resource_error_quark, GST_RESOURCE_ERROR_FAILED},
-    {ErrorCode::submit_unknown, gst_resource_error_quark, GST_RESOURCE_ERROR_FAILED},
-    {ErrorCode::internal_error, gst_resource_error_quark, GST_RESOURCE_ERROR_READ},
-    {ErrorCode::network, gst_resource_error_quark, GST_RESOURCE_ERROR_READ},
-    {ErrorCode::tls, gst_resource_error_quark, GST_RESOURCE_ERROR_READ},
-    {ErrorCode::bad_response, gst_resource_error_quark, GST_RESOURCE_ERROR_READ},
-    {ErrorCode::cache, gst_resource_error_quark, GST_RESOURCE_ERROR_OPEN_READ_WRITE},
-    {ErrorCode::ledger, gst_resource_error_quark, GST_RESOURCE_ERROR_OPEN_READ_WRITE},
-    {ErrorCode::bad_media, gst_stream_error_quark, GST_STREAM_ERROR_WRONG_TYPE},
-};
+GQuark quark_of(GstErrorKind::Domain domain) {
+  return domain == GstErrorKind::Domain::stream ? GST_STREAM_ERROR : GST_RESOURCE_ERROR;
+}
 
 GstStructure* details_of(const Error& error) {
   return gst_structure_new("veo-error",                                                         //
@@ -52,13 +37,11 @@ GstStructure* details_of(const Error& error) {
 }
 
 void post(GstMessageType type, GstElement* element, const Error& error) {
-  const auto* mapping = std::find_if(std::begin(mappings), std::end(mappings),
-                                     [&](const Mapping& row) { return row.code == error.code; });
-  g_return_if_fail(mapping != std::end(mappings));
+  const GstErrorKind& kind = error_row(error.code).gst;
   const std::string debug = "code=" + std::string(nick(error.code)) +
                             " http-status=" + std::to_string(error.http_status) +
                             " service-code=" + error.service_code + " task-id=" + error.task_id;
-  gst_element_message_full_with_details(element, type, mapping->domain(), mapping->gst_code,
+  gst_element_message_full_with_details(element, type, quark_of(kind.domain), kind.number,
                                         g_strdup(error.message.c_str()), g_strdup(debug.c_str()),
                                         __FILE__, GST_FUNCTION, __LINE__, details_of(error));
 }

@@ -62,15 +62,12 @@ static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
     "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/quicktime, variant=(string)iso"));
 
 static guint first_task_property;
-static guint join_property;
 
 static Extension& impl(gpointer object) { return *GST_VEO_EXTEND(object)->impl; }
 
 static void gst_veo_extend_set_property(GObject* object, guint id, const GValue* value,
                                         GParamSpec* spec) {
-  if (id == join_property) {
-    impl(object).set_join(static_cast<veo::Join>(g_value_get_enum(value)));
-  } else if (!impl(object).set_property(id, value)) {
+  if (!impl(object).set_property(id, value)) {
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
 }
@@ -78,10 +75,6 @@ static void gst_veo_extend_set_property(GObject* object, guint id, const GValue*
 static void gst_veo_extend_get_property(GObject* object, guint id, GValue* value,
                                         GParamSpec* spec) {
   const auto& extend = impl(object);
-  if (id == join_property) {
-    g_value_set_enum(value, static_cast<int>(extend.join()));
-    return;
-  }
   const bool got =
       veo::plugin::get_task_property(extend.snapshot(), id - first_task_property, spec, value) ||
       extend.get_property(id, value);
@@ -251,16 +244,9 @@ static void gst_veo_extend_class_init(GstVeoExtendClass* klass) {
   object_class->finalize = gst_veo_extend_finalize;
   element_class->change_state = gst_veo_extend_change_state;
 
-  first_task_property = veo::plugin::install_properties(object_class);
-  join_property = veo::plugin::install_task_properties(object_class, first_task_property);
-  g_object_class_install_property(
-      object_class, join_property,
-      g_param_spec_enum("join", "Join",
-                        "What to do with the continuation, which may contain what it continues",
-                        GST_TYPE_VEO_JOIN, 0,
-                        static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
-                                                 GST_PARAM_MUTABLE_READY)));
-  gst_type_mark_as_plugin_api(GST_TYPE_VEO_JOIN, GstPluginAPIFlags{});
+  first_task_property =
+      veo::plugin::install_properties(object_class, veo::OptionSetter::extension_element);
+  veo::plugin::install_task_properties(object_class, first_task_property);
 
   gst_element_class_add_static_pad_template(element_class, &sink_template);
   gst_element_class_add_static_pad_template(element_class, &src_template);

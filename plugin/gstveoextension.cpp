@@ -38,16 +38,12 @@ SharedBytes share(GstBuffer* buffer) {
 }  // namespace
 
 bool Extension::set_property(guint id, const GValue* value) {
-  return plugin::set_property(properties_.lock()->settings, id, value);
+  return plugin::set_property(*settings_.lock(), id, value);
 }
 
 bool Extension::get_property(guint id, GValue* value) const {
-  return plugin::get_property(properties_.lock()->settings, id, value);
+  return plugin::get_property(*settings_.lock(), id, value);
 }
-
-void Extension::set_join(Join join) { properties_.lock()->join = join; }
-
-Join Extension::join() const { return properties_.lock()->join; }
 
 Source::Snapshot Extension::snapshot() const {
   const auto source = shared_.source();
@@ -59,8 +55,9 @@ Source::Snapshot Extension::snapshot() const {
 Extension::~Extension() { unlock(); }
 
 bool Extension::start() {
-  auto [settings, join] = *properties_.lock();
-  if (!settings.reuse) settings.source.instance = instance_;
+  auto settings = *settings_.lock();
+  settings.source.instance = instance_;
+  const auto join = settings.source.join;
   GST_DEBUG_OBJECT(shared_.element, "start, join=%s", std::string(nick(join)).c_str());
   // Elements upstream start after this one: without the library nobody submits anything.
   const auto media = media::load();
@@ -72,7 +69,6 @@ bool Extension::start() {
   }
   arrival_ = {};
   shared_.begin({.settings = std::move(settings),
-                 .join = join,
                  .media = *media,
                  .began_at = std::chrono::steady_clock::now()});
   try {

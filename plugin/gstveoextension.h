@@ -35,8 +35,6 @@ class Extension {
 
   bool set_property(guint id, const GValue* value);
   bool get_property(guint id, GValue* value) const;
-  void set_join(Join join);
-  [[nodiscard]] Join join() const;
 
   [[nodiscard]] Source::Snapshot snapshot() const;
 
@@ -72,12 +70,6 @@ class Extension {
  private:
   using State = Continuation::State;
 
-  /// What the application has set.
-  struct Properties {
-    ElementSettings settings;
-    Join join = Join::automatic;
-  };
-
   /// Where upstream's streaming thread is in the parent's file. That thread alone uses it: it holds
   /// the sink pad's stream lock.
   struct Arrival {
@@ -90,7 +82,7 @@ class Extension {
   Result<SharedBytes> align(SharedBytes bytes, GstBuffer* buffer);
 
   const std::string instance_ = make_instance();
-  Guarded<Properties> properties_;
+  Guarded<ElementSettings> settings_;  // what the application has set
   Continuation shared_;
   Arrival arrival_;
   std::jthread generation_;  // last: it uses all that is above

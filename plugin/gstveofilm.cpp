@@ -220,7 +220,7 @@ Status FilmOutput::push_events() {
   gst_pad_push_event(src, make_task_event(GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, *announced));
   if (is_new && !announced->task_id.empty()) {
     const auto description = shared_.get([](const State& state) {
-      return state.settings.prompt_tag ? state.settings.source.request.prompt : "";
+      return state.settings.source.prompt_tag ? state.settings.source.request.prompt : "";
     });
     gst_pad_push_event(src, make_task_tags(announced->task_id, description));
   }

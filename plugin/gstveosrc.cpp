@@ -213,7 +213,7 @@ class VeoSrc {
     const auto state = state_.lock();
     if (state->settings.uri_error) return fail(*state->settings.uri_error);
     auto options = state->settings.source;
-    if (!state->settings.reuse) options.instance = instance_;
+    options.instance = instance_;
     return options;
   }
 
@@ -223,7 +223,7 @@ class VeoSrc {
       stream_.opened_at = std::chrono::steady_clock::now();
       auto options = read_options();
       if (!options) return fail_with(options.error());
-      const bool has_description = state_.lock()->settings.prompt_tag;
+      const bool has_description = state_.lock()->settings.source.prompt_tag;
       stream_.description = has_description ? options->request.prompt : "";
       stream_.reporter.emplace(GST_ELEMENT(element_), *options);
       GST_DEBUG_OBJECT(element_, "opening");
@@ -479,7 +479,8 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
   object_class->get_property = gst_veo_src_get_property;
   object_class->finalize = gst_veo_src_finalize;
 
-  first_task_property = veo::plugin::install_properties(object_class);
+  first_task_property =
+      veo::plugin::install_properties(object_class, veo::OptionSetter::source_element);
   veo::plugin::install_task_properties(object_class, first_task_property);
 
   constexpr auto action = static_cast<GSignalFlags>(G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION);

@@ -127,16 +127,42 @@ TEST_P(Renew, OfAReaderThatComesAfterAnother) {
 INSTANTIATE_TEST_SUITE_P(Keeping, Renew, testing::Values("100M", "0"),
                          [](const auto& row) { return std::string(row.param) + "_of_cache"; });
 
+// reuse=false keeps a task apart from equal requests, but one name is paid once: an element that
+// starts again, or a command that opens its Source again, brings the name.
+TEST(Reuse, OffIsPaidOnceForEachName) {
+  const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
+  const auto charges = [&] { return simulator.state().at("charges").get<int>(); };
+  auto settings = settings_for(simulator);
+  settings.reuse = false;
+  const auto play = [&] {
+    Reader reader(settings);
+    ASSERT_TRUE(reader.wait(is_ready));
+  };
+  play();
+  play();
+  EXPECT_EQ(charges(), 2) << "each Source makes a name of its own";
+  settings.instance = make_instance();
+  play();
+  play();
+  EXPECT_EQ(charges(), 3) << "the caller's name";
+  settings.reuse = true;
+  play();
+  settings.instance = make_instance();
+  play();
+  EXPECT_EQ(charges(), 3) << "with reuse the name does not count";
+}
+
 /// Settings of a job that queries a task forever, at an address where nobody listens.
 Job::Settings endless(const TemporaryDirectory& directory) {
-  const auto catalog = std::make_shared<Catalog>(Catalog{.extend_credits = 40});
-  return {.api_url = "http://127.0.0.1:1/v1",
-          .key = Secret("sk-one"),
-          .catalog = std::shared_ptr<const Catalog>(catalog),
-          .task_id = "a-task",
-          .claim = {.record = {.api_url = "http://127.0.0.1:1/v1"}},
-          .ledger = directory.file("state/ledger.db"),
-          .cache_directory = directory.file("cache")};
+  Job::Settings settings;
+  settings.access.api_url = "http://127.0.0.1:1/v1";
+  settings.key = Secret("sk-one");
+  settings.catalog = std::make_shared<const Catalog>(Catalog{.extend_credits = 40});
+  settings.task_id = "a-task";
+  settings.claim.record.api_url = settings.access.api_url;
+  settings.ledger = directory.file("state/ledger.db");
+  settings.cache_directory = directory.file("cache");
+  return settings;
 }
 
 // A job is shared only between callers with equal settings. Any difference gives a job of its own.
@@ -157,7 +183,7 @@ TEST(JobJoin, SharesAJobOfTheVerySameSettingsAlone) {
       {"claim", [](auto& it) { it.claim.resubmit = true; }},
       {"budget", [](auto& it) { it.claim.daily_budget = 7; }},
       {"callback-listen",
-       [](auto& it) { it.callback_listen = ListenAddress{.address = "127.0.0.1"}; }},
+       [](auto& it) { it.listen_address = ListenAddress{.address = "127.0.0.1"}; }},
       {"cache-dir", [](auto& it) { it.cache_directory += "-other"; }},
       {"cache limit", [](auto& it) { it.cache_limit = 0; }},
       {"network", [](auto& it) { it.network.retries = 6; }},

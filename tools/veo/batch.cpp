@@ -16,12 +16,13 @@
 
 #include "batch_file.h"
 #include "command.h"
+#include "display_text.h"
 #include "exit_code.h"
 #include "manifest.h"
 #include "output.h"
-#include "text.h"
 #include "veo/core/budget.h"
 #include "veo/core/digest.h"
+#include "veo/core/error_table.h"
 #include "veo/core/task_id.h"
 #include "veo/source/access.h"
 #include "veo/source/account.h"
@@ -43,38 +44,6 @@ struct BatchArguments : Arguments {
   unsigned jobs = 4;
   bool yes = false;
 };
-
-/// What the user must look at first. None of them: all is well.
-constexpr ErrorCode worst_first[] = {ErrorCode::submit_unknown,
-                                     ErrorCode::ledger,
-                                     ErrorCode::cache,
-                                     ErrorCode::missing_api_key,
-                                     ErrorCode::invalid_api_key,
-                                     ErrorCode::ip_not_allowed,
-                                     ErrorCode::budget_exceeded,
-                                     ErrorCode::insufficient_credits,
-                                     ErrorCode::task_failed,
-                                     ErrorCode::upstream_error,
-                                     ErrorCode::task_not_found,
-                                     ErrorCode::bad_media,
-                                     ErrorCode::spend_limit_exceeded};
-
-/// What would meet every other submission as well.
-bool stops_submitting(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::missing_api_key:
-    case ErrorCode::invalid_api_key:
-    case ErrorCode::ip_not_allowed:
-    case ErrorCode::insufficient_credits:
-    case ErrorCode::spend_limit_exceeded:
-    case ErrorCode::budget_exceeded:
-    case ErrorCode::ledger:
-    case ErrorCode::cache:
-      return true;
-    default:
-      return false;
-  }
-}
 
 std::string count_text(std::size_t count, const std::string& what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
@@ -167,8 +136,9 @@ class Batch {
         continue;
       }
       const auto seen = (**priced)->snapshot();
-      const bool is_reused = seen.reused || !request.settings.task_id.empty() ||
-                             (unknown.contains(request.id) && !request.settings.resubmit);
+      const bool is_reused =
+          seen.reused || !request.settings.task_id.empty() ||
+          (unknown.contains(request.id) && request.settings.on_unknown != OnUnknown::resubmit);
       wishes_.push_back(
           {.request = std::move(request), .is_reused = is_reused, .credits = seen.credits});
     }
@@ -360,7 +330,7 @@ class Batch {
 
   Step fail_line(const Wish& wish, Error error) {
     if (session_.interruption.happened()) return Step::ended;
-    if (stops_submitting(error.code)) stopped_ = true;
+    if (error_row(error.code).ends_batch) stopped_ = true;
     const bool is_unknown = error.code == ErrorCode::submit_unknown;
     display_.say(
         at_line(arguments_.file, wish.request.line, "failed: " + std::string(nick(error.code))));
@@ -441,7 +411,7 @@ class Batch {
     if (!failures_.empty() || not_submitted_ > 0) {
       display_.say("The same line again goes on with what is not here, and pays nothing twice.");
     }
-    const int code = worst();
+    const int code = worst_exit_code();
     display_.tell({{"event", "batch-done"},
                    {"lines", lines_},
                    {"completed", completed_},
@@ -451,14 +421,13 @@ class Batch {
     return code;
   }
 
-  [[nodiscard]] int worst() const {
+  /// The exit code of the failure that the user must look at first.
+  [[nodiscard]] int worst_exit_code() const {
     if (failures_.empty()) return exit_success;
-    for (const auto code : worst_first) {
-      if (std::ranges::any_of(failures_, [&](const auto& f) { return f.error.code == code; })) {
-        return exit_code(code);
-      }
-    }
-    return exit_code(failures_.front().error.code);
+    const auto rank = [](const Failure& failure) -> int {
+      return error_row(failure.error.code).batch_rank;
+    };
+    return exit_code(std::ranges::min_element(failures_, {}, rank)->error.code);
   }
 
   int interrupted() {
@@ -495,7 +464,7 @@ class Batch {
 
 }  // namespace
 
-void add_batch(CLI::App& app, Run& run) {
+void add_batch(CLI::App& app, Action& chosen) {
   auto* command =
       app.add_subcommand("batch", "make a video for each line of a file; costs credits");
   const auto arguments = std::make_shared<BatchArguments>();
@@ -524,14 +493,14 @@ goes on where it stopped, and pays nothing twice. --max-credits is for the batch
 Examples:
   veo batch shots.jsonl --dry-run
   veo batch shots.jsonl -o shots --jobs 8 --max-credits 2000 --yes)");
-  command->callback([arguments, &run] {
+  command->callback([arguments, &chosen] {
     if (arguments->directory.empty()) {
       const fs::path file(arguments->file);
       arguments->directory = file.extension() == ".jsonl"
                                  ? fs::path(file).replace_extension("").string()
                                  : file.string() + ".d";
     }
-    run = [arguments](Session& session) {
+    chosen = [arguments](Session& session) {
       Display display(arguments->kind());
       return Batch(session, *arguments, display).run();
     };

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -25,52 +26,64 @@ namespace {
 constexpr std::size_t longest_line = 1U << 20U;
 constexpr std::size_t most_mistakes = 20;
 
-/// Beside the members that say what to generate.
-constexpr std::string_view members_of_money[] = {"take", "request-id", "task-id", "on-unknown"};
-
-const Option* find_member(std::string_view name) {
-  const auto* const found = std::ranges::find(option_table(), name, &Option::name).base();
-  if (found == option_table().data() + option_table().size()) return nullptr;
-  const bool is_taken = found->group == Option::Group::request ||
-                        std::ranges::find(members_of_money, name) != std::end(members_of_money);
-  return is_taken ? found : nullptr;
-}
-
-/// The value as an option's text; nullopt: it is of another type.
-std::optional<std::string> text_of(const json& value, const Option& option) {
-  if (option.form == "true|false") {
-    return value.is_boolean() ? std::optional(value.dump()) : std::nullopt;
+/// The value of one item; nullopt: the JSON is of another type. A choice or a text is a string.
+std::optional<OptionValue> parse_item(const OptionType& type, const json& value) {
+  switch (type.kind) {
+    case OptionType::Kind::flag:
+      return value.is_boolean() ? std::optional<OptionValue>(value.get<bool>()) : std::nullopt;
+    case OptionType::Kind::number:
+      // A number above the range of int64 is above the range of every option.
+      if (value.is_number_unsigned()) {
+        const auto number = value.get<std::uint64_t>();
+        constexpr std::uint64_t most = std::numeric_limits<std::int64_t>::max();
+        return OptionValue(static_cast<std::int64_t>(std::min(number, most)));
+      }
+      return value.is_number_integer() ? std::optional<OptionValue>(value.get<std::int64_t>())
+                                       : std::nullopt;
+    default:
+      return value.is_string() ? std::optional<OptionValue>(value.get<std::string>())
+                               : std::nullopt;
   }
-  if (option.form == "N") {
-    return value.is_number_unsigned() ? std::optional(value.dump()) : std::nullopt;
+}
+
+std::string json_type_of(const OptionType& type) {
+  switch (type.kind) {
+    case OptionType::Kind::list:
+      return "an array of strings";
+    case OptionType::Kind::flag:
+      return "true or false";
+    case OptionType::Kind::number:
+      return "a whole number";
+    default:
+      return "a string";
   }
-  return value.is_string() ? std::optional(value.get<std::string>()) : std::nullopt;
 }
 
-std::string type_of(const Option& option) {
-  if (option.is_list) return "an array of strings";
-  if (option.form == "true|false") return "true or false";
-  if (option.form == "N") return "a whole number";
-  return "a string";
+/// Sets one option by one member; an item of a list is added. Empty: done, else what is wrong.
+std::string set_item(Options& settings, const Option& option, const json& item) {
+  const OptionType& type = option.type;
+  auto value = parse_item(type, item);
+  if (!value) return std::string(option.name.value) + " takes " + json_type_of(type);
+  const auto* const text = std::get_if<std::string>(&*value);
+  const auto set = text != nullptr ? set_option(settings, option, *text)
+                                   : set_option(settings, option, std::move(*value));
+  return set ? "" : set.error().message;
 }
 
-/// What is wrong with it; empty: it is set.
+/// Empty: done, else what is wrong.
 std::string set_member(Options& settings, const std::string& name, const json& value) {
-  const auto* const option = find_member(name);
+  const auto* const option = find_option(name, OptionSetter::batch);
   if (option == nullptr) return "there is no member \"" + name + "\"";
-  const auto wrong = name + " takes " + type_of(*option);
-  if (option->is_list != value.is_array()) return wrong;
-  for (const auto& item : option->is_list ? value : json::array({value})) {
-    const auto text = text_of(item, *option);
-    if (!text) return wrong;
-    if (!option->set(settings, *text)) {
-      return name + ": " + item.dump() + " is not of the form " + std::string(option->form);
-    }
+  const OptionType& type = option->type;
+  const bool is_list = type.kind == OptionType::Kind::list;
+  if (is_list != value.is_array()) return name + " takes " + json_type_of(type);
+  for (const auto& item : is_list ? value : json::array({value})) {
+    if (auto wrong = set_item(settings, *option, item); !wrong.empty()) return wrong;
   }
   return "";
 }
 
-/// An object whose members are there once each. Throws json::exception.
+/// Parses an object. `twice` gets the name of a member that is there twice. Throws json::exception.
 json parse_object(const std::string& text, std::string& twice) {
   std::set<std::string> names;
   return json::parse(text, [&](int depth, json::parse_event_t event, json& parsed) {
@@ -82,8 +95,8 @@ json parse_object(const std::string& text, std::string& twice) {
   });
 }
 
-/// What is wrong with the line; empty: it is read.
-std::string read_line(const std::string& text, Options& settings, bool& names_its_take) {
+/// Sets the options that the line names. Empty: done, else what is wrong with the line.
+std::string parse_line(const std::string& text, Options& settings, bool& names_its_take) {
   if (text.size() > longest_line) return "it is longer than 1 MiB";
   json object;
   std::string twice;
@@ -103,11 +116,11 @@ std::string read_line(const std::string& text, Options& settings, bool& names_it
   return "";
 }
 
-class Reader {
+class BatchParser {
  public:
-  Reader(std::string path, const Options& common) : path_(std::move(path)), common_(common) {}
+  BatchParser(std::string path, const Options& common) : path_(std::move(path)), common_(common) {}
 
-  Result<std::vector<BatchRequest>> read() {
+  Result<std::vector<BatchRequest>> parse() {
     auto api_url = resolve_api_url(common_.access.api_url);
     if (!api_url) return fail(std::move(api_url.error()));
     errno = 0;
@@ -130,7 +143,7 @@ class Reader {
   void add(std::size_t line, const std::string& text) {
     BatchRequest request{.line = line, .settings = common_, .id = {}};
     bool names_its_take = false;
-    if (auto wrong = read_line(text, request.settings, names_its_take); !wrong.empty()) {
+    if (auto wrong = parse_line(text, request.settings, names_its_take); !wrong.empty()) {
       return mistakes_.push_back(at_line(path_, line, wrong));
     }
     const auto& settings = request.settings;
@@ -139,7 +152,7 @@ class Reader {
     requests_.push_back(std::move(request));
   }
 
-  /// Which takes those are that do not say it, and so what each line is called.
+  /// Gives each line that names no take the next free take of its request, and each line its id.
   void name(const std::string& api_url) {
     const auto account = environment::get("VEO_ACCOUNT").value_or("");
     std::map<std::string, std::uint32_t> last;
@@ -170,15 +183,15 @@ class Reader {
   const std::string path_;
   const Options& common_;
   std::vector<BatchRequest> requests_;
-  std::vector<bool> has_take_;                            // by the lines of requests_
-  std::map<std::string, std::set<std::uint32_t>> takes_;  // that lines have named, by request
+  std::vector<bool> has_take_;                            // of each of requests_
+  std::map<std::string, std::set<std::uint32_t>> takes_;  // by request; those that lines name
   std::vector<std::string> mistakes_;
 };
 
 }  // namespace
 
 Result<std::vector<BatchRequest>> read_batch(const std::string& path, const Options& common) {
-  return Reader(path, common).read();
+  return BatchParser(path, common).parse();
 }
 
 std::string at_line(const std::string& path, std::size_t line, const std::string& what) {

@@ -20,9 +20,76 @@ const char* heading(Option::Group group) {
     case Option::Group::waiting:
       return "Waiting";
     case Option::Group::stream:
+    case Option::Group::film:
       return "Output";
   }
   return "";
+}
+
+/// The help of a flag begins as those of the command's own flags do: "Quality" as "quality", but
+/// "PEM" and "User-Agent" as they are.
+std::string with_small_initial(std::string text) {
+  const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  const auto word = std::string_view(text).substr(0, text.find(' '));
+  const bool is_name = !word.empty() && std::ranges::any_of(word.substr(1), is_upper);
+  if (!word.empty() && is_upper(word[0]) && !is_name) text[0] = static_cast<char>(text[0] | 32);
+  return text;
+}
+
+/// `help` with the default and, if it has two ends, the range: "(0: no limit)" as "(default 0: no
+/// limit)", else "(default 15; 1 to 3600)".
+std::string with_default(std::string help, const std::string& standard, const std::string& range) {
+  if (standard.empty() || standard == "false") return help;
+  const auto explained = help.find("(" + standard + ": ");
+  if (explained != std::string::npos) return help.insert(explained + 1, "default ");
+  const bool has_two_ends = range.find(" to ") != std::string::npos;
+  return help + " (default " + standard + (has_two_ends ? "; " + range : "") + ")";
+}
+
+void add_output_flags(CLI::App& command, Arguments& arguments) {
+  command.add_flag("--json", arguments.json, "for machines: one JSON object a line");
+  command.add_flag("-q,--quiet", arguments.quiet, "only errors");
+}
+
+}  // namespace
+
+std::string flag_help_of(const Option& option) {
+  const auto standard =
+      option.command_default.empty() ? default_of(option) : std::string(option.command_default);
+  return with_default(with_small_initial(help_of(option)), standard, range_of(option));
+}
+
+namespace {
+
+void add_option(CLI::App& command, Arguments& arguments, const Option& option) {
+  const auto name = std::string(option.name.value);
+  const auto flag = "--" + name;
+  const auto help = flag_help_of(option);
+  const auto form = form_of(option);
+  CLI::Option* added = nullptr;
+  switch (option.type.value.kind) {
+    case OptionType::Kind::flag:
+      // As a flag it takes no word that is another's: --dry-run, --reuse=false.
+      added = command.add_flag(flag, arguments.flags[name], help);
+      break;
+    case OptionType::Kind::list:
+      added = command.add_option_function<std::vector<std::string>>(
+          flag,
+          [&arguments, name](const std::vector<std::string>& texts) {
+            for (const auto& text : texts) arguments.options.emplace_back(name, text);
+          },
+          help);
+      added->expected(1)->take_all();
+      break;
+    default:
+      added = command.add_option_function<std::string>(
+          flag,
+          [&arguments, name](const std::string& text) {
+            arguments.options.emplace_back(name, text);
+          },
+          help);
+  }
+  added->type_name(form)->group(heading(option.group));
 }
 
 }  // namespace
@@ -39,12 +106,17 @@ bool Arguments::has(const std::string& option) const {
 Result<Options> Arguments::settings() const {
   Options settings;
   settings.offers_launch_line = false;
+  // With --reuse=false, one run of the command pays once, however often it opens a Source.
+  settings.instance = make_instance();
+  const auto set = [&settings](const std::string& name, const std::string& text) {
+    return set_option(settings, OptionSetter::command, name, text);
+  };
   for (const auto& [name, text] : options) {
-    if (auto set = set_option(settings, name, text); !set) return fail(std::move(set.error()));
+    if (auto done = set(name, text); !done) return fail(std::move(done.error()));
   }
   for (const auto& [name, text] : flags) {
     if (text.empty()) continue;
-    if (auto set = set_option(settings, name, text); !set) return fail(std::move(set.error()));
+    if (auto done = set(name, text); !done) return fail(std::move(done.error()));
   }
   return settings;
 }
@@ -52,35 +124,30 @@ Result<Options> Arguments::settings() const {
 void add_arguments(CLI::App& command, Arguments& arguments,
                    std::initializer_list<Option::Group> groups,
                    std::initializer_list<std::string_view> without) {
-  command.add_flag("--json", arguments.json, "for machines: one JSON object a line");
-  command.add_flag("-q,--quiet", arguments.quiet, "only errors");
+  add_output_flags(command, arguments);
   for (const auto& option : option_table()) {
-    if (std::ranges::find(groups, option.group) == groups.end()) continue;
-    if (std::ranges::find(without, option.name) != without.end()) continue;
-    const auto name = std::string(option.name);
-    const auto flag = "--" + name;
-    const auto help = std::string(option.help);
-    CLI::Option* added = nullptr;
-    if (option.form == "true|false") {
-      // As a flag it takes no word that is another's: --dry-run, --reuse=false.
-      added = command.add_flag(flag, arguments.flags[name], help);
-    } else if (option.is_list) {
-      added = command.add_option_function<std::vector<std::string>>(
-          flag,
-          [&arguments, name](const std::vector<std::string>& texts) {
-            for (const auto& text : texts) arguments.options.emplace_back(name, text);
-          },
-          help);
-      added->expected(1)->take_all();
-    } else {
-      added = command.add_option_function<std::string>(
-          flag,
-          [&arguments, name](const std::string& text) {
-            arguments.options.emplace_back(name, text);
-          },
-          help);
-    }
-    added->type_name(std::string(option.form))->group(heading(option.group));
+    if (!includes(option.setters, OptionSetter::command)) continue;
+    if (std::ranges::find(groups, option.group.value) == groups.end()) continue;
+    if (std::ranges::find(without, option.name.value) != without.end()) continue;
+    add_option(command, arguments, option);
+  }
+}
+
+void add_extension_arguments(CLI::App& command, Arguments& arguments) {
+  add_output_flags(command, arguments);
+  for (const auto& option : option_table()) {
+    const bool is_argument = option.name.value == "prompt" || option.name.value == "extend-task-id";
+    if (!includes(option.setters, OptionSetter::command) || is_argument) continue;
+    if (option.fits_extension) add_option(command, arguments, option);
+  }
+}
+
+void add_named_arguments(CLI::App& command, Arguments& arguments,
+                         std::initializer_list<std::string_view> names) {
+  add_output_flags(command, arguments);
+  for (const auto& option : option_table()) {
+    if (std::ranges::find(names, option.name.value) == names.end()) continue;
+    add_option(command, arguments, option);
   }
 }
 

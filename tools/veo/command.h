@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A command of `veo`: its file adds it to the parser, and gives what is to be done when it was
-// chosen.
+// Each command of `veo` has a file of its own, with an add_…() that adds the command to the parser.
+// When the parser meets the command, it leaves the command's action in `chosen`.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -22,20 +22,21 @@
 
 namespace veo::cli {
 
-/// What every command works with.
+/// What every action works with.
 struct Session {
   std::shared_ptr<Wakeup> wakeup = std::make_shared<Wakeup>();
   Interruption interruption{wakeup};
 };
 
-/// Returns the exit code.
-using Run = std::function<int(Session&)>;
+/// What a command does. Returns the exit code.
+using Action = std::function<int(Session&)>;
 
 /// The flags that several commands share.
 struct Arguments {
-  std::vector<std::pair<std::string, std::string>>
-      options;                               ///< by the names of veo/options/option_table.h
-  std::map<std::string, std::string> flags;  ///< likewise; empty: not given
+  /// Names and values of the options that were given, in their order; flags apart.
+  std::vector<std::pair<std::string, std::string>> options;
+  /// Values of flags by the options' names; empty: not given.
+  std::map<std::string, std::string> flags;
   bool json = false;
   bool quiet = false;
 
@@ -45,24 +46,34 @@ struct Arguments {
   [[nodiscard]] Result<Options> settings() const;
 };
 
-/// Adds --json and --quiet, and those of the shared options that are in `groups`, but for
-/// `without`.
+/// Each of these adds --json, --quiet, and flags of the options that the command may set.
+///
+/// The options of `groups`, but for `without`.
 void add_arguments(CLI::App& command, Arguments& arguments,
                    std::initializer_list<Option::Group> groups,
                    std::initializer_list<std::string_view> without = {});
+/// What fits an extension, but for its prompt and its parent, which are arguments of the command.
+void add_extension_arguments(CLI::App& command, Arguments& arguments);
+/// The options of these names.
+void add_named_arguments(CLI::App& command, Arguments& arguments,
+                         std::initializer_list<std::string_view> names);
 
-void add_batch(CLI::App& app, Run& run);
-void add_completion(CLI::App& app, Run& run);
-void add_credits(CLI::App& app, Run& run);
-void add_download(CLI::App& app, Run& run);
-void add_extend(CLI::App& app, Run& run);
-void add_generate(CLI::App& app, Run& run);
-void add_history(CLI::App& app, Run& run);
-void add_join(CLI::App& app, Run& run);
-void add_play(CLI::App& app, Run& run);
-void add_price(CLI::App& app, Run& run);
-void add_serve(CLI::App& app, Run& run);
-void add_status(CLI::App& app, Run& run);
-void add_wait(CLI::App& app, Run& run);
+/// The option's help as a flag has it, with the default.
+std::string flag_help_of(const Option& option);
+
+void add_batch(CLI::App& app, Action& chosen);
+void add_completion(CLI::App& app, Action& chosen);
+void add_credits(CLI::App& app, Action& chosen);
+void add_download(CLI::App& app, Action& chosen);
+void add_extend(CLI::App& app, Action& chosen);
+void add_generate(CLI::App& app, Action& chosen);
+void add_history(CLI::App& app, Action& chosen);
+void add_join(CLI::App& app, Action& chosen);
+void add_play(CLI::App& app, Action& chosen);
+void add_price(CLI::App& app, Action& chosen);
+void add_reference(CLI::App& app, Action& chosen);
+void add_serve(CLI::App& app, Action& chosen);
+void add_status(CLI::App& app, Action& chosen);
+void add_wait(CLI::App& app, Action& chosen);
 
 }  // namespace veo::cli

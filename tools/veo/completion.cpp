@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Completions for shells, without a library of theirs.
+// Completions for bash, zsh and fish. The scripts need no library of the shell.
 #include <algorithm>
 
 #include "command.h"
@@ -31,17 +31,17 @@ std::string replaced(std::string text, const std::string& what, const std::strin
   return text;
 }
 
-/// Within single quotes of a POSIX shell.
+/// Quotes `text` for a POSIX shell.
 std::string shell_quoted(const std::string& text) {
   return "'" + replaced(text, "'", "'\\''") + "'";
 }
 
-/// Within single quotes of fish, whose backslash is special there.
+/// Quotes `text` for fish, where a backslash is special within single quotes.
 std::string fish_quoted(const std::string& text) {
   return "'" + replaced(replaced(text, "\\", "\\\\"), "'", "\\'") + "'";
 }
 
-/// In a spec of zsh's _arguments.
+/// Escapes `text` for a spec of zsh's _arguments.
 std::string zsh_escaped(std::string text) {
   for (const auto* const special : {"\\", "[", "]", ":"}) {
     text = replaced(std::move(text), special, std::string("\\") + special);
@@ -58,7 +58,7 @@ std::string bash_flag(const CommandReference& command, const FlagReference& flag
   const std::string what = !flag.values.empty() ? "-W '" + words(flag.values) + "'"
                            : flag.is_file       ? "-f"
                                                 : "";
-  // Of other values nothing is known, and a file's name would be wrong.
+  // The values of other forms cannot be listed, and names of files would be wrong.
   const auto reply = what.empty() ? "" : " COMPREPLY=($(compgen " + what + " -- \"$cur\"));";
   return "    " + patterns + ")" + reply + " return ;;\n";
 }
@@ -176,7 +176,7 @@ std::string fish_completion(const Commands& commands) {
   return text;
 }
 
-void add_completion(CLI::App& app, Run& run) {
+void add_completion(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("completion", "print a shell's completion of this command");
   const auto shell = std::make_shared<std::string>();
   command->add_option("shell", *shell, "whose; or the man page")
@@ -194,8 +194,8 @@ Examples:
   veo completion bash >~/.local/share/bash-completion/completions/veo
   veo completion fish >~/.config/fish/completions/veo.fish
   veo completion man | man -l -)");
-  command->callback([shell, &app, &run] {
-    run = [shell, &app](Session&) { return print_script(reference_of(app), *shell); };
+  command->callback([shell, &app, &chosen] {
+    chosen = [shell, &app](Session&) { return print_script(reference_of(app), *shell); };
   });
 }
 

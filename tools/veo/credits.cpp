@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "command.h"
+#include "display_text.h"
 #include "exit_code.h"
-#include "text.h"
 #include "veo/source/account.h"
 
 namespace veo::cli {
@@ -35,7 +35,7 @@ int credits(Session& session, const Arguments& arguments) {
 
 }  // namespace
 
-void add_credits(CLI::App& app, Run& run) {
+void add_credits(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("credits", "ask the service for the account's balance");
   const auto arguments = std::make_shared<Arguments>();
   add_arguments(*command, *arguments, {Option::Group::service});
@@ -44,8 +44,8 @@ void add_credits(CLI::App& app, Run& run) {
 
 Example:
   veo credits)");
-  command->callback([arguments, &run] {
-    run = [arguments](Session& session) { return credits(session, *arguments); };
+  command->callback([arguments, &chosen] {
+    chosen = [arguments](Session& session) { return credits(session, *arguments); };
   });
 }
 

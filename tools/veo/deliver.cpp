@@ -39,7 +39,7 @@ void add_output(CLI::App& command, Deliver& arguments) {
       ->type_name("FILE|-");
 }
 
-int deliver(Session& session, const Deliver& arguments, std::optional<Join> film) {
+int deliver(Session& session, const Deliver& arguments, Delivered what) {
   const bool is_piped = arguments.output == "-";
   Display display(arguments.kind(), is_piped);
   const auto refuse = [&](const Error& error) {
@@ -50,12 +50,13 @@ int deliver(Session& session, const Deliver& arguments, std::optional<Join> film
   if (!settings) return refuse(settings.error());
   if (!is_piped && !arguments.has("layout")) settings->layout = LayoutMode::original;
   std::optional<Output> output;
-  // Whether it can be written is known before anything is paid.
+  // A file that cannot be written is refused before anything is paid.
   if (!settings->dry_run) {
     auto opened = Output::open(arguments.output, session.interruption);
     if (!opened) return refuse(opened.error());
     output = std::move(*opened);
   }
+  const auto film = what == Delivered::film ? std::optional(settings->join) : std::nullopt;
   return run(session, std::move(*settings), std::move(output), display, film).exit_code;
 }
 

@@ -15,12 +15,15 @@ struct Deliver : Arguments {
   std::string output;  ///< empty: TASK.mp4
 };
 
-/// A shared option that is an argument of its own here.
+/// Each of these adds an option of the table as an argument of the command.
 void add_prompt(CLI::App& command, Arguments& arguments, const std::string& names, bool required);
 void add_task(CLI::App& command, Arguments& arguments, const std::string& option);
 void add_output(CLI::App& command, Deliver& arguments);
 
-/// `film`: see run(). Returns the exit code.
-int deliver(Session& session, const Deliver& arguments, std::optional<Join> film = std::nullopt);
+/// What is written: the task's clip, or the film of the chain that ends with the task.
+enum class Delivered { clip, film };
+
+/// Returns the exit code.
+int deliver(Session& session, const Deliver& arguments, Delivered what = Delivered::clip);
 
 }  // namespace veo::cli

@@ -10,9 +10,9 @@
 #include <cstring>
 #include <utility>
 
+#include "display_text.h"
 #include "exit_code.h"
 #include "terminal.h"
-#include "text.h"
 
 namespace veo::cli {
 

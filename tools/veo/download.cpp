@@ -3,7 +3,7 @@
 
 namespace veo::cli {
 
-void add_download(CLI::App& app, Run& run) {
+void add_download(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("download", "save the video of a task; never costs anything");
   const auto arguments = std::make_shared<Deliver>();
   add_task(*command, *arguments, "task-id");
@@ -15,8 +15,8 @@ void add_download(CLI::App& app, Run& run) {
 
 Example:
   veo download cbf6b69d-4f03-4817-8ed7-94c0292184a8 -o dog.mp4)");
-  command->callback([arguments, &run] {
-    run = [arguments](Session& session) { return deliver(session, *arguments); };
+  command->callback([arguments, &chosen] {
+    chosen = [arguments](Session& session) { return deliver(session, *arguments); };
   });
 }
 

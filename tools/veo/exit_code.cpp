@@ -3,39 +3,24 @@
 
 namespace veo::cli {
 
-int exit_code(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::invalid_request:
-    case ErrorCode::model_not_found:
-      return 2;
-    case ErrorCode::missing_api_key:
-    case ErrorCode::invalid_api_key:
-    case ErrorCode::ip_not_allowed:
-      return 3;
-    case ErrorCode::insufficient_credits:
-    case ErrorCode::spend_limit_exceeded:
-    case ErrorCode::budget_exceeded:
-      return 4;
-    case ErrorCode::task_not_found:
-      return 5;
-    case ErrorCode::rate_limit_exceeded:
-    case ErrorCode::timeout:
-      return 6;
-    case ErrorCode::task_failed:
-    case ErrorCode::upstream_error:
-      return 7;
-    case ErrorCode::submit_unknown:
-      return 8;
-    case ErrorCode::internal_error:
-    case ErrorCode::network:
-    case ErrorCode::tls:
-    case ErrorCode::bad_response:
-    case ErrorCode::cache:
-    case ErrorCode::ledger:
-    case ErrorCode::bad_media:
-      break;
-  }
-  return 9;
-}
+namespace {
+
+constexpr ExitStatus statuses[] = {
+    {exit_success, "done", "The command did what it was asked for."},
+    {exit_usage, "bad request", "The request or the command line is bad."},
+    {3, "no or bad key", "The key is missing, invalid, or not allowed from this address."},
+    {4, "credits or budget", "The credits, or a limit on them, do not suffice."},
+    {5, "no such task", "The service knows no such task."},
+    {6, "too slow or too fast", "The service is too slow, or asked to slow down."},
+    {7, "the service failed", "The service failed to make the video. The credits come back."},
+    {8, "submission unknown", "The service may or may not have accepted a submission."},
+    {9, "network or files", "The network, a file, the record, or the video itself failed."},
+    {exit_interrupted, "interrupted",
+     "Ctrl-C or SIGTERM ended the command. A task that is paid goes on, and is not lost."},
+};
+
+}  // namespace
+
+std::span<const ExitStatus> exit_statuses() { return statuses; }
 
 }  // namespace veo::cli

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What a script is told. A contract: docs/veo.md has the table.
+// The exit codes of `veo`: a contract, and documented in docs/veo.md. The rows of error_codes.def
+// say which error code ends the command with which exit code.
 #pragma once
 
-#include "veo/core/error.h"
+#include <span>
+#include <string_view>
+
+#include "veo/core/error_table.h"
 
 namespace veo::cli {
 
@@ -11,6 +15,14 @@ inline constexpr int exit_success = 0;
 inline constexpr int exit_usage = 2;
 inline constexpr int exit_interrupted = 130;
 
-int exit_code(ErrorCode code);
+inline int exit_code(ErrorCode code) { return error_row(code).exit_code; }
+
+/// What an exit code means: `--help`, the man page and docs/veo.md print these rows.
+struct ExitStatus {
+  int code;
+  std::string_view summary;  ///< two or three words
+  std::string_view meaning;  ///< a sentence
+};
+std::span<const ExitStatus> exit_statuses();
 
 }  // namespace veo::cli

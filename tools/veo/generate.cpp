@@ -3,7 +3,7 @@
 
 namespace veo::cli {
 
-void add_generate(CLI::App& app, Run& run) {
+void add_generate(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("generate", "make a video from a prompt; costs credits");
   const auto arguments = std::make_shared<Deliver>();
   add_prompt(*command, *arguments, "prompt,--prompt", false);
@@ -23,8 +23,8 @@ Examples:
   veo generate "a dog in a park" -o - | ffmpeg -i - dog.webm
   veo generate "from dawn to dusk" --image-urls=https://example.com/1.jpg \
       --image-urls=https://example.com/2.jpg -o dusk.mp4)");
-  command->callback([arguments, &run] {
-    run = [arguments](Session& session) { return deliver(session, *arguments); };
+  command->callback([arguments, &chosen] {
+    chosen = [arguments](Session& session) { return deliver(session, *arguments); };
   });
 }
 

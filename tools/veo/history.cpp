@@ -11,10 +11,10 @@
 #include <memory>
 
 #include "command.h"
+#include "display_text.h"
 #include "exit_code.h"
 #include "output.h"
 #include "terminal.h"
-#include "text.h"
 #include "veo/source/account.h"
 
 namespace veo::cli {
@@ -291,7 +291,7 @@ std::string iso_text(UnixTime time) {
   return Text(g_date_time_format_iso8601(date.get())).get();
 }
 
-void add_history(CLI::App& app, Run& run) {
+void add_history(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("history", "what was made and paid, as recorded here");
   const auto wanted = std::make_shared<Wanted>();
   add_arguments(*command, *wanted, {Option::Group::files}, {"cache-dir"});
@@ -324,8 +324,9 @@ Examples:
   veo history --limit=10
   veo history --since=7d --json
   veo history --html -o history.html)");
-  command->callback(
-      [wanted, &run] { run = [wanted](Session& session) { return history(session, *wanted); }; });
+  command->callback([wanted, &chosen] {
+    chosen = [wanted](Session& session) { return history(session, *wanted); };
+  });
 }
 
 }  // namespace veo::cli

@@ -8,10 +8,10 @@
 #include <map>
 #include <memory>
 
+#include "display_text.h"
 #include "file_stream.h"
 #include "history.h"
 #include "history_style.h"
-#include "text.h"
 #include "veo/media/library.h"
 
 namespace veo::cli {

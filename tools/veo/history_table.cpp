@@ -9,8 +9,8 @@
 #include <memory>
 #include <sstream>
 
+#include "display_text.h"
 #include "history.h"
-#include "text.h"
 
 namespace veo::cli {
 

@@ -72,7 +72,7 @@ int join(Session& session, const Clips& arguments) {
 
 }  // namespace
 
-void add_join(CLI::App& app, Run& run) {
+void add_join(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("join", "put clips one after the other, without re-encoding");
   const auto arguments = std::make_shared<Clips>();
   command->add_option("clips", arguments->clips, "MP4 files of one size and rate, in their order")
@@ -90,8 +90,8 @@ void add_join(CLI::App& app, Run& run) {
 Examples:
   veo join a.mp4 b.mp4 -o film.mp4
   veo join a.mp4 b.mp4 -o - | ffmpeg -i - film.webm)");
-  command->callback([arguments, &run] {
-    run = [arguments](Session& session) { return join(session, *arguments); };
+  command->callback([arguments, &chosen] {
+    chosen = [arguments](Session& session) { return join(session, *arguments); };
   });
 }
 

@@ -15,8 +15,9 @@ namespace veo::cli {
 
 namespace {
 
-/// What is wrong with the line itself. Told before it is known whether --json was meant to be
-/// heard.
+/// Refuses a bad command line. The parser has not come to its end, so the words themselves say
+/// whether
+/// --json was given.
 int refuse(const CLI::App& app, const CLI::ParseError& error, std::span<char*> words) {
   const bool json =
       std::ranges::any_of(words, [](const char* word) { return std::strcmp(word, "--json") == 0; });
@@ -32,8 +33,9 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, std::span<char*> w
   return exit_usage;
 }
 
-/// The next file that is opened takes the descriptor of a standard stream that is closed, and is
-/// written to as that. This is as good as closed: what is written or read fails.
+/// If a standard stream is closed, the next file that the process opens takes its descriptor, and
+/// what is meant for the stream goes into that file. So /dev/null, opened the other way round,
+/// takes the descriptor first: a read or write fails as on a closed stream.
 void occupy_standard_streams() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) >= 0) continue;
@@ -41,7 +43,8 @@ void occupy_standard_streams() {
   }
 }
 
-/// A reader who has left has what he wanted.
+/// Turns a failed write to standard output into an exit code. EPIPE is no failure: the reader has
+/// left, and has what it wanted.
 int with_stdout(int code) {
   const int error = stdout_error();
   if (error == 0 || error == EPIPE || code != exit_success) return code;
@@ -52,15 +55,37 @@ int with_stdout(int code) {
   return exit_code(full.code);
 }
 
+/// All exit codes, as lines of a terminal.
+std::string exit_code_lines() {
+  constexpr std::size_t longest_line = 88;
+  std::string text;
+  std::string line = "Exit codes:";
+  const auto add = [&](const std::string& words) {
+    if (line.size() + words.size() + 1 > longest_line) {
+      text += line + "\n";
+      line = words;
+    } else {
+      line += " " + words;
+    }
+  };
+  for (const auto& status : exit_statuses()) {
+    const bool is_last = &status == &exit_statuses().back();
+    add(std::to_string(status.code) + " " + std::string(status.summary) + (is_last ? "." : ","));
+  }
+  add("See veo(1).");
+  return text + line;
+}
+
 int run(int argc, char** argv) {
   occupy_standard_streams();
   log_to_stderr();
-  Run chosen;
+  Action chosen;
   CLI::App app("Generated video, for the shell. Each generation costs credits, once.", "veo");
   app.set_version_flag("--version", "veo " VEO_VERSION);
   app.require_subcommand(1);
   app.footer(
-      R"(Try it without a key, money or a network: start veo-simulator, set VEO_API_URL to the
+      std::string(
+          R"(Try it without a key, money or a network: start veo-simulator, set VEO_API_URL to the
 address that it prints, and VEO_API_KEY to sk-simulator.
 
 Examples:
@@ -68,9 +93,7 @@ Examples:
   veo generate "a dog in a park" -o - | ffmpeg -i - dog.webm
   veo history
 
-Exit codes: 0 done, 2 bad request, 3 no or bad key, 4 credits or budget, 5 no such task,
-6 too slow or too fast, 7 the service failed, 8 submission unknown, 9 network or files,
-130 interrupted. See veo(1).)");
+)") + exit_code_lines());
   add_generate(app, chosen);
   add_extend(app, chosen);
   add_batch(app, chosen);
@@ -84,6 +107,7 @@ Exit codes: 0 done, 2 bad request, 3 no or bad key, 4 credits or budget, 5 no su
   add_serve(app, chosen);
   add_history(app, chosen);
   add_completion(app, chosen);
+  add_reference(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -100,7 +124,7 @@ Exit codes: 0 done, 2 bad request, 3 no or bad key, 4 credits or budget, 5 no su
 }  // namespace veo::cli
 
 int main(int argc, char** argv) {
-  // The bar's and the prompts' letters; numbers stay as they are.
+  // The progress bar and prompts are UTF-8. LC_NUMERIC stays "C": numbers have a point.
   std::setlocale(LC_CTYPE, "");
   return veo::cli::run(argc, argv);
 }

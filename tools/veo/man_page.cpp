@@ -3,13 +3,14 @@
 // In the macros of man(7), which every man(1) has.
 #include <sstream>
 
+#include "exit_code.h"
 #include "reference.h"
 
 namespace veo::cli {
 
 namespace {
 
-/// As roff takes it for text.
+/// Escapes what roff would take for a request or a special character.
 std::string roff(const std::string& text) {
   std::string escaped;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -33,7 +34,7 @@ std::string roff(const std::string& text) {
 std::string bold(const std::string& text) { return "\\fB" + roff(text) + "\\fR"; }
 std::string italic(const std::string& text) { return "\\fI" + roff(text) + "\\fR"; }
 
-/// Paragraphs as they are; of examples each line.
+/// Keeps paragraphs as they are, and breaks the lines of examples.
 std::string footer(const std::string& text) {
   std::string page;
   std::istringstream lines(text);
@@ -88,39 +89,7 @@ to sk\-simulator.
 .SH COMMANDS
 )";
 
-constexpr const char* after = R"(.SH EXIT STATUS
-.TP
-.B 0
-Done.
-.TP
-.B 2
-The request or the command line is bad.
-.TP
-.B 3
-The key is missing, invalid, or not allowed from this address.
-.TP
-.B 4
-Credits, or a limit on them, do not suffice.
-.TP
-.B 5
-There is no such task.
-.TP
-.B 6
-The service is too slow, or finds us too fast.
-.TP
-.B 7
-The service failed to make the video; credits come back.
-.TP
-.B 8
-A submission may or may not have been accepted.
-.TP
-.B 9
-The network, a file, the record, or the video itself.
-.TP
-.B 130
-Interrupted.
-What is paid goes on without us, and is not lost.
-.SH ENVIRONMENT
+constexpr const char* after = R"(.SH ENVIRONMENT
 .TP
 .BR VEO_API_KEY ", " VEO_API_KEY_FILE ", " CREDENTIALS_DIRECTORY
 The key: itself, the file that holds it, or the directory of a file
@@ -158,6 +127,19 @@ The clips.
 
 }  // namespace
 
+namespace {
+
+std::string exit_status_section() {
+  std::string section = ".SH EXIT STATUS\n";
+  for (const auto& status : exit_statuses()) {
+    section +=
+        ".TP\n.B " + std::to_string(status.code) + "\n" + roff(std::string(status.meaning)) + "\n";
+  }
+  return section;
+}
+
+}  // namespace
+
 std::string man_page(const std::vector<CommandReference>& commands) {
   std::string page = ".TH VEO 1 \"2026-11-23\" \"gst\\-veo " VEO_VERSION "\" \"User Commands\"\n";
   page += before;
@@ -167,7 +149,7 @@ std::string man_page(const std::vector<CommandReference>& commands) {
     page += ".RI [ option ...]\n.PP\n" + roff(command.help) + ".\n.PP\n" + footer(command.footer);
     for (const auto& flag : command.flags) page += flag_entry(flag);
   }
-  return page + after;
+  return page + exit_status_section() + after;
 }
 
 }  // namespace veo::cli

@@ -106,7 +106,7 @@ int play(Session& session, const Arguments& arguments, const std::string& line) 
 
 }  // namespace
 
-void add_play(CLI::App& app, Run& run) {
+void add_play(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("play", "play the video of a task; never costs anything");
   const auto arguments = std::make_shared<Arguments>();
   const auto player = std::make_shared<std::string>("ffplay -loglevel error -autoexit -i -");
@@ -122,8 +122,8 @@ void add_play(CLI::App& app, Run& run) {
 Examples:
   veo play cbf6b69d-4f03-4817-8ed7-94c0292184a8
   veo play cbf6b69d-4f03-4817-8ed7-94c0292184a8 --player="mpv -")");
-  command->callback([arguments, player, &run] {
-    run = [arguments, player](Session& session) { return play(session, *arguments, *player); };
+  command->callback([arguments, player, &chosen] {
+    chosen = [arguments, player](Session& session) { return play(session, *arguments, *player); };
   });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "command.h"
+#include "display_text.h"
 #include "exit_code.h"
-#include "text.h"
 #include "veo/core/catalog.h"
 #include "veo/source/access.h"
 
@@ -62,21 +62,19 @@ int show(const Arguments& arguments, bool extension) {
 
 }  // namespace
 
-void add_price(CLI::App& app, Run& run) {
+void add_price(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("price", "what a video costs, by the catalog, in credits");
   const auto arguments = std::make_shared<Arguments>();
   const auto extension = std::make_shared<bool>(false);
-  add_arguments(*command, *arguments, {Option::Group::request},
-                {"prompt", "aspect-ratio", "generation-type", "image-urls", "enable-translation",
-                 "seed", "watermark", "callback-url", "extend-task-id"});
+  add_named_arguments(*command, *arguments, {"mode", "resolution"});
   command->add_flag("--extension", *extension, "of `veo extend`");
   command->footer(R"(Asks nobody. Without --mode or --resolution: all prices.
 
 Examples:
   veo price
   veo price --mode=quality --resolution=4k)");
-  command->callback([arguments, extension, &run] {
-    run = [arguments, extension](Session&) { return show(*arguments, *extension); };
+  command->callback([arguments, extension, &chosen] {
+    chosen = [arguments, extension](Session&) { return show(*arguments, *extension); };
   });
 }
 

@@ -9,7 +9,8 @@ namespace veo::cli {
 
 namespace {
 
-/// `fast|quality`; but not `FILE|-`, where a part stands for others.
+/// The words of a form that lists all of them: of `fast|quality`, but not of `FILE|-`, where FILE
+/// stands for any file.
 std::vector<std::string> values_of(const std::string& form) {
   std::vector<std::string> values;
   if (form.find('|') == std::string::npos) return values;
@@ -46,6 +47,8 @@ void add_argument(CommandReference& command, const CLI::Option& option) {
 std::vector<CommandReference> reference_of(const CLI::App& app) {
   std::vector<CommandReference> commands;
   for (const auto* const parsed : app.get_subcommands(nullptr)) {
+    const bool is_hidden = parsed->get_group().empty();
+    if (is_hidden) continue;
     CommandReference command{.name = parsed->get_name(),
                              .help = parsed->get_description(),
                              .footer = parsed->get_footer()};

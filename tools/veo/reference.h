@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The commands and their flags, as the parser has them: what the completions and the man page are
-// made of.
+// The commands and their flags, as the parser has them. The completions and the man page are made
+// from this reference.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -13,10 +13,10 @@
 namespace veo::cli {
 
 struct FlagReference {
-  std::vector<std::string> names;   ///< with their dashes, the short ones first
-  std::string form;                 ///< of its value: `FILE`, `fast|quality`; empty: it takes none
-  bool needs_value = false;         ///< false, with a form: only as `--flag=value`
-  std::vector<std::string> values;  ///< all that the form allows; empty: not to be listed
+  std::vector<std::string> names;  ///< with their dashes, the short ones first
+  std::string form;  ///< of the value: `FILE`, `fast|quality`; empty: the flag takes no value
+  bool needs_value = false;  ///< false, with a form: the value can only follow as `--flag=value`
+  std::vector<std::string> values;  ///< all values of the form; empty: they cannot be listed
   bool is_file = false;
   std::string help;
 };
@@ -37,5 +37,10 @@ std::string zsh_completion(const std::vector<CommandReference>& commands);
 std::string fish_completion(const std::vector<CommandReference>& commands);
 /// In man(7).
 std::string man_page(const std::vector<CommandReference>& commands);
+
+/// The tables of docs/, in Markdown.
+std::string error_table_in_markdown();
+std::string exit_codes_in_markdown();
+std::string option_table_in_markdown();
 
 }  // namespace veo::cli

@@ -6,6 +6,7 @@
 
 #include "exit_code.h"
 #include "film_writer.h"
+#include "veo/core/error_table.h"
 #include "veo/core/escape.h"
 #include "veo/core/log.h"
 #include "veo/core/task_id.h"
@@ -282,16 +283,12 @@ class Delivery {
   }
 
   [[nodiscard]] std::string next_of(const Error& error) const {
-    switch (error.code) {
-      case ErrorCode::submit_unknown:
-        return "As flags of this command: --task-id=ID, or --on-unknown=resubmit.";
-      case ErrorCode::task_failed:
-      case ErrorCode::task_not_found:
-        return "";
-      default:
-        break;
+    if (error.code == ErrorCode::submit_unknown) {
+      return "As flags of this command: --task-id=ID, or --on-unknown=resubmit.";
     }
-    return error.task_id.empty() || error.charged == Charged::no ? "" : resume_line(error.task_id);
+    const bool can_resume =
+        error_row(error.code).keeps_task && !error.task_id.empty() && error.charged != Charged::no;
+    return can_resume ? resume_line(error.task_id) : "";
   }
 
   Outcome interrupted() {

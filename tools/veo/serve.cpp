@@ -19,6 +19,7 @@
 #include "command.h"
 #include "exit_code.h"
 #include "http_server.h"
+#include "veo/core/error_table.h"
 #include "veo/core/task_id.h"
 #include "veo/core/url_policy.h"
 #include "veo/options/uri.h"
@@ -56,30 +57,6 @@ bool is_secret(std::string_view given, std::string_view secret) {
     difference |= static_cast<unsigned>(given[i] ^ secret[i]);
   }
   return difference == 0;
-}
-
-unsigned http_status(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::invalid_request:
-    case ErrorCode::model_not_found:
-      return 400;
-    case ErrorCode::insufficient_credits:
-    case ErrorCode::spend_limit_exceeded:
-    case ErrorCode::budget_exceeded:
-      return 402;
-    case ErrorCode::missing_api_key:
-    case ErrorCode::invalid_api_key:
-    case ErrorCode::ip_not_allowed:
-      return 403;
-    case ErrorCode::task_not_found:
-      return 404;
-    case ErrorCode::rate_limit_exceeded:
-      return 503;
-    case ErrorCode::timeout:
-      return 504;
-    default:
-      return 502;
-  }
 }
 
 HttpServer::Response refuse(unsigned status, const std::string& why) {
@@ -171,13 +148,14 @@ class Player {
     SourceReader reader(wakeup);
     const auto opened = reader.open(std::move(settings));
     if (!opened) return refuse(503, "veo serve is ending.");
-    if (!*opened) return refuse(http_status(opened->error().code), opened->error().message);
+    if (!*opened)
+      return refuse(error_row(opened->error().code).http_status, opened->error().message);
     reader.start();
     const auto first = reader.wait_for_bytes(0);
     if (!first) return refuse(503, "veo serve is ending.");
     if (!*first) {
       say(first->error().message);
-      return refuse(http_status(first->error().code), first->error().message);
+      return refuse(error_row(first->error().code).http_status, first->error().message);
     }
     return give(reader.source(), wakeup, request);
   }
@@ -292,7 +270,7 @@ int serve(Session& session, const Serve& arguments) {
 
 }  // namespace
 
-void add_serve(CLI::App& app, Run& run) {
+void add_serve(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("serve", "an HTTP address for players that take a URL");
   const auto arguments = std::make_shared<Serve>();
   using Group = Option::Group;
@@ -314,8 +292,8 @@ Examples:
   veo serve
   VEO_URI_BUDGET=200 veo serve --port 8800 --token my-own-sixteen-chars
   ffplay http://127.0.0.1:8800/my-own-sixteen-chars/task/cbf6b69d-4f03-4817-8ed7-94c0292184a8)");
-  command->callback([arguments, &run] {
-    run = [arguments](Session& session) { return serve(session, *arguments); };
+  command->callback([arguments, &chosen] {
+    chosen = [arguments](Session& session) { return serve(session, *arguments); };
   });
 }
 

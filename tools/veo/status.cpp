@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "deliver.h"
+#include "display_text.h"
 #include "exit_code.h"
-#include "text.h"
 #include "veo/core/task_machine.h"
 #include "veo/source/account.h"
 
@@ -58,7 +58,7 @@ int status(Session& session, const Arguments& arguments) {
 
 }  // namespace
 
-void add_status(CLI::App& app, Run& run) {
+void add_status(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("status", "ask the service how a task is");
   const auto arguments = std::make_shared<Arguments>();
   add_task(*command, *arguments, "task-id");
@@ -67,8 +67,8 @@ void add_status(CLI::App& app, Run& run) {
 
 Example:
   veo status cbf6b69d-4f03-4817-8ed7-94c0292184a8)");
-  command->callback([arguments, &run] {
-    run = [arguments](Session& session) { return status(session, *arguments); };
+  command->callback([arguments, &chosen] {
+    chosen = [arguments](Session& session) { return status(session, *arguments); };
   });
 }
 

@@ -19,7 +19,7 @@ int wait(Session& session, const Arguments& arguments) {
 
 }  // namespace
 
-void add_wait(CLI::App& app, Run& run) {
+void add_wait(CLI::App& app, Action& chosen) {
   auto* command = app.add_subcommand("wait", "wait until a task has ended");
   const auto arguments = std::make_shared<Arguments>();
   add_task(*command, *arguments, "task-id");
@@ -30,8 +30,8 @@ void add_wait(CLI::App& app, Run& run) {
 
 Example:
   veo wait cbf6b69d-4f03-4817-8ed7-94c0292184a8 && notify-send "the dog is ready")");
-  command->callback([arguments, &run] {
-    run = [arguments](Session& session) { return wait(session, *arguments); };
+  command->callback([arguments, &chosen] {
+    chosen = [arguments](Session& session) { return wait(session, *arguments); };
   });
 }
 

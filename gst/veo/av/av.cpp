@@ -62,7 +62,7 @@ struct VeoStream : veo::media::ByteStream {
       return refuse({.code = ErrorCode::invalid_request, .message = "The stream is open."});
     }
     if (name != "uri") {
-      auto done = veo::set_option(settings, name, value);
+      auto done = veo::set_option(settings, veo::OptionSetter::c_api, name, value);
       return done ? 0 : refuse(std::move(done.error()));
     }
     const auto uri = veo::parse_uri(value);
@@ -127,6 +127,8 @@ VeoStream* veo_stream_new(void) {
   guarded([&made] {
     auto stream = std::make_unique<VeoStream>();
     stream->settings.offers_launch_line = false;
+    // With reuse=false, a stream that is opened again goes on with its task.
+    stream->settings.instance = veo::make_instance();
     made = stream.release();
     return 0;
   });

@@ -11,64 +11,30 @@
 namespace veo {
 namespace {
 
-struct Entry {
-  ErrorCode code;
-  std::string_view nick;
-  std::string_view advice;
+constexpr ErrorRow rows[] = {
+#define VEO_ERROR_CODE(enumerator, ...) {.code = ErrorCode::enumerator, __VA_ARGS__},
+#include "veo/core/error_codes.def"
+#undef VEO_ERROR_CODE
 };
 
-// In the order of the enum.
-constexpr Entry entries[] = {
-    {ErrorCode::invalid_request, "invalid-request", ""},
-    {ErrorCode::model_not_found, "model-not-found",
-     "The model may have been retired; a newer catalog (VEO_CATALOG) can name its successor."},
-    {ErrorCode::missing_api_key, "missing-api-key",
-     "Set VEO_API_KEY or VEO_API_KEY_FILE. To try without a key, money or network, start "
-     "veo-simulator, set VEO_API_URL to the address that it prints, and VEO_API_KEY to "
-     "sk-simulator."},
-    {ErrorCode::invalid_api_key, "invalid-api-key",
-     "A key begins with sk-; see in the provider's dashboard whether it is enabled."},
-    {ErrorCode::ip_not_allowed, "ip-not-allowed",
-     "Add this machine's public address to the key's IP allow-list in the provider's dashboard."},
-    {ErrorCode::insufficient_credits, "insufficient-credits",
-     "Top up in the provider's dashboard, under Billing."},
-    {ErrorCode::spend_limit_exceeded, "spend-limit-exceeded",
-     "Wait until the key's hourly or daily limit starts anew, or raise it in the provider's "
-     "dashboard."},
-    {ErrorCode::budget_exceeded, "budget-exceeded", "Nothing was sent."},
-    {ErrorCode::task_not_found, "task-not-found",
-     "Check the task id, and that the key belongs to the account that created the task."},
-    {ErrorCode::rate_limit_exceeded, "rate-limit-exceeded",
-     "Try again later, or allow more retries."},
-    {ErrorCode::timeout, "timeout", "A task that was accepted goes on: join it by its task id."},
-    {ErrorCode::task_failed, "task-failed",
-     "The service returns the credits by itself. If it refused the content, change the prompt."},
-    {ErrorCode::upstream_error, "upstream-error",
-     "The content may be refused, the parameters unsupported, or the upstream down: change the "
-     "request, or try again later."},
-    {ErrorCode::submit_unknown, "submit-unknown",
-     "It is not sent again by itself. Look for the task in the provider's dashboard: if it is "
-     "there, play it by its task id at no further cost. Submitting anew may pay a second time."},
-    {ErrorCode::internal_error, "internal-error", "Try again later."},
-    {ErrorCode::network, "network", "Check the connection, the proxy and the API's address."},
-    {ErrorCode::tls, "tls",
-     "Check this machine's clock and its trusted certificates, or name a CA file."},
-    {ErrorCode::bad_response, "bad-response", "Check that the API's address is the service's."},
-    {ErrorCode::cache, "cache", "Check the space and the permissions of the cache directory."},
-    {ErrorCode::ledger, "ledger", "Check the space and the permissions of the ledger's directory."},
-    {ErrorCode::bad_media, "bad-media", ""},
-};
-
-constexpr bool entries_are_in_order() {
-  for (std::size_t i = 0; i < std::size(entries); ++i) {
-    if (static_cast<std::size_t>(entries[i].code) != i) return false;
+// error_row() takes a code's number for the place of its row.
+constexpr bool rows_are_in_order() {
+  for (std::size_t i = 0; i < std::size(rows); ++i) {
+    if (static_cast<std::size_t>(rows[i].code.value) != i) return false;
   }
   return true;
 }
-static_assert(entries_are_in_order());
-static_assert(std::size(entries) == static_cast<std::size_t>(ErrorCode::bad_media) + 1);
-
-const Entry& entry(ErrorCode code) { return entries[static_cast<std::size_t>(code)]; }
+constexpr bool nicks_differ() {
+  for (std::size_t i = 0; i < std::size(rows); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (rows[i].nick.value == rows[j].nick.value) return false;
+    }
+  }
+  return true;
+}
+static_assert(rows_are_in_order());
+static_assert(nicks_differ());
+static_assert(std::size(rows) == error_code_count);
 
 struct ServiceRow {
   unsigned status;
@@ -76,7 +42,7 @@ struct ServiceRow {
   ErrorCode code;
 };
 
-// API.md's table, row for row. A status alone means its first row.
+// API.md's table, row for row. An answer without a code means the first row of its status.
 constexpr ServiceRow service_rows[] = {
     {400, "invalid_request", ErrorCode::invalid_request},
     {401, "invalid_api_key", ErrorCode::invalid_api_key},
@@ -92,14 +58,18 @@ constexpr ServiceRow service_rows[] = {
 
 }  // namespace
 
-std::string_view nick(ErrorCode code) { return entry(code).nick; }
+std::span<const ErrorRow> error_table() { return rows; }
+
+const ErrorRow& error_row(ErrorCode code) { return rows[static_cast<std::size_t>(code)]; }
+
+std::string_view nick(ErrorCode code) { return error_row(code).nick; }
 
 std::string_view nick(Charged charged) {
   constexpr std::string_view nicks[] = {"no", "refunded", "unknown"};
   return nicks[static_cast<std::size_t>(charged)];
 }
 
-std::string_view advice(ErrorCode code) { return entry(code).advice; }
+std::string_view advice(ErrorCode code) { return error_row(code).advice; }
 
 ErrorCode classify_service_error(unsigned status, std::string_view service_code) {
   const auto* row = std::ranges::find(service_rows, service_code, &ServiceRow::service_code);

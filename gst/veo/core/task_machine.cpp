@@ -5,6 +5,7 @@
 #include <cassert>
 #include <utility>
 
+#include "veo/core/error_table.h"
 #include "veo/core/task_id.h"
 
 namespace veo {
@@ -29,19 +30,7 @@ constexpr auto longest_skip = 60s;
 
 /// Whether another query can help after this failure. A query costs nothing, and a lost task costs
 /// money.
-bool is_passing(const Error& error) {
-  switch (error.code) {
-    case ErrorCode::network:
-    case ErrorCode::timeout:
-    case ErrorCode::rate_limit_exceeded:
-    case ErrorCode::internal_error:
-    case ErrorCode::upstream_error:
-    case ErrorCode::bad_response:
-      return true;
-    default:
-      return false;
-  }
-}
+bool is_passing(const Error& error) { return error_row(error.code).is_passing; }
 
 }  // namespace
 

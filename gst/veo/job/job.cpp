@@ -39,7 +39,7 @@ std::string Job::Private::name_of(const Settings& settings) {
   const auto& wanted = settings.claim.record;
   const auto what = settings.task_id.empty()
                         ? "intent\n" + wanted.intent + "\n" + wanted.instance
-                        : "task\n" + settings.api_url + "\n" + settings.task_id;
+                        : "task\n" + settings.access.api_url + "\n" + settings.task_id;
   return settings.ledger + "\n" + what;
 }
 
@@ -90,7 +90,7 @@ Clip::Settings Job::Private::describe_clip() const {
   const auto& own = *io;
   const auto& row = own.record.row;
   const auto& urls = own.machine.report()->urls;
-  const auto origin = parse_origin(settings.api_url);
+  const auto origin = parse_origin(settings.access.api_url);
   const auto record_it = [record = record, store = ledger_thread, io = thread](
                              const CachedClip& cached, std::function<void(Status)> recorded) {
     http::call_store(
@@ -99,7 +99,7 @@ Clip::Settings Job::Private::describe_clip() const {
   return {.url = urls.empty() ? "" : urls.front(),
           .api_is_loopback = origin && is_loopback_host(origin->host),
           .network = settings.network,
-          .api_url = settings.api_url,
+          .api_url = settings.access.api_url,
           .task_id = own.machine.task_id(),
           .intent = row.intent,
           .cache = own.cache,

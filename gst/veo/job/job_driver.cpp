@@ -42,20 +42,20 @@ void Job::Private::begin() {
     own.label = "intent " + wanted.intent.substr(0, 12);
     log::info(log::Category::job, label(), ": begins: a prompt of ", settings.request.prompt.size(),
               " bytes, mode ", log::text(wanted.mode), ", ", log::text(wanted.resolution), ", ",
-              wanted.credits, " credits by the catalog, at ", log::url(settings.api_url));
+              wanted.credits, " credits by the catalog, at ", log::url(settings.access.api_url));
   }
   log::debug(log::Category::job, label(), ": ledger ", log::text(settings.ledger), ", cache ",
              log::text(settings.cache_directory), ", there is a key: ", settings.key.has_value(),
              ", generation-timeout ", settings.generation_timeout);
-  auto opened = Service::open(thread, settings.api_url, settings.key, settings.network);
+  auto opened = Service::open(thread, settings.access.api_url, settings.key, settings.network);
   if (!opened) return give_up(opened.error());
   own.service = std::move(*opened);
   open_cache();
 }
 
 Status Job::Private::listen() {
-  if (!settings.callback_listen) return {};
-  const auto& address = *settings.callback_listen;
+  if (!settings.listen_address) return {};
+  const auto& address = *settings.listen_address;
   if (!address.is_loopback) {
     add_notice("callback-listen=" + to_text(address) +
                " can be reached from other machines, and is not made for clients that are not to "
@@ -98,10 +98,10 @@ void Job::Private::join_task() {
   log::info(log::Category::job, label(), ": is there already (", row.state, "): it is joined");
   shared.lock()->snapshot.reused = true;
   if (settings.task_id.empty() && row.state == RecordState::accepted &&
-      (settings.request.callback_url || settings.callback_listen)) {
+      (settings.request.callback_url || settings.listen_address)) {
     add_notice("Task " + row.task_id +
                " was submitted before, and keeps the callback URL that it was submitted with" +
-               (settings.callback_listen ? ": it is polled." : "."));
+               (settings.listen_address ? ": it is polled." : "."));
   }
   own.accepted_at = own.started;
   // A clip in the cache needs no URL, and the service can be asked for a missing URL.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libav_ptr.h"
+#include "veo/core/error_table.h"
 
 namespace veo::media {
 
@@ -77,31 +78,17 @@ std::unique_ptr<AvioStream> AvioStream::make(ByteStream& stream, Size size, Numb
 AVIOContext* AvioStream::context() const { return p_->io.get(); }
 const std::optional<Error>& AvioStream::error() const { return p_->error; }
 
-int averror_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::invalid_request:
-    case ErrorCode::model_not_found:
-      return AVERROR(EINVAL);
-    case ErrorCode::missing_api_key:
-    case ErrorCode::invalid_api_key:
-    case ErrorCode::ip_not_allowed:
-      return AVERROR(EACCES);
-    case ErrorCode::insufficient_credits:
-    case ErrorCode::spend_limit_exceeded:
-    case ErrorCode::budget_exceeded:
-      return AVERROR(EDQUOT);
-    case ErrorCode::task_not_found:
-      return AVERROR(ENOENT);
-    case ErrorCode::rate_limit_exceeded:
-      return AVERROR(EBUSY);
-    case ErrorCode::timeout:
-      return AVERROR(ETIMEDOUT);
-    case ErrorCode::bad_media:
-      return AVERROR_INVALIDDATA;
-    default:
-      return AVERROR(EIO);
-  }
-}
+// Core writes FFmpeg's numbers out, because core does not include FFmpeg.
+static_assert(libav_error::invalid_argument.number == AVERROR(EINVAL));
+static_assert(libav_error::access_denied.number == AVERROR(EACCES));
+static_assert(libav_error::quota_exceeded.number == AVERROR(EDQUOT));
+static_assert(libav_error::no_entry.number == AVERROR(ENOENT));
+static_assert(libav_error::busy.number == AVERROR(EBUSY));
+static_assert(libav_error::timed_out.number == AVERROR(ETIMEDOUT));
+static_assert(libav_error::input_output.number == AVERROR(EIO));
+static_assert(libav_error::invalid_data.number == AVERROR_INVALIDDATA);
+
+int averror_of(ErrorCode code) { return error_row(code).libav.value.number; }
 
 int averror_of_interruption() { return AVERROR_EXIT; }
 

@@ -19,13 +19,7 @@ namespace {
 
 constexpr std::string_view scheme = "veo:";
 
-// By the names of the properties, and with their values.
-constexpr std::string_view parameters[] = {
-    "prompt",          "mode",       "resolution",         "aspect-ratio",
-    "generation-type", "image-urls", "enable-translation", "seed",
-    "watermark",       "take"};
-
-/// Of a text that may be long and anything, in a message.
+/// How much of a text a message shows: the text may be long, and may be anything.
 constexpr std::size_t longest_shown = 200;
 
 Error refusal(const std::string& why) {
@@ -39,7 +33,7 @@ bool is_utf8(const std::string& text) {
   return g_utf8_validate_len(text.data(), text.size(), nullptr) != FALSE;
 }
 
-/// The text of a part of a URI; nullopt: it is not percent-encoded UTF-8.
+/// Decodes a part of a URI; nullopt: the part is not percent-encoded UTF-8.
 std::optional<std::string> decode(std::string_view part) {
   auto text = percent_decode(part);
   return text && is_utf8(*text) ? std::move(text) : std::nullopt;
@@ -49,7 +43,7 @@ Result<Uri> parse_task(std::string_view part, bool has_query) {
   if (has_query) {
     return fail(refusal("veo:task/ID takes no parameters. A ? in a task id is written %3F."));
   }
-  // What normalises URIs takes `.` and `..` out of a path: the id would be another one.
+  // Programs that normalise URIs take `.` and `..` out of a path: the id would become another one.
   if (part.find('/') != std::string_view::npos) {
     return fail(refusal("a / in a task id is written %2F."));
   }
@@ -74,7 +68,7 @@ Result<Uri> parse_clip(std::string_view query) {
       return fail(refusal("the parameter " + quoted(pair) +
                           " is not of the form NAME=VALUE, percent-encoded UTF-8."));
     }
-    if (std::ranges::find(parameters, *name) == std::end(parameters)) {
+    if (find_option(*name, OptionSetter::uri) == nullptr) {
       return fail(refusal("veo:clip does not take the parameter " + quoted(*name) + "."));
     }
     if (!seen.insert(*name).second) {
@@ -93,13 +87,13 @@ Result<Uri> parse_clip(std::string_view query) {
 ///   octal   = three digits, the first of them 0 to 3: a byte
 ///   plain   = 1*( ALPHA / DIGIT / one of "_-+/:." ), but not NULL
 ///
-/// GStreamer takes other types, too, and arrays within: here they are refused.
-class ArrayReader {
+/// GStreamer takes other types and nested arrays as well; this parser refuses them.
+class ArrayParser {
  public:
-  explicit ArrayReader(std::string_view text) : rest_(text) {}
+  explicit ArrayParser(std::string_view text) : rest_(text) {}
 
-  /// nullopt: it is no such text.
-  std::optional<std::vector<std::string>> read() {
+  /// nullopt: the text is no such array.
+  std::optional<std::vector<std::string>> parse() {
     std::vector<std::string> texts;
     if (!take('<')) return std::nullopt;
     for (skip_spaces(); !take('>'); skip_spaces()) {
@@ -179,12 +173,11 @@ class ArrayReader {
   std::string_view rest_;
 };
 
-/// The values of a parameter: those of an array, or itself. nullopt: it begins as an array, and is
-/// none.
-std::optional<std::vector<std::string>> values_of(const std::string& name,
-                                                  const std::string& value) {
-  if (name != "image-urls" || !value.starts_with('<')) return std::vector{value};
-  return ArrayReader(value).read();
+/// The texts of a parameter's value: the strings of an array, if the option is a list, else the
+/// value itself. nullopt: the value begins as an array, and is none.
+std::optional<std::vector<std::string>> texts_of(const Option& option, const std::string& value) {
+  const bool is_array = option.type.value.kind == OptionType::Kind::list && value.starts_with('<');
+  return is_array ? ArrayParser(value).parse() : std::vector{value};
 }
 
 }  // namespace
@@ -222,10 +215,12 @@ Status set_uri(Options& settings, const Uri& uri) {
       return fail(refusal(name + "=" + quoted(value) + " is not a value that the property " + name +
                           " takes."));
     };
-    const auto values = values_of(name, value);
-    if (!values) return refused();
-    for (const auto& one : *values) {
-      if (!set_option(settings, name, one)) return refused();
+    const auto* const option = find_option(name, OptionSetter::uri);
+    if (option == nullptr) return refused();
+    const auto texts = texts_of(*option, value);
+    if (!texts) return refused();
+    for (const auto& text : *texts) {
+      if (!set_option(settings, *option, text)) return refused();
     }
   }
   return {};

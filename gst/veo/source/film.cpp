@@ -30,11 +30,6 @@ std::vector<std::uint64_t> own_frames(const FilmSteps& steps) {
 
 }  // namespace
 
-std::string_view nick(Join join) {
-  static constexpr std::string_view nicks[] = {"auto", "append", "replace"};
-  return nicks[static_cast<std::size_t>(join)];
-}
-
 std::vector<std::string> files_of(const FilmSteps& steps, std::size_t count) {
   std::vector<std::string> files;
   while (count > 0) {

@@ -79,7 +79,7 @@ Claim make_claim(const Options& settings, const std::string& api_url, const Cata
       .by_uri = settings.by_uri};
   claim.by_request_id = !settings.request_id.empty();
   claim.price_is_known = credits.has_value();
-  claim.resubmit = settings.resubmit;
+  claim.resubmit = settings.on_unknown == OnUnknown::resubmit;
   claim.is_plain =
       settings.offers_launch_line && settings.access.api_url.empty() && settings.ledger.empty();
   return claim;
@@ -452,6 +452,12 @@ Result<Source::Checked> Source::Checked::check(Options settings) {
       return fail(std::move(named.error()));
     }
   }
+  // One name for all that this Source does, if the caller brings none.
+  if (settings.reuse) {
+    settings.instance.clear();
+  } else if (settings.instance.empty()) {
+    settings.instance = make_instance();
+  }
   return Checked{.settings = std::move(settings),
                  .api_url = std::move(*api_url),
                  .poll_interval = *interval,
@@ -487,23 +493,20 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
           "another request, and paid again. Set request-id to give the request a name of its own.");
     }
   }
-  Job::Settings plan{.api_url = std::move(api_url),
-                     .key = std::move(key),
-                     .network = settings.network,
-                     .catalog = std::move(*catalog),
-                     .request = settings.request,
-                     .parent_upstream_id = settings.parent_upstream_id,
-                     .task_id = settings.task_id,
-                     .claim = std::move(claim),
-                     .callback_listen = callback.value_or(std::nullopt),
-                     .ledger = ledger_path(settings.ledger),
-                     .cache_directory = cache_directory(settings.cache_directory),
-                     .cache_limit = cache_limit,
-                     .poll_interval = poll_interval,
-                     .generation_timeout = settings.generation_timeout};
   p.layout_mode = settings.layout;
   p.dry_run = settings.dry_run;
-  p.plan = std::make_unique<Job::Settings>(std::move(plan));
+  // What the environment says is filled in. The job's key is the one that was found: which file or
+  // variable held it is nobody's difference.
+  settings.access = {.api_url = std::move(api_url), .api_key = {}, .api_key_file = {}};
+  settings.ledger = ledger_path(settings.ledger);
+  settings.cache_directory = cache_directory(settings.cache_directory);
+  settings.poll_interval = poll_interval;
+  p.plan = std::make_unique<Job::Settings>(Job::Settings{{std::move(settings)},
+                                                         std::move(key),
+                                                         std::move(*catalog),
+                                                         std::move(claim),
+                                                         callback.value_or(std::nullopt),
+                                                         cache_limit});
   return source;
 }
 

@@ -15,37 +15,97 @@ namespace {
 
 using testing::HasSubstr;
 
-// The contract, written out once more: a renamed enumerator must not rename a nick.
-struct Nick {
+// The contract, written out once more: a change of a row must not change what others depend on.
+struct Contract {
   ErrorCode code;
   const char* nick;
+  const char* gst;
+  int exit_code;
+  unsigned http_status;
+  const char* libav;
+  bool ends_batch;
 };
-constexpr Nick nicks[] = {
-    {ErrorCode::invalid_request, "invalid-request"},
-    {ErrorCode::model_not_found, "model-not-found"},
-    {ErrorCode::missing_api_key, "missing-api-key"},
-    {ErrorCode::invalid_api_key, "invalid-api-key"},
-    {ErrorCode::ip_not_allowed, "ip-not-allowed"},
-    {ErrorCode::insufficient_credits, "insufficient-credits"},
-    {ErrorCode::spend_limit_exceeded, "spend-limit-exceeded"},
-    {ErrorCode::budget_exceeded, "budget-exceeded"},
-    {ErrorCode::task_not_found, "task-not-found"},
-    {ErrorCode::rate_limit_exceeded, "rate-limit-exceeded"},
-    {ErrorCode::timeout, "timeout"},
-    {ErrorCode::task_failed, "task-failed"},
-    {ErrorCode::upstream_error, "upstream-error"},
-    {ErrorCode::submit_unknown, "submit-unknown"},
-    {ErrorCode::internal_error, "internal-error"},
-    {ErrorCode::network, "network"},
-    {ErrorCode::tls, "tls"},
-    {ErrorCode::bad_response, "bad-response"},
-    {ErrorCode::cache, "cache"},
-    {ErrorCode::ledger, "ledger"},
-    {ErrorCode::bad_media, "bad-media"},
+constexpr Contract contracts[] = {
+    {ErrorCode::invalid_request, "invalid-request", "RESOURCE/SETTINGS", 2, 400, "AVERROR(EINVAL)",
+     false},
+    {ErrorCode::model_not_found, "model-not-found", "RESOURCE/SETTINGS", 2, 400, "AVERROR(EINVAL)",
+     false},
+    {ErrorCode::missing_api_key, "missing-api-key", "RESOURCE/NOT_AUTHORIZED", 3, 403,
+     "AVERROR(EACCES)", true},
+    {ErrorCode::invalid_api_key, "invalid-api-key", "RESOURCE/NOT_AUTHORIZED", 3, 403,
+     "AVERROR(EACCES)", true},
+    {ErrorCode::ip_not_allowed, "ip-not-allowed", "RESOURCE/NOT_AUTHORIZED", 3, 403,
+     "AVERROR(EACCES)", true},
+    {ErrorCode::insufficient_credits, "insufficient-credits", "RESOURCE/NOT_AUTHORIZED", 4, 402,
+     "AVERROR(EDQUOT)", true},
+    {ErrorCode::spend_limit_exceeded, "spend-limit-exceeded", "RESOURCE/NOT_AUTHORIZED", 4, 402,
+     "AVERROR(EDQUOT)", true},
+    {ErrorCode::budget_exceeded, "budget-exceeded", "RESOURCE/NOT_AUTHORIZED", 4, 402,
+     "AVERROR(EDQUOT)", true},
+    {ErrorCode::task_not_found, "task-not-found", "RESOURCE/NOT_FOUND", 5, 404, "AVERROR(ENOENT)",
+     false},
+    {ErrorCode::rate_limit_exceeded, "rate-limit-exceeded", "RESOURCE/BUSY", 6, 503,
+     "AVERROR(EBUSY)", false},
+    {ErrorCode::timeout, "timeout", "RESOURCE/READ", 6, 504, "AVERROR(ETIMEDOUT)", false},
+    {ErrorCode::task_failed, "task-failed", "RESOURCE/FAILED", 7, 502, "AVERROR(EIO)", false},
+    {ErrorCode::upstream_error, "upstream-error", "RESOURCE/FAILED", 7, 502, "AVERROR(EIO)", false},
+    {ErrorCode::submit_unknown, "submit-unknown", "RESOURCE/FAILED", 8, 502, "AVERROR(EIO)", false},
+    {ErrorCode::internal_error, "internal-error", "RESOURCE/READ", 9, 502, "AVERROR(EIO)", false},
+    {ErrorCode::network, "network", "RESOURCE/READ", 9, 502, "AVERROR(EIO)", false},
+    {ErrorCode::tls, "tls", "RESOURCE/READ", 9, 502, "AVERROR(EIO)", false},
+    {ErrorCode::bad_response, "bad-response", "RESOURCE/READ", 9, 502, "AVERROR(EIO)", false},
+    {ErrorCode::cache, "cache", "RESOURCE/OPEN_READ_WRITE", 9, 502, "AVERROR(EIO)", true},
+    {ErrorCode::ledger, "ledger", "RESOURCE/OPEN_READ_WRITE", 9, 502, "AVERROR(EIO)", true},
+    {ErrorCode::bad_media, "bad-media", "STREAM/WRONG_TYPE", 9, 502, "AVERROR_INVALIDDATA", false},
 };
 
+TEST(Error, TheTableIsTheContract) {
+  ASSERT_EQ(std::size(contracts), error_code_count);
+  ASSERT_EQ(error_table().size(), error_code_count);
+  for (const auto& expected : contracts) {
+    const ErrorRow& row = error_row(expected.code);
+    EXPECT_EQ(row.code.value, expected.code) << expected.nick;
+    EXPECT_EQ(nick(expected.code), expected.nick);
+    EXPECT_EQ(row.gst.value.name, expected.gst) << expected.nick;
+    EXPECT_EQ(row.exit_code.value, expected.exit_code) << expected.nick;
+    EXPECT_EQ(row.http_status.value, expected.http_status) << expected.nick;
+    EXPECT_EQ(row.libav.value.name, expected.libav) << expected.nick;
+    EXPECT_EQ(row.ends_batch.value, expected.ends_batch) << expected.nick;
+  }
+}
+
+TEST(Error, MeansASentence) {
+  for (const auto& row : error_table()) {
+    EXPECT_TRUE(row.meaning.value.ends_with('.')) << row.nick.value;
+    EXPECT_EQ(row.meaning.value.find('|'), std::string_view::npos)
+        << row.nick.value << ": a cell of a Markdown table";
+  }
+}
+
+// Money in doubt first, then what stops every submission.
+TEST(Error, ABatchReportsTheMostUrgentFailure) {
+  const auto rank = [](ErrorCode code) -> int { return error_row(code).batch_rank; };
+  const ErrorCode most_urgent_first[] = {ErrorCode::submit_unknown,
+                                         ErrorCode::ledger,
+                                         ErrorCode::cache,
+                                         ErrorCode::missing_api_key,
+                                         ErrorCode::invalid_api_key,
+                                         ErrorCode::ip_not_allowed,
+                                         ErrorCode::budget_exceeded,
+                                         ErrorCode::insufficient_credits,
+                                         ErrorCode::task_failed,
+                                         ErrorCode::upstream_error,
+                                         ErrorCode::task_not_found,
+                                         ErrorCode::bad_media,
+                                         ErrorCode::spend_limit_exceeded,
+                                         ErrorCode::network};
+  for (std::size_t i = 1; i < std::size(most_urgent_first); ++i) {
+    EXPECT_LT(rank(most_urgent_first[i - 1]), rank(most_urgent_first[i]))
+        << nick(most_urgent_first[i]);
+  }
+}
+
 TEST(Error, NicksAreTheContract) {
-  for (const auto& row : nicks) EXPECT_EQ(nick(row.code), row.nick);
   EXPECT_EQ(nick(Charged::no), "no");
   EXPECT_EQ(nick(Charged::refunded), "refunded");
   EXPECT_EQ(nick(Charged::unknown), "unknown");
@@ -58,14 +118,14 @@ TEST(Error, NicksAreTheContract) {
 
 TEST(Error, AdviceIsASentenceOrNothing) {
   std::set<std::string_view> seen;
-  for (const auto& row : nicks) {
+  for (const auto& row : error_table()) {
     const auto sentence = advice(row.code);
     if (sentence.empty()) {
       EXPECT_EQ(with_advice("Text.", row.code), "Text.");
       continue;
     }
-    EXPECT_TRUE(sentence.ends_with('.')) << row.nick;
-    EXPECT_TRUE(seen.insert(sentence).second) << row.nick;
+    EXPECT_TRUE(sentence.ends_with('.')) << row.nick.value;
+    EXPECT_TRUE(seen.insert(sentence).second) << row.nick.value;
     EXPECT_EQ(with_advice("Text.", row.code), "Text. " + std::string(sentence));
     EXPECT_EQ(with_advice("", row.code), sentence);
   }

@@ -1,46 +1,37 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What can go wrong, as one enum plus a text for people. The element maps the enum to GStreamer's
-// error domains (plugin/gstveoerror.cpp), the command to its exit codes; nobody else interprets it.
+// What can go wrong: a code, and a text for people. error_table.h says what each code means to
+// GStreamer, to FFmpeg, to the shell and to HTTP.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace veo {
 
-/// The nicks (`nick()`) are a contract: they are the `code` of the `veo-error` details structure.
+/// The rows of error_codes.def name the codes. The nicks (`nick()`) are a contract: the `veo-error`
+/// details structure carries them as its `code`.
 enum class ErrorCode {
-  invalid_request,       ///< a rule of the catalog or the service refuses the request
-  model_not_found,       ///< the service does not have the model (any more)
-  missing_api_key,       ///< nothing was sent: there is no key
-  invalid_api_key,       ///< the service refuses the key, or the key file is not safe to use
-  ip_not_allowed,        ///< the key's IP allow-list
-  insufficient_credits,  ///< the account's balance is too low
-  spend_limit_exceeded,  ///< the key's hourly, daily or total limit, at the service
-  budget_exceeded,       ///< our own limit; nothing was sent
-  task_not_found,        ///< the service knows no such task
-  rate_limit_exceeded,   ///< the service asked to slow down, more often than `retries` allows
-  timeout,               ///< a deadline of ours passed
-  task_failed,           ///< the service accepted the task, then gave up on it
-  upstream_error,        ///< the service refused the submission through its upstream
-  submit_unknown,        ///< the submission may or may not have been accepted, and paid
-  internal_error,        ///< the service's own failure, in answer to a query
-  network,               ///< no connection, or one that broke
-  tls,                   ///< the peer could not be authenticated
-  bad_response,          ///< the answer is not what the API promises
-  cache,                 ///< a local file with the clip's bytes failed
-  ledger,                ///< the record of paid work failed
-  bad_media,             ///< the delivered file is not a usable MP4
+#define VEO_ERROR_CODE(enumerator, ...) enumerator,
+#include "veo/core/error_codes.def"
+#undef VEO_ERROR_CODE
 };
+
+/// How many codes there are.
+inline constexpr std::size_t error_code_count = 0
+#define VEO_ERROR_CODE(...) +1
+#include "veo/core/error_codes.def"
+#undef VEO_ERROR_CODE
+    ;
 
 /// The stable name, as in the contract: `invalid-request`, `model-not-found`, …
 std::string_view nick(ErrorCode code);
 
-/// Whether the credits of the failed work are gone.
+/// Whether the service kept the credits of the failed work.
 enum class Charged {
-  no,        ///< nothing was taken
-  refunded,  ///< taken, and given back (by the provider's statement)
+  no,        ///< the service took nothing
+  refunded,  ///< the service gave the credits back (by the provider's statement)
   unknown,   ///< we cannot tell
 };
 std::string_view nick(Charged charged);
@@ -49,13 +40,13 @@ struct Error {
   ErrorCode code = ErrorCode::bad_response;
   /// One or two sentences for a person: what happened, to which task, what to do next.
   std::string message;
-  /// 0 where no HTTP status of the service itself was seen.
+  /// The HTTP status of the service's answer; 0 if the service did not answer.
   unsigned http_status = 0;
-  /// The service's own words, verbatim; empty where it said nothing.
+  /// The service's own words, verbatim; empty if the service said nothing.
   std::string service_code;
   std::string service_type;
   std::string service_message;
-  /// Empty where no task is known.
+  /// Empty if no task is known.
   std::string task_id;
   Charged charged = Charged::no;
 

@@ -17,10 +17,9 @@
 #include "veo/core/callback.h"
 #include "veo/core/catalog.h"
 #include "veo/core/claim.h"
-#include "veo/core/request.h"
 #include "veo/core/secret.h"
 #include "veo/core/task.h"
-#include "veo/system/network_settings.h"
+#include "veo/options/option_table.h"
 #include "veo/system/wakeup.h"
 
 namespace veo {
@@ -38,25 +37,24 @@ class SharedCatalog : public std::shared_ptr<const Catalog> {
 
 class Job {
  public:
-  struct Settings {
-    std::string api_url;  ///< checked by check_api_url()
-    Result<Secret> key;   ///< or why there is none; a job does not always need the key
-    NetworkSettings network;
-    SharedCatalog catalog;           ///< not null
-    Request request;                 ///< validated, or claim.refusal says why not
-    std::string parent_upstream_id;  ///< see Options
-    std::string task_id;             ///< if set, the job joins that task and submits nothing
+  /// Resolved options, and what is no option. Resolved: `access.api_url` is checked by
+  /// check_api_url(), `ledger` and `cache_directory` are paths, a `poll_interval` of 0 is adaptive,
+  /// and `access` has no key and no file of one. The request is validated, or claim.refusal says
+  /// why not.
+  struct Settings : Options {
+    Result<Secret> key;     ///< or why there is none: not every job needs a key
+    SharedCatalog catalog;  ///< not null
     Claim claim;
-    /// The address where the job listens for the callback of the task that it submits. The service
-    /// gets the request's callback URL with a token appended, or the listener's own URL if the
-    /// request has none.
-    std::optional<ListenAddress> callback_listen;
-    std::string ledger;           ///< path
-    std::string cache_directory;  ///< path
+    /// Where to listen for the callback of a task that is submitted. The callback's URL is then the
+    /// request's, with a token behind it, or else the listener's own.
+    std::optional<ListenAddress> listen_address;
     std::optional<std::uint64_t> cache_limit;
-    std::chrono::milliseconds poll_interval{0};  ///< 0: adaptive
-    std::chrono::seconds generation_timeout{1800};
-    bool operator==(const Settings&) const = default;
+    /// Whether one job can do the work of both. The table of options says which options matter.
+    bool operator==(const Settings& other) const {
+      return is_same_job(*this, other) && key == other.key && catalog == other.catalog &&
+             claim == other.claim && listen_address == other.listen_address &&
+             cache_limit == other.cache_limit;
+    }
   };
 
   enum class Phase {

@@ -19,18 +19,10 @@
 #include "veo/core/result.h"
 #include "veo/media/byte_stream.h"
 #include "veo/media/library.h"
+#include "veo/options/options.h"
 
 namespace veo {
 
-/// What to do with a continuation's file.
-enum class Join {
-  automatic,  ///< what find_beginning() finds
-  append,     ///< put it behind the film so far
-  replace,    ///< take it for the film
-};
-std::string_view nick(Join join);  ///< `auto`, `append`, `replace`
-
-/// One task of a film.
 struct FilmStep {
   std::string task_id;
   std::size_t first = 0;     ///< index of the step with which its file begins

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "text.h"
+#include "display_text.h"
 
 #include <glib.h>
 
@@ -15,9 +15,10 @@ namespace {
 struct GFree {
   void operator()(char* text) const { g_free(text); }
 };
-using Text = std::unique_ptr<char, GFree>;
+using OwnedText = std::unique_ptr<char, GFree>;
 
-/// Marks that turn the order of what follows: a prompt could show another task's price.
+/// Marks that turn the order of the text after them: with one, a prompt could show a price that is
+/// not its own.
 bool is_turning(gunichar c) { return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069); }
 
 std::size_t columns_of(gunichar c) {
@@ -35,7 +36,7 @@ std::string format(const char* form, Values... values) {
 }  // namespace
 
 std::string printable(std::string_view text, bool lines) {
-  const Text valid(g_utf8_make_valid(text.data(), static_cast<gssize>(text.size())));
+  const OwnedText valid(g_utf8_make_valid(text.data(), static_cast<gssize>(text.size())));
   std::string shown;
   for (const char* at = valid.get(); *at != '\0'; at = g_utf8_next_char(at)) {
     const auto c = g_utf8_get_char(at);
@@ -61,7 +62,7 @@ std::size_t width_of(std::string_view text) {
 
 std::string cut(std::string_view text, std::size_t columns) {
   if (width_of(text) <= columns) return std::string(text);
-  std::size_t used = 1;  // the ellipsis
+  std::size_t used = 1;  // the ellipsis takes a column
   const char* at = text.data();
   const char* const end = text.data() + text.size();
   for (; at < end; at = g_utf8_next_char(at)) {
@@ -98,7 +99,7 @@ std::string credits_text(double credits) {
 
 std::string escape_html(std::string_view text) {
   const auto shown = printable(text, true);
-  const Text escaped(g_markup_escape_text(shown.data(), static_cast<gssize>(shown.size())));
+  const OwnedText escaped(g_markup_escape_text(shown.data(), static_cast<gssize>(shown.size())));
   return escaped.get();
 }
 

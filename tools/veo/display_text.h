@@ -10,16 +10,16 @@
 
 namespace veo::cli {
 
-/// Without what a terminal would obey: each control character, each mark that turns the direction
-/// of writing and each byte that is not UTF-8 is shown as U+FFFD, line ends as a space (or
-/// themselves, if `lines`).
+/// `text` without characters that a terminal obeys. Each control character, each mark that turns
+/// the direction of writing, and each byte that is not UTF-8 becomes U+FFFD. A line end becomes a
+/// space, or stays if `lines`.
 std::string printable(std::string_view text, bool lines = false);
 
-/// Columns on a terminal.
+/// How many columns of a terminal `text` takes.
 std::size_t width_of(std::string_view text);
-/// At most `columns` of it, with an ellipsis where something is missing.
+/// At most `columns` columns of `text`, with an ellipsis in place of the rest.
 std::string cut(std::string_view text, std::size_t columns);
-/// Filled with spaces up to `columns`.
+/// `text`, filled with spaces up to `columns` columns.
 std::string pad(std::string text, std::size_t columns);
 
 /// `1:07`, `1:02:03`.
