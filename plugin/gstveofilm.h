@@ -22,7 +22,7 @@ class FilmOutput {
  public:
   explicit FilmOutput(Continuation& shared) : shared_(shared) {}
 
-  /// The whole film, and EOS; or what there is of it, and an error.
+  /// Gives out the film and EOS, or as much of the film as there is, and an error.
   void run();
 
  private:

@@ -32,7 +32,7 @@ void Reporter::update(const Source::Snapshot& seen) {
   warn(seen);
   if (dry_run_) return;
   switch (seen.job.phase) {
-    case Job::Phase::looking_up:
+    case Job::Phase::finding:
       break;
     case Job::Phase::submitting:
       advance(Step::submit, seen);

@@ -21,7 +21,7 @@
 
 #include "simulator.h"
 #include "veo/http/io_thread.h"
-#include "veo/source/source.h"
+#include "veo/source/source_reader.h"
 #include "veo/system/guarded.h"
 
 namespace veo::test {
@@ -79,22 +79,16 @@ Options options_for(const Simulator& simulator) {
 /// Reads to the clip's end or to an error, lets go of it, and returns what was logged meanwhile.
 std::vector<std::string> play(const Options& options) {
   Recorder::get().start();
-  const auto wakeup = std::make_shared<Wakeup>();
   {
-    auto opened = Source::open(options, wakeup);
+    SourceReader reader;
+    const auto opened = reader.open(options);
     if (!opened || !*opened) throw std::runtime_error("the source cannot be opened");
-    const auto source = std::move(**opened);
-    source->start();
+    reader.start();
     std::uint64_t at = 0;
-    for (const auto end = std::chrono::steady_clock::now() + patience;;) {
-      const auto ticket = wakeup->ticket();
-      const auto there = source->at(at);
-      if (const auto* ready = std::get_if<Clip::Ready>(&there)) {
-        at += ready->size;
-        continue;
-      }
-      if (!std::holds_alternative<Clip::Pending>(there)) break;
-      if (!wakeup->wait(ticket, end) || std::chrono::steady_clock::now() >= end) break;
+    for (;;) {
+      const auto taken = reader.take(at, 1U << 20U);
+      if (!taken || !*taken || (*taken)->bytes.empty()) break;
+      at += (*taken)->bytes.size();
     }
   }
   // The source has left work to the I/O thread, in front of this.

@@ -178,7 +178,7 @@ void start(Runs& runs) {
 
 const std::vector<Phase>& phases() {
   static const std::vector<Phase> all{
-      {.name = "looking_up",
+      {.name = "finding",
        .reach =
            [](Runs& runs, const Simulator&, Freezable& disk) {
              disk.freeze();

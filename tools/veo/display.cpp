@@ -114,7 +114,7 @@ void Display::update(const Source::Snapshot& seen) {
   }
   tell_task(seen);
   switch (seen.job.phase) {
-    case Job::Phase::looking_up:
+    case Job::Phase::finding:
     case Job::Phase::failed:
       break;
     case Job::Phase::submitting:

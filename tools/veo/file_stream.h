@@ -8,7 +8,7 @@
 
 namespace veo::cli {
 
-/// A clip that is whole.
+/// A clip in a file that is complete.
 class FileStream : public media::ByteStream {
  public:
   /// Fails with invalid_request, as read() does.

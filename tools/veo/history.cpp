@@ -34,7 +34,7 @@ using Zone = std::unique_ptr<GTimeZone, ZoneFree>;
 struct GFree {
   void operator()(char* text) const { g_free(text); }
 };
-using Text = std::unique_ptr<char, GFree>;
+using OwnedText = std::unique_ptr<char, GFree>;
 
 struct Wanted : Arguments {
   std::size_t limit = 0;  ///< 0: all
@@ -282,13 +282,13 @@ std::string mode_text(const Record& record) {
 std::string time_text(UnixTime time, const char* form) {
   const Date date(g_date_time_new_from_unix_local(seconds_of(time)));
   if (!date) return "";
-  return Text(g_date_time_format(date.get(), form)).get();
+  return OwnedText(g_date_time_format(date.get(), form)).get();
 }
 
 std::string iso_text(UnixTime time) {
   const Date date(g_date_time_new_from_unix_utc(seconds_of(time)));
   if (!date) return "";
-  return Text(g_date_time_format_iso8601(date.get())).get();
+  return OwnedText(g_date_time_format_iso8601(date.get())).get();
 }
 
 void add_history(CLI::App& app, Action& chosen) {

@@ -25,13 +25,13 @@ constexpr std::size_t longest_description = 160;
 struct GFree {
   void operator()(char* text) const { g_free(text); }
 };
-using Text = std::unique_ptr<char, GFree>;
+using OwnedText = std::unique_ptr<char, GFree>;
 
 /// The rows of the tasks, for links among them.
 using Rows = std::map<std::string, std::int64_t>;
 
 std::string base64(const std::vector<std::uint8_t>& bytes) {
-  return Text(g_base64_encode(bytes.data(), bytes.size())).get();
+  return OwnedText(g_base64_encode(bytes.data(), bytes.size())).get();
 }
 
 /// For a CSP's `style-src`.

@@ -42,7 +42,7 @@ using KeyFile = std::unique_ptr<GKeyFile, KeyFileFree>;
 struct GFree {
   void operator()(char* text) const { g_free(text); }
 };
-using Text = std::unique_ptr<char, GFree>;
+using OwnedText = std::unique_ptr<char, GFree>;
 
 std::string make_stem(const ClipIdentity& identity, const std::string& task) {
   return task + "-" + compute_sha256(identity.api_url).substr(0, 8);
@@ -68,7 +68,7 @@ std::vector<std::string> list_stems(const ClipIdentity& identity) {
 /// Sets a value, with the spaces at its end escaped, because a key file drops plain ones.
 void set_text(GKeyFile* file, const char* key, const std::string& text) {
   g_key_file_set_string(file, group, key, text.c_str());
-  const Text escaped(g_key_file_get_value(file, group, key, nullptr));
+  const OwnedText escaped(g_key_file_get_value(file, group, key, nullptr));
   std::string value(escaped.get());
   const auto kept = value.find_last_not_of(' ') + 1;
   const auto spaces = value.size() - kept;
@@ -161,7 +161,7 @@ struct Cache::Private {
   /// Makes and locks a new part of that stem. Null and errno: the file cannot be made.
   [[nodiscard]] FileHandle create(const std::string& stem, std::string& name) const {
     for (;;) {
-      name = stem + "." + Text(g_uuid_string_random()).get() + std::string(part_suffix);
+      name = stem + "." + OwnedText(g_uuid_string_random()).get() + std::string(part_suffix);
       auto file = open(name, O_RDWR | O_CREAT | O_EXCL);
       if (!file) return file;
       struct stat info {};
@@ -189,7 +189,7 @@ struct Cache::Private {
     set_text(file.get(), "sha256", sha256);
     g_key_file_set_uint64(file.get(), group, "size", size);
     gsize length = 0;
-    const Text text(g_key_file_to_data(file.get(), &length, nullptr));
+    const OwnedText text(g_key_file_to_data(file.get(), &length, nullptr));
 
     const auto name = make_stem(identity) + "." + intent_part(identity.intent);
     std::string part;
@@ -228,7 +228,7 @@ struct Cache::Private {
       return nothing;
     }
     const auto field = [&](const char* key) {
-      const Text value(g_key_file_get_string(file.get(), group, key, nullptr));
+      const OwnedText value(g_key_file_get_string(file.get(), group, key, nullptr));
       return std::string(value ? value.get() : "");
     };
     CachedClip clip{.identity = {.api_url = field("api-url"),

@@ -208,10 +208,10 @@ void ClipDriver::put_in(Input input) {
 }
 
 void ClipDriver::begin() {
-  thread_->post([self = shared_from_this()] { self->look_into_cache(); });
+  thread_->post([self = shared_from_this()] { self->find_in_cache(); });
 }
 
-void ClipDriver::look_into_cache() {
+void ClipDriver::find_in_cache() {
   if (io_->is_released) return;
   if (settings_.sha256.empty()) {
     log::debug(log::Category::clip, label(), ": has not been in the cache");
@@ -398,14 +398,14 @@ Status ClipDriver::read(std::uint64_t offset, std::span<std::uint8_t> into) {
 }
 
 void ClipDriver::check(unsigned version) {
-  const auto judge = [self = shared_from_this(), version](const Status& whole) {
-    if (whole) {
+  const auto judge = [self = shared_from_this(), version](const Status& checked) {
+    if (checked) {
       log::debug(log::Category::clip, self->label(), ": its boxes are complete");
     } else {
-      log::warning(log::Category::clip, self->label(), ": its boxes are broken: ", whole.error());
+      log::warning(log::Category::clip, self->label(), ": its boxes are broken: ", checked.error());
     }
     self->put_in([&](Shared& now) {
-      const auto fault = whole ? std::nullopt : std::optional(whole.error());
+      const auto fault = checked ? std::nullopt : std::optional(checked.error());
       return now.plan.on_verdict(version, fault, g_random_double());
     });
     self->subscribers_.notify();

@@ -92,7 +92,7 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
   void check(unsigned version);
   void keep(unsigned version);
   void on_kept(unsigned version, Result<CachedClip> kept);
-  void look_into_cache();
+  void find_in_cache();
   void download();
   void ask_for_wanted();
   [[nodiscard]] Slot* find_slot(ClipPlan::FetchId fetch);

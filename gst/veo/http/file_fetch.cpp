@@ -251,8 +251,8 @@ class Fetch final : public ExchangeState {
     if (count == 0) {
       // Without a length, the end of the connection is the end of the file, and libsoup accepts a
       // chunked body that was cut at a chunk's border. The check of the boxes decides then.
-      const bool whole = !expected_ || received_ == *expected_;
-      return finish(whole ? std::nullopt : std::optional(cut_off()));
+      const bool is_complete = !expected_ || received_ == *expected_;
+      return finish(is_complete ? std::nullopt : std::optional(cut_off()));
     }
     received_ += count;
     log::trace(log::Category::http, "#", number(), " received ", count, " bytes");

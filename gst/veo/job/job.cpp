@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 namespace {
 
 /// Whether the two differ in counts only. A change of a count wakes nobody.
-bool looks_like(const Job::Snapshot& before, const Job::Snapshot& after) {
+bool is_alike(const Job::Snapshot& before, const Job::Snapshot& after) {
   const auto text = [](const std::optional<Error>& error) {
     return error ? error->message : std::string();
   };
@@ -70,7 +70,7 @@ void Job::Private::publish() {
       }
     }
     if (completed) seen->clip_settings = std::make_unique<const Clip::Settings>(describe_clip());
-    changed = !looks_like(before, snapshot);
+    changed = !is_alike(before, snapshot);
   }
   // One more poll is no reason to wake the subscribers.
   if (changed) subscribers.notify();
@@ -112,7 +112,7 @@ Clip::Settings Job::Private::describe_clip() const {
 Job::Phase Job::Private::phase() const {
   switch (io->machine.state()) {
     case TaskMachine::State::idle:
-      return Phase::looking_up;
+      return Phase::finding;
     case TaskMachine::State::submitting:
     case TaskMachine::State::held:
       return Phase::submitting;

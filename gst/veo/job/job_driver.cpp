@@ -82,7 +82,7 @@ void Job::Private::tell_waiting(std::string text) {
     auto seen = shared.lock();
     auto& snapshot = seen->snapshot;
     // A display can show the trouble only in a phase that has begun.
-    if (snapshot.phase == Phase::looking_up) {
+    if (snapshot.phase == Phase::finding) {
       snapshot.phase = settings.task_id.empty() ? Phase::submitting : Phase::generating;
       snapshot.reused = !settings.task_id.empty();
     }

@@ -238,7 +238,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     TaskMachine::Time clock{};  // from when the generation timeout counts
     std::optional<TaskMachine::Time> accepted_at;
     unsigned polls = 0;
-    unsigned looks = 0;
+    unsigned claim_attempts = 0;
     bool ended = false;         // abandoned, or the failure is published
     bool is_posting = false;    // the submission is with `service`
     bool may_be_sent = false;   // the submission of the claim

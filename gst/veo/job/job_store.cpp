@@ -14,11 +14,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// The delays between two looks while another process is about to submit.
-constexpr Backoff look_again{.base = 20ms, .cap = 250ms};
+/// The delays between two claims while another process is about to submit.
+constexpr Backoff claim_again{.base = 20ms, .cap = 250ms};
 /// The delays between two tries to write.
 constexpr Backoff write_again{.base = 20ms, .cap = 1000ms};
-constexpr unsigned looks_before_a_word = 8;  // a second
+constexpr unsigned claims_before_a_word = 8;  // a second
 /// How long a store may take before the user hears of it.
 constexpr auto before_a_word = 1s;
 
@@ -119,15 +119,16 @@ void Job::Private::on_standing(Result<TaskRecord::Standing> standing) {
                                    " s without an end, or the ledger " + settings.ledger +
                                    " is busy all the time. This one has sent nothing."});
       }
-      if (own.looks == looks_before_a_word) {
+      if (own.claim_attempts == claims_before_a_word) {
         tell_waiting(
             "The same request is being submitted by somebody else, who is waited for, or the "
             "ledger " +
             settings.ledger + " is busy. Nothing was sent, and nothing is lost.");
       }
       {
-        const auto delay = look_again.compute_delay(own.looks++, random());
-        log::debug(log::Category::job, label(), ": look ", own.looks, ", the next in ", delay);
+        const auto delay = claim_again.compute_delay(own.claim_attempts++, random());
+        log::debug(log::Category::job, label(), ": claim ", own.claim_attempts, ", the next in ",
+                   delay);
         after(delay, [this] { find_in_ledger(); });
       }
       break;

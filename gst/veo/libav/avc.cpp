@@ -10,7 +10,7 @@ namespace {
 constexpr unsigned access_unit_delimiter = 9;
 
 /// Takes big-endian numbers and runs of bytes from the front. What is not there sets `failed`.
-struct Reader {
+struct BitReader {
   std::span<const std::uint8_t> rest;
   bool failed = false;
 
@@ -40,7 +40,7 @@ void add(Bytes& to, std::span<const std::uint8_t> nal) {
 }  // namespace
 
 Result<Configuration> parse_configuration(std::span<const std::uint8_t> avcc) {
-  Reader reader{avcc};
+  BitReader reader{avcc};
   Configuration configuration;
   const auto version = reader.number(1);
   reader.take(3);  // profile and level, which the SPS repeats
@@ -59,7 +59,7 @@ Result<Bytes> rewrite(std::span<const std::uint8_t> access_unit, unsigned length
                       std::span<const Bytes> ahead) {
   Bytes out;
   out.reserve(access_unit.size() + 256);
-  Reader reader{access_unit};
+  BitReader reader{access_unit};
   bool is_put = false;
   while (!reader.rest.empty()) {
     const auto nal = reader.take(reader.number(length_size));

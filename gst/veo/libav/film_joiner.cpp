@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "avc.h"
-#include "clip_reader.h"
+#include "clip_demuxer.h"
 
 namespace veo::media {
 
@@ -144,7 +144,7 @@ struct FilmJoiner::Private {
   // --- a clip ---
 
   Status begin_clip(ByteStream& from) {
-    auto opened = ClipReader::open(from, true);
+    auto opened = ClipDemuxer::open(from, true);
     if (!opened) return fail(std::move(opened.error()));
     auto& reader = **opened;
     auto configuration = reader.joinable();
@@ -338,10 +338,10 @@ struct FilmJoiner::Private {
   AVStream* video = nullptr;
   AVStream* audio = nullptr;
 
-  std::unique_ptr<ClipReader> clip;  // the one being read
-  ByteStream* source = nullptr;      // its; used while it is read
-  std::uint64_t first_frame = 0;     // its place in the film
-  std::int64_t decoded = 0;          // frames of it, so far
+  std::unique_ptr<ClipDemuxer> clip;  // the one being read
+  ByteStream* source = nullptr;       // its; used while it is read
+  std::uint64_t first_frame = 0;      // its place in the film
+  std::int64_t decoded = 0;           // frames of it, so far
   int old_delay = 0;
   unsigned length_size = 4;
   std::vector<avc::Bytes> ahead;  // parameter sets to go before its next picture

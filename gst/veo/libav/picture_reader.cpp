@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "clip_reader.h"
+#include "clip_demuxer.h"
 #include "decoder.h"
 
 namespace veo::media {
@@ -37,7 +37,7 @@ Picture shrink(const AVFrame& frame) {
 
 Result<std::vector<Picture>> read_pictures(ByteStream& clip, std::uint64_t first,
                                            std::size_t count) {
-  auto reader = ClipReader::open(clip);
+  auto reader = ClipDemuxer::open(clip);
   if (!reader) return fail(std::move(reader.error()));
   auto codec = open_decoder((*reader)->video());
   if (!codec) return fail(std::move(codec.error()));

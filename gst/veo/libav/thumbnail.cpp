@@ -7,7 +7,7 @@ extern "C" {
 
 #include <algorithm>
 
-#include "clip_reader.h"
+#include "clip_demuxer.h"
 #include "decoder.h"
 
 namespace veo::media {
@@ -23,7 +23,7 @@ struct ScalerFree {
 using ScalerPtr = std::unique_ptr<SwsContext, ScalerFree>;
 
 Result<FramePtr> first_picture(ByteStream& clip) {
-  auto reader = ClipReader::open(clip);
+  auto reader = ClipDemuxer::open(clip);
   if (!reader) return fail(std::move(reader.error()));
   auto codec = open_decoder((*reader)->video());
   if (!codec) return fail(std::move(codec.error()));

@@ -62,7 +62,7 @@ struct ApiCall {
 };
 
 struct ApiAnswer {
-  /// Filled for both methods; for a GET only `status`, `whole`, `retry_after`, `failure` matter.
+  /// Filled for both methods; for a GET only `status`, `complete`, `retry_after`, `failure` matter.
   SubmissionEvidence evidence;
   std::string body;  ///< what has come of it, at most 1 MiB (a larger body: failure bad_response)
 };

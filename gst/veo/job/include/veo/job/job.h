@@ -58,7 +58,7 @@ class Job {
   };
 
   enum class Phase {
-    looking_up,  ///< the job searches the ledger; nothing is decided
+    finding,  ///< the job searches the ledger; nothing is decided
     submitting,
     generating,
     completed,
@@ -67,7 +67,7 @@ class Job {
 
   /// The state of the job at one moment.
   struct Snapshot {
-    Phase phase = Phase::looking_up;
+    Phase phase = Phase::finding;
     TaskStatus status = TaskStatus::none;
     std::string task_id;               ///< empty until the service has named the task
     bool reused = false;               ///< the task was there before this job

@@ -17,15 +17,15 @@
 
 namespace veo::media {
 
-class ClipReader {
+class ClipDemuxer {
  public:
   /// Reads up to the first picture, which must be a key frame. `clip` must outlive the reader.
   /// Fails with bad_media, and with the errors of `clip`. `finally`: nobody reads the clip again,
   /// so the reader releases the bytes that it has read.
-  static Result<std::unique_ptr<ClipReader>> open(ByteStream& clip, bool finally = false);
-  ~ClipReader();
-  ClipReader(const ClipReader&) = delete;
-  ClipReader& operator=(const ClipReader&) = delete;
+  static Result<std::unique_ptr<ClipDemuxer>> open(ByteStream& clip, bool finally = false);
+  ~ClipDemuxer();
+  ClipDemuxer(const ClipDemuxer&) = delete;
+  ClipDemuxer& operator=(const ClipDemuxer&) = delete;
 
   [[nodiscard]] const ClipFormat& format() const { return format_; }
   [[nodiscard]] const AVStream& video() const { return *video_; }
@@ -45,7 +45,7 @@ class ClipReader {
   [[nodiscard]] std::int64_t sample_of(const AVPacket& packet) const;
 
  private:
-  explicit ClipReader(ByteStream& clip) : clip_(clip) {}
+  explicit ClipDemuxer(ByteStream& clip) : clip_(clip) {}
   static int fill(void* opaque, std::uint8_t* into, int size);
   static std::int64_t seek(void* opaque, std::int64_t offset, int whence);
 

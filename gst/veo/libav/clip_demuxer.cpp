@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "clip_reader.h"
+#include "clip_demuxer.h"
 
 #include <algorithm>
 #include <array>
@@ -36,7 +36,7 @@ Error interruption() {
 }  // namespace
 
 /// The first bytes of one of the file's outermost boxes.
-struct ClipReader::BoxHead {
+struct ClipDemuxer::BoxHead {
   std::array<char, 16> bytes{};
 
   [[nodiscard]] std::string_view type() const { return {bytes.data() + 4, 4}; }
@@ -64,8 +64,8 @@ struct ClipReader::BoxHead {
   }
 };
 
-int ClipReader::fill(void* opaque, std::uint8_t* into, int size) {
-  auto& self = *static_cast<ClipReader*>(opaque);
+int ClipDemuxer::fill(void* opaque, std::uint8_t* into, int size) {
+  auto& self = *static_cast<ClipDemuxer*>(opaque);
   if (self.failed_) return AVERROR_EXTERNAL;
   if (self.releases_) self.clip_.release(self.position_);
   auto got = self.read_checked(std::span(into, static_cast<std::size_t>(size)));
@@ -80,13 +80,13 @@ int ClipReader::fill(void* opaque, std::uint8_t* into, int size) {
 }
 
 /// The demuxer sees no box before its counts were looked at.
-Result<std::size_t> ClipReader::read_checked(std::span<std::uint8_t> into) {
+Result<std::size_t> ClipDemuxer::read_checked(std::span<std::uint8_t> into) {
   if (auto done = check_boxes(); !done) return fail(std::move(done.error()));
   const auto most = std::min<std::uint64_t>(into.size(), unchecked_ - position_);
   return clip_.read(position_, into.first(static_cast<std::size_t>(most)));
 }
 
-Status ClipReader::check_boxes() {
+Status ClipDemuxer::check_boxes() {
   while (unchecked_ <= position_) {
     if (clip_.is_interrupted()) return fail(interruption());
     const auto head = read_head(unchecked_);
@@ -118,8 +118,8 @@ Status ClipReader::check_boxes() {
   return {};
 }
 
-std::int64_t ClipReader::seek(void* opaque, std::int64_t offset, int whence) {
-  auto& self = *static_cast<ClipReader*>(opaque);
+std::int64_t ClipDemuxer::seek(void* opaque, std::int64_t offset, int whence) {
+  auto& self = *static_cast<ClipDemuxer*>(opaque);
   if ((whence & ~AVSEEK_FORCE) == SEEK_CUR) offset += static_cast<std::int64_t>(self.position_);
   // The size may not be known yet.
   if ((whence & AVSEEK_SIZE) != 0 || (whence & ~AVSEEK_FORCE) == SEEK_END || offset < 0) {
@@ -129,8 +129,8 @@ std::int64_t ClipReader::seek(void* opaque, std::int64_t offset, int whence) {
   return offset;
 }
 
-Result<std::unique_ptr<ClipReader>> ClipReader::open(ByteStream& clip, bool finally) {
-  std::unique_ptr<ClipReader> reader(new ClipReader(clip));
+Result<std::unique_ptr<ClipDemuxer>> ClipDemuxer::open(ByteStream& clip, bool finally) {
+  std::unique_ptr<ClipDemuxer> reader(new ClipDemuxer(clip));
   reader->releases_ = finally;
   if (auto done = reader->read_header(); !done) return fail(std::move(done.error()));
   if (auto done = reader->find_streams(); !done) return fail(std::move(done.error()));
@@ -138,14 +138,14 @@ Result<std::unique_ptr<ClipReader>> ClipReader::open(ByteStream& clip, bool fina
   return reader;
 }
 
-ClipReader::~ClipReader() = default;
+ClipDemuxer::~ClipDemuxer() = default;
 
-Error ClipReader::failure(std::string message) const {
+Error ClipDemuxer::failure(std::string message) const {
   return failed_ ? *failed_ : bad_media(std::move(message));
 }
 
 /// Nullopt: the file ends there.
-Result<std::optional<ClipReader::BoxHead>> ClipReader::read_head(std::uint64_t at) {
+Result<std::optional<ClipDemuxer::BoxHead>> ClipDemuxer::read_head(std::uint64_t at) {
   BoxHead head;
   const std::span bytes(reinterpret_cast<std::uint8_t*>(head.bytes.data()), head.bytes.size());
   std::size_t have = 0;
@@ -160,7 +160,7 @@ Result<std::optional<ClipReader::BoxHead>> ClipReader::read_head(std::uint64_t a
 }
 
 /// Whether all that is needed to read the media comes ahead of it.
-Result<bool> ClipReader::is_in_order() {
+Result<bool> ClipDemuxer::is_in_order() {
   std::uint64_t at = 0;
   for (int boxes = 0; boxes < max_boxes; ++boxes) {
     const auto head = read_head(at);
@@ -175,7 +175,7 @@ Result<bool> ClipReader::is_in_order() {
   return fail(bad_media("It is not an MP4 file."));
 }
 
-Status ClipReader::read_header() {
+Status ClipDemuxer::read_header() {
   const auto in_order = is_in_order();
   if (!in_order) return fail(in_order.error());
   auto* const buffer = static_cast<unsigned char*>(av_malloc(buffer_size));
@@ -200,7 +200,7 @@ Status ClipReader::read_header() {
   return {};
 }
 
-Status ClipReader::find_streams() {
+Status ClipDemuxer::find_streams() {
   for (unsigned i = 0; i < input_->nb_streams; ++i) {
     auto* const stream = input_->streams[i];
     const auto& codec = *stream->codecpar;
@@ -247,7 +247,7 @@ Status ClipReader::find_streams() {
 }
 
 /// Of what the header lists: of a file of fragments, nothing.
-Status ClipReader::check_index(const AVStream& stream) const {
+Status ClipDemuxer::check_index(const AVStream& stream) const {
   const auto count = avformat_index_get_entries_count(&stream);
   std::int64_t first = 0;
   for (int i = 0; i < count; ++i) {
@@ -261,7 +261,7 @@ Status ClipReader::check_index(const AVStream& stream) const {
   return {};
 }
 
-Result<avc::Configuration> ClipReader::joinable() const {
+Result<avc::Configuration> ClipDemuxer::joinable() const {
   if (audio_ != nullptr) {
     const auto asc = extradata_of(*audio_);
     if (asc.size() < 2 || asc[0] >> 3U != 2) return fail(bad_media("Its sound is not AAC-LC."));
@@ -269,7 +269,7 @@ Result<avc::Configuration> ClipReader::joinable() const {
   return avc::parse_configuration(extradata_of(*video_));
 }
 
-Status ClipReader::read_first_picture() {
+Status ClipDemuxer::read_first_picture() {
   for (;;) {
     auto packet = demux();
     if (!packet) return fail(std::move(packet.error()));
@@ -300,7 +300,7 @@ Status ClipReader::read_first_picture() {
   }
 }
 
-Result<PacketPtr> ClipReader::next() {
+Result<PacketPtr> ClipDemuxer::next() {
   if (!ahead_.empty()) {
     auto packet = std::move(ahead_.front());
     ahead_.pop_front();
@@ -309,7 +309,7 @@ Result<PacketPtr> ClipReader::next() {
   return demux();
 }
 
-Result<PacketPtr> ClipReader::demux() {
+Result<PacketPtr> ClipDemuxer::demux() {
   PacketPtr packet(av_packet_alloc());
   for (;;) {
     if (clip_.is_interrupted()) return fail(interruption());
@@ -327,7 +327,7 @@ Result<PacketPtr> ClipReader::demux() {
   }
 }
 
-Status ClipReader::check(const AVPacket& packet) {
+Status ClipDemuxer::check(const AVPacket& packet) {
   taken_ += static_cast<std::uint64_t>(packet.size);
   if (taken_ > furthest_) {
     return fail(bad_media("Its header is damaged: it uses parts of the file more than once."));
@@ -343,19 +343,19 @@ Status ClipReader::check(const AVPacket& packet) {
   return limits::check_place(frame_of(packet), pictures_, format_.video.rate);
 }
 
-AVRational ClipReader::frame_clock() const {
+AVRational ClipDemuxer::frame_clock() const {
   return {format_.video.rate.seconds, format_.video.rate.frames};
 }
 
-std::int64_t ClipReader::frame_at(std::int64_t time) const {
+std::int64_t ClipDemuxer::frame_at(std::int64_t time) const {
   return av_rescale_q_rnd(time, video_->time_base, frame_clock(), AV_ROUND_NEAR_INF);
 }
 
-std::int64_t ClipReader::frame_of(const AVPacket& packet) const {
+std::int64_t ClipDemuxer::frame_of(const AVPacket& packet) const {
   return frame_at(packet.pts - first_pts_);
 }
 
-std::int64_t ClipReader::sample_of(const AVPacket& packet) const {
+std::int64_t ClipDemuxer::sample_of(const AVPacket& packet) const {
   const AVRational sample{1, audio_->codecpar->sample_rate};
   return av_rescale_q_rnd(packet.pts, audio_->time_base, sample, AV_ROUND_NEAR_INF) -
          av_rescale_q_rnd(first_pts_, video_->time_base, sample, AV_ROUND_NEAR_INF);
