@@ -29,7 +29,7 @@ void Continuation::end() {
     if (*locked) (*locked)->canceled();
     locked->reset();
   }
-  // The source goes when nothing is locked.
+  // Take the source out, so that its destructor runs without the lock.
   const auto gone = std::exchange(state_.lock()->source, nullptr);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What the three threads of one veoextend share, from READY to READY. Each thread has an object of
-// its own beside it:
+// The state that the three threads of one veoextend share while the element is in PAUSED or
+// PLAYING. Each thread also has an object of its own:
 //
 //   thread        object      reads                     writes
 //   upstream's    Extension   flow                      parent, `upstream` …, is_flushing
@@ -9,7 +9,7 @@
 //   film's        FilmOutput  parent, phase, source,    flow, film_has_ended, `announced`
 //                             steps
 //
-// All of them wait on one Wakeup: change() notifies it, wait_for() waits on it.
+// All three threads wait on one Wakeup: change() notifies it, wait_for() waits on it.
 #pragma once
 
 #include <gst/gst.h>
@@ -36,38 +36,38 @@ namespace veo::plugin {
 class Continuation {
  public:
   enum class Phase {
-    waiting,    ///< for the parent's task, or for the source to open
+    waiting,    ///< the generation waits for the parent's task, or for the source to open
     running,    ///< the task is joined or submitted
     completed,  ///< the task is completed
-    planned,    ///< it is known what the task's file contains, and how the film is made
+    planned,    ///< `steps` says what the task's file contains, so the film can be made
     failed,
   };
 
   struct State {
-    ElementSettings settings;  // these four as they were when it began
+    ElementSettings settings;  // begin() sets the first four members, and nothing changes them
     Join join = Join::automatic;
-    const media::Library* media = nullptr;  // never null once it has begun
+    const media::Library* media = nullptr;  // not null after begin()
     std::chrono::steady_clock::time_point began_at;
 
-    std::optional<TaskEvent> upstream;  // what upstream has said of its task, last
-    bool upstream_has_begun = false;    // a buffer came, or the end
+    std::optional<TaskEvent> upstream;  // the last event of upstream about its task
+    bool upstream_has_begun = false;    // a buffer or the end of the stream has arrived
     bool upstream_has_ended = false;
-    bool is_flushing = false;  // upstream's part
+    bool is_flushing = false;  // upstream flushes its part of the stream
 
     Phase phase = Phase::waiting;
-    std::shared_ptr<Source> source;  // from `running` on
-    std::optional<Error> error;      // set iff failed
-    std::size_t first = 0;           // our file begins with this step: an index of `steps`
-    FilmSteps steps;                 // ours is the last
+    std::shared_ptr<Source> source;  // set from `running` on
+    std::optional<Error> error;      // set if and only if the phase is `failed`
+    std::size_t first = 0;           // index in `steps` of the step with which our file begins
+    FilmSteps steps;                 // the last one is ours
 
-    std::optional<TaskEvent> announced;  // what downstream has to know, last
-    GstFlowReturn flow = GST_FLOW_OK;    // downstream's
+    std::optional<TaskEvent> announced;  // the last event that downstream must get
+    GstFlowReturn flow = GST_FLOW_OK;    // what downstream returned last
     bool film_has_ended = false;
 
     [[nodiscard]] bool has_failed_parent() const {
       return upstream && upstream->status == TaskStatus::failed;
     }
-    /// Which step of the film this is: 2 for the first extension.
+    /// The number of our step in the film: 2 for the first extension.
     [[nodiscard]] guint step() const { return upstream ? upstream->step + 1 : 2; }
   };
 
@@ -75,18 +75,19 @@ class Continuation {
   Continuation(const Continuation&) = delete;
   Continuation& operator=(const Continuation&) = delete;
 
-  /// Takes the place of the last run, before any thread starts.
+  /// Replaces the state of the last run. Call it before any thread starts.
   void begin(State state);
-  /// Ends each wait of the three threads, those under way and later ones, until begin().
+  /// Ends every wait of the three threads. Later waits end at once too, until begin().
   void interrupt();
   [[nodiscard]] bool is_interrupted() const { return wakeup->is_interrupted(); }
-  /// Lets go of the job, and closes what is open on the bus, when the threads have ended.
+  /// Releases the job, and cancels a PROGRESS that is open on the bus. Call it when the threads
+  /// have ended.
   void end();
 
   // --- any thread ---
 
   [[nodiscard]] State snapshot() const { return *state_.lock(); }
-  /// `get(state)`, of one moment.
+  /// Returns `get(state)`. The state does not change while `get` runs.
   template <class Get>
   [[nodiscard]] auto get(Get get) const {
     return get(std::as_const(*state_.lock()));
@@ -105,28 +106,28 @@ class Continuation {
     change(*state_.lock());
     wakeup->notify();
   }
-  /// Waits until `is_so(state)`. False: interrupted.
+  /// Waits until `is_so(state)`. False: the wait was interrupted.
   template <class Condition>
   [[nodiscard]] bool wait_for(Condition is_so) {
     return wakeup->wait_for([&] { return is_so(std::as_const(*state_.lock())); });
   }
 
-  /// Tells downstream of our task, at once and past all that is on its way there. The film's thread
-  /// sends the same event in its place in the stream, to stay.
+  /// Sends downstream an event about our task, ahead of the bytes that are queued there. The film's
+  /// thread sends the same event again as a sticky event, in its place in the stream.
   void announce(TaskEvent event);
 
-  /// What a thread returns whose wait was interrupted: nobody is told of it.
+  /// The error of a thread whose wait was interrupted. No message reports this error.
   static tl::unexpected<Error> interrupted();
   static tl::unexpected<Error> parent_failed();
-  /// A fault of the file that the service delivered, with what the user can do about it.
+  /// If `error` is a fault of the file that the service delivered, adds what the user can do.
   [[nodiscard]] Error explain(Error error) const;
 
   GstElement* const element;  // owns this
   GstPad* const src;
   const std::shared_ptr<Wakeup> wakeup = std::make_shared<Wakeup>();
-  /// What comes in.
+  /// The bytes that come in.
   PushedStream parent;
-  /// Set while there is something to report: by the generation's thread, until the film streams.
+  /// The generation's thread sets the reporter when it opens the source; end() resets it.
   Guarded<std::optional<Reporter>> reporter;
 
  private:

@@ -23,7 +23,7 @@ GType enum_type_of(const Option& option) {
   if (const GType registered = g_type_from_name(type.enum_name.data()); registered != 0) {
     return registered;
   }
-  // GObject keeps the values as long as the process; a null entry ends them.
+  // GObject uses the values until the process ends. A null entry ends the array.
   auto* const values = g_new0(GEnumValue, type.choices.size() + 1);
   for (std::size_t i = 0; i < type.choices.size(); ++i) {
     const auto& choice = type.choices[i];

@@ -9,7 +9,8 @@
 
 namespace veo::plugin {
 
-/// Registers the enum at the first call. `option` is a row of the table, and has choices.
+/// Returns the type of the option's enum. The first call registers the enum. `option` is a row of
+/// the table that has choices.
 GType enum_type_of(const Option& option);
 
 }  // namespace veo::plugin

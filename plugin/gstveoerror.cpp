@@ -9,7 +9,7 @@ namespace veo::plugin {
 
 namespace {
 
-// Core writes GStreamer's numbers out, because core does not include GStreamer.
+// Core contains copies of GStreamer's numbers, because core does not include GStreamer's headers.
 static_assert(gst_error::resource_failed.number == GST_RESOURCE_ERROR_FAILED);
 static_assert(gst_error::resource_not_found.number == GST_RESOURCE_ERROR_NOT_FOUND);
 static_assert(gst_error::resource_busy.number == GST_RESOURCE_ERROR_BUSY);

@@ -13,9 +13,10 @@ namespace {
 constexpr const char* name = "veo-task";
 constexpr const char* step_name = "step";
 
-// Far beyond any film, and small enough that no sum of them overflows.
+// Both limits are far above any film, and small enough that a sum of their products cannot
+// overflow.
 constexpr guint most_steps = 10'000;
-constexpr guint64 most_frames = 1U << 21U;  // of a file: media refuses more
+constexpr guint64 most_frames = 1U << 21U;  // for one file; media refuses a file with more
 
 auto refuse(std::string_view field, std::string_view why) {
   return fail({.code = ErrorCode::invalid_request,
@@ -23,7 +24,7 @@ auto refuse(std::string_view field, std::string_view why) {
                           std::string(why) + "."});
 }
 
-/// The text of a field that may be missing, which counts as empty.
+/// Reads a text. A missing field counts as an empty text.
 Result<std::string> read_text(const GstStructure* structure, const char* field) {
   const auto* const value = gst_structure_get_value(structure, field);
   if (value == nullptr) return "";
@@ -32,7 +33,7 @@ Result<std::string> read_text(const GstStructure* structure, const char* field) 
   return text != nullptr ? text : "";
 }
 
-/// The task's id of a field that may be missing or empty.
+/// Reads a task's id. The field may be missing or empty.
 Result<std::string> read_task_id(const GstStructure* structure, const char* field) {
   auto id = read_text(structure, field);
   if (!id || id->empty()) return id;
@@ -59,7 +60,7 @@ Result<guint> read_step(const GstStructure* structure) {
   return step;
 }
 
-/// One step of the film, of which `index` come before it.
+/// Reads one step of the film. `index` counts from 0.
 Result<FilmStep> read_film_step(const GValue* value, std::size_t index) {
   const bool is_structure = value != nullptr && GST_VALUE_HOLDS_STRUCTURE(value);
   const auto* const structure = is_structure ? gst_value_get_structure(value) : nullptr;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The event `veo-task`: our elements tell each other along the stream which task its bytes are of.
-// The event is sticky, so that an element that is linked late has it too. A sticky event waits
-// behind the bytes before it, so the same event also goes ahead of them, out of band.
+// The event `veo-task`: an element tells the next element which task the bytes of the stream belong
+// to. The event is sticky, so that an element that is linked late gets it too. A sticky event waits
+// behind the bytes before it, so veoextend also sends the same event out of band, ahead of them.
 //
 //   veosrc ──► veoextend ──► veoextend ──► …
 //
@@ -11,23 +11,23 @@
 //               task-id, status=completed, step               once its own task is completed
 //               task-id, status=completed, step, steps        once it knows what its file contains
 //               task-id, status=failed, step                  once it knows that it will fail: the
-//                                                             stream has the steps before, and ends
-//                                                             with a DRAIN query
+//                                                             stream has the earlier steps, and
+//                                                             ends with a DRAIN query
 //
 // Its fields:
 //
-//   task-id           string   of the task; missing or empty: not known yet
+//   task-id           string   the task's id; missing or empty: not known yet
 //   upstream-task-id  string   another id that the service has for the task, if it has one
 //   status            string   pending, processing, completed or failed
 //   step              uint     from 1: the task's place in the film; missing: 1
-//   steps             list     of one structure `step` for each task of the film, the first first:
+//   steps             list     a structure `step` for each task of the film, in the film's order:
 //                                task-id  string
 //                                first    uint     index (from 0) of the step with which the
 //                                                  task's file begins: at most the step's own
-//                                frames   uint64   of the task's file; 0: not known
+//                                frames   uint64   frames of the task's file; 0: not known
 //
-// Threads of one element send these events without a common order. is_older_than() says which of
-// two events knows less, whichever arrives first.
+// Several threads of one element send these events, in no common order. So the receiver does not
+// rely on the order of arrival: is_older_than() says which of two events contains less.
 #pragma once
 
 #include <gst/gst.h>
@@ -44,10 +44,10 @@ struct TaskEvent {
   std::string task_id;      ///< empty: not known yet
   std::string upstream_id;  ///< another id that the service has for the task; empty: none
   TaskStatus status = TaskStatus::none;
-  guint step = 1;   ///< of the film
-  FilmSteps steps;  ///< empty: not known (yet)
+  guint step = 1;   ///< the task's place in the film, from 1
+  FilmSteps steps;  ///< empty: not known
   bool operator==(const TaskEvent&) const = default;
-  /// Of the same step, and knows less of it.
+  /// Whether both events are about the same step, and this event contains less than `other`.
   [[nodiscard]] bool is_older_than(const TaskEvent& other) const;
 };
 
@@ -55,11 +55,12 @@ GstEvent* make_task_event(GstEventType type, const TaskEvent& task);
 
 /// Whether the event has the name `veo-task`.
 bool is_task_event(GstEvent* event);
-/// Reads such an event, which any element may have made. Fails with invalid_request where a field
-/// has another type, or a value that no task or film has; nothing of the event counts then.
+/// Reads an event of this name, which any element may have made. Fails with invalid_request if a
+/// field has a wrong type, or a value that no task or film can have. The caller then ignores the
+/// whole event.
 Result<TaskEvent> parse_task_event(GstEvent* event);
 
-/// A tag event with the task's id and, if there is one, a description.
+/// Makes a tag event with the task's id and, if `description` is not empty, the description.
 GstEvent* make_task_tags(const std::string& task_id, const std::string& description);
 
 }  // namespace veo::plugin

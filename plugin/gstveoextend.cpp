@@ -5,21 +5,21 @@
  * @title: veoextend
  * @short_description: continues a generated video, as one film
  *
- * veoextend continues the video of the task whose MP4 comes in, by a task of its own, and gives out
- * both as one film: fragmented MP4, exact to the frame and the sample, without re-encoding. **Each
- * step costs credits.** Its task is submitted the moment the one before is completed, while that
- * one may still be playing.
+ * veoextend submits a task that continues the video of another task. The MP4 of that task comes in,
+ * and both videos go out as one film: fragmented MP4, exact to the frame and the sample, without
+ * re-encoding. **Each step costs credits.** veoextend submits its task as soon as the task before
+ * is completed, even if the video of that task is still playing.
  *
- * The task to continue is that of the veosrc or veoextend upstream, or
- * #GstVeoExtend:extend-task-id. What the service delivers may hold the continuation alone, or what
- * it continues as well: #GstVeoExtend:join says what to do, and tells what it found by a `veo-join`
- * element message.
+ * veoextend continues the task of the veosrc or veoextend upstream, or the task of
+ * #GstVeoExtend:extend-task-id. The file that the service delivers may contain only the
+ * continuation, or also the video that it continues. #GstVeoExtend:join says how to join the
+ * files, and a `veo-join` element message says what the file contains.
  *
  * ## Example launch lines
  * |[
  * gst-launch-1.0 veosrc prompt="a dog in a park" ! veoextend prompt="it finds a ball" ! veoextend
  * prompt="it brings the ball back" ! filesink location=film.mp4
- * ]| A film of three shots. The same line again costs nothing.
+ * ]| Make a film of three shots. The same line again costs nothing.
  * |[
  * gst-launch-1.0 veosrc prompt="a dog in a park" ! veoextend prompt="it finds a ball" join=append !
  * decodebin ! videoconvert ! autovideosink
@@ -48,7 +48,7 @@ using veo::plugin::Extension;
 
 struct _GstVeoExtend {
   GstElement parent;
-  Extension* impl;  // owned: made in init, deleted in finalize
+  Extension* impl;  // owned: created in init, deleted in finalize
 };
 
 G_DEFINE_TYPE(GstVeoExtend, gst_veo_extend, GST_TYPE_ELEMENT)
@@ -101,10 +101,10 @@ static gboolean gst_veo_extend_sink_event(GstPad* pad, GstObject* parent, GstEve
     case GST_EVENT_EOS:
       extend.end_upstream();
       break;
-    // A flush ends the waits here, so that a seek upstream need not wait for the continuation. The
-    // flush does not go on downstream: the film is made once, from front to back, and what
-    // downstream has of it stays right, whatever upstream gives again. FLUSH_START comes beside the
-    // stream, FLUSH_STOP within it.
+    // A flush ends the waits of upstream's threads, so that a seek upstream does not wait for the
+    // continuation. The flush does not go downstream: this element makes the film once, from front
+    // to back, and bytes that upstream sends again do not change it. FLUSH_START arrives on any
+    // thread, FLUSH_STOP in the order of the stream.
     case GST_EVENT_FLUSH_START:
       extend.begin_flush();
       break;
@@ -117,7 +117,7 @@ static gboolean gst_veo_extend_sink_event(GstPad* pad, GstObject* parent, GstEve
       extend.take_segment(*segment);
       break;
     }
-    // The film has events of its own.
+    // FilmOutput sends the film's own events of these types.
     case GST_EVENT_STREAM_START:
     case GST_EVENT_CAPS:
     case GST_EVENT_TAG:
@@ -141,7 +141,7 @@ static gboolean gst_veo_extend_sink_query(GstPad* pad, GstObject* parent, GstQue
 }
 
 static gboolean gst_veo_extend_src_event(GstPad* pad, GstObject* parent, GstEvent* event) {
-  // The film is made once, from front to back.
+  // No seek is possible, because this element makes the film once, from front to back.
   if (GST_EVENT_TYPE(event) == GST_EVENT_SEEK) {
     GST_DEBUG_OBJECT(parent, "a seek is refused");
     gst_event_unref(event);
@@ -189,7 +189,7 @@ static gboolean gst_veo_extend_activate_src(GstPad* pad, GstObject* parent, GstP
   return gst_pad_stop_task(pad);
 }
 
-/// Ends the threads. The film's thread ends with its pad.
+/// Ends the threads. Deactivating the src pad also ends the thread of the film.
 static void gst_veo_extend_halt(GstElement* element) {
   impl(element).unlock();
   for (GList* pad = element->pads; pad != nullptr; pad = pad->next) {
@@ -206,7 +206,8 @@ static GstStateChangeReturn gst_veo_extend_change_state(GstElement* element,
   if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) impl(element).unlock();
   const auto changed =
       GST_ELEMENT_CLASS(gst_veo_extend_parent_class)->change_state(element, transition);
-  // If this step fails, the element gets no other one that would end the threads that run.
+  // If READY to PAUSED fails, GStreamer does not call PAUSED to READY. So this call must end the
+  // threads that start() began.
   const bool could_not_begin =
       transition == GST_STATE_CHANGE_READY_TO_PAUSED && changed == GST_STATE_CHANGE_FAILURE;
   if (could_not_begin || transition == GST_STATE_CHANGE_PAUSED_TO_READY) {

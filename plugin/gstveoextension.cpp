@@ -19,7 +19,8 @@ namespace veo::plugin {
 
 namespace {
 
-/// A buffer's bytes, for as long as anybody needs them. Empty: they cannot be read.
+/// Returns the buffer's bytes, which stay valid until their last owner is gone. Empty: the buffer
+/// cannot be mapped.
 SharedBytes share(GstBuffer* buffer) {
   struct Mapped {
     GstBuffer* buffer;
@@ -59,7 +60,8 @@ bool Extension::start() {
   settings.source.instance = instance_;
   const auto join = settings.source.join;
   GST_DEBUG_OBJECT(shared_.element, "start, join=%s", std::string(nick(join)).c_str());
-  // Elements upstream start after this one: without the library nobody submits anything.
+  // Load the library here, because the elements upstream start after this one. If the library is
+  // missing, none of them submits a task.
   const auto media = media::load();
   if (!media) {
     auto error = media.error();
@@ -120,12 +122,11 @@ Result<SharedBytes> Extension::align(SharedBytes bytes, GstBuffer* buffer) {
   next = begin + bytes.bytes.size();
   if (begin > received) {
     return fail({.code = ErrorCode::bad_media,
-                 .message = "Bytes " + std::to_string(received) + " to " +
-                            std::to_string(begin - 1) +
-                            " of the video that comes in were left out by a seek upstream, and a "
-                            "film needs all of them. The continuation's task is not touched: the "
-                            "same line again, without that seek, goes on with it and pays nothing "
-                            "again.",
+                 .message = "A seek upstream skipped the bytes " + std::to_string(received) +
+                            " to " + std::to_string(begin - 1) +
+                            " of the video that comes in, and a film needs all bytes. The seek "
+                            "does not affect the continuation's task: the same line again, without "
+                            "the seek, continues with that task and does not pay for it again.",
                  .task_id = snapshot().job.task_id});
   }
   const auto old = std::min<guint64>(received - begin, bytes.bytes.size());
@@ -140,7 +141,7 @@ Result<SharedBytes> Extension::align(SharedBytes bytes, GstBuffer* buffer) {
 void Extension::take_segment(const GstSegment& segment) {
   GST_DEBUG_OBJECT(shared_.element, "segment of %s from %" G_GUINT64_FORMAT,
                    gst_format_get_name(segment.format), segment.start);
-  // A segment of another format says nothing of bytes.
+  // A segment in another format contains no offset in bytes.
   if (segment.format != GST_FORMAT_BYTES) return;
   arrival_.restarts = arrival_.restarts || arrival_.received > 0;
   arrival_.next = segment.start;
@@ -174,7 +175,7 @@ void Extension::take_upstream(TaskEvent task) {
   GST_DEBUG_OBJECT(shared_.element, "upstream is step %u: task %s, %s, with %zu steps", task.step,
                    task.task_id.c_str(), std::string(nick(task.status)).c_str(), task.steps.size());
   shared_.change([&task](State& state) {
-    // An event out of band may have been ahead of one that comes in order.
+    // An out-of-band event may have overtaken this event.
     if (state.upstream && task.is_older_than(*state.upstream)) return;
     state.upstream = std::move(task);
   });

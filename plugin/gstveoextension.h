@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What veoextend adapts: a continuation and the film that ends with it. Three threads meet here:
+// The work of veoextend, without GObject: it continues a task, and makes the film that ends with
+// the continuation. Three threads take part:
 //
 //   upstream's    bytes ──► parent ──────────────────────────────────┐
 //                 `veo-task` ──► the state's `upstream`              │
-//   generation's  Generation: waits for the parent's task, submits   │ finds out what its file
-//                 ours, and tells of it, whatever the stream does    │ contains: `steps`
+//   generation's  Generation: waits for the parent's task, submits   │ finds out what our file
+//                 ours, and reports on it. No stall of the stream    │ contains: `steps`
+//                 stops this thread                                  │
 //   the film's    FilmOutput (src pad) ◄─────────────────────────────┘ reads and pushes
 //
-// Continuation has all that they share.
+// Continuation holds the state that the three threads share.
 #pragma once
 
 #include <gst/gst.h>
@@ -40,52 +42,55 @@ class Extension {
 
   // --- state changes ---
 
-  /// False: it cannot run, and an ERROR says why.
+  /// False: the element cannot run, and an ERROR message says why.
   [[nodiscard]] bool start();
-  /// Ends all waits; the job goes on.
+  /// Ends all waits. The job goes on.
   void unlock();
-  /// Ends what start() began, if it did, when the streaming threads and the waits have ended.
+  /// Ends the work of start(), if start() succeeded. Call it after unlock(), when the streaming
+  /// threads have ended.
   void stop();
 
   // --- upstream's threads ---
 
   GstFlowReturn chain(GstBuffer* buffer);
-  /// Where the bytes that come next are in the parent's file. After a second segment, bytes that
-  /// came already may come again.
+  /// Notes the offset of the next bytes in the parent's file. After a second segment, upstream may
+  /// send again some bytes that have already arrived.
   void take_segment(const GstSegment& segment);
   void end_upstream();
-  /// A flush: all waits of upstream's threads end, until end_flush(). The job, and what has come of
-  /// the parent, stay: bytes that come again are left out.
+  /// Ends all waits of upstream's threads until end_flush(). The job goes on, and the bytes of the
+  /// parent that have arrived stay. If upstream sends some of them again, chain() drops them.
   void begin_flush();
   void end_flush();
   void take_upstream(TaskEvent task);
-  /// A DRAIN query: true once downstream has all that came. Only of a parent that failed.
+  /// Answers a DRAIN query. If the parent has failed, waits until the film has ended. True:
+  /// downstream has the whole film.
   bool drain();
 
   // --- the src pad's thread ---
 
-  /// Gives out the film, from the first byte to the last, once.
+  /// Pushes the film, from the first byte to the last. Runs once for each start().
   void give_film();
 
  private:
   using State = Continuation::State;
 
-  /// Where upstream's streaming thread is in the parent's file. That thread alone uses it: it holds
-  /// the sink pad's stream lock.
+  /// The position of upstream's streaming thread in the parent's file. Only that thread uses it,
+  /// under the sink pad's stream lock.
   struct Arrival {
-    guint64 received = 0;   // bytes of the parent that came, each counted once
-    guint64 next = 0;       // offset of the next byte, if a buffer does not say it
-    bool restarts = false;  // a seek has made some bytes come again: offsets count from then on
+    guint64 received = 0;   // bytes of the parent that have arrived, each counted once
+    guint64 next = 0;       // offset of the next byte, for a buffer without an offset
+    bool restarts = false;  // after a seek bytes can arrive again, so their offsets count
   };
 
-  /// The part of a buffer that did not come before. Fails where bytes before it never came.
+  /// Returns the part of the buffer that has not arrived before. Fails if bytes between the last
+  /// ones and the buffer are missing.
   Result<SharedBytes> align(SharedBytes bytes, GstBuffer* buffer);
 
   const std::string instance_ = make_instance();
-  Guarded<ElementSettings> settings_;  // what the application has set
+  Guarded<ElementSettings> settings_;  // the application changes them at any time
   Continuation shared_;
   Arrival arrival_;
-  std::jthread generation_;  // last: it uses all that is above
+  std::jthread generation_;  // the last member, so that the thread ends before the others go
 };
 
 }  // namespace veo::plugin

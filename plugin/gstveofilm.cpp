@@ -27,7 +27,7 @@ GstBuffer* wrap(media::Bytes bytes, guint64 offset) {
   return buffer;
 }
 
-/// The film belongs to the group of the stream that comes in, if that has one.
+/// Returns the group id of the stream that comes in, or a new id if that stream has none.
 guint find_group_id(GstElement* element) {
   guint id = GST_GROUP_ID_INVALID;
   const std::unique_ptr<GstPad, decltype(&gst_object_unref)> sink(
@@ -51,7 +51,7 @@ void FilmOutput::run() {
   GST_DEBUG_OBJECT(shared_.element, "the film's thread begins");
   const auto made = make_film();
   const auto flow = shared_.flow();
-  // A demuxer that has seen its last sample says EOS itself, and waits for ours.
+  // A demuxer returns EOS after its last sample, and still waits for our EOS event.
   if (made || flow == GST_FLOW_EOS) {
     log::info(Category::film, "step ", shared_.step(), ": the film ends after ", bytes_, " bytes");
     GST_INFO_OBJECT(shared_.element, "EOS after %" G_GUINT64_FORMAT " bytes", bytes_);
@@ -63,10 +63,10 @@ void FilmOutput::run() {
     if (is_ours) post_failure(made.error());
     shared_.change([](State& state) { state.flow = GST_FLOW_ERROR; });
     shared_.parent.discard();
-    // As GstBaseSrc does: downstream does not wait for what never comes.
+    // Send EOS after an error, as GstBaseSrc does, so that downstream does not wait for more bytes.
     gst_pad_push_event(shared_.src, gst_event_new_eos());
   } else {
-    GST_DEBUG_OBJECT(shared_.element, "the film is left after %" G_GUINT64_FORMAT " bytes: %s",
+    GST_DEBUG_OBJECT(shared_.element, "the film was stopped after %" G_GUINT64_FORMAT " bytes: %s",
                      bytes_, gst_flow_get_name(flow));
   }
   shared_.change([](State& state) { state.film_has_ended = true; });
@@ -74,7 +74,7 @@ void FilmOutput::run() {
 
 Status FilmOutput::make_film() {
   const auto join = shared_.get([](const State& state) { return state.join; });
-  // First it is known what upstream is, and whether it can be continued.
+  // Wait until the generation knows the parent's task, and knows that it can be continued.
   const bool is_known = shared_.wait_for([join](const State& state) {
     const auto enough = join == Join::append ? Phase::running : Phase::completed;
     return state.phase >= enough || state.has_failed_parent();
@@ -86,7 +86,7 @@ Status FilmOutput::make_film() {
   if (join == Join::append) {
     announce_pending();
   } else {
-    // The next element need not wait until it is known what our file contains.
+    // The next element can submit its task before the plan says what our file contains.
     if (auto done = push_events(); !done) return done;
     if (!wait_for_plan()) return Continuation::interrupted();
     const auto state = shared_.snapshot();
@@ -243,7 +243,7 @@ Status FilmOutput::push(media::Bytes bytes) {
   GST_DEBUG_OBJECT(shared_.element, "downstream takes no more: %s", gst_flow_get_name(flow));
   shared_.change([flow](State& state) { state.flow = flow; });
   shared_.parent.discard();
-  // Upstream may have ended, and nobody else would tell.
+  // If upstream has ended, no other element posts this error.
   if (flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS) {
     GST_ELEMENT_FLOW_ERROR(shared_.element, flow);
   }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The film that ends with one continuation, given out on the src pad, once, from its first byte to
-// its last.
+// Pushes the film that ends with one continuation on the src pad, once, from its first byte to its
+// last.
 //
-//   join=append        the parent at once ──► our file, when it is there
-//   join=auto, replace wait for the plan ──► parent, our file      our file continues the parent
-//                                        ──► our file alone        our file is the film
-//                                        ──► files of the steps before, our file
+//   join=append        the parent at once ──► our file, when it has arrived
+//   join=auto, replace wait for the plan ──► parent, our file      if our file continues the parent
+//                                        ──► our file alone        if our file is the whole film
+//                                        ──► files of earlier      if our file begins with a step
+//                                            steps, our file       in between
 #pragma once
 
 #include <memory>
@@ -17,12 +18,12 @@
 
 namespace veo::plugin {
 
-/// Made, used and destroyed by the film's thread, the src pad's.
+/// Only the film's thread, which is the src pad's task, makes, uses and destroys this object.
 class FilmOutput {
  public:
   explicit FilmOutput(Continuation& shared) : shared_(shared) {}
 
-  /// Gives out the film and EOS, or as much of the film as there is, and an error.
+  /// Pushes the film and EOS. If a step fails, pushes the steps before it, and posts an error.
   void run();
 
  private:
@@ -30,30 +31,32 @@ class FilmOutput {
   using State = Continuation::State;
 
   Status make_film();
-  /// A dry run has no film: waits for the end of the other threads' work.
+  /// Waits until the other threads have ended their work. A dry run has no film.
   Status finish_dry_run();
-  /// Waits for the plan, or an error that stands in its place. False: interrupted.
+  /// Waits until the generation has a plan or has failed, or the parent has failed. False: the wait
+  /// was interrupted.
   bool wait_for_plan();
-  /// Our file contains some of what comes in, if not all of it.
+  /// Makes the film without the bytes that come in, because our file contains at least the last of
+  /// the steps in them.
   Status make_film_without_parent(const State& state);
   Status pass_through(const std::shared_ptr<Source>& source);
   Status add(media::ByteStream& clip, const char* what);
   Status finish();
-  /// Ends the film with the last frame of what came before the step that failed. Downstream has all
-  /// of it before the error is told, which ends the pipeline.
+  /// Ends the film with the last frame before the step that failed. An error message ends the
+  /// pipeline, so this function first waits until downstream has the whole film.
   Status end_early(Error error);
-  /// Downstream knows that a step is to come, though not yet its task.
+  /// Announces our step to downstream before our task has an id.
   void announce_pending();
-  /// Sends what downstream has to know ahead of the next byte.
+  /// Sends the events that downstream must get before the next byte.
   Status push_events();
   Status push(media::Bytes bytes);
   void post_failure(Error error);
 
   Continuation& shared_;
-  std::unique_ptr<media::Joiner> joiner_;  // once a clip is in the film
-  bool is_open_ = false;                   // stream-start, caps and segment are out
-  std::optional<TaskEvent> announced_;     // what the stream has said, last
-  guint64 bytes_ = 0;                      // pushed
+  std::unique_ptr<media::Joiner> joiner_;  // null until the first clip is added
+  bool is_open_ = false;                   // stream-start, caps and segment were sent
+  std::optional<TaskEvent> announced_;     // the last `veo-task` event in the stream
+  guint64 bytes_ = 0;                      // bytes that were pushed
 };
 
 }  // namespace veo::plugin

@@ -23,7 +23,7 @@ void Generation::run() {
     return;
   }
   log::warning(Category::film, "step ", shared_.step(), " failed: ", outcome.error());
-  // An open PROGRESS would keep a pipeline that is to take the parent's part out of PLAYING.
+  // The pipeline must still play the parent's part, and an open PROGRESS would prevent PLAYING.
   if (const auto reporter = shared_.reporter.lock(); *reporter) {
     (*reporter)->failed(outcome.error());
   }
@@ -70,7 +70,8 @@ Status Generation::find_parent(Options& options) {
                    .message = "There is no task to continue: upstream is no veosrc or veoextend. "
                               "Set extend-task-id to the task whose video comes in."});
     }
-    // Nothing is paid for what could not be joined.
+    // Check the video before the submission, so that a continuation that cannot be joined costs
+    // nothing.
     const auto format = media_.probe(shared_.parent);
     if (!format) return fail(format.error());
     log::debug(Category::film, "step ", state.step(),
@@ -148,7 +149,8 @@ Status Generation::plan(const Options& options) {
   log::info(Category::film, "step ", state.step(), ": the file of ", *frames,
             " frames begins with step ", first + 1, " of ", steps->size());
   post_join(*steps);
-  // Downstream knows the steps before the end of the film can reach it.
+  // Announce the steps before the change of phase. The change lets the film's thread push the end
+  // of the film, and downstream must know the steps before that.
   auto event = *state.announced;
   event.steps = *steps;
   shared_.announce(std::move(event));
@@ -184,7 +186,8 @@ Result<FilmSteps> Generation::find_parent_steps(const Options& options, const Op
     if (!format) return fail(format.error());
     steps[0].frames = format->frames.value_or(0);
   }
-  // The file of the task itself. What a foreign element gives may be something else.
+  // Count the frames in the task's own file, because another element may have changed the video
+  // that comes in.
   if (steps[0].frames == 0 && state.upstream) {
     auto opened = open(id);
     if (!opened) return fail(std::move(opened.error()));

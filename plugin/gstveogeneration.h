@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The generation of one continuation, on a thread of its own, whatever the stream does meanwhile:
+// The generation of one continuation. It has a thread of its own, so that the state of the stream
+// does not delay it:
 //
 //   find_parent ──► open ──► [price on the bus] ──► submit ──► completed ──► plan
 //   (waits for the parent's task)                              │             │
-//                                                  `veo-task` to downstream, both times
+//                                                  both times it sends `veo-task` downstream
 #pragma once
 
 #include <string>
@@ -14,13 +15,13 @@
 
 namespace veo::plugin {
 
-/// Made, used and destroyed by the generation's thread.
+/// Only the generation's thread makes, uses and destroys this object.
 class Generation {
  public:
   explicit Generation(Continuation& shared)
       : shared_(shared), media_(*shared.snapshot().media), reader_(shared.wakeup) {}
 
-  /// From the wait for the parent to the plan, or to an error, which becomes the state's.
+  /// Does all the work from the wait for the parent to the plan. Stores an error in the state.
   void run();
 
  private:
@@ -28,13 +29,14 @@ class Generation {
   using State = Continuation::State;
 
   Status generate();
-  /// Waits until it is known which task to continue, and that it can be continued.
+  /// Waits until the parent's task is known and can be continued. Writes the task's id to
+  /// `options`.
   Status find_parent(Options& options);
   Status open(const State& state, const Options& options);
   Status wait_for_completion();
-  /// Finds out what the task's file contains, and what the film is made of.
+  /// Finds out which steps the task's file contains, and so which files make the film.
   Status plan(const Options& options);
-  /// The steps of the film that comes in, with their frames as far as they can be known.
+  /// Finds the steps of the film that comes in. The frames of a step stay 0 if nothing says them.
   Result<FilmSteps> find_parent_steps(const Options& options, const OpenTask& open);
   /// Posts `veo-join`.
   void post_join(const FilmSteps& steps);

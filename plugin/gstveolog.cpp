@@ -12,7 +12,7 @@ namespace veo::plugin {
 
 namespace {
 
-/// `trace` is GStreamer's LOG, so that GST_DEBUG=veo*:6 shows everything.
+/// `trace` becomes GStreamer's LOG, so that GST_DEBUG=veo*:6 shows all lines.
 constexpr GstDebugLevel level_of(log::Level level) {
   constexpr GstDebugLevel levels[] = {GST_LEVEL_ERROR, GST_LEVEL_WARNING, GST_LEVEL_INFO,
                                       GST_LEVEL_DEBUG, GST_LEVEL_LOG};
@@ -54,7 +54,7 @@ class GStreamerSink final : public log::Sink {
 }  // namespace
 
 void log_to_gstreamer() {
-  // Never destroyed: the I/O thread may log until the process has ended.
+  // Never destroy the sink, because the I/O thread may log until the process has ended.
   static auto* const sink = new GStreamerSink;
   log::set_sink(*sink);
 }

@@ -3,8 +3,8 @@
 
 namespace veo::plugin {
 
-/// Gives the library's log to GStreamer's debug categories veo-job, veo-clip, veo-http, veo-ledger
-/// and veo-film. Once, when the plugin is loaded.
+/// Sends the library's log to GStreamer's debug categories veo-job, veo-clip, veo-http, veo-ledger
+/// and veo-film. The plugin calls this once, when it is loaded.
 void log_to_gstreamer();
 
 }  // namespace veo::plugin

@@ -17,9 +17,9 @@ Prepared::~Prepared() { g_weak_ref_clear(&element_); }
 Result<std::shared_ptr<Prepared>> Prepared::begin(GstElement* element, Options options) {
   std::shared_ptr<Prepared> prepared(new Prepared(element, options));
   prepared->wakeup_ = std::make_shared<Wakeup>([weak = prepared->weak_from_this()] {
-    if (const auto self = weak.lock()) self->wake();
+    if (const auto self = weak.lock()) self->on_notification();
   });
-  // The first notification may come before the opening is stored: report() waits for this lock.
+  // The first notification may arrive before `opening` is stored, so report() waits for this lock.
   auto reporting = prepared->reporting_.lock();
   auto opening = Source::begin(std::move(options), prepared->wakeup_);
   if (!opening) return fail(std::move(opening.error()));
@@ -32,9 +32,9 @@ Source::Snapshot Prepared::snapshot() const {
   return source ? source->snapshot() : Source::Snapshot{};
 }
 
-// Called on any thread. The I/O thread is one of them, and must not run an application's handlers,
-// so another thread reports.
-void Prepared::wake() {
+// Any thread may call this function, also the I/O thread. The I/O thread must not run an
+// application's handlers, so report() runs on another thread.
+void Prepared::on_notification() {
   if (is_reporting_.exchange(true)) return;
   auto* element = static_cast<GstElement*>(g_weak_ref_get(&element_));
   if (element == nullptr) return;
@@ -50,7 +50,7 @@ void Prepared::wake() {
 
 void Prepared::report() {
   auto own = reporting_.lock();
-  // A notification from now on leads to another report.
+  // A notification after this line leads to another report.
   is_reporting_ = false;
   auto* element = static_cast<GstElement*>(g_weak_ref_get(&element_));
   if (element == nullptr) return;

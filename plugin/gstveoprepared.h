@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What the action signal `prepare` begins: a task that goes on without being played. Prepared keeps
-// the process's job for the request, which an element that plays the same request joins, and brings
-// the finished clip into the cache.
+// The action signal `prepare` begins a task that no element plays yet. Prepared keeps the process's
+// job for the request, and brings the finished clip into the cache. An element that plays the same
+// request joins the job.
 //
-//   prepare ──► [opening] ──► [a job] ──► notify, on another thread ──► report(), on a thread of
-//                                                    GStreamer's: one call at a time, however
-//                                                    many notifications there are
+//   prepare ──► [opening] ──► [a job] ──► on_notification(), ──► report(), on a thread of
+//                                         on any thread          GStreamer's. One call runs at a
+//                                                                time: notifications in between
+//                                                                lead to one more call
 #pragma once
 
 #include <gst/gst.h>
@@ -24,10 +25,11 @@ namespace veo::plugin {
 
 class Prepared : public std::enable_shared_from_this<Prepared> {
  public:
-  /// Joins the task of the request, or submits it, and reports to `element`, which may go away.
-  /// Returns at once, whatever the disks do. Fails where the options cannot be used at all.
+  /// Joins the task of the request, or submits one, and reports to `element`. The element may be
+  /// destroyed meanwhile. Returns at once, even if a disk is slow. Fails if the options cannot
+  /// be used.
   static Result<std::shared_ptr<Prepared>> begin(GstElement* element, Options options);
-  /// Lets go of the job: see ~Job().
+  /// Releases the job: see ~Job().
   ~Prepared();
   Prepared(const Prepared&) = delete;
   Prepared& operator=(const Prepared&) = delete;
@@ -36,14 +38,14 @@ class Prepared : public std::enable_shared_from_this<Prepared> {
 
  private:
   Prepared(GstElement* element, const Options& options);
-  void wake();
+  void on_notification();
   void report();
 
   struct Reporting {
     explicit Reporting(Reporter its_reporter) : reporter(std::move(its_reporter)) {}
 
     Reporter reporter;
-    std::unique_ptr<Source::Opening> opening;  // null once it is open, or has failed
+    std::unique_ptr<Source::Opening> opening;  // null when it has succeeded or failed
     std::string task_id;
     bool finished = false;
   };

@@ -19,7 +19,7 @@ constexpr auto write_only =
     static_cast<GParamFlags>(G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
 constexpr auto read_write = static_cast<GParamFlags>(write_only | G_PARAM_READABLE);
 
-/// GLib keeps the text as long as the process.
+/// Returns a copy of the text that stays valid until the process ends.
 const char* static_text(const std::string& text) { return g_intern_string(text.c_str()); }
 
 GParamSpec* make_number_spec(const Option& option, const char* name, const char* nick,
@@ -77,7 +77,7 @@ std::shared_ptr<GTlsDatabase> database_of(const GValue* value) {
   return database != nullptr ? std::shared_ptr<GTlsDatabase>(database, g_object_unref) : nullptr;
 }
 
-/// GObject has checked the value's type and range by the GParamSpec.
+/// Reads a value whose type and range GObject has checked by the GParamSpec.
 OptionValue read_value(const Option& option, const GValue* value) {
   const OptionType& type = option.type;
   switch (type.kind) {
@@ -98,7 +98,7 @@ OptionValue read_value(const Option& option, const GValue* value) {
   return text_of(value);
 }
 
-/// Into a GValue of the option's GType.
+/// Writes an option's value to a GValue that has the option's GType.
 struct WriteValue {
   const Option& option;
   GValue* value;
@@ -128,7 +128,7 @@ struct WriteValue {
   }
 };
 
-/// Null: `id` is no id of an option's property.
+/// Returns the option whose property has this id, or null if there is none.
 const Option* find_option_of(guint id) {
   const auto table = option_table();
   return id > 0 && id <= table.size() ? &table[id - 1] : nullptr;
@@ -167,8 +167,9 @@ guint install_properties(GObjectClass* object_class, OptionSetter element) {
 bool set_property(ElementSettings& settings, guint id, const GValue* value) {
   const auto* const option = find_option_of(id);
   if (option == nullptr) return false;
-  // A Source refuses what cannot be used, and tells the bus; a property that keeps its old value
-  // would spend credits on another request than the one that was set.
+  // Store the value even if it is not valid: the Source will refuse it, and an error on the bus
+  // says so. If the property kept its old value, the element would pay for a request that the
+  // application did not want.
   option->member.value.set(settings.source, read_value(*option, value));
   return true;
 }

@@ -7,7 +7,8 @@ namespace veo::plugin {
 
 namespace {
 
-// gst-launch-1.0 prints each message, so there are just enough to show that the work goes on.
+// gst-launch-1.0 prints each message. This step gives a message often enough to show that the work
+// goes on, and no more.
 constexpr int percent_step = 10;
 
 const char* code_of(int step) {
@@ -27,7 +28,7 @@ Reporter::Reporter(GstElement* element, const Options& settings, Setting setting
       setting_(setting) {}
 
 void Reporter::update(const Source::Snapshot& seen) {
-  // The price is known first. A dry run has nothing else to tell.
+  // The price is known before all else, and a dry run reports only the price.
   if (!status_) post_task(seen);
   warn(seen);
   if (dry_run_) return;
@@ -75,7 +76,8 @@ void Reporter::failed(const Error& error) { end(GST_PROGRESS_TYPE_ERROR, error.m
 
 void Reporter::canceled() { end(GST_PROGRESS_TYPE_CANCELED, "Stopped"); }
 
-/// Completes the open step and each one before `to`: a step may have passed between two snapshots.
+/// Completes each step from the open one up to `to`, and begins `to`. More than one step may have
+/// passed between two snapshots.
 void Reporter::advance(Step to, const Source::Snapshot& seen) {
   while (step_ < to) {
     complete(step_, seen);
@@ -126,7 +128,7 @@ void Reporter::complete(Step step, const Source::Snapshot& seen) {
   }
 }
 
-/// Ends the open step, if there is one. No other step begins after it.
+/// Ends the open step, if there is one. No step begins after this call.
 void Reporter::end(GstProgressType type, const std::string& text) {
   if (step_ != Step::none && step_ != Step::done) post_progress(type, text, percent_);
   step_ = Step::done;
@@ -152,7 +154,8 @@ void Reporter::post_trouble(const std::optional<Error>& trouble) {
   if (std::string text = trouble ? trouble->message : ""; text != trouble_) {
     trouble_ = std::move(text);
     if (trouble_.empty() || step_ == Step::done) return;
-    // The library waits for a disk, and asks the service again.
+    // After a trouble with a file the library waits. After any other trouble it asks the service
+    // again.
     const bool is_store = trouble->code == ErrorCode::ledger || trouble->code == ErrorCode::cache;
     post_progress(GST_PROGRESS_TYPE_CONTINUE,
                   (is_store ? "Waiting: " : "Trying again: ") + trouble_, percent_);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Tells the application how far a task is. The reporter gets one snapshot after the other, and
-// posts what is new: PROGRESS messages for people, `veo-task` element messages for programs.
+// posts the changes: PROGRESS messages for people, `veo-task` element messages for programs.
 //
 //   PROGRESS   submit ──► generate ──► download ──► (the first byte goes downstream)
 //
-// An open START keeps gst-launch-1.0 out of PLAYING. So `download` is complete as soon as the
-// stream can begin, not when its last byte has arrived, and a COMPLETE, a CANCELED or an ERROR
-// follows each START.
+// While a PROGRESS of the type START is open, gst-launch-1.0 does not change to PLAYING. So a
+// COMPLETE, a CANCELED or an ERROR follows each START, and `download` is complete when the stream
+// can begin, before its last byte has arrived.
 #pragma once
 
 #include <gst/gst.h>
@@ -21,17 +21,18 @@ namespace veo::plugin {
 
 class Reporter {
  public:
-  /// In the background the reporter posts element messages alone: an open PROGRESS would keep the
-  /// playback waiting.
+  /// In the background the reporter posts only element messages, because an open PROGRESS would
+  /// delay the playback.
   enum class Setting { playback, background };
 
-  /// `element` outlives each call. The messages are about the request of `settings`.
+  /// `element` must exist during each call. The messages are about the request of `settings`.
   Reporter(GstElement* element, const Options& settings, Setting setting = Setting::playback);
 
   void update(const Source::Snapshot& seen);
-  /// There is no snapshot yet, because opening the source waits for a file.
+  /// Reports that the source is not open yet, because it waits for a file. There is no snapshot
+  /// yet.
   void opening(const Error& trouble);
-  /// The stream's first byte is about to go downstream.
+  /// Reports that the stream's first byte is about to go downstream.
   void streaming(const Source::Snapshot& seen);
   /// Posts new notices as warnings.
   void warn(const Source::Snapshot& seen);
@@ -39,7 +40,7 @@ class Reporter {
   void canceled();
 
  private:
-  // In the order in which they happen. All but the first and the last are open PROGRESS messages.
+  // The steps in their order. Each step between `none` and `done` is an open PROGRESS message.
   enum class Step { none, submit, generate, download, done };
 
   void advance(Step to, const Source::Snapshot& seen);
@@ -57,11 +58,11 @@ class Reporter {
   const bool dry_run_;
   const Setting setting_;
   Step step_ = Step::none;
-  std::optional<TaskStatus> status_;  // as last posted
+  std::optional<TaskStatus> status_;  // the values of the last `veo-task` message
   std::string task_id_;
   bool reused_ = false;
   std::string trouble_;
-  std::size_t warned_ = 0;  // notices
+  std::size_t warned_ = 0;  // how many notices were posted
   int percent_ = 0;
 };
 

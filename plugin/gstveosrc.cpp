@@ -9,8 +9,8 @@
  * resulting MP4 while it is being downloaded. **Each task costs credits.** The key comes from
  * #GstVeoSrc:api-key-file, or from the environment (VEO_API_KEY_FILE, VEO_API_KEY).
  *
- * The wait takes minutes. It is told by PROGRESS messages (`submit`, `generate`, `download`) and by
- * `veo-task` element messages, and can be cancelled at any moment.
+ * The wait takes minutes. PROGRESS messages (`submit`, `generate`, `download`) and `veo-task`
+ * element messages report how far the task is. The application can cancel the wait at any moment.
  *
  * ## Example launch lines
  * |[
@@ -22,17 +22,17 @@
  * |[
  * gst-launch-1.0 -q veosrc task-id=cbf6b69d-4f03-4817-8ed7-94c0292184a8 ! fdsink | ffmpeg -i -
  * dog.webm
- * ]| Transcode a task that is already paid.
+ * ]| Transcode the video of a task that is already paid.
  * |[
  * gst-launch-1.0 -m veosrc prompt="a dog in a park" mode=quality resolution=4k dry-run=true !
  * fakesink
- * ]| Ask for the price; nothing is sent.
+ * ]| Ask for the price. veosrc sends nothing.
  * |[
  * gst-launch-1.0 veosrc prompt="a dog in a park" callback-listen=127.0.0.1:8080
  * callback-url=https://me.example/veo ! decodebin ! videoconvert ! autovideosink
- * ]| Be told of the end by the service, through a proxy of your own at me.example.
+ * ]| Let the service call back when the task ends, through your own proxy at me.example.
  *
- * An application that knows what it will play submits it ahead of time, and plays it when it likes:
+ * An application that knows what it will play can submit the task ahead of time, and play it later:
  * |[<!-- language="C" -->
  * gboolean accepted;
  * g_signal_emit_by_name (src, "prepare", &accepted);
@@ -65,13 +65,14 @@ namespace veo::plugin {
 
 namespace {
 
-// The most bytes of a buffer: what is there goes out at once. As large as a block in memory.
+// The largest buffer, in bytes. A buffer is smaller if fewer bytes have arrived. The size is that
+// of a block of the clip in memory.
 constexpr guint default_blocksize = 256U << 10U;
 
 }  // namespace
 
-/// What veosrc does, free of GObject. The application's threads and the streaming thread share
-/// `state_` and the reader's source; the streaming thread alone uses `stream_`.
+/// The work of veosrc, without GObject. The application's threads and the streaming thread share
+/// `state_` and the reader's source. Only the streaming thread uses `stream_`.
 class VeoSrc {
  public:
   explicit VeoSrc(GstBaseSrc* element) : element_(element) {}
@@ -96,7 +97,7 @@ class VeoSrc {
     return prepared ? prepared->snapshot() : Source::Snapshot{};
   }
 
-  /// The action signal. False: the request cannot even be looked up, and a WARNING says why.
+  /// Handles the action signal. False: the properties cannot be used, and a WARNING says why.
   bool prepare() {
     auto options = read_options();
     auto begun = options ? Prepared::begin(GST_ELEMENT(element_), std::move(*options))
@@ -111,7 +112,8 @@ class VeoSrc {
     return true;
   }
 
-  /// The action signal. A stream that plays ends with EOS, whatever it waits for.
+  /// Handles the action signal. Ends every wait of a stream that plays, and the stream ends with
+  /// EOS.
   void abandon() {
     set_prepared(nullptr);
     const auto state = state_.lock();
@@ -131,18 +133,18 @@ class VeoSrc {
     reader_.resume();
   }
 
-  // --- the streaming thread, and state changes, which do not run beside it ---
+  // --- the streaming thread, and state changes, which never run at the same time ---
 
   void start() {
     GST_DEBUG_OBJECT(element_, "start");
     const auto state = state_.lock();
     state->is_running = true;
-    // abandon() interrupts without an unlock_stop() to follow.
+    // abandon() interrupts the reader, and no unlock_stop() follows it.
     reader_.resume();
   }
 
-  /// The element goes back to READY: lets go of the job. A submission that has begun ends by
-  /// itself.
+  /// Releases the job when the element returns to READY. A submission that has begun still ends,
+  /// and is recorded.
   void stop() {
     GST_DEBUG_OBJECT(element_, "stop");
     if (stream_.reporter) stream_.reporter->canceled();
@@ -175,8 +177,9 @@ class VeoSrc {
     return GST_FLOW_OK;
   }
 
-  /// GstBaseSrc sends its segment between create() and the buffer, and these events belong behind
-  /// the segment. So they go out when the first buffer is about to.
+  /// Pushes the events that come before the first buffer. GstBaseSrc sends its segment after
+  /// create() returns, and these events must follow the segment. So a probe calls this function
+  /// when a buffer is about to go out.
   void push_events(GstPad* pad) {
     const auto task = std::exchange(stream_.announced, std::nullopt);
     if (!task) return;
@@ -185,30 +188,30 @@ class VeoSrc {
   }
 
  private:
-  // The settings are the application's, which may change them while the stream plays.
+  // The application may change the settings while the stream plays.
   struct State {
     ElementSettings settings;
     bool is_running = false;             // from start() to stop()
     bool is_abandoned = false;           // while it runs
-    std::shared_ptr<Prepared> prepared;  // until it plays
+    std::shared_ptr<Prepared> prepared;  // null once this element plays the request
   };
 
-  /// What the streaming thread alone uses, and stop().
+  /// Only the streaming thread and stop() use these members.
   struct Stream {
     std::optional<Reporter> reporter;  // from the first create() to stop()
     std::string notified_task_id;
     std::string description;
-    bool has_begun = false;              // the first buffer is out, or about to be
-    std::optional<TaskEvent> announced;  // what goes ahead of the first buffer
+    bool has_begun = false;              // the first buffer was sent, or is about to be
+    std::optional<TaskEvent> announced;  // the event that must go ahead of the first buffer
     std::chrono::steady_clock::time_point opened_at;
   };
 
   void set_prepared(std::shared_ptr<Prepared> prepared) {
-    // What it replaces goes when nothing is locked.
+    // Take the old object out, so that its destructor runs without the lock.
     const auto replaced = std::exchange(state_.lock()->prepared, std::move(prepared));
   }
 
-  /// What the properties ask for now.
+  /// Returns what the properties ask for now.
   [[nodiscard]] Result<Options> read_options() const {
     const auto state = state_.lock();
     if (state->settings.uri_error) return fail(*state->settings.uri_error);
@@ -217,7 +220,7 @@ class VeoSrc {
     return options;
   }
 
-  /// Opens the source, and starts it. Goes on with an opening that a flush has interrupted.
+  /// Opens and starts the source. If a flush has interrupted an opening, continues that opening.
   GstFlowReturn open() {
     if (!reader_.is_opening()) {
       stream_.opened_at = std::chrono::steady_clock::now();
@@ -236,15 +239,15 @@ class VeoSrc {
     if (!opened) return leave();
     if (!*opened) return fail_with(opened->error());
     GST_INFO_OBJECT(element_, "opened");
-    // The price is on the bus before anything is sent.
+    // Post the price on the bus before the submission.
     report(**opened);
     reader_.start();
-    // The prepared job is the one that was joined just now, or not wanted any more.
+    // The source has joined the prepared job, or the properties now ask for another request.
     set_prepared(nullptr);
     return GST_FLOW_OK;
   }
 
-  /// A wait was interrupted.
+  /// Ends create() after an interrupted wait.
   GstFlowReturn leave() {
     if (state_.lock()->is_abandoned) return give_up();
     GST_DEBUG_OBJECT(element_, "flushing");
@@ -266,14 +269,14 @@ class VeoSrc {
     g_object_notify(G_OBJECT(element_), "task-id");
   }
 
-  /// Tells the application that the stream begins, and prepares the events for downstream: once,
-  /// ahead of the first buffer.
+  /// Tells the application that the stream begins, and prepares the events for downstream. Does so
+  /// once, ahead of the first buffer.
   void begin_stream() {
     if (stream_.has_begun) return;
     stream_.has_begun = true;
     const auto seen = reader_.snapshot();
     GST_INFO_OBJECT(element_, "the stream of %" G_GUINT64_FORMAT " bytes begins", *seen.size);
-    // GstBaseSrc asks for the size when it starts; the size is known only now.
+    // GstBaseSrc asks for the size only when it starts, and the size was not known then.
     GST_OBJECT_LOCK(element_);
     element_->segment.duration = *seen.size;
     GST_OBJECT_UNLOCK(element_);
@@ -291,7 +294,7 @@ class VeoSrc {
     const auto release = [](gpointer data) {
       delete static_cast<std::shared_ptr<const void>*>(data);
     };
-    // Read-only, because the cache and other readers share the bytes.
+    // The memory is read-only, because the cache and other readers share the bytes.
     auto* buffer = gst_buffer_new_wrapped_full(
         GST_MEMORY_FLAG_READONLY, const_cast<std::uint8_t*>(bytes.data()), bytes.size(), 0,
         bytes.size(), owner.release(), release);
@@ -310,7 +313,8 @@ class VeoSrc {
   }
 
   GstBaseSrc* const element_;  // owns this
-  /// With reuse=false, this element's own task: submitted once, whatever states it goes through.
+  /// With reuse=false, this name makes the task the element's own, so that the element submits it
+  /// only once, however often it returns to READY.
   const std::string instance_ = make_instance();
   Guarded<State> state_;
   SourceReader reader_;
@@ -323,7 +327,7 @@ using veo::plugin::VeoSrc;
 
 struct _GstVeoSrc {
   GstPushSrc parent;
-  VeoSrc* impl;  // owned: made in init, deleted in finalize
+  VeoSrc* impl;  // owned: created in init, deleted in finalize
 };
 
 static void gst_veo_src_uri_handler_init(gpointer iface, gpointer);
@@ -426,7 +430,7 @@ static gboolean gst_veo_src_is_seekable(GstBaseSrc* element) {
 static gboolean gst_veo_src_query(GstBaseSrc* element, GstQuery* query) {
   if (!GST_BASE_SRC_CLASS(gst_veo_src_parent_class)->query(element, query)) return FALSE;
   if (GST_QUERY_TYPE(query) == GST_QUERY_SCHEDULING) {
-    // urisourcebin treats a custom scheme as a stream only with this flag. The flag is true of us.
+    // urisourcebin treats a custom scheme as a network stream only with this flag. veosrc is one.
     GstSchedulingFlags flags;
     gint min = 0;
     gint max = 0;
@@ -439,9 +443,9 @@ static gboolean gst_veo_src_query(GstBaseSrc* element, GstQuery* query) {
   return TRUE;
 }
 
-// A stream of bytes has no use for downstream's allocators, and the ALLOCATION query can block: it
-// waits in a queue behind a sink that prerolls, and that sink may wait for our next buffer
-// (`veosrc ! tee`, to a file and to a decoder).
+// veosrc needs no allocator of downstream, and an ALLOCATION query can block: the query waits in a
+// queue until a sink has prerolled, and that sink may wait for our next buffer (for example
+// `veosrc ! tee`, to a file and to a decoder).
 static GstPadProbeReturn drop_allocation_query(GstPad*, GstPadProbeInfo* info, gpointer) {
   return GST_QUERY_TYPE(GST_PAD_PROBE_INFO_QUERY(info)) == GST_QUERY_ALLOCATION ? GST_PAD_PROBE_DROP
                                                                                 : GST_PAD_PROBE_OK;
@@ -461,7 +465,7 @@ static void gst_veo_src_init(GstVeoSrc* self) {
                     nullptr);
   gst_base_src_set_format(base, GST_FORMAT_BYTES);
   gst_base_src_set_blocksize(base, veo::plugin::default_blocksize);
-  // The last byte is not the end of the stream: EOS comes when the clip is in the cache.
+  // Do not end the stream at the last byte: create() returns EOS when the clip is in the cache.
   gst_base_src_set_automatic_eos(base, FALSE);
 }
 
@@ -487,13 +491,14 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
   /**
    * GstVeoSrc::prepare:
    *
-   * Submits the task without playing it, in any state, and returns at once; or joins it, where the
-   * record has it already. `veo-task` element messages tell how far it is, and a WARNING, with the
-   * details of an error, that it failed. The finished clip comes into the cache. Playing the same
-   * properties joins the task; it is paid once, also with reuse=false. States do not touch it;
-   * #GstVeoSrc::abandon and the end of the element do.
+   * Submits the task without playing it, in any state of the element, and returns at once. If the
+   * record already has the task, joins that task. `veo-task` element messages report how far the
+   * task is. A WARNING with the details of an error reports a failure. The finished clip is stored
+   * in the cache. An element that plays with the same properties joins the task, which is paid
+   * once, also with reuse=false. State changes do not affect the task. #GstVeoSrc::abandon and the
+   * end of the element do.
    *
-   * Returns: %FALSE where the properties cannot be used at all; a WARNING says why.
+   * Returns: %FALSE if the properties cannot be used. A WARNING says why.
    *
    * Since: 0.1
    */
@@ -503,9 +508,10 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
   /**
    * GstVeoSrc::abandon:
    *
-   * Stops waiting for the task, prepared or playing, at once; an element that plays comes to EOS. A
-   * task that was accepted is paid, and stays in the record: the same request joins it later. A
-   * submission that has begun is answered and recorded before the process ends.
+   * Stops the wait for the task at once, whether the task is prepared or playing. If the element
+   * plays, the stream ends with EOS. A task that was accepted is paid, and stays in the record, so
+   * the same request can join it later. If a submission has begun, its answer is recorded before
+   * the process ends.
    *
    * Since: 0.1
    */
@@ -513,8 +519,8 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
                              G_CALLBACK(gst_veo_src_abandon), nullptr, nullptr, nullptr,
                              G_TYPE_NONE, 0);
 
-  // GstPushSrc restricts us to push mode. We implement create() of GstBaseSrc, because GstBaseSrc
-  // keeps the offset: byte seeks need nothing more.
+  // GstPushSrc restricts us to push mode. We implement create() of GstBaseSrc, which passes the
+  // offset, so a byte seek needs no code of ours.
   base_class->create = gst_veo_src_create;
   base_class->unlock = gst_veo_src_unlock;
   base_class->unlock_stop = gst_veo_src_unlock_stop;

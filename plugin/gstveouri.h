@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The URIs of veosrc: see veo/options/uri.h.
+// Sets the URI of veosrc. veo/options/uri.h describes the URIs.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace veo::plugin {
 
-/// Takes the URI's request in place of the one in `settings`, and leaves the rest as it is. What is
-/// wrong with it is kept in `uri_error` (invalid_request), to be told where everything else is.
-/// False: it is no URI of ours.
+/// Replaces the request in `settings` by the request of the URI, and keeps the other settings. If
+/// the URI is wrong, stores the error (invalid_request) in `uri_error`; the element reports the
+/// error when it starts or prepares. False: the URI has another scheme.
 bool set_uri(ElementSettings& settings, const std::string& uri);
 
 }  // namespace veo::plugin

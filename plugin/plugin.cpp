@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Registration only.
+// This file only registers the elements and the log.
 #include <gst/gst.h>
 
 #include "gstveoextend.h"
