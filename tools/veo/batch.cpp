@@ -35,7 +35,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr auto redraw_each = 250ms;
+constexpr auto redraw_interval = 250ms;
 constexpr std::size_t piece = 256U << 10U;
 
 struct BatchArguments : Arguments {
@@ -49,7 +49,7 @@ std::string count_text(std::size_t count, const std::string& what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
 
-/// In the batch's directory.
+/// Returns the name of the task's video in the batch's directory.
 std::string file_of(const std::string& task_id) { return make_task_file_stem(task_id) + ".mp4"; }
 
 class Batch {
@@ -70,27 +70,28 @@ class Batch {
       if (!manifest) return refuse(manifest.error());
       manifest_.emplace(std::move(*manifest));
     }
-    if (auto sorted = sort_out(std::move(*requests), *common); !sorted) {
-      return session_.interruption.happened() ? interrupted() : refuse(sorted.error());
+    if (auto sorted = sort_requests(std::move(*requests), *common); !sorted) {
+      return session_.interruption.happened() ? report_interruption() : refuse(sorted.error());
     }
     tell_price();
     if (is_dry) return exit_success;
-    if (auto may = check_permission(*common); !may) return refuse(may.error());
-    if (!is_agreed()) return session_.interruption.happened() ? interrupted() : exit_success;
+    if (auto permitted = check_permission(*common); !permitted) return refuse(permitted.error());
+    if (!is_agreed())
+      return session_.interruption.happened() ? report_interruption() : exit_success;
     return run_all();
   }
 
  private:
   struct Wish {
     BatchRequest request;
-    bool is_reused = false;  ///< paid already, or never to be paid
+    bool is_reused = false;  ///< the task is paid already, or will not be submitted
     std::optional<std::uint32_t> credits;
   };
 
   struct Running {
     const Wish* wish = nullptr;
     std::unique_ptr<Source> source;
-    std::optional<Output> output = std::nullopt;  // once there are bytes
+    std::optional<Output> output = std::nullopt;  // opened when the first bytes have arrived
     std::uint64_t bytes = 0;
     Sha256 digest{};
   };
@@ -109,12 +110,13 @@ class Batch {
 
   // --- before anything is sent ---
 
-  /// What is there, what is paid, and what the rest costs. Fails with all that would be refused.
-  Status sort_out(std::vector<BatchRequest> requests, const Options& common) {
+  /// Finds out which videos are here, which tasks are paid, and what the rest costs. Fails if a
+  /// request would be refused; the message contains all such requests.
+  Status sort_requests(std::vector<BatchRequest> requests, const Options& common) {
     lines_ = requests.size();
     const auto records =
         read_history(common.ledger, {.states = {RecordState::unknown}}, session_.wakeup);
-    // Interrupted: the caller asks `interruption`, not the error.
+    // After an interruption the caller reads `interruption` and ignores the error.
     if (!records) return fail(Error{});
     if (!*records) return fail(records->error());
     std::set<std::string_view> unknown;
@@ -182,7 +184,7 @@ class Batch {
     display_.say(text + ".");
   }
 
-  /// Of all that the run would spend.
+  /// Checks whether the run may spend the price of all requests.
   Status check_permission(const Options& common) const {
     if (to_submit_ == 0) return {};
     const bool is_over = !price_ || *price_ > limit_;
@@ -193,21 +195,23 @@ class Batch {
                "The batch would cost " +
                (price_ ? std::to_string(*price_) + " credits" : "an unknown price") +
                ", and --max-credits=" + std::to_string(limit_) +
-               " allows no more than that. Nothing was sent. Raise it, or take lines away."});
+               " allows no more than that. Nothing was sent. Raise the limit, or remove lines."});
     }
     auto access = resolve_access(common.access);
     if (!access) return fail(std::move(access.error()));
-    if (!arguments_.yes && !can_ask()) {
-      return fail({.code = ErrorCode::invalid_request,
-                   .message = "It would cost " +
-                              (price_ ? std::to_string(*price_) + " credits"
-                                      : std::string("an unknown price")) +
-                              ", and there is nobody to ask. Nothing was sent. --yes agrees."});
+    if (!arguments_.yes && !is_interactive()) {
+      return fail(
+          {.code = ErrorCode::invalid_request,
+           .message =
+               "The batch would cost " +
+               (price_ ? std::to_string(*price_) + " credits" : std::string("an unknown price")) +
+               ", and veo cannot ask you here. Nothing was sent. --yes agrees to the "
+               "price."});
     }
     return {};
   }
 
-  [[nodiscard]] bool can_ask() const {
+  [[nodiscard]] bool is_interactive() const {
     return arguments_.kind() == Display::Kind::automatic && ::isatty(STDIN_FILENO) != 0 &&
            ::isatty(STDERR_FILENO) != 0;
   }
@@ -231,26 +235,27 @@ class Batch {
   // --- the run ---
 
   int run_all() {
-    const auto next_look = [this] {
-      return std::chrono::steady_clock::now() + (display_.moves() ? redraw_each : 60s);
+    const auto next_redraw = [this] {
+      return std::chrono::steady_clock::now() + (display_.moves() ? redraw_interval : 60s);
     };
-    const auto code = session_.wakeup->wait_for([this] { return move_all(); }, next_look);
-    return code ? *code : interrupted();
+    const auto code = session_.wakeup->wait_for([this] { return advance_all(); }, next_redraw);
+    return code ? *code : report_interruption();
   }
 
-  /// Moves each line on, for as long as anything moves. The exit code, once the batch has ended.
-  std::optional<int> move_all() {
+  /// Advances each running request until all of them wait. Returns the exit code when the batch has
+  /// ended.
+  std::optional<int> advance_all() {
     for (bool moved = true; moved;) {
-      if (session_.interruption.happened()) return interrupted();
+      if (session_.interruption.happened()) return report_interruption();
       start_more();
       moved = false;
       for (auto running = running_.begin(); running != running_.end();) {
-        const auto step = move_on(*running);
+        const auto step = advance(*running);
         moved = moved || step != Step::waits;
         running = step == Step::ended ? running_.erase(running) : std::next(running);
       }
       show();
-      if (running_.empty() && next_ == wishes_.size()) return done();
+      if (running_.empty() && next_ == wishes_.size()) return report_end();
     }
     return std::nullopt;
   }
@@ -274,15 +279,15 @@ class Batch {
     }
   }
 
-  /// Writes the bytes that have arrived, if any.
-  Step move_on(Running& running) {
+  /// Writes the bytes of the video that have arrived, if there are any.
+  Step advance(Running& running) {
     auto there = running.source->at(running.bytes);
     if (auto* error = std::get_if<Error>(&there)) {
       return fail_line(*running.wish, std::move(*error));
     }
     if (std::holds_alternative<Clip::Pending>(there)) return Step::waits;
     const auto task_id = running.source->snapshot().job.task_id;
-    const auto no = [&](Error error) {
+    const auto fail_here = [&](Error error) {
       error.task_id = task_id;
       error.charged = Charged::unknown;
       return fail_line(*running.wish, std::move(error));
@@ -290,21 +295,21 @@ class Batch {
     if (!running.output) {
       const auto file = fs::path(arguments_.directory) / file_of(task_id);
       auto output = Output::open(file.string(), session_.interruption);
-      if (!output) return no(std::move(output.error()));
+      if (!output) return fail_here(std::move(output.error()));
       running.output.emplace(std::move(*output));
     }
     const auto* ready = std::get_if<Clip::Ready>(&there);
     if (ready == nullptr) {
       auto finished = running.output->finish("");
-      if (!finished) return no(std::move(finished.error()));
+      if (!finished) return fail_here(std::move(finished.error()));
       return complete(running, task_id);
     }
     auto taken = running.source->take(running.bytes, std::min<std::uint64_t>(ready->size, piece));
-    if (!taken) return no(std::move(taken.error()));
+    if (!taken) return fail_here(std::move(taken.error()));
     running.bytes += taken->bytes.size();
     running.digest.add(taken->bytes);
     const auto written = running.output->write(taken->bytes);
-    return written ? Step::moved : no(written.error());
+    return written ? Step::moved : fail_here(written.error());
   }
 
   Step complete(Running& running, const std::string& task_id) {
@@ -341,7 +346,7 @@ class Batch {
     return Step::ended;
   }
 
-  /// In the manifest, and then told.
+  /// Adds the result to the manifest, and reports it after that.
   bool record(const Wish& wish, json entry) {
     describe(wish, entry);
     const auto added = manifest_->add(entry);
@@ -387,7 +392,7 @@ class Batch {
 
   // --- its end ---
 
-  int done() {
+  int report_end() {
     std::ranges::sort(failures_, {}, &Failure::line);
     display_.say(std::to_string(completed_) + " of " + std::to_string(lines_) + " in " +
                  arguments_.directory + ".");
@@ -400,16 +405,18 @@ class Batch {
     if (not_submitted_ > 0) {
       display_.say(count_text(not_submitted_, "request") +
                    (not_submitted_ == 1 ? " was" : " were") +
-                   " not submitted, since each would have met the same.");
+                   " not submitted, because each would have failed in the same way.");
     }
     if (is_unknown) {
       display_.say(
-          "What may or may not have been submitted is left alone. Look at your account: where it "
-          "shows the task, add its \"task-id\" to that line; where it shows none, "
-          "\"on-unknown\": \"resubmit\" submits it anew.");
+          "veo does not know whether the service accepted these submissions, so it does not repeat "
+          "them. Look at your account. If it shows the task, add its \"task-id\" to that line. If "
+          "it "
+          "shows none, \"on-unknown\": \"resubmit\" submits the line again.");
     }
     if (!failures_.empty() || not_submitted_ > 0) {
-      display_.say("The same line again goes on with what is not here, and pays nothing twice.");
+      display_.say(
+          "The same line again goes on with the missing requests, and pays nothing twice.");
     }
     const int code = worst_exit_code();
     display_.tell({{"event", "batch-done"},
@@ -430,7 +437,7 @@ class Batch {
     return exit_code(std::ranges::min_element(failures_, {}, rank)->error.code);
   }
 
-  int interrupted() {
+  int report_interruption() {
     const auto tasks = std::ranges::count_if(running_, [](const Running& running) {
       return !running.source->snapshot().job.task_id.empty();
     });
@@ -449,14 +456,14 @@ class Batch {
   std::optional<Manifest> manifest_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::size_t lines_ = 0;
-  std::size_t here_ = 0;  // before the run
+  std::size_t here_ = 0;  // how many videos were here before the run
   std::size_t to_submit_ = 0;
-  std::optional<Credits> price_ = 0;  // of these; nullopt: unknown
+  std::optional<Credits> price_ = 0;  // of the requests to submit; nullopt: unknown
   Credits limit_ = 0;                 // 0: none
-  std::vector<Wish> wishes_;          // what is not here yet
-  std::size_t next_ = 0;              // of wishes_
+  std::vector<Wish> wishes_;          // the requests whose videos are not here yet
+  std::size_t next_ = 0;              // index in wishes_ of the next request to start
   std::list<Running> running_;
-  bool stopped_ = false;  // nothing is submitted any more
+  bool stopped_ = false;  // the batch submits nothing more
   std::size_t completed_ = 0;
   std::size_t not_submitted_ = 0;
   std::vector<Failure> failures_;

@@ -26,7 +26,8 @@ namespace {
 constexpr std::size_t longest_line = 1U << 20U;
 constexpr std::size_t most_mistakes = 20;
 
-/// The value of one item; nullopt: the JSON is of another type. A choice or a text is a string.
+/// Returns the value of one item. nullopt: the JSON has another type. A choice or a text is a
+/// string.
 std::optional<OptionValue> parse_item(const OptionType& type, const json& value) {
   switch (type.kind) {
     case OptionType::Kind::flag:
@@ -59,7 +60,7 @@ std::string json_type_of(const OptionType& type) {
   }
 }
 
-/// Sets one option by one member; an item of a list is added. Empty: done, else what is wrong.
+/// Sets an option to the item, or adds the item to a list. Returns what is wrong, or an empty text.
 std::string set_item(Options& settings, const Option& option, const json& item) {
   const OptionType& type = option.type;
   auto value = parse_item(type, item);
@@ -70,7 +71,7 @@ std::string set_item(Options& settings, const Option& option, const json& item) 
   return set ? "" : set.error().message;
 }
 
-/// Empty: done, else what is wrong.
+/// Sets the option that the member names. Returns what is wrong, or an empty text.
 std::string set_member(Options& settings, const std::string& name, const json& value) {
   const auto* const option = find_option(name, OptionSetter::batch);
   if (option == nullptr) return "there is no member \"" + name + "\"";
@@ -83,7 +84,8 @@ std::string set_member(Options& settings, const std::string& name, const json& v
   return "";
 }
 
-/// Parses an object. `twice` gets the name of a member that is there twice. Throws json::exception.
+/// Parses an object. Writes to `twice` the name of a member that the object has twice. Throws
+/// json::exception.
 json parse_object(const std::string& text, std::string& twice) {
   std::set<std::string> names;
   return json::parse(text, [&](int depth, json::parse_event_t event, json& parsed) {
@@ -95,7 +97,7 @@ json parse_object(const std::string& text, std::string& twice) {
   });
 }
 
-/// Sets the options that the line names. Empty: done, else what is wrong with the line.
+/// Sets the options that the line names. Returns what is wrong with the line, or an empty text.
 std::string parse_line(const std::string& text, Options& settings, bool& names_its_take) {
   if (text.size() > longest_line) return "it is longer than 1 MiB";
   json object;
@@ -183,8 +185,8 @@ class BatchParser {
   const std::string path_;
   const Options& common_;
   std::vector<BatchRequest> requests_;
-  std::vector<bool> has_take_;                            // of each of requests_
-  std::map<std::string, std::set<std::uint32_t>> takes_;  // by request; those that lines name
+  std::vector<bool> has_take_;                            // for each of requests_
+  std::map<std::string, std::set<std::uint32_t>> takes_;  // the takes that lines name, by request
   std::vector<std::string> mistakes_;
 };
 
@@ -204,7 +206,7 @@ Error mistakes_in(const std::string& path, const std::vector<std::string>& mista
     message += mistakes[i] + "\n";
   }
   if (mistakes.size() > most_mistakes) {
-    message += "and " + std::to_string(mistakes.size() - most_mistakes) + " lines more.\n";
+    message += "and " + std::to_string(mistakes.size() - most_mistakes) + " more lines.\n";
   }
   return {.code = ErrorCode::invalid_request,
           .message = message + "Nothing was sent: mend " + path + " first."};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A batch: a file of JSON lines, one request a line. The members have the names of options. All
-// mistakes of all lines are found before the first line is submitted.
+// A batch is a file of JSON lines with one request in each line. The members have the names of
+// options. The command finds the mistakes in all lines before it submits the first line.
 #pragma once
 
 #include <cstddef>
@@ -16,22 +16,23 @@
 namespace veo::cli {
 
 struct BatchRequest {
-  std::size_t line = 0;  ///< in the file, from 1
+  std::size_t line = 0;  ///< number of the line in the file, from 1
   Options settings;
-  /// The name of the request in ledger and manifest: the intent's id, or `task/ID`.
+  /// The name of the request in the ledger and the manifest: the intent's id, or `task/ID`.
   std::string id;
 };
 
-/// Reads the lines of the file at `path`; options that a line does not name are those of `common`.
-/// Equal lines are takes of one request: they get the takes that no line names, from 1 on. So the
-/// place of a line in the file does not matter. Fails with invalid_request (the message has a line
-/// for each mistake), or cache (the file cannot be read).
+/// Reads the lines of the file at `path`. `common` supplies the options that a line does not name.
+/// Equal lines are takes of one request: each gets the next take, from 1, that no line names. So
+/// the file may be sorted in another way. Fails with invalid_request (the message has a line for
+/// each mistake), or with cache (the file cannot be read).
 Result<std::vector<BatchRequest>> read_batch(const std::string& path, const Options& common);
 
-/// `PATH:LINE: WHAT`, as compilers write it.
+/// Returns `PATH:LINE: WHAT`, the form of a compiler's messages.
 std::string at_line(const std::string& path, std::size_t line, const std::string& what);
 
-/// The refusal of a batch with these mistakes, which are not empty. Shows the first 20.
+/// Returns the error of a batch with these mistakes, of which there is at least one. The message
+/// contains the first 20 of them.
 Error mistakes_in(const std::string& path, const std::vector<std::string>& mistakes);
 
 }  // namespace veo::cli

@@ -26,8 +26,8 @@ const char* heading(Option::Group group) {
   return "";
 }
 
-/// The help of a flag begins as those of the command's own flags do: "Quality" as "quality", but
-/// "PEM" and "User-Agent" as they are.
+/// Makes the first letter small, because the help of the command's own flags begins so: "Quality"
+/// becomes "quality". Words with another capital, such as "PEM" or "User-Agent", do not change.
 std::string with_small_initial(std::string text) {
   const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
   const auto word = std::string_view(text).substr(0, text.find(' '));
@@ -36,8 +36,8 @@ std::string with_small_initial(std::string text) {
   return text;
 }
 
-/// `help` with the default and, if it has two ends, the range: "(0: no limit)" as "(default 0: no
-/// limit)", else "(default 15; 1 to 3600)".
+/// Adds the default to `help`, and the range if the range has two ends. "(0: no limit)" becomes
+/// "(default 0: no limit)"; other texts get, for example, "(default 15; 1 to 3600)".
 std::string with_default(std::string help, const std::string& standard, const std::string& range) {
   if (standard.empty() || standard == "false") return help;
   const auto explained = help.find("(" + standard + ": ");
@@ -69,7 +69,7 @@ void add_option(CLI::App& command, Arguments& arguments, const Option& option) {
   CLI::Option* added = nullptr;
   switch (option.type.value.kind) {
     case OptionType::Kind::flag:
-      // As a flag it takes no word that is another's: --dry-run, --reuse=false.
+      // A flag never takes the next word as its value: --dry-run, --reuse=false.
       added = command.add_flag(flag, arguments.flags[name], help);
       break;
     case OptionType::Kind::list:
@@ -106,7 +106,8 @@ bool Arguments::has(const std::string& option) const {
 Result<Options> Arguments::settings() const {
   Options settings;
   settings.offers_launch_line = false;
-  // With --reuse=false, one run of the command pays once, however often it opens a Source.
+  // With --reuse=false, this name lets one run of the command pay only once, even if the run opens
+  // several Sources.
   settings.instance = make_instance();
   const auto set = [&settings](const std::string& name, const std::string& text) {
     return set_option(settings, OptionSetter::command, name, text);

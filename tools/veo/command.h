@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Each command of `veo` has a file of its own, with an add_…() that adds the command to the parser.
-// When the parser meets the command, it leaves the command's action in `chosen`.
+// Each command of `veo` has a file of its own. The file's add_…() adds the command to the parser.
+// When the parser finds the command on the command line, it stores the command's action in
+// `chosen`.
 #pragma once
 
 #include <CLI/App.hpp>
@@ -22,43 +23,45 @@
 
 namespace veo::cli {
 
-/// What every action works with.
+/// The objects that every action needs.
 struct Session {
   std::shared_ptr<Wakeup> wakeup = std::make_shared<Wakeup>();
   Interruption interruption{wakeup};
 };
 
-/// What a command does. Returns the exit code.
+/// The work of a command. Returns the exit code.
 using Action = std::function<int(Session&)>;
 
 /// The flags that several commands share.
 struct Arguments {
-  /// Names and values of the options that were given, in their order; flags apart.
+  /// Names and values of the options that were given, in their order. `flags` has the options that
+  /// are true or false.
   std::vector<std::pair<std::string, std::string>> options;
-  /// Values of flags by the options' names; empty: not given.
+  /// Values of the options that are true or false, by the options' names. Empty: not given.
   std::map<std::string, std::string> flags;
   bool json = false;
   bool quiet = false;
 
   [[nodiscard]] Display::Kind kind() const;
   [[nodiscard]] bool has(const std::string& option) const;
-  /// Of `options`. Fails with invalid_request.
+  /// Makes settings from `options` and `flags`. Fails with invalid_request.
   [[nodiscard]] Result<Options> settings() const;
 };
 
-/// Each of these adds --json, --quiet, and flags of the options that the command may set.
+/// Each of these functions adds --json, --quiet, and flags for options that the command may set.
 ///
-/// The options of `groups`, but for `without`.
+/// Adds the options of `groups`, except the options that `without` names.
 void add_arguments(CLI::App& command, Arguments& arguments,
                    std::initializer_list<Option::Group> groups,
                    std::initializer_list<std::string_view> without = {});
-/// What fits an extension, but for its prompt and its parent, which are arguments of the command.
+/// Adds the options that fit an extension, except its prompt and its parent. Both are arguments of
+/// the command.
 void add_extension_arguments(CLI::App& command, Arguments& arguments);
-/// The options of these names.
+/// Adds the options that `names` lists.
 void add_named_arguments(CLI::App& command, Arguments& arguments,
                          std::initializer_list<std::string_view> names);
 
-/// The option's help as a flag has it, with the default.
+/// Returns the help text of the option's flag, with the default.
 std::string flag_help_of(const Option& option);
 
 void add_batch(CLI::App& app, Action& chosen);

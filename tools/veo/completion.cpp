@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Completions for bash, zsh and fish. The scripts need no library of the shell.
+// Makes the completions for bash, zsh and fish. The scripts need no library of completions.
 #include <algorithm>
 
 #include "command.h"
@@ -14,17 +14,17 @@ namespace {
 using Commands = std::vector<CommandReference>;
 
 template <class List, class Text>
-std::string joined(const List& list, const std::string& between, Text text) {
+std::string join_texts(const List& list, const std::string& between, Text text) {
   std::string all;
   for (const auto& part : list) all += (all.empty() ? "" : between) + text(part);
   return all;
 }
 
-std::string words(const std::vector<std::string>& list) {
-  return joined(list, " ", [](const auto& word) { return word; });
+std::string join_words(const std::vector<std::string>& list) {
+  return join_texts(list, " ", [](const auto& word) { return word; });
 }
 
-std::string replaced(std::string text, const std::string& what, const std::string& by) {
+std::string replace_all(std::string text, const std::string& what, const std::string& by) {
   for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
     text.replace(at, what.size(), by);
   }
@@ -32,33 +32,34 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 }
 
 /// Quotes `text` for a POSIX shell.
-std::string shell_quoted(const std::string& text) {
-  return "'" + replaced(text, "'", "'\\''") + "'";
+std::string quote_for_posix_shell(const std::string& text) {
+  return "'" + replace_all(text, "'", "'\\''") + "'";
 }
 
 /// Quotes `text` for fish, where a backslash is special within single quotes.
-std::string fish_quoted(const std::string& text) {
-  return "'" + replaced(replaced(text, "\\", "\\\\"), "'", "\\'") + "'";
+std::string quote_for_fish(const std::string& text) {
+  return "'" + replace_all(replace_all(text, "\\", "\\\\"), "'", "\\'") + "'";
 }
 
 /// Escapes `text` for a spec of zsh's _arguments.
-std::string zsh_escaped(std::string text) {
+std::string escape_for_zsh(std::string text) {
   for (const auto* const special : {"\\", "[", "]", ":"}) {
-    text = replaced(std::move(text), special, std::string("\\") + special);
+    text = replace_all(std::move(text), special, std::string("\\") + special);
   }
   return text;
 }
 
 std::string bash_flag(const CommandReference& command, const FlagReference& flag) {
   if (flag.form.empty()) return "";
-  const auto patterns = joined(flag.names, "|", [&](const std::string& name) {
+  const auto patterns = join_texts(flag.names, "|", [&](const std::string& name) {
     const auto pattern = command.name + ":" + name;
     return flag.needs_value ? pattern + "|" + pattern + "=" : pattern + "=";
   });
-  const std::string what = !flag.values.empty() ? "-W '" + words(flag.values) + "'"
+  const std::string what = !flag.values.empty() ? "-W '" + join_words(flag.values) + "'"
                            : flag.is_file       ? "-f"
                                                 : "";
-  // The values of other forms cannot be listed, and names of files would be wrong.
+  // Values of other forms cannot be listed. Then the script offers nothing, because names of files
+  // would be wrong.
   const auto reply = what.empty() ? "" : " COMPREPLY=($(compgen " + what + " -- \"$cur\"));";
   return "    " + patterns + ")" + reply + " return ;;\n";
 }
@@ -98,11 +99,11 @@ _veo() {
     for (const auto& flag : command.flags) text += bash_flag(command, flag);
   }
   text += "  esac\n  case $command in\n    '') COMPREPLY=($(compgen -W '" +
-          joined(commands, " ", [](const auto& command) { return command.name; }) +
+          join_texts(commands, " ", [](const auto& command) { return command.name; }) +
           " --help --version' -- \"$cur\")) ;;\n";
   for (const auto& command : commands) {
     const auto flags =
-        joined(command.flags, " ", [](const auto& flag) { return words(flag.names); });
+        join_texts(command.flags, " ", [](const auto& flag) { return join_words(flag.names); });
     text += "    " + command.name + ") COMPREPLY=($(compgen " +
             std::string(command.takes_files ? "-f " : "") + "-W '" + flags + "' -- \"$cur\")) ;;\n";
   }
@@ -121,7 +122,7 @@ _veo() {
       local -a commands=(
 )";
   for (const auto& command : commands) {
-    text += "        " + shell_quoted(command.name + ":" + command.help) + "\n";
+    text += "        " + quote_for_posix_shell(command.name + ":" + command.help) + "\n";
   }
   text += R"(      )
       _describe -t commands command commands
@@ -136,15 +137,16 @@ _veo() {
         const bool is_long = name.starts_with("--");
         auto spec = "*" + name;
         if (!flag.form.empty()) spec += is_long ? (flag.needs_value ? "=" : "=-") : "+";
-        spec += "[" + zsh_escaped(flag.help) + "]";
+        spec += "[" + escape_for_zsh(flag.help) + "]";
         if (!flag.form.empty()) {
-          const auto action = !flag.values.empty() ? "(" + zsh_escaped(words(flag.values)) + ")"
-                              : flag.is_file       ? std::string("_files")
-                                                   : std::string(" ");
+          const auto action = !flag.values.empty()
+                                  ? "(" + escape_for_zsh(join_words(flag.values)) + ")"
+                              : flag.is_file ? std::string("_files")
+                                             : std::string(" ");
           spec +=
-              std::string(flag.needs_value ? ":" : "::") + zsh_escaped(flag.form) + ":" + action;
+              std::string(flag.needs_value ? ":" : "::") + escape_for_zsh(flag.form) + ":" + action;
         }
-        text += " \\\n            " + shell_quoted(spec);
+        text += " \\\n            " + quote_for_posix_shell(spec);
       }
     }
     text += std::string(" \\\n            '*:argument:") + (command.takes_files ? "_files" : " ") +
@@ -160,7 +162,7 @@ std::string fish_completion(const Commands& commands) {
   text += "complete -c veo -n __fish_use_subcommand -l version -d version\n";
   for (const auto& command : commands) {
     text += "complete -c veo -n __fish_use_subcommand -a " + command.name + " -d " +
-            fish_quoted(command.help) + "\n";
+            quote_for_fish(command.help) + "\n";
     const auto here = "complete -c veo -n '__fish_seen_subcommand_from " + command.name + "'";
     if (command.takes_files) text += here + " -F\n";
     for (const auto& flag : command.flags) {
@@ -169,8 +171,8 @@ std::string fish_completion(const Commands& commands) {
         text += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
       }
       if (flag.needs_value) text += flag.is_file ? " -r -F" : " -x";
-      if (!flag.values.empty()) text += " -a " + fish_quoted(words(flag.values));
-      text += " -d " + fish_quoted(flag.help) + "\n";
+      if (!flag.values.empty()) text += " -a " + quote_for_fish(join_words(flag.values));
+      text += " -d " + quote_for_fish(flag.help) + "\n";
     }
   }
   return text;

@@ -50,7 +50,7 @@ int deliver(Session& session, const Deliver& arguments, Delivered what) {
   if (!settings) return refuse(settings.error());
   if (!is_piped && !arguments.has("layout")) settings->layout = LayoutMode::original;
   std::optional<Output> output;
-  // A file that cannot be written is refused before anything is paid.
+  // Open the output first, so that a file that cannot be written costs nothing.
   if (!settings->dry_run) {
     auto opened = Output::open(arguments.output, session.interruption);
     if (!opened) return refuse(opened.error());

@@ -15,15 +15,16 @@ struct Deliver : Arguments {
   std::string output;  ///< empty: TASK.mp4
 };
 
-/// Each of these adds an option of the table as an argument of the command.
+/// add_prompt() and add_task() add an option of the table as an argument of the command.
+/// add_output() adds the flag -o.
 void add_prompt(CLI::App& command, Arguments& arguments, const std::string& names, bool required);
 void add_task(CLI::App& command, Arguments& arguments, const std::string& option);
 void add_output(CLI::App& command, Deliver& arguments);
 
-/// What is written: the task's clip, or the film of the chain that ends with the task.
+/// What the command writes: the task's clip, or the film of the chain that ends with the task.
 enum class Delivered { clip, film };
 
-/// Returns the exit code.
+/// Runs the task of the arguments, and writes its video. Returns the exit code.
 int deliver(Session& session, const Deliver& arguments, Delivered what = Delivered::clip);
 
 }  // namespace veo::cli

@@ -25,8 +25,8 @@ namespace {
 
 constexpr std::size_t widest_bar = 30;
 constexpr std::size_t narrowest_bar = 5;
-constexpr std::size_t narrow_room = 24;  // for a name and a percentage
-// Not on a terminal: often enough to see that it lives.
+constexpr std::size_t narrow_room = 24;  // below this width the name gets one column less
+// Without a terminal, a line at this interval shows that the command still runs.
 constexpr auto word_each = 60s;
 constexpr int percent_step = 10;
 
@@ -47,14 +47,15 @@ std::string bar(double fraction, std::size_t width, bool unicode) {
 
 int failure = 0;  // errno of the first write to stdout that failed
 
-/// Both are on one stream, and a process that is killed has said what it said.
+/// Writes and flushes, so that the output is in order, and is not lost if a signal kills the
+/// process.
 void put(std::FILE* stream, const std::string& text) {
   const bool written =
       std::fwrite(text.data(), 1, text.size(), stream) == text.size() && std::fflush(stream) == 0;
   if (!written && stream == stdout && failure == 0) failure = errno;
 }
 
-/// What a terminal would obey is escaped there.
+/// Writes JSON. On a terminal escapes each character that could control the terminal.
 void put_json(std::FILE* stream, const nlohmann::json& value) {
   const bool ascii = ::isatty(::fileno(stream)) != 0;
   put(stream, value.dump(-1, ' ', ascii, nlohmann::json::error_handler_t::replace) + "\n");
@@ -70,7 +71,8 @@ struct Measure {
   std::optional<milliseconds> left;
 };
 
-/// How far the generation is: by the service's word, else by how long such tasks take.
+/// Finds out how far the generation is. Uses the percentage of the service or, if there is none,
+/// the time that such tasks usually take.
 Measure measure(const Source::Snapshot& seen, steady_clock::time_point now) {
   const auto& job = seen.job;
   Measure found;
@@ -83,7 +85,7 @@ Measure measure(const Source::Snapshot& seen, steady_clock::time_point now) {
   } else if (job.expected_time) {
     found.left = *job.expected_time - elapsed;
     if (!found.fraction && job.expected_time->count() > 0) {
-      // It is not done until it is.
+      // This is only an estimate, so it never says 100 %.
       found.fraction = std::min(0.95, static_cast<double>(elapsed.count()) /
                                           static_cast<double>(job.expected_time->count()));
     }
@@ -151,7 +153,8 @@ void Display::enter(Phase phase, const Source::Snapshot& seen) {
   phase_began_ = steady_clock::now();
   percent_.reset();
   if (kind_ != Kind::automatic) return;
-  // Elsewhere than in a pipe the line of the submission names the task.
+  // On a terminal the changing line shows the phase. Only a task that is joined needs a line that
+  // names it.
   if (terminal_ && !(phase == Phase::generating && seen.job.reused)) return;
   last_line_ = phase_began_;
   switch (phase) {
@@ -249,7 +252,7 @@ void Display::draw(const Source::Snapshot& seen, bool finally) {
 void Display::show(const std::string& name, std::optional<double> fraction, const std::string& text,
                    bool has_bar) {
   if (!terminal_) return;
-  // A terminal's own ^C has room beside it.
+  // Leave two columns free for the ^C that a terminal shows.
   const auto room = std::max<std::size_t>(terminal_columns(STDERR_FILENO).value_or(2), 3) - 2;
   std::string begin = pad(name, room < narrow_room ? 12 : 13);
   std::string end = text;
@@ -307,7 +310,7 @@ void Display::failed(const Error& error, const std::string& next) {
 void print(const std::string& text) { put(stdout, text); }
 
 int stdout_error() {
-  // What a library has written is still to come.
+  // A library may have written to stdout without a flush.
   if (failure == 0 && std::fflush(stdout) != 0) failure = errno;
   if (failure == 0 && std::ferror(stdout) != 0) failure = EIO;
   return failure;

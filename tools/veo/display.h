@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How a command tells what it does. People read stderr: on a terminal one line a phase, which moves
-// while it lasts, else a line where something changes. Machines read JSON, one object a line, on
-// stdout (docs/veo.md lists them); on stderr where stdout is the video itself.
+// Reports what a command does. People read stderr. On a terminal each phase has one line, which
+// changes while the phase lasts; elsewhere each change has a line. Machines read JSON, one object
+// in each line (docs/veo.md lists the objects), on stdout, or on stderr if stdout carries the
+// video.
 #pragma once
 
 #include <chrono>
@@ -19,28 +20,29 @@ class Display {
  public:
   enum class Kind { automatic, json, quiet };
 
-  /// `stdout_is_taken`: by the video.
+  /// `stdout_is_taken`: stdout carries the video.
   explicit Display(Kind kind, bool stdout_is_taken = false);
   ~Display();
   Display(const Display&) = delete;
   Display& operator=(const Display&) = delete;
 
   [[nodiscard]] bool is_json() const { return kind_ == Kind::json; }
-  /// Whether update() is worth a call though nothing has changed.
+  /// Whether the display shows the time, so that update() is useful even if nothing has changed.
   [[nodiscard]] bool moves() const { return terminal_; }
 
-  /// What there is to see of a task.
+  /// Shows a snapshot of a task.
   void update(const Source::Snapshot& seen);
-  /// The moving line of a terminal; elsewhere nothing. `fraction`: 0 to 1, if it is known.
+  /// Shows the changing line of a terminal. Does nothing elsewhere. `fraction`: 0 to 1, if it is
+  /// known.
   void show(const std::string& name, std::optional<double> fraction, const std::string& text,
             bool has_bar = true);
-  /// A line for people. Not for machines.
+  /// Writes a line for people. Machines do not get this line.
   void say(const std::string& text);
-  /// An object for machines: the member `event` is its kind.
+  /// Writes an object for machines. Its member `event` names its kind.
   void tell(nlohmann::json event);
-  /// By Ctrl-C or SIGTERM. `next`: how to go on.
+  /// Reports that Ctrl-C or SIGTERM has ended the command. `next` says how to continue.
   void interrupted(const std::string& task_id, const std::string& next);
-  /// `next`: what to type.
+  /// Reports the error that has ended the command. `next` says what the user can type.
   void failed(const Error& error, const std::string& next = "");
 
  private:
@@ -60,7 +62,7 @@ class Display {
   std::chrono::steady_clock::time_point phase_began_{};
   std::string line_;
   bool line_is_open_ = false;
-  bool is_drawn_ = false;  ///< the phase's line, for the last time
+  bool is_drawn_ = false;  ///< the last form of the phase's line was drawn
   bool has_price_ = false;
   std::string task_id_;
   std::optional<TaskStatus> status_;
@@ -71,11 +73,11 @@ class Display {
   std::chrono::steady_clock::time_point last_line_{};
 };
 
-/// What was asked for, to stdout.
+/// Writes to stdout what the user asked for.
 void print(const std::string& text);
-/// The errno of what could not be written to stdout; 0: all was.
+/// Returns the errno of the first write to stdout that failed. 0: all writes succeeded.
 int stdout_error();
-/// For a machine, and only where it is asked for on stdout.
+/// Writes to stdout an object for machines that the user asked for.
 void print_json(const nlohmann::json& value);
 nlohmann::json to_json(const Error& error);
 

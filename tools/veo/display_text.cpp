@@ -17,8 +17,8 @@ struct GFree {
 };
 using OwnedText = std::unique_ptr<char, GFree>;
 
-/// Marks that turn the order of the text after them: with one, a prompt could show a price that is
-/// not its own.
+/// Whether the mark changes the direction of the text after it. With such a mark, a prompt could
+/// show a false price.
 bool is_turning(gunichar c) { return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069); }
 
 std::size_t columns_of(gunichar c) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Text for people, on a terminal or a page.
+// Makes text for people, on a terminal or a page.
 #pragma once
 
 #include <chrono>
@@ -10,16 +10,16 @@
 
 namespace veo::cli {
 
-/// `text` without characters that a terminal obeys. Each control character, each mark that turns
-/// the direction of writing, and each byte that is not UTF-8 becomes U+FFFD. A line end becomes a
-/// space, or stays if `lines`.
+/// Returns `text` without characters that could control a terminal. U+FFFD replaces each control
+/// character, each mark that changes the direction of writing, and each byte that is not UTF-8. A
+/// space replaces a line end, unless `lines` is true.
 std::string printable(std::string_view text, bool lines = false);
 
-/// How many columns of a terminal `text` takes.
+/// Returns how many columns of a terminal `text` fills.
 std::size_t width_of(std::string_view text);
-/// At most `columns` columns of `text`, with an ellipsis in place of the rest.
+/// Returns at most `columns` columns of `text`. An ellipsis replaces the rest.
 std::string cut(std::string_view text, std::size_t columns);
-/// `text`, filled with spaces up to `columns` columns.
+/// Returns `text` with as many spaces after it as make `columns` columns.
 std::string pad(std::string text, std::size_t columns);
 
 /// `1:07`, `1:02:03`.

@@ -20,7 +20,7 @@ Error problem(const std::string& path, const std::string& what) {
 }  // namespace
 
 Result<std::unique_ptr<FileStream>> FileStream::open(const std::string& path) {
-  // A FIFO of that name is not waited for.
+  // With O_NONBLOCK the call does not wait if the path names a FIFO.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return fail(problem(path, std::strerror(errno)));
   std::unique_ptr<FileStream> stream(new FileStream(path, fd));

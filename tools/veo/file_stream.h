@@ -8,10 +8,10 @@
 
 namespace veo::cli {
 
-/// A clip in a file that is complete.
+/// The bytes of a complete clip in a file.
 class FileStream : public media::ByteStream {
  public:
-  /// Fails with invalid_request, as read() does.
+  /// Opens a regular file. open() and read() fail with invalid_request.
   static Result<std::unique_ptr<FileStream>> open(const std::string& path);
   ~FileStream() override;
   FileStream(const FileStream&) = delete;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A film on its way to a file or a pipe.
+// Joins clips to a film, and writes the film to a file or a pipe.
 #pragma once
 
 #include <cstdint>
@@ -14,15 +14,15 @@ namespace veo::cli {
 
 class FilmWriter {
  public:
-  /// `output` outlives it.
+  /// `output` must outlive the FilmWriter.
   FilmWriter(const media::Library& media, Output& output)
       : output_(output), joiner_(media.make_joiner()) {}
 
-  /// Puts a clip behind those before. After a reader has gone the rest is read all the same: what
-  /// is paid comes into the cache. Fails with bad_media, which leaves the film as it was, with what
-  /// `clip` fails with, and with cache.
+  /// Appends a clip to the film. If the reader of a pipe has left, still reads the clip to its end,
+  /// because the clip is paid and must come into the cache. Fails with bad_media, which does not
+  /// change the film, with the error of `clip`, or with cache.
   Result<Output::Written> add(media::ByteStream& clip);
-  /// The film's last bytes. The output is still to be finished.
+  /// Writes the film's last bytes. The caller must finish the output after that.
   Result<Output::Written> finish();
 
   [[nodiscard]] bool has_reader() const { return has_reader_; }

@@ -39,7 +39,7 @@ using OwnedText = std::unique_ptr<char, GFree>;
 struct Wanted : Arguments {
   std::size_t limit = 0;  ///< 0: all
   std::string since;
-  std::vector<std::string> statuses;  ///< none: all
+  std::vector<std::string> statuses;  ///< empty: all
   bool html = false;
   std::string output;
 };
@@ -48,7 +48,8 @@ std::int64_t seconds_of(UnixTime time) {
   return std::chrono::floor<std::chrono::seconds>(time.time_since_epoch()).count();
 }
 
-/// `7d`: so long ago. `2026-11-23` or `2026-11-23T05:15:18`: here, unless it names a zone.
+/// Parses `7d`, which is a time before `now`, or `2026-11-23` or `2026-11-23T05:15:18`, which are
+/// local times unless they name a zone.
 std::optional<UnixTime> parse_since(const std::string& text, UnixTime now) {
   std::uint32_t count = 0;
   const auto* const end = text.data() + text.size();
@@ -112,7 +113,7 @@ nlohmann::json to_json(const Total& total) {
           {"credits", total.credits}, {"unpriced", total.unpriced}, {"in-doubt", total.in_doubt}};
 }
 
-/// Where the record is, and what is wanted of it.
+/// The ledger's path, and the query for its records.
 struct Question {
   std::string ledger;
   HistoryQuery query;
@@ -134,7 +135,7 @@ Result<Question> question_of(const Wanted& wanted) {
     }
   }
   for (const auto& status : wanted.statuses) {
-    const auto state = parse_record_state(status);  // checked by the parser
+    const auto state = parse_record_state(status);  // the parser has checked the status
     if (state && std::ranges::find(question.query.states, *state) == question.query.states.end()) {
       question.query.states.push_back(*state);
     }
@@ -142,7 +143,7 @@ Result<Question> question_of(const Wanted& wanted) {
   return question;
 }
 
-/// Prints them a page at a time: there may be more than memory has room for.
+/// Prints the records one page at a time, because all of them may not fit in memory.
 std::optional<Status> print_all(Question question, const std::shared_ptr<Wakeup>& wakeup) {
   constexpr std::size_t page_size = 1000;
   auto& query = question.query;
@@ -176,7 +177,7 @@ int history(Session& session, const Wanted& wanted) {
     return exit_code(error.code);
   };
   const auto interrupted = [&] {
-    display.interrupted("", "The same line begins anew.");
+    display.interrupted("", "The same line again starts from the beginning.");
     return exit_interrupted;
   };
   const auto question = question_of(wanted);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What was made and paid, by the ledger: as a table, as a page.
+// Shows the ledger's records, that is, what was made and paid, as a table or a page.
 #pragma once
 
 #include <cstddef>
@@ -20,41 +20,42 @@ namespace veo::cli {
 /// Newest first.
 using Records = std::vector<Record>;
 
-/// What the records at one API come to. Credits are estimates, by the catalog of their time.
+/// The sums over the records of one API. Credits are estimates of the catalog that was valid then.
 struct Total {
   std::string api_url;
-  std::size_t tasks = 0;       ///< that the service has made, or is making
-  std::uint64_t credits = 0;   ///< spent on them
-  std::size_t unpriced = 0;    ///< of them, those whose price is unknown
-  std::uint64_t in_doubt = 0;  ///< part of `credits`: of unknown submissions
+  std::size_t tasks = 0;       ///< tasks that the service has made or is making
+  std::uint64_t credits = 0;   ///< credits that were spent on these tasks
+  std::size_t unpriced = 0;    ///< how many of these tasks have an unknown price
+  std::uint64_t in_doubt = 0;  ///< the part of `credits` for unknown submissions
 };
 
-/// One for each API, that with the newest record first. Adds records that are older than those that
-/// are in.
+/// Adds records to the totals. There is a total for each API, and the API of the newest record
+/// comes first. The records must be older than the records that were added before.
 void add(std::vector<Total>& totals, const Records& records);
 std::vector<Total> total_of(const Records& records);
 
-/// What a record has cost; nullopt: that is unknown.
+/// Returns what the record's task has cost. nullopt: the cost is unknown.
 std::optional<std::uint32_t> cost_of(const Record& record);
-/// `40`, `?`: for people.
+/// `40`, or `?` if the cost is unknown. This text is for people.
 std::string cost_text(const Record& record);
-/// The sum in a sentence; `names_api`: since there are several.
+/// Returns the total as a sentence. `names_api`: the sentence names the API, because there are
+/// several.
 std::string total_text(const Total& total, bool names_api);
-/// Whether its clip is in the cache.
+/// Whether the record's clip is in the cache.
 bool is_cached(const Record& record);
-/// `fast 720p`; empty: unknown.
+/// `fast 720p`. Empty: the mode is unknown.
 std::string mode_text(const Record& record);
-/// `2026-11-23 05:15`, here.
+/// `2026-11-23 05:15`, in the local time zone.
 std::string time_text(UnixTime time, const char* form = "%Y-%m-%d %H:%M");
 /// `2026-11-23T05:15:18Z`
 std::string iso_text(UnixTime time);
 
-/// One line for each record; where `columns` (of a terminal) are too few for that, two. Without a
-/// terminal nothing is cut.
+/// Returns a table with a line for each record. A record has two lines if the terminal's `columns`
+/// are too few for one line. Without a terminal (nullopt) the table cuts no text.
 std::string history_table(const Records& records, std::optional<std::size_t> columns);
 
-/// A page that needs no other file. Reads the clips that are in the cache for their thumbnails;
-/// without `media` the page has none. nullopt: the reading was interrupted.
+/// Returns a page that needs no other file. Reads the clips in the cache to make thumbnails.
+/// Without `media` the page has no thumbnails. nullopt: an interruption ended the reading.
 std::optional<std::string> history_page(const Records& records, const media::Library* media,
                                         const Interruption& interruption);
 

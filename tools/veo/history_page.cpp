@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// HTML without scripts, which loads nothing: its Content-Security-Policy allows the pictures that
-// are in it and its own style, by its hash. Whatever comes from the ledger is escaped.
+// Makes an HTML page that has no scripts and loads nothing. The page's Content-Security-Policy
+// allows only the pictures in the page, and the page's style by its hash. All text from the ledger
+// is escaped.
 #include <glib.h>
 
 #include <chrono>
@@ -18,7 +19,7 @@ namespace veo::cli {
 
 namespace {
 
-// Twice the width of a card, for screens that are that fine.
+// Twice the width of a card, for screens with small pixels.
 constexpr int longest_side = 640;
 constexpr std::size_t longest_description = 160;
 
@@ -27,14 +28,14 @@ struct GFree {
 };
 using OwnedText = std::unique_ptr<char, GFree>;
 
-/// The rows of the tasks, for links among them.
+/// The ledger's row of each task. A card links to the card of the task that it extends.
 using Rows = std::map<std::string, std::int64_t>;
 
 std::string base64(const std::vector<std::uint8_t>& bytes) {
   return OwnedText(g_base64_encode(bytes.data(), bytes.size())).get();
 }
 
-/// For a CSP's `style-src`.
+/// Returns the hash for the CSP's `style-src`.
 std::string hash_of(std::string_view style) {
   std::vector<std::uint8_t> digest(32);
   gsize size = digest.size();
@@ -99,7 +100,7 @@ std::string header(const Records& records) {
          time_element(now, "%-d %B %Y, %H:%M") + "</p>\n</div>\n" + totals(records) + "</header>\n";
 }
 
-/// What stands in a picture's place.
+/// Returns what the card shows if it has no picture.
 std::string placeholder(const std::string& why) {
   return R"(<div class="picture none">
 <svg viewBox="0 0 24 24" aria-hidden="true"><rect x="3" y="5" width="18" height="14" rx="2"/><path d="M10 9.5v5l4.5-2.5z"/></svg>

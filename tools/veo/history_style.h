@@ -5,7 +5,7 @@
 
 namespace veo::cli {
 
-/// history.css, which is compiled in.
+/// The text of history.css, which the build compiles in.
 extern const std::string_view history_style;
 
 }  // namespace veo::cli

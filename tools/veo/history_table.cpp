@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// By libsmartcols, the library of lsblk(8) and findmnt(8).
+// Makes the table with libsmartcols, which lsblk(8) and findmnt(8) use too.
 #include <libsmartcols/libsmartcols.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@ namespace veo::cli {
 namespace {
 
 constexpr std::string_view separator = "  ";
-// Of the prompt, to be worth a line's end.
+// A line with fewer columns for the prompt is folded into two lines.
 constexpr std::size_t least_prompt = 24;
 
 enum Column { date, status, mode, credits, task, prompt, columns_there_are };
@@ -37,7 +37,7 @@ Row row_of(const Record& record) {
           printable(record.prompt)};
 }
 
-/// Of the widest line in that column.
+/// Returns the width of the widest line in the column.
 std::size_t width_of_column(const std::vector<Row>& rows, Column column) {
   std::size_t width = 0;
   for (const auto& row : rows) {
@@ -57,7 +57,8 @@ std::size_t width_up_to(const std::vector<Row>& rows, Column last) {
 
 std::string print(const std::vector<Row>& rows, bool is_folded) {
   const Table table(scols_new_table());
-  // What is to be cut is cut; a terminal wraps what must not be.
+  // libsmartcols must not cut anything: our code has cut the prompts, and the terminal may wrap the
+  // other texts.
   scols_table_set_termforce(table.get(), SCOLS_TERMFORCE_NEVER);
   scols_table_set_column_separator(table.get(), separator.data());
   const auto last = is_folded ? task : prompt;
@@ -95,7 +96,8 @@ std::string history_table(const Records& records, std::optional<std::size_t> col
     for (auto& row : rows) row[prompt] = cut(row[prompt], *columns - before_prompt);
     return print(rows, false);
   }
-  // Two lines for each row: what has a space takes both, and the prompt stands beneath its task.
+  // Each row gets two lines. A date or a mode breaks at its space, and the prompt goes below its
+  // task.
   for (auto& row : rows) {
     for (const auto column : {date, mode}) std::ranges::replace(row[column], ' ', '\n');
   }

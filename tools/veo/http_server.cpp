@@ -14,7 +14,7 @@ namespace veo::cli {
 namespace {
 
 constexpr unsigned most_connections = 64;
-constexpr unsigned idle_timeout = 600;  // seconds: of a player that is paused
+constexpr unsigned idle_timeout = 600;  // seconds, long enough for a player that is paused
 constexpr std::size_t block = 256U << 10U;
 
 struct Address {
@@ -80,20 +80,20 @@ MHD_Result send(MHD_Connection* connection, HttpServer::Response answer) {
 }  // namespace
 
 struct HttpServer::Private {
-  /// Begins a request: what it returns is its state.
-  static void* begin(void* /*unused*/, const char* target, MHD_Connection* /*unused*/) {
+  /// Returns the state of a new request.
+  static void* on_request_begun(void* /*unused*/, const char* target, MHD_Connection* /*unused*/) {
     return new Request{.method = "", .target = target, .header = nullptr};
   }
 
-  static void end(void* /*unused*/, MHD_Connection* /*unused*/, void** state,
-                  MHD_RequestTerminationCode /*unused*/) {
+  static void on_request_ended(void* /*unused*/, MHD_Connection* /*unused*/, void** state,
+                               MHD_RequestTerminationCode /*unused*/) {
     delete static_cast<Request*>(*state);
     *state = nullptr;
   }
 
-  static MHD_Result handle(void* opaque, MHD_Connection* connection, const char* /*path*/,
-                           const char* method, const char* /*version*/, const char* /*upload*/,
-                           std::size_t* /*upload_size*/, void** state) {
+  static MHD_Result on_request(void* opaque, MHD_Connection* connection, const char* /*path*/,
+                               const char* method, const char* /*version*/, const char* /*upload*/,
+                               std::size_t* /*upload_size*/, void** state) {
     auto& request = *static_cast<Request*>(*state);
     const bool is_first = request.method.empty();
     request.method = method;
@@ -104,14 +104,15 @@ struct HttpServer::Private {
                                .stream = nullptr,
                                .length = {}});
     }
-    // The head is here; the answer is due when all of it is.
+    // The first call comes after the headers. libmicrohttpd wants the answer in a later call, when
+    // the whole request has arrived.
     if (is_first) return MHD_YES;
     request.header = [connection](const char* name) -> std::optional<std::string> {
       const char* value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
       if (value == nullptr) return std::nullopt;
       return value;
     };
-    // No exception goes through C.
+    // No exception may pass through libmicrohttpd, which is C.
     try {
       return send(connection, static_cast<Private*>(opaque)->handler(request));
     } catch (const std::exception&) {
@@ -141,12 +142,14 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& address
       {MHD_OPTION_SOCK_ADDR, 0, const_cast<sockaddr_storage*>(&at->bytes)},
       {MHD_OPTION_CONNECTION_LIMIT, most_connections, nullptr},
       {MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout, nullptr},
-      {MHD_OPTION_URI_LOG_CALLBACK, reinterpret_cast<intptr_t>(&Private::begin), nullptr},
-      {MHD_OPTION_NOTIFY_COMPLETED, reinterpret_cast<intptr_t>(&Private::end), nullptr},
+      {MHD_OPTION_URI_LOG_CALLBACK, reinterpret_cast<intptr_t>(&Private::on_request_begun),
+       nullptr},
+      {MHD_OPTION_NOTIFY_COMPLETED, reinterpret_cast<intptr_t>(&Private::on_request_ended),
+       nullptr},
       {MHD_OPTION_END, 0, nullptr},
   }};
-  p.daemon = MHD_start_daemon(flags, port, nullptr, nullptr, &Private::handle, &p, MHD_OPTION_ARRAY,
-                              options.data(), MHD_OPTION_END);
+  p.daemon = MHD_start_daemon(flags, port, nullptr, nullptr, &Private::on_request, &p,
+                              MHD_OPTION_ARRAY, options.data(), MHD_OPTION_END);
   if (p.daemon == nullptr) {
     return fail({.code = ErrorCode::network,
                  .message = "Cannot listen on " + address + ", port " + std::to_string(port) +

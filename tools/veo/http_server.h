@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// libmicrohttpd, as far as `veo serve` needs it: GET and HEAD, a thread for each connection, so
-// that a handler and a body may wait. What ends those waits is the caller's, before the server is
-// ended.
+// Wraps libmicrohttpd for `veo serve`: GET and HEAD, with a thread for each connection, so that a
+// handler and a body may wait. The caller must end these waits before it destroys the server.
 #pragma once
 
 #include <cstdint>
@@ -22,28 +21,28 @@ class HttpServer {
  public:
   struct Request {
     std::string method;
-    std::string target;  ///< as it came: path and query, with their escapes
-    /// nullopt: it is not there.
+    std::string target;  ///< path and query as they arrived, with their escapes
+    /// Returns the value of a header. nullopt: the request does not have the header.
     std::function<std::optional<std::string>(const char* name)> header;
   };
   struct Response {
     unsigned status = 200;
     std::vector<std::pair<std::string, std::string>> headers;
-    std::string text;  ///< the body, where there is no stream
-    /// The body: from `first` on, `length` bytes, or to the end. A read that fails ends the
-    /// connection.
+    std::string text;  ///< the body, if `stream` is null
+    /// The body: `length` bytes from `first`, or all bytes from `first` if there is no `length`. If
+    /// a read fails, the server closes the connection.
     std::unique_ptr<media::ByteStream> stream;
     std::uint64_t first = 0;
     std::optional<std::uint64_t> length;
   };
-  /// Called by the connections' threads.
+  /// The threads of the connections call the handler.
   using Handler = std::function<Response(const Request&)>;
 
-  /// `address`: an IP address. Port 0: any free one. Fails with invalid_request (no address) and
-  /// network.
+  /// `address`: an IP address. Port 0: the system chooses a free port. Fails with invalid_request
+  /// (this is no address) or network.
   static Result<std::unique_ptr<HttpServer>> start(const std::string& address, std::uint16_t port,
                                                    Handler handler);
-  /// Waits for the handlers.
+  /// Waits until the handlers and the bodies have ended.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -30,12 +30,12 @@ constexpr std::string_view last_words =
     "paid: `veo history` shows it, and the same line again goes on with it, or says what is not "
     "known of it. Nothing is submitted twice by itself.\n";
 
-constexpr auto one_request = std::chrono::milliseconds(300);
-constexpr int child_may_take = 500;  // milliseconds
-constexpr int look_each = 10;        // likewise
+constexpr auto same_request_time = std::chrono::milliseconds(300);
+constexpr int child_timeout = 500;  // milliseconds
+constexpr int poll_interval = 10;   // milliseconds
 
-/// Stops `process` and all that it has started, as far as that is still its own. The kernel's list
-/// of children is sure only of a process that stands still (proc(5)).
+/// Stops `process`, its children and their children. The kernel's list of children is reliable only
+/// while the process is stopped (proc(5)).
 void stop_family(pid_t process, std::vector<pid_t>& family) {
   ::kill(process, SIGSTOP);
   family.push_back(process);
@@ -44,26 +44,28 @@ void stop_family(pid_t process, std::vector<pid_t>& family) {
   for (pid_t child = 0; children >> child;) stop_family(child, family);
 }
 
-/// It is not reaped here: the thread that started it may be waiting for it.
+/// Whether the child has ended. Does not reap the child, because the thread that started the child
+/// may wait for it.
 bool has_ended(pid_t child) {
   siginfo_t info{};
   const int waited = ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT);
   return waited != 0 || info.si_pid == child;
 }
 
-/// By the signal, and by SIGKILL if that does not do.
+/// Ends the child and its family by the signal. If that is not enough, uses SIGKILL.
 void end_child(pid_t child, int signal) {
   std::vector<pid_t> family;
   stop_family(child, family);
-  // The player itself comes last: when it has ended, the main thread ends us.
+  // Signal the player itself last, because the main thread ends our process when the player has
+  // ended.
   std::for_each(family.rbegin(), family.rend(), [signal](pid_t process) {
     ::kill(process, signal);
     ::kill(process, SIGCONT);
   });
-  for (int waited = 0; waited < child_may_take && !has_ended(child); waited += look_each) {
-    ::poll(nullptr, 0, look_each);
+  for (int waited = 0; waited < child_timeout && !has_ended(child); waited += poll_interval) {
+    ::poll(nullptr, 0, poll_interval);
   }
-  // It may have started others meanwhile.
+  // The child may have started more processes since then.
   if (!has_ended(child)) {
     family.clear();
     stop_family(child, family);
@@ -76,8 +78,8 @@ void end_child(pid_t child, int signal) {
 struct Interruption::State {
   explicit State(std::shared_ptr<Wakeup> told) : wakeup(std::move(told)) {}
 
-  /// The next signal.
-  [[nodiscard]] int wait() const {
+  /// Waits for the next signal, and returns it.
+  [[nodiscard]] int wait_for_signal() const {
     signalfd_siginfo signal{};
     while (::read(signals, &signal, sizeof signal) != static_cast<ssize_t>(sizeof signal)) {
     }
@@ -85,15 +87,17 @@ struct Interruption::State {
   }
 
   void run() {
-    static_cast<void>(wait());
+    static_cast<void>(wait_for_signal());
     const std::uint64_t one = 1;
     static_cast<void>(!::write(happened, &one, sizeof one));
     wakeup->interrupt();
-    // timeout(1) and terminals send one signal to a process and to its group: that is one request.
+    // timeout(1) and terminals send a signal to the process and to its group. Two signals within a
+    // short time are one request.
     const auto first = std::chrono::steady_clock::now();
-    int second = wait();
-    while (std::chrono::steady_clock::now() - first < one_request) second = wait();
-    // No lock of others and no destructor: any other thread may stand anywhere.
+    int second = wait_for_signal();
+    while (std::chrono::steady_clock::now() - first < same_request_time) second = wait_for_signal();
+    // Use no lock and run no destructor, because the other threads may be at any point and hold any
+    // lock.
     const bool follows_a_moving_line = ::isatty(STDERR_FILENO) != 0;
     if (follows_a_moving_line) static_cast<void>(!::write(STDERR_FILENO, "\n", 1));
     static_cast<void>(!::write(STDERR_FILENO, last_words.data(), last_words.size()));
@@ -113,7 +117,7 @@ Interruption::Interruption(std::shared_ptr<Wakeup> wakeup) : state_(new State(st
   sigset_t ours;
   ::sigemptyset(&ours);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    // Under nohup it stays ignored.
+    // A signal that is ignored, as SIGHUP is under nohup, stays ignored.
     struct sigaction now {};
     if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) continue;
     ::sigaddset(&ours, signal);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Ctrl-C, SIGTERM and a terminal that goes away, as something that can be waited for. To be made
-// before any other thread, which then inherits the blocked signals. SIGPIPE and SIGXFSZ are
-// ignored: a pipe that is closed and a file that is too large are told by write().
+// Turns SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal has gone) into an event for which a
+// thread can wait. Make the Interruption before any other thread, so that the other threads inherit
+// the blocked signals. SIGPIPE and SIGXFSZ are ignored, because write() reports a closed pipe and a
+// file that is too large.
 //
-//   first signal    whoever waits is told, and ends the command well
-//   second signal   the process ends at once, and its player with it: whoever was told may wait for
-//                   what does not come, such as a ledger that is locked
+//   first signal    wakes each thread that waits, and the command ends in order
+//   second signal   ends the process and its player at once, because the command may still wait for
+//                   something that does not come, such as the lock of the ledger
 //
-// The thread that takes the signals lives as long as the process: also while that waits, at its
-// exit, for the answer to a submission.
+// The thread that takes the signals lives as long as the process, because at its exit the process
+// may still wait for the answer to a submission.
 #pragma once
 
 #include <sys/types.h>
@@ -23,22 +24,23 @@ namespace veo::cli {
 
 class Interruption {
  public:
-  /// Once in a process. Interrupts `wakeup` when it happens.
+  /// Make only one Interruption in a process. The first signal interrupts `wakeup`.
   explicit Interruption(std::shared_ptr<Wakeup> wakeup);
   Interruption(const Interruption&) = delete;
   Interruption& operator=(const Interruption&) = delete;
 
   [[nodiscard]] bool happened() const;
-  /// For poll(2): readable, for good, when it has happened.
+  /// A descriptor for poll(2). It is readable from the first signal on.
   [[nodiscard]] int fd() const;
-  /// What a child process is to begin with.
+  /// The signal mask before the constructor. A child process must begin with this mask.
   [[nodiscard]] const sigset_t& mask_before() const;
-  /// The child that is not to be left behind; 0: none. To be told before it is waited for.
+  /// Sets the child process that a second signal ends too. 0: none. Set 0 before you reap the
+  /// child, because another process may get its number then.
   void set_child(pid_t child);
 
  private:
   struct State;
-  State* const state_;  // never destroyed: the thread's
+  State* const state_;  // never destroyed, because the thread uses it until the end
 };
 
 }  // namespace veo::cli

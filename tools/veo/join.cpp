@@ -20,7 +20,7 @@ int join(Session& session, const Clips& arguments) {
   };
   const auto media = media::load();
   if (!media) return refuse(media.error());
-  // All that can be found before anything is written.
+  // Check all clips before the first byte is written.
   std::vector<std::unique_ptr<FileStream>> clips;
   std::optional<media::ClipFormat> film;
   for (const auto& path : arguments.clips) {
@@ -49,7 +49,7 @@ int join(Session& session, const Clips& arguments) {
     }
     if (*added == Output::Written::closed) return 0;
     if (*added == Output::Written::interrupted || session.interruption.happened()) {
-      display.interrupted("", "The same line begins anew.");
+      display.interrupted("", "The same line again starts from the beginning.");
       return exit_interrupted;
     }
   }

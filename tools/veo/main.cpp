@@ -15,9 +15,8 @@ namespace veo::cli {
 
 namespace {
 
-/// Refuses a bad command line. The parser has not come to its end, so the words themselves say
-/// whether
-/// --json was given.
+/// Reports a bad command line. The parser has stopped at the mistake, so this function itself looks
+/// for --json in the words.
 int refuse(const CLI::App& app, const CLI::ParseError& error, std::span<char*> words) {
   const bool json =
       std::ranges::any_of(words, [](const char* word) { return std::strcmp(word, "--json") == 0; });
@@ -33,9 +32,10 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, std::span<char*> w
   return exit_usage;
 }
 
-/// If a standard stream is closed, the next file that the process opens takes its descriptor, and
-/// what is meant for the stream goes into that file. So /dev/null, opened the other way round,
-/// takes the descriptor first: a read or write fails as on a closed stream.
+/// Puts /dev/null on each standard stream that is closed. Otherwise the next file that the process
+/// opens would get the stream's descriptor, and the output for the stream would go into that file.
+/// /dev/null is opened for the other direction, so that a read or write fails as on a closed
+/// stream.
 void occupy_standard_streams() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) >= 0) continue;
@@ -44,8 +44,8 @@ void occupy_standard_streams() {
 }
 
 /// Turns a failed write to standard output into an exit code. EPIPE is no failure: the reader has
-/// left, and has what it wanted.
-int with_stdout(int code) {
+/// closed the pipe because it needs no more.
+int check_stdout(int code) {
   const int error = stdout_error();
   if (error == 0 || error == EPIPE || code != exit_success) return code;
   const Error full{
@@ -55,7 +55,7 @@ int with_stdout(int code) {
   return exit_code(full.code);
 }
 
-/// All exit codes, as lines of a terminal.
+/// Returns all exit codes in lines that fit a terminal.
 std::string exit_code_lines() {
   constexpr std::size_t longest_line = 88;
   std::string text;
@@ -111,12 +111,12 @@ Examples:
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
-    return with_stdout(app.exit(help));
+    return check_stdout(app.exit(help));
   } catch (const CLI::ParseError& error) {
     return refuse(app, error, {argv, static_cast<std::size_t>(argc)});
   }
   Session session;
-  return with_stdout(chosen(session));
+  return check_stdout(chosen(session));
 }
 
 }  // namespace
@@ -124,7 +124,8 @@ Examples:
 }  // namespace veo::cli
 
 int main(int argc, char** argv) {
-  // The progress bar and prompts are UTF-8. LC_NUMERIC stays "C": numbers have a point.
+  // Set LC_CTYPE, because the progress bar and the prompts are UTF-8. LC_NUMERIC stays "C", so that
+  // numbers have a decimal point.
   std::setlocale(LC_CTYPE, "");
   return veo::cli::run(argc, argv);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// In the macros of man(7), which every man(1) has.
+// Makes the man page, in the macros of man(7), which every man(1) knows.
 #include <sstream>
 
 #include "exit_code.h"
@@ -10,7 +10,7 @@ namespace veo::cli {
 
 namespace {
 
-/// Escapes what roff would take for a request or a special character.
+/// Escapes the text, so that roff finds no request and no special character in it.
 std::string roff(const std::string& text) {
   std::string escaped;
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -61,13 +61,13 @@ Status Manifest::load() {
     if (got == 0) break;
     text.append(piece.data(), static_cast<std::size_t>(got));
   }
-  const auto whole = text.rfind('\n') + 1;  // 0: none
-  if (whole < text.size() && ::ftruncate(fd_, static_cast<off_t>(whole)) != 0) {
+  const auto complete_size = text.rfind('\n') + 1;  // 0: no line is complete
+  if (complete_size < text.size() && ::ftruncate(fd_, static_cast<off_t>(complete_size)) != 0) {
     return fail(problem(path_, errno));
   }
-  for (std::string_view rest = std::string_view(text).substr(0, whole); !rest.empty();) {
+  for (std::string_view rest = std::string_view(text).substr(0, complete_size); !rest.empty();) {
     const auto end = rest.find('\n');
-    // What is not ours is left where it is.
+    // Ignore a line that is no entry of ours, and keep it in the file.
     auto entry = json::parse(rest.substr(0, end), nullptr, false);
     if (entry.is_object() && entry.contains("id") && entry["id"].is_string()) {
       auto id = entry["id"].get<std::string>();
@@ -89,7 +89,7 @@ Status Manifest::add(const json& entry) {
   const auto written = ::write(fd_, line.data(), line.size());
   if (std::cmp_not_equal(written, line.size()) || ::fdatasync(fd_) != 0) {
     const int reason = written < 0 || std::cmp_equal(written, line.size()) ? errno : ENOSPC;
-    // Half a line must not be in the way of the next one.
+    // Remove the part of the line that was written, so that the next line begins correctly.
     if (written > 0) static_cast<void>(!::ftruncate(fd_, end));
     return fail(problem(path_, reason));
   }

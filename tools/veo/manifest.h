@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What became of a batch's requests: JSON lines in the directory of the results, each written and
-// synced before it is told. Lines are only ever added, and the last one of a request counts. A line
-// that a kill cut short is the file's last: it is taken off by who writes next.
+// The manifest records the result of each request of a batch. It is a file of JSON lines in the
+// directory of the results. A line is written and synced before the command reports it. The command
+// only adds lines, and the last line of a request is valid. If a kill cuts a line short, it is the
+// last line of the file, and the next open() removes it.
 #pragma once
 
 #include <map>
@@ -15,16 +16,18 @@ namespace veo::cli {
 
 class Manifest {
  public:
-  /// That of the directory, which is made where there is none. Whoever has it has the directory for
-  /// himself, until he ends. Fails with invalid_request (somebody else has it) or cache.
+  /// Opens the manifest of the directory, and creates the directory if it does not exist. The
+  /// manifest is locked while it is open, so only one batch can use the directory. Fails with
+  /// invalid_request (another batch has the lock) or cache.
   static Result<Manifest> open(const std::string& directory);
   ~Manifest();
   Manifest(Manifest&& other) noexcept;
   Manifest& operator=(Manifest&&) = delete;
 
-  /// The last line of the request; null: there is none.
+  /// Returns the last line of the request. null: there is none.
   [[nodiscard]] nlohmann::json find(const std::string& id) const;
-  /// `entry` has the member `id`. Durable on return. Fails with cache.
+  /// Adds a line. `entry` must have the member `id`. The line is durable when add() returns. Fails
+  /// with cache.
   Status add(const nlohmann::json& entry);
 
  private:

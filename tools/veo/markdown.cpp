@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The tables of docs/ in Markdown. scripts/docs writes them into the pages, and checks that the
-// pages have them.
+// Makes the tables of docs/ in Markdown. scripts/docs writes the tables into the pages, and checks
+// that the pages contain them.
 #include <functional>
 #include <map>
 
@@ -22,7 +22,7 @@ std::string table_row(std::initializer_list<std::string> cells) {
 }
 
 const std::map<std::string, std::function<std::string()>>& tables() {
-  // Not destroyed at exit.
+  // Never destroy the map, as nothing global is destroyed at exit.
   static const auto& all = *new std::map<std::string, std::function<std::string()>>{
       {"errors", error_table_in_markdown},
       {"exit-codes", exit_codes_in_markdown},
@@ -59,7 +59,7 @@ std::string exit_codes_in_markdown() {
 
 namespace {
 
-/// A `|` would end the cell.
+/// Escapes each `|` of the text, because a `|` ends a cell.
 std::string cell(std::string text) {
   for (auto at = text.find('|'); at != std::string::npos; at = text.find('|', at + 2)) {
     text.insert(at, 1, '\\');
@@ -117,7 +117,7 @@ std::string option_table_in_markdown() {
 }
 
 void add_reference(CLI::App& app, Action& chosen) {
-  // For those who write docs/, not for users.
+  // --help does not list this command, because it is for authors of docs/, not for users.
   auto* command = app.add_subcommand("reference", "print a table of docs/, in Markdown")->group("");
   const auto table = std::make_shared<std::string>();
   std::string form;

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// What a pipe that poll() calls writable takes without blocking (pipe(7)).
+/// A pipe that is writable for poll() takes this many bytes without blocking (pipe(7)).
 constexpr std::size_t pipe_piece = PIPE_BUF;
 constexpr std::size_t file_piece = 1U << 20U;
 
@@ -38,7 +38,8 @@ struct Output::Private {
     if (!temporary.empty()) ::unlink(temporary.c_str());
   }
 
-  /// Beside the file, so that a rename is all that is left to do.
+  /// Makes the temporary file in the directory of the target, so that a rename completes the
+  /// target.
   Status make_temporary() {
     auto directory = target.empty() ? fs::path(".") : fs::path(target).parent_path();
     if (directory.empty()) directory = ".";
@@ -46,7 +47,8 @@ struct Output::Private {
     fd = ::mkostemp(name.data(), O_CLOEXEC);
     if (fd < 0) return fail(problem(target.empty() ? name : target, errno));
     temporary = std::move(name);
-    // mkostemp(3) is for secrets; this is a file as any other program would make it.
+    // mkostemp(3) makes a file that only its owner can read. Give it the mode that other programs
+    // would give it.
     const auto mask = ::umask(0);
     ::umask(mask);
     struct stat before {};
@@ -56,7 +58,7 @@ struct Output::Private {
     return {};
   }
 
-  /// Waits until there is room. A regular file always has some.
+  /// Waits until the output can take more bytes. A regular file always can.
   Result<Written> wait_for_room() const {
     std::array<pollfd, 2> fds{{{fd, POLLOUT, 0}, {interruption->fd(), POLLIN, 0}}};
     while (::poll(fds.data(), fds.size(), -1) < 0) {
@@ -67,7 +69,7 @@ struct Output::Private {
     return is_gone ? Written::closed : Written::all;
   }
 
-  /// A FIFO opens when it has a reader.
+  /// Opens the target for writing. If it is a FIFO, waits until a reader has opened it.
   Result<Written> open_in_place() {
     for (;;) {
       fd = ::open(target.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
@@ -80,7 +82,7 @@ struct Output::Private {
     return Written::all;
   }
 
-  std::string target;     // as the user named it, or where that leads; empty: not yet known
+  std::string target;     // the user's path, or where its link leads; empty: not known yet
   std::string temporary;  // empty: written in place
   int fd = -1;
   const Interruption* interruption = nullptr;
@@ -98,7 +100,7 @@ Result<Output> Output::open(const std::string& path, const Interruption& interru
   if (path == "-") {
     if (::isatty(STDOUT_FILENO) != 0) {
       return fail({.code = ErrorCode::invalid_request,
-                   .message = "A video is nothing for a terminal to show: pipe it, or name a file "
+                   .message = "A terminal cannot show a video: write it to a pipe, or name a file "
                               "with -o. Nothing was sent."});
     }
     if ((::fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY) {
@@ -115,7 +117,7 @@ Result<Output> Output::open(const std::string& path, const Interruption& interru
     }
     if (::access(path.c_str(), W_OK) != 0) return fail(problem(path, errno));
     if (!S_ISREG(there.st_mode)) return Output(std::move(p));
-    // A link stays a link.
+    // Replace the file that a link points to, so that the link stays a link.
     std::error_code ignored;
     const auto real = fs::canonical(path, ignored);
     if (!ignored) p->target = real.string();
@@ -151,7 +153,7 @@ Result<std::string> Output::finish(const std::string& name) {
   if (is_in_place()) return p_->target;
   if (p_->target.empty()) p_->target = name;
   if (::fsync(p_->fd) != 0) return fail(problem(p_->target, errno));
-  // close(2) is where a file system over a network tells of a full disk.
+  // A network file system may report a full disk only at close(2).
   if (::close(std::exchange(p_->fd, -1)) != 0) return fail(problem(p_->target, errno));
   if (::rename(p_->temporary.c_str(), p_->target.c_str()) != 0) {
     return fail(problem(p_->target, errno));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Where a video goes. A regular file comes to its name whole: it is written beside it, synced and
-// renamed, so that there is never half a file under the name that was asked for. Standard output
-// and all that is no regular file are written in place.
+// The destination of a video. A regular file is complete when its name appears: the bytes go to a
+// temporary file in the same directory, which is synced and renamed at the end. Bytes for standard
+// output, and for anything that is no regular file, are written there directly.
 #pragma once
 
 #include <cstdint>
@@ -19,23 +19,24 @@ class Output {
  public:
   enum class Written {
     all,
-    closed,       ///< the reader has gone
-    interrupted,  ///< while it waited for the reader
+    closed,       ///< the reader has closed the pipe
+    interrupted,  ///< a signal ended the wait for the reader
   };
 
-  /// `path`: `-` for standard output. Empty: a file that finish() names. Finds all that can be
-  /// found before anything is spent. Fails with invalid_request or cache.
+  /// `path`: a file, or `-` for standard output. Empty: finish() names the file. Checks as much as
+  /// possible, so that a bad path costs no credits. Fails with invalid_request or cache.
   static Result<Output> open(const std::string& path, const Interruption& interruption);
-  /// A file that was not finished is gone.
+  /// Removes a file that was not finished.
   ~Output();
   Output(Output&&) noexcept;
   Output& operator=(Output&&) noexcept;
 
+  /// Whether the bytes go directly to their destination, without a temporary file.
   [[nodiscard]] bool is_in_place() const;
   /// Fails with cache.
   Result<Written> write(std::span<const std::uint8_t> bytes);
-  /// `name`: of the file, where there was none. Returns its path; of standard output `-`. Fails
-  /// with cache.
+  /// Gives the file its name. `name`: the name of a file that open() got no path for. Returns the
+  /// path of the file, or `-` for standard output. Fails with cache.
   Result<std::string> finish(const std::string& name);
 
  private:

@@ -16,12 +16,13 @@ namespace veo::cli {
 
 namespace {
 
-/// A shell line that reads the video from its standard input, which is ours to write.
+/// Runs a shell line as a player. The player reads the video from its standard input, to which this
+/// process writes.
 class Player {
  public:
   explicit Player(Interruption& interruption) : interruption_(interruption) {}
 
-  /// False: it could not be started.
+  /// False: the player could not be started.
   bool start(const std::string& line) {
     std::array<int, 2> pipe{};
     if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return false;
@@ -52,14 +53,14 @@ class Player {
 
   [[nodiscard]] std::string input() const { return "/dev/fd/" + std::to_string(input_); }
 
-  /// It is told the end, and waited for. Its exit code.
+  /// Closes the player's input, waits until the player has ended, and returns its exit code.
   int wait() {
     ::close(input_);
     siginfo_t ended{};
     while (::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT) < 0 &&
            errno == EINTR) {
     }
-    // From here on its number may be another process's.
+    // After waitpid() another process may get the player's number, so a signal must not go there.
     interruption_.set_child(0);
     int status = 0;
     while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {

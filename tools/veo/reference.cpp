@@ -9,8 +9,8 @@ namespace veo::cli {
 
 namespace {
 
-/// The words of a form that lists all of them: of `fast|quality`, but not of `FILE|-`, where FILE
-/// stands for any file.
+/// Returns the values of a form that lists all values, such as `fast|quality`. Returns none for
+/// `FILE|-`, because FILE stands for any file.
 std::vector<std::string> values_of(const std::string& form) {
   std::vector<std::string> values;
   if (form.find('|') == std::string::npos) return values;

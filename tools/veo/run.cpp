@@ -21,12 +21,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto redraw_each = 250ms;
-constexpr auto look_each = 1s;  // without a terminal nothing is redrawn
+constexpr auto redraw_interval = 250ms;
+constexpr auto update_interval = 1s;  // without a terminal there is no line to redraw
 constexpr std::size_t piece = 256U << 10U;
 
-/// Whether clips come into the cache.
-bool is_kept() { return environment::get("VEO_CACHE_SIZE").value_or("") != "0"; }
+/// Whether the cache keeps clips.
+bool is_cache_enabled() { return environment::get("VEO_CACHE_SIZE").value_or("") != "0"; }
 
 /// A stream that shows the progress of its download at each read().
 class ShownStream : public media::ByteStream {
@@ -57,31 +57,31 @@ class Delivery {
 
   Outcome run() {
     const auto opened = reader_.open(settings_);
-    if (!opened) return interrupted();
+    if (!opened) return report_interruption();
     if (!*opened) return fail_with(opened->error());
     display_.update(**opened);
     if (output_ && film_) return run_film();
     reader_.start();
-    if (settings_.dry_run) return priced();
+    if (settings_.dry_run) return finish_dry_run();
     if (output_) return deliver_file();
-    if (auto ended = await_completion()) return *ended;
-    return done(reader_.snapshot(), "");
+    if (auto ended = wait_for_completion()) return *ended;
+    return report_done(reader_.snapshot(), "");
   }
 
  private:
-  /// What the terminal shows while the reader waits.
-  SourceReader::Watch watch() {
+  /// Makes the watch that updates the display while the reader waits.
+  SourceReader::Watch make_watch() {
     const auto show = [this](const Source::Snapshot& seen) {
       display_.update(seen);
       outcome_.task_id = seen.job.task_id;
     };
-    return {.on_change = show, .interval = display_.moves() ? redraw_each : look_each};
+    return {.on_change = show, .interval = display_.moves() ? redraw_interval : update_interval};
   }
 
-  /// nullopt: the task is completed.
-  std::optional<Outcome> await_completion() {
-    const auto completed = reader_.wait_for_completion(watch());
-    if (!completed) return interrupted();
+  /// Waits until the task is completed. Otherwise returns the outcome of the run.
+  std::optional<Outcome> wait_for_completion() {
+    const auto completed = reader_.wait_for_completion(make_watch());
+    if (!completed) return report_interruption();
     if (!*completed) return fail_with(completed->error());
     return std::nullopt;
   }
@@ -90,27 +90,27 @@ class Delivery {
 
   Outcome deliver_file() {
     for (;;) {
-      const auto taken = reader_.take(outcome_.bytes, piece, watch());
-      if (!taken) return interrupted();
+      const auto taken = reader_.take(outcome_.bytes, piece, make_watch());
+      if (!taken) return report_interruption();
       if (!*taken) return fail_with(taken->error());
       const auto bytes = (*taken)->bytes;
       if (bytes.empty()) return finish();
       outcome_.bytes += bytes.size();
-      if (has_left_) continue;
+      if (is_output_closed_) continue;
       const auto written = output_->write(bytes);
-      if (!written) return fail_with(with_task(written.error()));
-      if (*written == Output::Written::interrupted) return interrupted();
-      has_left_ = *written == Output::Written::closed;
-      // The video is paid: the rest comes into the cache, for a later request.
-      if (has_left_ && !is_kept()) return outcome_;
+      if (!written) return fail_with(attach_task(written.error()));
+      if (*written == Output::Written::interrupted) return report_interruption();
+      is_output_closed_ = *written == Output::Written::closed;
+      // The video is paid, so read the rest into the cache for a later request.
+      if (is_output_closed_ && !is_cache_enabled()) return outcome_;
     }
   }
 
   Outcome finish() {
-    if (has_left_) return outcome_;
+    if (is_output_closed_) return outcome_;
     auto file = output_->finish(make_task_file_stem(outcome_.task_id) + ".mp4");
-    if (!file) return fail_with(with_task(file.error()));
-    return done(reader_.snapshot(), *file);
+    if (!file) return fail_with(attach_task(file.error()));
+    return report_done(reader_.snapshot(), *file);
   }
 
   // --- a film ---
@@ -119,7 +119,8 @@ class Delivery {
     const auto open = [this](const std::string& id) {
       return SourceStream::open_task(settings_, id, session_.wakeup);
     };
-    // Nothing is paid for a continuation that could not be joined.
+    // Check the parent's video before the submission, so that a continuation that cannot be joined
+    // costs nothing.
     const auto loaded = media::load();
     if (!loaded) return refuse_parent(loaded.error());
     const auto& media = **loaded;
@@ -137,13 +138,13 @@ class Delivery {
         if (auto ended = add(writer, open(id))) return *ended;
       }
     }
-    if (auto ended = await_completion()) {
-      static_cast<void>(writer.finish());  // a pipe has the parent, to its last frame
+    if (auto ended = wait_for_completion()) {
+      static_cast<void>(writer.finish());  // a pipe gets the parent's video to its last frame
       return *ended;
     }
     SourceStream own(reader_.source(), session_.wakeup);
     if (*film_ != Join::append) {
-      auto first = find_own(media, steps, own, open);
+      auto first = find_first_step(media, steps, own, open);
       if (!first) return fail_to_join(std::move(first.error()));
       const auto before = files_of(steps, *first);
       if (before.empty()) return deliver_file();
@@ -154,20 +155,20 @@ class Delivery {
     ShownStream shown(own, *reader_.source(), display_);
     const auto added = writer.add(shown);
     if (!added) return fail_to_join(added.error());
-    if (*added == Output::Written::interrupted) return interrupted();
+    if (*added == Output::Written::interrupted) return report_interruption();
     const auto rest = writer.finish();
     if (!rest) return fail_to_join(rest.error());
-    if (*rest == Output::Written::interrupted) return interrupted();
-    has_left_ = !writer.has_reader();
+    if (*rest == Output::Written::interrupted) return report_interruption();
+    is_output_closed_ = !writer.has_reader();
     outcome_.bytes = writer.bytes();
     return finish();
   }
 
-  /// Finds the steps of the film that is continued, by what the files show.
+  /// Finds the steps of the film that the task continues, by comparing their files.
   Result<FilmSteps> find_parents(const media::Library& media, const OpenTask& open) {
     auto tasks = read_chain(settings_.ledger, settings_.request.extend_task_id.value_or(""),
                             session_.wakeup);
-    // Interrupted: the caller asks `interruption`, not the error.
+    // After an interruption the caller reads `interruption` and ignores the error.
     if (!tasks) return fail(Error{});
     if (!*tasks) return fail(std::move(tasks->error()));
     const auto& chain = **tasks;
@@ -179,8 +180,8 @@ class Delivery {
   }
 
   /// Finds the step of the film with which the delivered file begins.
-  Result<std::size_t> find_own(const media::Library& media, const FilmSteps& steps,
-                               media::ByteStream& own, const OpenTask& open) {
+  Result<std::size_t> find_first_step(const media::Library& media, const FilmSteps& steps,
+                                      media::ByteStream& own, const OpenTask& open) {
     const auto frames = media.count_frames(own);
     if (!frames) return fail(frames.error());
     if (*film_ == Join::replace) return std::size_t{0};
@@ -196,45 +197,45 @@ class Delivery {
                    {"frames", *frames},
                    {"contained-steps", steps.size() - *first}});
     if (*first < steps.size()) {
-      display_.say("The delivered video holds " + std::to_string(steps.size() - *first) +
-                   " of the steps before it, which come from it.");
+      display_.say("The delivered video contains " + std::to_string(steps.size() - *first) +
+                   " of the earlier steps, so the film takes these steps from it.");
     }
     return first;
   }
 
-  /// nullopt: the clip is in the film.
+  /// Adds a clip to the film. If that fails, returns the outcome of the run.
   std::optional<Outcome> add(FilmWriter& writer, Result<std::unique_ptr<media::ByteStream>> clip) {
     if (!clip) return fail_to_join(std::move(clip.error()));
     const auto added = writer.add(**clip);
     if (!added) return fail_to_join(added.error());
-    if (*added == Output::Written::interrupted) return interrupted();
+    if (*added == Output::Written::interrupted) return report_interruption();
     return std::nullopt;
   }
 
   Outcome refuse_parent(Error error) {
-    if (session_.interruption.happened()) return interrupted();
+    if (session_.interruption.happened()) return report_interruption();
     error.message = "The video to continue cannot be joined: " + error.message +
                     " Nothing was submitted. --clip-only asks for the continuation alone.";
     return fail_with(error);
   }
 
   Outcome fail_to_join(Error error) {
-    if (session_.interruption.happened()) return interrupted();
+    if (session_.interruption.happened()) return report_interruption();
     if (error.code == ErrorCode::bad_media) {
       error.message = "The continuation cannot be joined to what it continues: " + error.message;
     }
-    return fail_with(with_task(std::move(error)));
+    return fail_with(attach_task(std::move(error)));
   }
 
-  Outcome priced() {
+  Outcome finish_dry_run() {
     const auto seen = reader_.snapshot();
     display_.say((seen.credits ? std::to_string(*seen.credits) + " credits"
                                : std::string("The catalog does not know the price")) +
-                 (seen.reused ? ", but a run would find its task, and pay nothing." : "."));
+                 (seen.reused ? ", but the task exists already, so a run pays nothing." : "."));
     return outcome_;
   }
 
-  Outcome done(const Source::Snapshot& seen, const std::string& file) {
+  Outcome report_done(const Source::Snapshot& seen, const std::string& file) {
     display_.update(seen);
     outcome_.file = file;
     nlohmann::json event{{"event", "done"},
@@ -258,19 +259,20 @@ class Delivery {
     return outcome_;
   }
 
-  /// A file could not be written: that says nothing of the video, which is paid.
-  [[nodiscard]] Error with_task(Error error) const {
+  /// Adds the task to an error of the output. The task's video is paid, so the user can download it
+  /// again.
+  [[nodiscard]] Error attach_task(Error error) const {
     error.task_id = outcome_.task_id;
     error.charged = Charged::unknown;
     return error;
   }
 
-  /// What the user types to go on with a task.
+  /// Returns the command that the user can type to continue with the task.
   [[nodiscard]] std::string resume_line(const std::string& task_id) const {
     const std::string command = output_ ? "veo download" : "veo wait";
     const std::string flags = output_ ? " -o FILE" : "";
     const auto word = quote_for_shell(task_id);
-    // An id that looks like a flag stands behind --.
+    // Put an id that looks like a flag after --.
     return "It is paid, and not lost. To go on with it: " +
            (word.starts_with('-') ? command + flags + " -- " + word : command + " " + word + flags);
   }
@@ -278,20 +280,20 @@ class Delivery {
   Outcome fail_with(const Error& error) {
     if (outcome_.task_id.empty()) outcome_.task_id = error.task_id;
     outcome_.exit_code = exit_code(error.code);
-    display_.failed(error, next_of(error));
+    display_.failed(error, suggest_next(error));
     return outcome_;
   }
 
-  [[nodiscard]] std::string next_of(const Error& error) const {
+  [[nodiscard]] std::string suggest_next(const Error& error) const {
     if (error.code == ErrorCode::submit_unknown) {
-      return "As flags of this command: --task-id=ID, or --on-unknown=resubmit.";
+      return "Run this command again with --task-id=ID, or with --on-unknown=resubmit.";
     }
     const bool can_resume =
         error_row(error.code).keeps_task && !error.task_id.empty() && error.charged != Charged::no;
     return can_resume ? resume_line(error.task_id) : "";
   }
 
-  Outcome interrupted() {
+  Outcome report_interruption() {
     const auto seen = reader_.snapshot();
     outcome_.task_id = seen.job.task_id;
     outcome_.exit_code = exit_interrupted;
@@ -300,7 +302,8 @@ class Delivery {
       next = "Task " + outcome_.task_id + " goes on without us. " + resume_line(outcome_.task_id);
     } else if (seen.job.phase == Job::Phase::submitting) {
       next =
-          "If the submission has left, its answer is awaited and recorded. The same line goes on.";
+          "If the submission has begun, veo waits for its answer and records it. The same line "
+          "again goes on with the task.";
     } else {
       next = "Nothing was sent.";
     }
@@ -315,7 +318,7 @@ class Delivery {
   Display& display_;
   SourceReader reader_;
   Outcome outcome_;
-  bool has_left_ = false;  // whoever reads the output
+  bool is_output_closed_ = false;  // the reader of the output has left
 };
 
 }  // namespace

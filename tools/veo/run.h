@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// One task, from its price to its file: generate, extend, download, play and wait all run this.
+// Runs one task, from its price to its file. The commands generate, extend, download, play and wait
+// use this function.
 #pragma once
 
 #include <optional>
@@ -17,16 +18,16 @@ namespace veo::cli {
 struct Outcome {
   int exit_code = 0;
   std::string task_id;
-  std::string file;  ///< where the video was written; empty: nowhere (it may be in the cache)
+  std::string file;  ///< where the video was written; empty: nowhere, but the cache may have it
   std::uint64_t bytes = 0;
 };
 
-/// Waits for the task of `settings`, and writes its video to `output`; without an output, waits
-/// only for the task's end. A reader of the output may leave early: the run ends well, once the
-/// video is in the cache. Shows on `display` what happens.
+/// Waits for the task of `settings`, and writes its video to `output`. Without an output, waits
+/// only for the task's end. If a reader of the output leaves early, the run still succeeds, when
+/// the video is in the cache. `display` shows the progress.
 ///
-/// With `film` the output is a film, joined in that way: the video, and the videos of all tasks
-/// before it that the ledger knows.
+/// With `film` the output is a film that is joined in that way. The film contains the video, and
+/// the videos of all earlier tasks of the chain that the ledger has.
 Outcome run(Session& session, Options settings, std::optional<Output> output, Display& display,
             std::optional<Join> film = std::nullopt);
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Serves a task or a request as a URL, for players that take only URLs:
+// Serves a task or a request at a URL, for players that take only URLs:
 //
-//   http://127.0.0.1:PORT/TOKEN/task/ID           as veo:task/ID
-//   http://127.0.0.1:PORT/TOKEN/clip?prompt=…     as veo:clip?prompt=…: within VEO_URI_BUDGET
+//   http://127.0.0.1:PORT/TOKEN/task/ID           plays veo:task/ID
+//   http://127.0.0.1:PORT/TOKEN/clip?prompt=…     plays veo:clip?prompt=…, within VEO_URI_BUDGET
 //
-// Not only the user can reach a loopback address: another user of the machine can, and so can any
-// page in the user's browser. So the path begins with a secret, the Host must be a loopback address
-// (a name that was rebound to such an address is refused), and a request that a browser sends for a
-// page is refused.
+// Other users of the machine can reach a loopback address too, and so can any page in the user's
+// browser. Three checks keep them out. The path must begin with a secret. The Host must be a
+// loopback address, so a name that was rebound to such an address is refused. A request that a
+// browser sends for a page is refused.
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,7 +37,7 @@ struct Serve : Arguments {
   std::string token;
 };
 
-std::string new_token() {
+std::string make_token() {
   std::array<std::uint8_t, 16> random{};
   if (::getentropy(random.data(), random.size()) != 0) return "";
   constexpr std::string_view digits = "0123456789abcdef";
@@ -49,7 +49,7 @@ std::string new_token() {
   return text;
 }
 
-/// Takes the same time wherever the two differ.
+/// Compares in constant time, so that the time does not say where the two texts differ.
 bool is_secret(std::string_view given, std::string_view secret) {
   if (given.size() != secret.size()) return false;
   unsigned difference = 0;
@@ -72,8 +72,8 @@ struct Range {
   std::uint64_t end;
 };
 
-/// RFC 9110, 14.1.2. nullopt: no range, or several, which are ignored. An empty range: the file has
-/// none of it.
+/// Parses a Range header (RFC 9110, 14.1.2). nullopt: there is no range, or there are several, and
+/// the server ignores them. An empty range: the file has no byte of the range.
 std::optional<Range> parse_range(std::string_view text, std::uint64_t size) {
   constexpr std::string_view unit = "bytes=";
   if (!text.starts_with(unit)) return std::nullopt;
@@ -105,17 +105,17 @@ class Player {
         token_(std::move(token)),
         shared_(Shared{.display = display, .hosts = {}, .waiting = {}}) {}
 
-  /// To be called once, before the first request can come.
+  /// Sets the names of the server. Call it once, before a player can know the URL.
   void serve_at(const std::string& authority, std::uint16_t port) {
     shared_.lock()->hosts = {authority, "localhost:" + std::to_string(port)};
   }
 
   HttpServer::Response answer(const HttpServer::Request& request) {
     const auto host = request.header("Host").value_or("");
-    if (!is_served(host)) return refuse(421, "This is no host that is served here.");
+    if (!is_served(host)) return refuse(421, "veo serve does not serve this host.");
     const auto site = request.header("Sec-Fetch-Site");
     if (request.header("Origin") || (site && *site != "none")) {
-      return refuse(403, "A page may not ask: it could spend its reader's credits.");
+      return refuse(403, "A web page may not ask, because it could spend its reader's credits.");
     }
     const std::string_view target = request.target;
     const auto end = target.find('/', 1);
@@ -144,7 +144,7 @@ class Player {
     if (!uri) return refuse(400, uri.error().message);
     auto settings = settings_;
     if (const auto set = set_uri(settings, *uri); !set) return refuse(400, set.error().message);
-    const auto wakeup = new_wakeup();
+    const auto wakeup = make_wakeup();
     SourceReader reader(wakeup);
     const auto opened = reader.open(std::move(settings));
     if (!opened) return refuse(503, "veo serve is ending.");
@@ -157,15 +157,15 @@ class Player {
       say(first->error().message);
       return refuse(error_row(first->error().code).http_status, first->error().message);
     }
-    return give(reader.source(), wakeup, request);
+    return make_response(reader.source(), wakeup, request);
   }
 
-  static HttpServer::Response give(const std::shared_ptr<Source>& source,
-                                   const std::shared_ptr<Wakeup>& wakeup,
-                                   const HttpServer::Request& request) {
+  static HttpServer::Response make_response(const std::shared_ptr<Source>& source,
+                                            const std::shared_ptr<Wakeup>& wakeup,
+                                            const HttpServer::Request& request) {
     const auto seen = source->snapshot();
-    // A task has one file, and the bytes come in one order. An ETag takes fewer characters than an
-    // id may have.
+    // The id identifies the bytes, because a task has one file and the bytes have one order. The
+    // ETag is the name for files, because an id may contain characters that an ETag may not.
     const auto tag = "\"" + make_task_file_stem(seen.job.task_id) + "\"";
     HttpServer::Response response{.headers = {{"Content-Type", "video/mp4"},
                                               {"ETag", tag},
@@ -197,8 +197,8 @@ class Player {
     return std::ranges::find(shared->hosts, host) != shared->hosts.end();
   }
 
-  /// A wakeup that end() interrupts.
-  std::shared_ptr<Wakeup> new_wakeup() {
+  /// Makes a wakeup that end() will interrupt.
+  std::shared_ptr<Wakeup> make_wakeup() {
     auto wakeup = std::make_shared<Wakeup>();
     const auto shared = shared_.lock();
     std::erase_if(shared->waiting, [](const auto& one) { return one.expired(); });
@@ -212,7 +212,7 @@ class Player {
   const Options settings_;
   const std::string token_;
 
-  /// A thread of the server answers each request.
+  /// The threads of the server share this. Each request has a thread.
   struct Shared {
     Display& display;
     std::vector<std::string> hosts;
@@ -230,22 +230,24 @@ int serve(Session& session, const Serve& arguments) {
   };
   auto settings = arguments.settings();
   if (!settings) return refuse_all(settings.error());
-  const auto token = arguments.token.empty() ? new_token() : arguments.token;
+  const auto token = arguments.token.empty() ? make_token() : arguments.token;
   const bool is_good = token.size() >= 16 && std::ranges::all_of(token, [](char c) {
                          return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
                                 (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
                        });
   if (!is_good) {
-    return refuse_all({.code = ErrorCode::invalid_request,
-                       .message = "--token: 16 or more of A-Z a-z 0-9 - _ are a secret."});
+    return refuse_all(
+        {.code = ErrorCode::invalid_request,
+         .message = "--token: the secret needs 16 or more of the characters A-Z a-z 0-9 - _."});
   }
   const bool is_ipv6 = arguments.address.find(':') != std::string::npos;
   const auto host = is_ipv6 ? "[" + arguments.address + "]" : arguments.address;
   if (!is_loopback_host(arguments.address)) {
     return refuse_all({.code = ErrorCode::invalid_request,
-                       .message = "--address: only a loopback address is served, such as 127.0.0.1 "
-                                  "or ::1. For others to come in, put a proxy before it that asks "
-                                  "who they are."});
+                       .message =
+                           "--address: veo serve listens only on a loopback address, such as "
+                           "127.0.0.1 or ::1. To let other people in, put a proxy before it "
+                           "that authenticates them."});
   }
   Player player(display, std::move(*settings), token);
   auto server = HttpServer::start(
@@ -262,7 +264,7 @@ int serve(Session& session, const Serve& arguments) {
     std::puts(url.c_str());
     std::fflush(stdout);
   }
-  display.say("Serving task/ID and clip?prompt=… beneath it. Ctrl-C ends it.");
+  display.say("Serving task/ID and clip?prompt=… beneath this address. Ctrl-C ends the server.");
   session.wakeup->wait_for_interruption();
   player.end();
   return 0;

@@ -6,7 +6,7 @@
 
 namespace veo::cli {
 
-/// How wide the terminal behind `fd` is now; nullopt: there is none.
+/// Returns how many columns the terminal of `fd` has now. nullopt: `fd` is no terminal.
 std::optional<std::size_t> terminal_columns(int fd);
 
 }  // namespace veo::cli
