@@ -44,8 +44,7 @@ class Continuation {
   };
 
   struct State {
-    ElementSettings settings;  // begin() sets the first four members, and nothing changes them
-    Join join = Join::automatic;
+    ElementSettings settings;  // begin() sets the first three members, and nothing changes them
     const media::Library* media = nullptr;  // not null after begin()
     std::chrono::steady_clock::time_point began_at;
 

@@ -58,8 +58,8 @@ Extension::~Extension() { unlock(); }
 bool Extension::start() {
   auto settings = *settings_.lock();
   settings.source.instance = instance_;
-  const auto join = settings.source.join;
-  GST_DEBUG_OBJECT(shared_.element, "start, join=%s", std::string(nick(join)).c_str());
+  GST_DEBUG_OBJECT(shared_.element, "start, join=%s",
+                   std::string(nick(settings.source.join)).c_str());
   // Load the library here, because the elements upstream start after this one. If the library is
   // missing, none of them submits a task.
   const auto media = media::load();

@@ -73,7 +73,7 @@ void FilmOutput::run() {
 }
 
 Status FilmOutput::make_film() {
-  const auto join = shared_.get([](const State& state) { return state.join; });
+  const auto join = shared_.get([](const State& state) { return state.settings.source.join; });
   // Wait until the generation knows the parent's task, and knows that it can be continued.
   const bool is_known = shared_.wait_for([join](const State& state) {
     const auto enough = join == Join::append ? Phase::running : Phase::completed;

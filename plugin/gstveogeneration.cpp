@@ -96,9 +96,10 @@ Status Generation::find_parent(Options& options) {
 }
 
 Status Generation::open(const State& state, const Options& options) {
-  shared_.reporter.lock()->emplace(
-      shared_.element, options,
-      state.join == Join::append ? Reporter::Setting::background : Reporter::Setting::playback);
+  shared_.reporter.lock()->emplace(shared_.element, options,
+                                   state.settings.source.join == Join::append
+                                       ? Reporter::Setting::background
+                                       : Reporter::Setting::playback);
   const auto opened = reader_.open(options);
   if (!opened) return Continuation::interrupted();
   if (!*opened) return fail(opened->error());
@@ -141,8 +142,8 @@ Status Generation::plan(const Options& options) {
   auto steps = find_parent_steps(options, open);
   if (!steps) return fail(std::move(steps.error()));
   const auto state = shared_.snapshot();
-  const auto found =
-      find_beginning(media_, *steps, state.join, shared_.parent, file, *frames, open);
+  const auto found = find_beginning(media_, *steps, state.settings.source.join, shared_.parent,
+                                    file, *frames, open);
   if (!found) return fail(found.error());
   const auto first = *found;
   steps->push_back({.task_id = reader_.snapshot().job.task_id, .first = first, .frames = *frames});
@@ -181,7 +182,7 @@ Result<FilmSteps> Generation::find_parent_steps(const Options& options, const Op
   const auto id =
       state.upstream ? state.upstream->task_id : options.request.extend_task_id.value_or("");
   FilmSteps steps{{.task_id = id}};
-  if (state.join == Join::automatic) {
+  if (state.settings.source.join == Join::automatic) {
     const auto format = media_.probe(shared_.parent);
     if (!format) return fail(format.error());
     steps[0].frames = format->frames.value_or(0);
