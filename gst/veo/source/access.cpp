@@ -28,7 +28,7 @@ Error bad_key(std::string message) {
   return {.code = ErrorCode::invalid_api_key, .message = std::move(message)};
 }
 
-/// A key is one line of visible ASCII. Anything else cannot be the value of a header.
+/// Makes a key of one line of visible ASCII. Any other text cannot be the value of a header.
 Result<Secret> make_key(std::string text, const std::string& origin) {
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
   const bool plain = !text.empty() && std::all_of(text.begin(), text.end(),
@@ -59,8 +59,8 @@ Result<Secret> read_key_file(const std::string& path) {
   return make_key(std::move(text), "The API key file " + path);
 }
 
-/// The environment's key belongs to the service that the environment names, else to the built-in
-/// one.
+/// Whether the environment's key belongs to `api_url`: the key belongs to the service that the
+/// environment names, else to the built-in service.
 bool environment_key_may_go_to(const std::string& api_url) {
   const auto home = parse_origin(environment::get("VEO_API_URL").value_or(default_api_url));
   const auto asked = parse_origin(api_url);
@@ -68,7 +68,7 @@ bool environment_key_may_go_to(const std::string& api_url) {
 }
 
 Result<Secret> find_key(const AccessOptions& options, const std::string& api_url) {
-  // Where the key comes from, and never a part of the key.
+  // Logs the origin of the key, and never a part of the key.
   const auto log_origin = [](std::string_view origin) {
     log::debug(log::Category::job, "the API key comes from ", log::text(origin));
   };

@@ -18,7 +18,7 @@ namespace veo {
 
 namespace {
 
-/// The answer of another thread, for which the asker waits.
+/// An answer from another thread, for which the asker waits.
 template <class T>
 class Answer {
  public:
@@ -67,7 +67,7 @@ Waited<T> ask(const AccessOptions& options, const NetworkSettings& network,
 
 using Found = std::optional<std::vector<Record>>;
 
-/// Called on the ledger's thread. nullopt: another process uses the ledger.
+/// Called on the ledger's thread. nullopt: another process locks the ledger.
 Result<Found> find_records(const std::string& location, const HistoryQuery& query) {
   const auto exists = Ledger::exists(location);
   if (!exists) return fail(exists.error());
@@ -116,7 +116,7 @@ Waited<std::vector<Record>> read_history(const std::string& ledger, const Histor
     if (!rows) return std::nullopt;
     if (!*rows) return fail(std::move(rows->error()));
     if (**rows) return std::move(***rows);
-    // Pause on this thread, because the ledger's thread has answers to give to others meanwhile.
+    // Pause on this thread, because the ledger's thread must be able to answer others meanwhile.
     if (!wakeup->pause(steady_clock::now() + pause)) return std::nullopt;
   } while (steady_clock::now() < until);
   return fail(
@@ -132,7 +132,7 @@ Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::stri
     return fail(std::move(named.error()));
   }
   std::vector<std::string> chain;
-  // A record may be wrong. Taking no task twice ends the loop in any case.
+  // A record may be wrong, and the chain may be a circle. So no task is taken twice.
   while (!task_id.empty() && std::ranges::find(chain, task_id) == chain.end()) {
     auto rows = read_history(ledger, {.task_id = task_id, .limit = 1}, wakeup);
     if (!rows) return std::nullopt;

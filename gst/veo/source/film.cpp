@@ -15,9 +15,9 @@ using log::Category;
 
 namespace {
 
-constexpr std::uint64_t second = 24;  // frames: Veo's rate
+constexpr std::uint64_t second = 24;  // frames, at Veo's rate
 
-/// How many frames each step adds to the film.
+/// Returns how many frames each step adds to the film.
 std::vector<std::uint64_t> own_frames(const FilmSteps& steps) {
   std::vector<std::uint64_t> own;
   for (const auto& step : steps) {
@@ -47,7 +47,7 @@ Result<std::size_t> find_beginning(const media::Library& media, const FilmSteps&
     return join == Join::append ? steps.size() : std::size_t{0};
   }
   const auto own = own_frames(steps);
-  // Frames of the film from the step on.
+  // The film's frames from this step on.
   auto after = std::accumulate(own.begin(), own.end(), std::uint64_t{0});
   std::optional<std::vector<media::Picture>> pictures;
   for (std::size_t i = 0; i < steps.size(); after -= own[i], ++i) {

@@ -25,7 +25,8 @@ namespace veo {
 
 namespace {
 
-/// The interval of the property, else of VEO_POLL_INTERVAL; 0: the library chooses it.
+/// Returns the property's interval, else that of VEO_POLL_INTERVAL; 0: the library chooses the
+/// interval.
 Result<std::chrono::milliseconds> poll_interval(std::chrono::milliseconds set) {
   const auto text = environment::get("VEO_POLL_INTERVAL");
   if (set.count() > 0 || !text) return set;
@@ -38,7 +39,8 @@ Result<std::chrono::milliseconds> poll_interval(std::chrono::milliseconds set) {
   return std::chrono::milliseconds(value);
 }
 
-/// The fields of the request that have no column of their own in the ledger, as text for people.
+/// Returns, as text for people, the fields of the request that have no column of their own in the
+/// ledger.
 std::string details_of(const Request& request) {
   std::string text;
   const auto add = [&text](std::string_view name, std::string_view value) {
@@ -53,7 +55,7 @@ std::string details_of(const Request& request) {
   return text;
 }
 
-/// What the ledger records of the submission, and the terms of the submission.
+/// Makes the row that the ledger records for the submission, and the terms of the submission.
 Claim make_claim(const Options& settings, const std::string& api_url, const Catalog& catalog) {
   const auto& request = settings.request;
   const auto credits = find_price(request, catalog);
@@ -173,7 +175,7 @@ struct Source::Private {
     return true;
   }
 
-  /// Also where any thread sees it.
+  /// Sets the clip for the reader's thread and for the other threads.
   void set_clip(std::shared_ptr<Clip> opened) {
     clip = std::move(opened);
     shared.lock()->clip = clip;
@@ -186,7 +188,7 @@ struct Source::Private {
     scanned_version = clip->version();
   }
 
-  /// The host refuses the URL. Asks for a fresh one, once.
+  /// Asks for a fresh URL if the host refuses the URL. Works once.
   bool renew() {
     if (!clip->is_refused()) return false;
     const auto refused = clip;
@@ -194,21 +196,21 @@ struct Source::Private {
     return job->renew(refused);
   }
 
-  /// The clip decides what comes of a version that is broken.
+  /// Returns the clip's error, else Pending: after a broken version the clip decides how to go on.
   [[nodiscard]] Availability failure_or_wait() const {
     if (const auto failure = clip->failure()) return *failure;
     return Clip::Pending{};
   }
 
-  /// Finds the order in which the file's bytes go out, and sets `layout` (nullopt). Else returns
-  /// why the reader waits, or why there is no such order.
+  /// Finds the order in which the file's bytes go out, sets `layout` and returns nullopt. Else
+  /// returns why the reader waits, or why there is no such order.
   std::optional<Availability> arrange() {
     if (scanned_version != clip->version()) rescan();
     if (is_broken) return failure_or_wait();
     if (!scanner) {
       const auto size = clip->size();
       if (!size) {
-        // The host has not told the size. at() knows whether to wait, or why not.
+        // The host has not told the size. at() tells whether to wait, or the error.
         auto there = clip->at(0);
         if (std::holds_alternative<Error>(there)) return there;
         return Clip::Pending{};
@@ -219,7 +221,7 @@ struct Source::Private {
     while (!scanner->layout() && !(as_delivered && !scanner->boxes().empty())) {
       if (auto waiting = feed_scanner()) return waiting;
     }
-    // From here on another file at the same URL is an error.
+    // From now on another file at the same URL is an error.
     if (!clip->commit(scanned_version)) return Clip::Pending{};
     layout = as_delivered ? mp4::Layout::make_original(*clip->size()) : *scanner->layout();
     shared.lock()->size = layout->size();
@@ -248,7 +250,7 @@ struct Source::Private {
     return Clip::Pending{};
   }
 
-  /// Checks the boxes of a file that goes out as delivered too, when its last byte has arrived.
+  /// Also checks the boxes of a file that goes out as delivered, when its last byte has arrived.
   Availability check_end() {
     if (is_broken) return failure_or_wait();
     while (scanner->find_need()) {
@@ -264,17 +266,17 @@ struct Source::Private {
   std::optional<std::uint32_t> credits;
   std::vector<std::string> notices;
 
-  // The reader's thread alone uses these.
+  // Only the reader's thread uses these.
   std::unique_ptr<Job::Settings> plan;  // until start()
   std::shared_ptr<Job> job;
   std::shared_ptr<Clip> clip;
   std::optional<mp4::Layout> layout;
   std::optional<mp4::LayoutScanner> scanner;
-  mp4::Bytes scanned;  // of scanner->find_need(), as far as it is here
+  mp4::Bytes scanned;  // the bytes of scanner->find_need() that are here
   unsigned scanned_version = 0;
-  bool is_broken = false;  // that version, as was reported to the clip
+  bool is_broken = false;  // the broken version was reported to the clip
 
-  /// What the reader's thread shows to all threads.
+  /// The part of the source that all threads see.
   struct Shared {
     std::shared_ptr<Job> job;
     std::shared_ptr<Clip> clip;
@@ -289,7 +291,7 @@ Source::~Source() = default;
 
 namespace {
 
-/// The address on which to listen for callbacks, if the user wants that.
+/// Returns the address on which to listen for callbacks, if the user wants callbacks.
 Result<std::optional<ListenAddress>> callback_address(const Options& settings,
                                                       const std::string& api_url) {
   if (settings.callback_listen.empty()) return std::nullopt;
@@ -302,7 +304,7 @@ Result<std::optional<ListenAddress>> callback_address(const Options& settings,
   return *address;
 }
 
-/// The first reason not to submit the request, as far as it is known without the network.
+/// Returns the first reason not to submit the request, as far as it is known without the network.
 std::optional<Error> find_refusal(const Options& settings, const Catalog& catalog,
                                   const Result<Secret>& key,
                                   const Result<std::optional<ListenAddress>>& callback,
@@ -334,7 +336,7 @@ bool would_reuse(const Job::Settings& plan) {
 
 }  // namespace
 
-/// What the options say without reading a file.
+/// The options after the checks that read no file.
 struct Source::Checked {
   static Result<Checked> check(Options settings);
   /// Reads the key and the catalog. Called on the thread for settings.
@@ -350,7 +352,7 @@ struct Source::Checked {
 struct Source::Opening::State {
   struct Shared {
     std::optional<Result<std::unique_ptr<Source>>> opened;
-    std::string reads;  // what is read just now, for people
+    std::string reads;  // the file that is being read, for people
   };
 
   void reads(std::string what) { shared.lock()->reads = std::move(what); }
@@ -367,7 +369,8 @@ namespace {
 
 constexpr auto before_a_word = std::chrono::seconds(1);
 
-/// The file that resolve_access() would read the key from, if any.
+/// Returns the path of the file from which resolve_access() would read the key; empty: there is
+/// none.
 std::string key_file(const AccessOptions& access) {
   if (!access.api_key_file.empty()) return access.api_key_file;
   if (auto path = environment::get("VEO_API_KEY_FILE")) return *path;
@@ -414,7 +417,7 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
                      known = std::make_shared<Checked>(std::move(*checked))] {
     auto made = std::move(*known).make(*state);
     if (!made || !(*made)->p_->dry_run) return state->set(std::move(made));
-    // A dry run says whether a run would pay. The ledger knows that.
+    // A dry run says whether a run would pay, so search the ledger.
     state->reads("ledger " + (*made)->p_->plan->ledger);
     const auto source = std::make_shared<std::unique_ptr<Source>>(std::move(*made));
     StoreThread::acquire(StoreThread::Store::ledger)->post([state, source] {
@@ -452,7 +455,7 @@ Result<Source::Checked> Source::Checked::check(Options settings) {
       return fail(std::move(named.error()));
     }
   }
-  // One name for all that this Source does, if the caller brings none.
+  // Make one name for all submissions of this Source, unless the caller has given a name.
   if (settings.reuse) {
     settings.instance.clear();
   } else if (settings.instance.empty()) {
@@ -495,8 +498,8 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
   }
   p.layout_mode = settings.layout;
   p.dry_run = settings.dry_run;
-  // What the environment says is filled in. The job's key is the one that was found: which file or
-  // variable held it is nobody's difference.
+  // Fill in the environment's settings. Keep the key, but not the file or variable that held the
+  // key, because that makes no difference between two jobs.
   settings.access = {.api_url = std::move(api_url), .api_key = {}, .api_key_file = {}};
   settings.ledger = ledger_path(settings.ledger);
   settings.cache_directory = cache_directory(settings.cache_directory);

@@ -49,7 +49,7 @@ void SourceReader::start() {
 void SourceReader::close() {
   opening_.reset();
   opened_.reset();
-  // The source goes when nothing is locked.
+  // The source is destroyed after the lock is released.
   const auto gone = std::exchange(*source_.lock(), nullptr);
 }
 

@@ -9,7 +9,7 @@ namespace veo {
 
 namespace {
 
-/// The specification says to ignore relative paths.
+/// Ignores a relative path in the environment, as the specification demands.
 std::string base_directory(const char* variable, const char* below_home) {
   if (auto path = environment::get(variable); path && path->front() == '/') return *path;
   const auto home = environment::get("HOME");

@@ -60,7 +60,7 @@ void PushedStream::end() {
 }
 
 void PushedStream::discard() {
-  std::deque<SharedBytes> gone;  // when nothing is locked
+  std::deque<SharedBytes> gone;  // destroyed after the lock is released
   {
     const auto state = state_.lock();
     state->is_discarded = true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Where the service is, and the key for it: as the user set them, else as the environment says.
+// Where the service is, and the key for the service. The user's setting comes before the
+// environment.
 #pragma once
 
 #include <memory>
@@ -21,16 +22,16 @@ struct Access {
   Secret key;           ///< never empty
 };
 
-/// The service's URL. Fails with invalid_request.
+/// Returns the service's URL. Fails with invalid_request.
 Result<std::string> resolve_api_url(const std::string& set);
 
-/// Reads the key file, if one is named. The environment's key goes only to the origin of
-/// VEO_API_URL or of the built-in URL. Fails with invalid_request (URL), missing_api_key,
-/// invalid_api_key (a key file that others may read, or that holds no key).
+/// Finds the URL and the key. Reads the key file, if one is named. The environment's key goes only
+/// to the origin of VEO_API_URL or of the built-in URL. Fails with invalid_request (the URL),
+/// missing_api_key, or invalid_api_key (others may read the key file, or the file holds no key).
 Result<Access> resolve_access(const AccessOptions& options);
 
-/// The catalog of the file that VEO_CATALOG names, else the one compiled in. Fails with
-/// invalid_request.
+/// Reads the catalog from the file that VEO_CATALOG names; if VEO_CATALOG is unset, returns the
+/// built-in catalog. Fails with invalid_request.
 Result<std::shared_ptr<const Catalog>> load_catalog();
 
 }  // namespace veo

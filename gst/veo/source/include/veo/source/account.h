@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Questions that need no Job: the service answers about a task or the account, the ledger about
-// what is recorded. None of them spends. Each blocks its caller; `wakeup` interrupts the wait.
+// Questions that need no Job. The service answers questions about a task or an account, and the
+// ledger answers questions about recorded work. No question spends credits. Each function blocks
+// its caller; `wakeup` interrupts the wait.
 #pragma once
 
 #include <memory>
@@ -19,26 +20,26 @@
 
 namespace veo {
 
-/// Asks the service for one task. The task's record, if there is one, stays as it is. Fails with
-/// invalid_request (the id, the settings) before anything is sent, and as a Job's query does.
+/// Asks the service for one task. Does not change the task's row in the ledger. Fails with
+/// invalid_request before anything is sent if the id or the settings are wrong, and with the errors
+/// of a Job's query.
 Waited<TaskReport> query_task(const AccessOptions& access, const NetworkSettings& network,
                               const std::string& task_id, const std::shared_ptr<Wakeup>& wakeup);
 
-/// Asks for the account's credits; the inner nullopt: the service's answer has a form that is not
-/// known here.
+/// Asks for the account's credits. The inner nullopt: this version does not know the form of the
+/// service's answer.
 Waited<std::optional<double>> query_credits(const AccessOptions& access,
                                             const NetworkSettings& network,
                                             const std::shared_ptr<Wakeup>& wakeup);
 
-// The ledger's thread reads what is recorded. `ledger` is the ledger's location, or empty, as in
-// Options. Where other processes use the ledger, these try again for 5 s, and then fail with
-// ledger.
+// The ledger's thread reads the rows. `ledger` is the ledger's location, or empty, as in Options.
+// If other processes lock the ledger, these functions try again for 5 s, and then fail with ledger.
 
-/// No records where there is no ledger.
+/// Returns no records if there is no ledger.
 Waited<std::vector<Record>> read_history(const std::string& ledger, const HistoryQuery& query,
                                          const std::shared_ptr<Wakeup>& wakeup);
-/// The tasks that a task continues, as far as the ledger knows them: the first task of the film is
-/// the first of them, and the task itself the last.
+/// Returns the tasks that a task continues, as far as the ledger knows them: the film's first task
+/// comes first, and the task itself comes last.
 Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::string task_id,
                                             const std::shared_ptr<Wakeup>& wakeup);
 

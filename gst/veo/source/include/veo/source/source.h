@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A prompt, or a known task, as a byte stream. The elements, the command and the C API read it. A
-// Source composes
+// A prompt, or a known task, as a byte stream. The elements, the command and the C API read a
+// Source. A Source composes
 //
 //   Job (submit, poll) ──► Clip (download) ──► LayoutScanner (which bytes come first)
 //
-// and never blocks: it notifies a Wakeup of each change. SourceReader waits there.
+// A Source never blocks: it notifies a Wakeup of each change. A SourceReader waits on the Wakeup.
 #pragma once
 
 #include <cstdint>
@@ -29,28 +29,31 @@ class Source {
   struct Snapshot {
     Job::Snapshot job;
     std::optional<std::uint32_t> credits;  ///< the estimate; nullopt: unknown
-    bool reused = false;  ///< the task was there before; in a dry run: a run would find it there
-    std::vector<std::string> notices;  ///< what the user should know, though the work goes on
+    bool reused =
+        false;  ///< another run submitted the task; in a dry run: a run would find the task
+    std::vector<std::string> notices;  ///< what the user should know although the work goes on
     Clip::Stats clip;
-    /// The stream's size, once its first bytes can be read in the layout that was asked for.
+    /// The size of the stream in the requested layout; unset until the stream's first bytes can be
+    /// read.
     std::optional<std::uint64_t> size;
-    /// Percent of the file that has arrived, where that is known.
+    /// The percentage of the file that has arrived, if it is known.
     std::optional<int> downloaded;
     bool downloading = false;
   };
 
   /// A source that is being opened. The thread for settings reads the key and the catalog; for a
-  /// dry run the ledger's thread looks into the ledger. Who destroys an Opening ends only the wait.
+  /// dry run the ledger's thread searches the ledger. The destruction of an Opening ends only the
+  /// wait.
   class Opening {
    public:
     using Time = std::chrono::steady_clock::time_point;
 
-    /// The source, or why there is none: once. nullopt: not yet. Fails with timeout after the
-    /// generation timeout.
+    /// Returns the source, or the error, once. nullopt: the opening goes on. Fails with timeout
+    /// after the generation timeout.
     std::optional<Result<std::unique_ptr<Source>>> take();
-    /// Which file keeps the opening waiting, for people; nullopt in the first second.
+    /// Names the file for which the opening waits, for people; nullopt in the first second.
     [[nodiscard]] std::optional<Error> trouble() const;
-    /// When take() or trouble() will say something else, though nobody notifies.
+    /// Returns when the results of take() and trouble() can change without a notification.
     [[nodiscard]] Time next_change() const;
 
    private:
@@ -61,35 +64,38 @@ class Source {
     Time since_{};
   };
 
-  /// Begins to open a source, and returns at once; `wakeup` is notified when take() has something.
-  /// The opening finds the price, and all that refuses the request without the network. A refusal
-  /// is told only when the request would be submitted, because a task that is paid already is
-  /// played whatever became of the rules. (A dry run tells it at once.) Fails, as take() does,
-  /// where the request cannot even be looked up.
+  /// Begins to open a source, and returns at once. When take() has a result, `wakeup` is notified.
+  ///
+  /// The opening finds the price, and checks everything that can refuse the request without the
+  /// network. A refusal is reported only when the request would be submitted, because a paid task
+  /// is played even if today's rules would refuse it. A dry run reports the refusal at once.
+  ///
+  /// begin() or take() fails if a setting is so wrong that the ledger cannot be searched for the
+  /// request.
   static Result<std::unique_ptr<Opening>> begin(Options settings, std::weak_ptr<Wakeup> wakeup);
-  /// The same, but waits on `wakeup` for the source. Interrupted: nothing was sent.
+  /// Does the same, and waits on `wakeup` for the source. Interrupted: nothing was sent.
   static Waited<std::unique_ptr<Source>> open(Options settings,
                                               const std::shared_ptr<Wakeup>& wakeup);
-  /// Joins the task of an equal request, else submits one. Nothing was sent before. To be called
-  /// once; returns at once.
+  /// Joins the task of an equal request, else submits a task. Nothing is sent before start(). Call
+  /// start() once. Returns at once.
   void start();
-  /// Lets go of the job: see ~Job().
+  /// Releases the job: see ~Job().
   ~Source();
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
 
   [[nodiscard]] Snapshot snapshot() const;
-  /// Brings the clip of a completed task into the cache, if clips are kept, although nobody reads
-  /// it. Any thread; returns at once.
+  /// Downloads the clip of a completed task into the cache, if clips are kept, even if nobody reads
+  /// the clip. Any thread; returns at once.
   void fetch();
 
-  /// What there is at `offset` of the stream. A source has one reader: two threads must not call
+  /// Returns what is at `offset` of the stream. A source has one reader: two threads must not call
   /// at(), take() and read() at the same time.
   [[nodiscard]] Clip::Availability at(std::uint64_t offset);
-  /// Up to `most` of the bytes that at() has promised for the same offset, without a copy if
+  /// Returns up to `most` of the bytes that at() has found at the same offset, without a copy if
   /// possible.
   Result<SharedBytes> take(std::uint64_t offset, std::size_t most);
-  /// The same as a copy; `into` is not larger than what at() has promised.
+  /// Copies the bytes. `into` is not larger than the size that at() has found.
   Status read(std::uint64_t offset, std::span<std::uint8_t> into);
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Clips as media::ByteStreams, whose read() waits on its caller's thread: a clip that is
-// downloaded, and a clip that another thread pushes.
+// Clips as media::ByteStreams, whose read() waits on its caller's thread. SourceStream is a clip
+// that is downloaded, and PushedStream is a clip that another thread pushes.
 #pragma once
 
 #include <deque>
@@ -18,13 +18,14 @@
 
 namespace veo {
 
-/// The clip of a Source that was opened with `wakeup`, and started. read() waits on `wakeup`, and
-/// fails while that is interrupted.
+/// The clip of a Source that was opened with `wakeup` and started. read() waits on `wakeup`, and
+/// fails while `wakeup` is interrupted.
 class SourceStream : public media::ByteStream {
  public:
   SourceStream(std::shared_ptr<Source> source, std::shared_ptr<Wakeup> wakeup)
       : reader_(std::move(source), std::move(wakeup)) {}
-  /// The file of another task, with options that are otherwise the same. Never costs anything.
+  /// Opens the file of another task, with options that are otherwise the same. Never costs
+  /// anything.
   static Result<std::unique_ptr<media::ByteStream>> open_task(Options options,
                                                               const std::string& task_id,
                                                               std::shared_ptr<Wakeup> wakeup);
@@ -35,33 +36,35 @@ class SourceStream : public media::ByteStream {
   SourceReader reader_;
 };
 
-/// A clip that another thread pushes, once, from its start to its end. The stream holds what was
-/// pushed until the reader releases it. The pusher waits while a window is held, unless the reader
-/// needs more:
+/// A clip that another thread pushes, once, from its start to its end. The stream holds the pushed
+/// bytes until the reader releases them. The pusher waits while the stream holds a full window,
+/// unless the reader needs more:
 ///
 ///   released │ held: at most `window`, or as far as the reader wants to read │ not pushed yet
 class PushedStream : public media::ByteStream {
  public:
   static constexpr std::uint64_t window = 1U << 20U;
-  /// A clip that cannot be read from front to back is held as a whole, up to this size.
+  /// The most bytes that the stream holds for a clip that cannot be read from front to back: such a
+  /// clip is held completely.
   static constexpr std::uint64_t most = 512U << 20U;
 
   // --- the pusher's thread ---
 
-  /// Waits until there is room. False: the stream is interrupted, or flushing.
+  /// Waits until there is room, and adds the bytes. False: the stream is interrupted, or flushing.
   [[nodiscard]] bool push(SharedBytes bytes);
-  /// The last byte was pushed.
+  /// The pusher calls end() after the last byte.
   void end();
 
   // --- any thread ---
 
-  /// While flushing, push() takes nothing and returns at once. What was pushed stays.
+  /// While flushing, push() takes nothing and returns at once. The bytes that were pushed before
+  /// stay.
   void set_flushing(bool flushing);
-  /// Nobody will read the clip any more: push() drops its bytes.
+  /// The caller says that nobody will read the clip any more: push() drops its bytes.
   void discard();
-  /// Ends each wait, those under way and later ones, until reset().
+  /// Ends all waits, those under way and later ones, until reset().
   void interrupt();
-  /// Brings the stream back to its beginning, when no thread uses it.
+  /// Brings the stream back to its first state. No thread may use the stream during the call.
   void reset();
 
   // --- the reader's thread ---
