@@ -9,7 +9,8 @@ namespace {
 
 constexpr unsigned access_unit_delimiter = 9;
 
-/// Takes big-endian numbers and runs of bytes from the front. What is not there sets `failed`.
+/// Takes big-endian numbers and sequences of bytes from the front. If the bytes do not suffice,
+/// sets `failed`.
 struct BitReader {
   std::span<const std::uint8_t> rest;
   bool failed = false;
@@ -43,7 +44,7 @@ Result<Configuration> parse_configuration(std::span<const std::uint8_t> avcc) {
   BitReader reader{avcc};
   Configuration configuration;
   const auto version = reader.number(1);
-  reader.take(3);  // profile and level, which the SPS repeats
+  reader.take(3);  // profile and level, which the SPS has too
   configuration.length_size = static_cast<unsigned>(reader.number(1) & 3U) + 1;
   for (const std::size_t mask : {0x1FU, 0xFFU}) {
     for (auto count = reader.number(1) & mask; count > 0 && !reader.failed; --count) {

@@ -22,8 +22,8 @@ struct Configuration {
 /// Fails with bad_media.
 Result<Configuration> parse_configuration(std::span<const std::uint8_t> avcc);
 
-/// The access unit with lengths of 4 bytes, and `ahead` put before its first NAL unit (after an
-/// access unit delimiter, which must be first). Fails with bad_media.
+/// Returns the access unit with lengths of 4 bytes, and with `ahead` before its first NAL unit
+/// (after an access unit delimiter, which must be first). Fails with bad_media.
 Result<Bytes> rewrite(std::span<const std::uint8_t> access_unit, unsigned length_size,
                       std::span<const Bytes> ahead);
 

@@ -78,7 +78,7 @@ std::unique_ptr<AvioStream> AvioStream::make(ByteStream& stream, Size size, Numb
 AVIOContext* AvioStream::context() const { return p_->io.get(); }
 const std::optional<Error>& AvioStream::error() const { return p_->error; }
 
-// Core writes FFmpeg's numbers out, because core does not include FFmpeg.
+// Core does not include FFmpeg, so core has FFmpeg's numbers as literals.
 static_assert(libav_error::invalid_argument.number == AVERROR(EINVAL));
 static_assert(libav_error::access_denied.number == AVERROR(EACCES));
 static_assert(libav_error::quota_exceeded.number == AVERROR(EDQUOT));

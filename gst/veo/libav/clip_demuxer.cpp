@@ -13,13 +13,13 @@ namespace veo::media {
 namespace {
 
 constexpr std::size_t buffer_size = 64U << 10U;
-// A real file has two streams, and its header some 7 KiB.
+// A real file has two streams and a header of about 7 KiB.
 constexpr int max_streams = 8;
 constexpr int max_boxes = 64;
-// A clip begins with its first picture: what comes ahead of it is sound.
+// A clip begins with its first picture: only sound may come before.
 constexpr std::size_t max_ahead = 4096;
 
-/// The demuxer may open nothing else, whatever the file refers to.
+/// Refuses every other file, because the demuxer must open nothing that the file refers to.
 int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) {
   return AVERROR(EPERM);
 }
@@ -40,14 +40,14 @@ struct ClipDemuxer::BoxHead {
   std::array<char, 16> bytes{};
 
   [[nodiscard]] std::string_view type() const { return {bytes.data() + 4, 4}; }
-  /// 0: to the end of the file.
+  /// Returns the size of the box; 0: the box reaches to the end of the file.
   [[nodiscard]] std::uint64_t size() const {
     return number(0, 4) == 1 ? number(8, 8) : number(0, 4);
   }
-  /// Whether libavformat takes nothing from it but media.
+  /// Whether libavformat takes nothing but media from the box.
   [[nodiscard]] bool is_opaque() const {
     if (type() == "free" || type() == "skip") {
-      // It takes one for a moov that has a moov's first box.
+      // libavformat takes a box for a moov if the box begins with the first box of a moov.
       const std::string_view inner(bytes.data() + 12, 4);
       return inner != "mvhd" && inner != "cmov";
     }
@@ -79,7 +79,7 @@ int ClipDemuxer::fill(void* opaque, std::uint8_t* into, int size) {
   return static_cast<int>(*got);
 }
 
-/// The demuxer sees no box before its counts were looked at.
+/// Reads bytes for the demuxer, after checking the counts of the bytes' box.
 Result<std::size_t> ClipDemuxer::read_checked(std::span<std::uint8_t> into) {
   if (auto done = check_boxes(); !done) return fail(std::move(done.error()));
   const auto most = std::min<std::uint64_t>(into.size(), unchecked_ - position_);
@@ -91,7 +91,7 @@ Status ClipDemuxer::check_boxes() {
     if (clip_.is_interrupted()) return fail(interruption());
     const auto head = read_head(unchecked_);
     if (!head) return fail(head.error());
-    // Whatever follows is no box: the demuxer stops there too.
+    // The following bytes are no box: the demuxer stops there too.
     const auto last = std::numeric_limits<std::uint64_t>::max();
     const auto size = *head ? (*head)->size() : 0;
     if (!*head || (size < 8 && size != 0)) {
@@ -101,7 +101,7 @@ Status ClipDemuxer::check_boxes() {
     const auto end = size == 0 || size > last - unchecked_ ? last : unchecked_ + size;
     if (!(*head)->is_opaque()) {
       if (size > limits::header) return fail(bad_media("Its header is larger than any clip's."));
-      // One that has no end is not to be kept: the file's media would be in it.
+      // Do not keep a box without an end, because the file's media would be in the box.
       if (size == 0) return fail(bad_media("Its header has no end."));
       std::vector<std::uint8_t> box(static_cast<std::size_t>(size) + limits::Counts::overlap);
       std::size_t have = 0;
@@ -144,7 +144,7 @@ Error ClipDemuxer::failure(std::string message) const {
   return failed_ ? *failed_ : bad_media(std::move(message));
 }
 
-/// Nullopt: the file ends there.
+/// nullopt: the file ends there.
 Result<std::optional<ClipDemuxer::BoxHead>> ClipDemuxer::read_head(std::uint64_t at) {
   BoxHead head;
   const std::span bytes(reinterpret_cast<std::uint8_t*>(head.bytes.data()), head.bytes.size());
@@ -159,7 +159,7 @@ Result<std::optional<ClipDemuxer::BoxHead>> ClipDemuxer::read_head(std::uint64_t
   return head;
 }
 
-/// Whether all that is needed to read the media comes ahead of it.
+/// Whether everything that the media need to be read comes before the media.
 Result<bool> ClipDemuxer::is_in_order() {
   std::uint64_t at = 0;
   for (int boxes = 0; boxes < max_boxes; ++boxes) {
@@ -180,7 +180,7 @@ Status ClipDemuxer::read_header() {
   if (!in_order) return fail(in_order.error());
   auto* const buffer = static_cast<unsigned char*>(av_malloc(buffer_size));
   io_.reset(avio_alloc_context(buffer, buffer_size, 0, this, fill, nullptr, seek));
-  // A demuxer that may seek looks for what follows the media before it plays any.
+  // A demuxer that may seek looks for boxes after the media before it reads any media.
   if (*in_order) io_->seekable = 0;
   releases_ = releases_ && *in_order;
 
@@ -192,7 +192,7 @@ Status ClipDemuxer::read_header() {
   Options options;
   options.set("protocol_whitelist", "none");
   options.set("enable_drefs", "0");
-  // On failure it frees `input`.
+  // If avformat_open_input() fails, it frees `input`.
   const int opened =
       avformat_open_input(&input, nullptr, av_find_input_format("mov"), options.address());
   if (opened < 0) return fail(failure("Its header cannot be read: " + text_of(opened) + "."));
@@ -246,7 +246,7 @@ Status ClipDemuxer::find_streams() {
   return check_index(*audio_);
 }
 
-/// Of what the header lists: of a file of fragments, nothing.
+/// Checks the frames that the header lists. The header of a fragmented file lists none.
 Status ClipDemuxer::check_index(const AVStream& stream) const {
   const auto count = avformat_index_get_entries_count(&stream);
   std::int64_t first = 0;
@@ -281,7 +281,8 @@ Status ClipDemuxer::read_first_picture() {
         return fail(bad_media("Its first picture is not a key frame."));
       }
       if (format_.video.rate.frames == 0) {
-        // A file of a single frame, or of fragments that do not say it elsewhere.
+        // A file of a single frame, or a fragmented file that does not tell its frame rate
+        // elsewhere.
         if (seen.duration <= 0) return fail(bad_media("It does not say its frame rate."));
         AVRational per_second{};
         av_reduce(&per_second.num, &per_second.den, video_->time_base.den,
@@ -338,7 +339,7 @@ Status ClipDemuxer::check(const AVPacket& packet) {
     if (auto done = limits::check_time(time, stream.time_base); !done) return done;
   }
   if (!is_video) return {};
-  // The first one is where the others' places begin.
+  // The places of all pictures count from the first picture.
   if (++pictures_ == 1) return {};
   return limits::check_place(frame_of(packet), pictures_, format_.video.rate);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// One clip's packets, by libavformat's demuxer for MP4 over a ByteStream, within the limits of
-// clip_limits.h.
+// Reads one clip's packets from a ByteStream, by libavformat's demuxer for MP4, within the limits
+// of clip_limits.h.
 #pragma once
 
 #include <deque>
@@ -29,19 +29,20 @@ class ClipDemuxer {
 
   [[nodiscard]] const ClipFormat& format() const { return format_; }
   [[nodiscard]] const AVStream& video() const { return *video_; }
-  /// Null: the clip has no sound.
+  /// Null: the clip is silent.
   [[nodiscard]] const AVStream* audio() const { return audio_; }
-  /// The configuration of the clip's H.264. Fails with bad_media if no film takes the clip: the
-  /// configuration is damaged, or the sound is not AAC-LC.
+  /// Returns the configuration of the clip's H.264. Fails with bad_media if the clip cannot be part
+  /// of a film, because the configuration is damaged, or the sound is not AAC-LC.
   [[nodiscard]] Result<avc::Configuration> joinable() const;
-  /// By how many frames decoding runs ahead of showing.
+  /// Returns by how many frames decoding runs ahead of showing.
   [[nodiscard]] int reorder_depth() const { return reorder_depth_; }
 
-  /// The next packet of either stream; null: the end.
+  /// Returns the next packet of either stream; null: the end.
   Result<PacketPtr> next();
-  /// The number of a video packet's frame in the order in which frames are shown, from 0.
+  /// Returns the number of a video packet's frame, from 0, in the order in which frames are shown.
   [[nodiscard]] std::int64_t frame_of(const AVPacket& packet) const;
-  /// When an audio packet sounds, in samples after the first frame is shown. Negative: never.
+  /// Returns when an audio packet sounds, in samples after the first frame is shown. Negative:
+  /// never.
   [[nodiscard]] std::int64_t sample_of(const AVPacket& packet) const;
 
  private:
@@ -68,7 +69,7 @@ class ClipDemuxer {
   ByteStream& clip_;
   std::uint64_t position_ = 0;
   std::uint64_t furthest_ = 0;   // byte that was read
-  std::uint64_t unchecked_ = 0;  // the first box that was not looked at
+  std::uint64_t unchecked_ = 0;  // start of the first box that was not checked
   limits::Counts counts_;
   bool releases_ = false;
   std::optional<Error> failed_;  // of the stream

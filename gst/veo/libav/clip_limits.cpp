@@ -14,15 +14,15 @@ namespace {
 
 struct Count {
   std::string_view type;
-  std::size_t at;  ///< of the count, behind the type
+  std::size_t at;  ///< offset of the count, from the end of the box's type
   std::uint64_t most = frames;
   bool is_of_frames = false;
-  std::size_t at_in_version_1 = 0;  ///< 0: the same
+  std::size_t at_in_version_1 = 0;  ///< 0: the same offset
 };
 
-// The boxes for whose counts libavformat takes memory or time, whether or not the entries are there
-// (ISO/IEC 14496-12, 8.6 to 8.8): a size that all frames share makes stsz a few bytes long, and a
-// trun of defaults has no entries.
+// The boxes whose counts make libavformat use memory or time, even if the entries are not there
+// (ISO/IEC 14496-12, 8.6 to 8.8): an stsz in which all frames share a size is a few bytes long, and
+// a trun of defaults has no entries.
 constexpr Count known_counts[] = {
     {.type = "stsz", .at = 8, .is_of_frames = true},
     {.type = "stz2", .at = 8, .is_of_frames = true},
@@ -36,11 +36,12 @@ constexpr Count known_counts[] = {
     {.type = "stss", .at = 4},
     {.type = "stps", .at = 4},
     {.type = "keys", .at = 4},
-    // No count: libavformat 59 never comes back from fragments of a track with a negative number.
+    // This number is no count: libavformat 59 never returns from fragments of a track with a
+    // negative number.
     {.type = "tkhd", .at = 12, .most = 0x7FFFFFFF, .at_in_version_1 = 20},
 };
 
-// A compressed header, and what only encrypted media have.
+// A compressed header, and boxes that only encrypted media have.
 constexpr std::string_view refused[] = {"cmov", "saiz", "senc", "encv", "enca"};
 
 std::uint64_t number_at(std::span<const std::uint8_t> bytes) {
@@ -52,8 +53,8 @@ std::uint64_t number_at(std::span<const std::uint8_t> bytes) {
 }  // namespace
 
 Status Counts::take(std::span<const std::uint8_t> box) {
-  // libavformat takes these boxes wherever they are, in whatever other one. So their types are
-  // looked for at every byte: that four others are the same is not to be expected.
+  // libavformat takes these boxes wherever they are, in any other box. So search every byte for
+  // their types. Four other bytes are hardly ever the same by chance.
   const std::string_view text(reinterpret_cast<const char*>(box.data()), box.size());
   for (const auto type : refused) {
     if (text.find(type) != text.npos) {
@@ -101,7 +102,7 @@ Status check_sample_rate(int rate) {
 
 Status check_time(std::int64_t time, AVRational clock) {
   const auto whole = av_rescale_q(time, clock, AVRational{1, 1});
-  // What is too large to be rescaled is INT64_MIN.
+  // If the result is too large, av_rescale_q() returns INT64_MIN.
   if (whole >= -seconds && whole <= seconds) return {};
   return fail(bad_media("Its timestamps are damaged: one of them is more than " +
                         std::to_string(seconds / 3600) + " hours from its beginning."));

@@ -25,23 +25,24 @@ extern "C" {
 
 namespace veo::media::limits {
 
-/// The most frames of all streams together, and the most entries of a table. They last 8 hours with
-/// 24 pictures and 47 AAC frames a second.
+/// The most frames of all streams together, and the most entries of a table. So many frames last 8
+/// hours with 24 pictures and 47 AAC frames a second.
 inline constexpr std::uint64_t frames = 1U << 21U;
-/// The most entries of an edit list: libavformat may look at all frames for each entry.
+/// The most entries of an edit list: for each entry libavformat may go through all frames.
 inline constexpr std::uint64_t edits = 64;
 inline constexpr std::int64_t seconds = 24 * 3600;
 inline constexpr int frames_per_second = 1000;
-/// Of a frame rate as a fraction, the numerator and the denominator.
+/// The largest numerator and denominator of a frame rate.
 inline constexpr int rate_term = 1'000'000;
 inline constexpr int sample_rates[] = {7'350, 96'000};  ///< Hz: AAC's lowest and highest
-/// The time for which pictures may stand still beyond the time for which they move.
+/// The longest time for which a clip may show still pictures, beyond the time for which its
+/// pictures move.
 inline constexpr std::int64_t still_seconds = 60;
 /// The most frames by which decoding runs ahead of showing: H.264's largest buffer.
 inline constexpr int reorder_depth = 16;
 inline constexpr int side = 8192;                    ///< pixels
 inline constexpr std::int64_t pixels = 8192 * 4608;  ///< of a picture
-inline constexpr std::uint64_t header = 64U << 20U;  ///< bytes of a box that is no media
+inline constexpr std::uint64_t header = 64U << 20U;  ///< bytes of a box that holds no media
 
 /// The counts of a file's boxes.
 class Counts {
@@ -49,15 +50,16 @@ class Counts {
   /// The most bytes by which a count may lie behind the end of its box.
   static constexpr std::size_t overlap = 16;
 
-  /// `box` is one of a file's outermost boxes, from its head to `overlap` bytes behind its end.
-  /// Fails if a count in the box is too large, or if the box is encrypted or compressed.
+  /// Takes one of a file's outermost boxes: `box` reaches from the box's head to `overlap` bytes
+  /// behind its end. Fails if a count in the box is too large, or if the box is encrypted or
+  /// compressed.
   Status take(std::span<const std::uint8_t> box);
 
  private:
   std::uint64_t frames_ = 0;  // so far
 };
 
-/// The rate as a fraction of small terms.
+/// Makes a frame rate, as a fraction of small terms.
 Result<FrameRate> make_rate(AVRational per_second);
 
 Status check_sample_rate(int rate);
@@ -65,7 +67,8 @@ Status check_sample_rate(int rate);
 /// Checks a time that counts ticks of `clock`.
 Status check_time(std::int64_t time, AVRational clock);
 
-/// Checks the place of a picture in its clip. `pictures` have come by then, this one among them.
+/// Checks the number of a picture's frame against the number of pictures so far (`pictures`, with
+/// this picture).
 Status check_place(std::int64_t frame, std::int64_t pictures, FrameRate rate);
 
 }  // namespace veo::media::limits

@@ -12,7 +12,7 @@ Result<CodecPtr> open_decoder(const AVStream& stream) {
       avcodec_parameters_to_context(codec.get(), stream.codecpar) < 0) {
     return fail(bad_media("There is no decoder for it."));
   }
-  // The media say their size themselves, and need not agree with the header.
+  // The media have a size of their own, which may differ from the header's size.
   codec->max_pixels = limits::pixels;
   if (avcodec_open2(codec.get(), decoder, nullptr) < 0) {
     return fail(bad_media("There is no decoder for it."));

@@ -17,18 +17,19 @@ namespace veo::media {
 
 namespace {
 
-constexpr int aac_frame = 1024;  // samples: AAC-LC
-// Of a film's clock: at 24 frames/s it is that of Veo's own clips.
+constexpr int aac_frame = 1024;  // samples, in AAC-LC
+// The least ticks of a frame on a film's clock: at 24 frames/s the clock is that of Veo's own
+// clips.
 constexpr int least_frame_ticks = 512;
 constexpr std::size_t io_buffer_size = 64U << 10U;
 
-// Veo's sound, which a film has whose first clip is silent: AAC-LC, 48 kHz, stereo.
+// Veo's sound, for a film whose first clip is silent: AAC-LC, 48 kHz, stereo.
 constexpr std::array<std::uint8_t, 2> default_audio_configuration = {0x11, 0x90};
 constexpr int default_sample_rate = 48'000;
 constexpr int default_channels = 2;
 
 // An AAC frame of silence (ISO/IEC 14496-3, 4.4.2): a single channel element, or a pair of them,
-// without a coefficient, and the end element.
+// without coefficients, and the end element.
 constexpr std::array<std::uint8_t, 6> mono_silence = {0x00, 0xC8, 0x00, 0x80, 0x23, 0x80};
 constexpr std::array<std::uint8_t, 9> stereo_silence = {0x21, 0x00, 0x49, 0x90, 0x02,
                                                         0x19, 0x00, 0x23, 0x80};
@@ -38,7 +39,7 @@ std::span<const std::uint8_t> silence(int channels) {
   return stereo_silence;
 }
 
-/// Written once, as the clip's own.
+/// Copies the bytes into the stream's extradata. False: there is no memory.
 bool set_extradata(AVCodecParameters& to, std::span<const std::uint8_t> bytes) {
   to.extradata =
       static_cast<std::uint8_t*>(av_mallocz(bytes.size() + AV_INPUT_BUFFER_PADDING_SIZE));
@@ -77,16 +78,16 @@ struct FilmJoiner::Private {
     film->pb = io.get();
     film->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_BITEXACT;
 
-    // A clock of which a frame is a whole number of ticks, whatever the clip's was.
+    // A clock on which a frame is a whole number of ticks, whatever the clip's own clock is.
     const auto rate = format.video.rate;
-    // (The terms of a rate are bounded, and so is the clock.)
+    // The terms of a rate are bounded, so the clock is bounded too.
     const auto periods = (least_frame_ticks + rate.seconds - 1) / rate.seconds;
     frame_ticks = std::int64_t{periods} * rate.seconds;
     video_clock = {1, periods * rate.frames};
     video = avformat_new_stream(film.get(), nullptr);
     avcodec_parameters_copy(video->codecpar, clip_video.codecpar);
     video->codecpar->codec_tag = MKTAG('a', 'v', 'c', '3');
-    // The lengths of NAL units have four bytes in the film: the last two bits of the fifth byte.
+    // NAL units have lengths of four bytes in the film: the last two bits of the fifth byte say so.
     video->codecpar->extradata[4] |= 3U;
     video->time_base = video_clock;
     video->avg_frame_rate = {rate.frames, rate.seconds};
@@ -108,7 +109,7 @@ struct FilmJoiner::Private {
     audio->time_base = {1, format.audio->sample_rate};
 
     Options options;
-    // The moov waits for the first fragment: only then is the first frame's delay known.
+    // Write the moov with the first fragment, because the first frame's delay is not known before.
     options.set("movflags", "frag_custom+delay_moov+default_base_moof");
     options.set("video_track_timescale", video_clock.den);
     options.set("use_editlist", "1");
@@ -117,9 +118,9 @@ struct FilmJoiner::Private {
     return {};
   }
 
-  /// What was written since is a fragment now.
+  /// Makes a fragment of all packets that were written since the last fragment.
   Status flush() {
-    // The first call writes the moov alone.
+    // The first call writes only the moov.
     for (int calls = is_begun ? 1 : 2; calls > 0; --calls) {
       if (const int done = av_write_frame(film.get(), nullptr); done < 0) return refused(done);
     }
@@ -168,7 +169,7 @@ struct FilmJoiner::Private {
     ahead.clear();
     if (configuration->parameter_sets != active_sets) ahead = configuration->parameter_sets;
     active_sets = std::move(configuration->parameter_sets);
-    // Within such a clip they may change, so that the next one says its own again.
+    // Parameter sets may change within such a clip, so the next clip repeats its own.
     if (clip->video().codecpar->codec_tag == MKTAG('a', 'v', 'c', '3')) active_sets.clear();
     first_frame = frames;
     decoded = 0;
@@ -178,8 +179,9 @@ struct FilmJoiner::Private {
     return {};
   }
 
-  /// Decoding order in ticks. A clip that is decoded further ahead than those before begins with
-  /// frames close to each other, so that time never goes back and no frame is late.
+  /// Returns the decoding time in ticks. If decoding runs further ahead in a clip than in the clips
+  /// before, the clip begins with frames close to each other, so that time never goes back and no
+  /// frame is late.
   [[nodiscard]] std::int64_t decoding_time(std::int64_t index) const {
     const auto base = static_cast<std::int64_t>(first_frame);
     return std::max((base - delay + index) * frame_ticks, (base - old_delay) * frame_ticks + index);
@@ -206,7 +208,7 @@ struct FilmJoiner::Private {
     packet->pts = (static_cast<std::int64_t>(first_frame) + index) * frame_ticks;
     packet->dts = decoding_time(decoded);
     packet->duration = decoding_time(decoded + 1) - packet->dts;
-    // A fragment has 32 bits for it.
+    // A fragment has 32 bits for this difference.
     if (packet->pts - packet->dts > std::numeric_limits<std::int32_t>::max()) {
       return fail(bad_media("Its pictures stand still for longer than a film can say."));
     }
@@ -224,7 +226,7 @@ struct FilmJoiner::Private {
                             audio->time_base, AV_ROUND_NEAR_INF);
   }
 
-  /// Whether the slot that is next belongs to what ends before `end`.
+  /// Whether the next slot begins before `end`, by more than half a slot.
   [[nodiscard]] bool has_slot_before(std::int64_t end) const {
     return slots * aac_frame < end - aac_frame / 2;
   }
@@ -249,7 +251,7 @@ struct FilmJoiner::Private {
     return {};
   }
 
-  /// Writes what sounds before the last frame that is known to be in the clip ends.
+  /// Writes the sounds that begin before the end of the last frame that is known to be in the clip.
   Status write_sounds() {
     const auto begin = samples_at(first_frame);
     const auto end = samples_at(frames);
@@ -257,7 +259,7 @@ struct FilmJoiner::Private {
       const auto& next = *sounds.front();
       const auto start = begin + clip->sample_of(next);
       if (start >= end) break;
-      // Priming, or what would overlap the sound before it.
+      // Skip priming, and sound that would overlap the sound before.
       if (start >= slots * aac_frame - aac_frame / 2) {
         if (auto done = write_silence(start); !done) return done;
         if (auto done = write_sound({next.data, static_cast<std::size_t>(next.size)}); !done) {
@@ -289,7 +291,7 @@ struct FilmJoiner::Private {
       }
       if (!clip && done && unflushed_frames > 0) done = flush();
       if (done) continue;
-      // The film ends with what has come.
+      // The film keeps the frames that have arrived.
       const auto error = std::move(done.error());
       if (clip) static_cast<void>(end_clip());
       clip.reset();
@@ -305,8 +307,8 @@ struct FilmJoiner::Private {
       sounds.push_back(std::move(packet));
     }
     if (auto done = write_sounds(); !done) return done;
-    // Half a second of pictures, and the sound with them as far as it is here: a clip whose sound
-    // comes after its pictures is held until then.
+    // A fragment has half a second of pictures, and their sound. If a clip's sound comes after its
+    // pictures in the file, the pictures wait for the sound.
     const auto half = std::max<std::int64_t>(
         1, format.video.rate.frames / (2 * static_cast<std::int64_t>(format.video.rate.seconds)));
     const bool has_sound =
@@ -319,7 +321,8 @@ struct FilmJoiner::Private {
     return flush();
   }
 
-  /// By how much sound may be behind in the file without holding a fragment up, in samples.
+  /// The most samples by which sound may lag behind the pictures in the file without delaying a
+  /// fragment.
   static constexpr std::int64_t late = 4 * std::int64_t{aac_frame};
 
   ClipFormat format;
@@ -332,20 +335,20 @@ struct FilmJoiner::Private {
   bool is_begun = false;
   std::int64_t unflushed_frames = 0;
 
-  Bytes written;  // and not read
+  Bytes written;  // written by the muxer, and not read yet
   IoPtr io;
   OutputPtr film;
   AVStream* video = nullptr;
   AVStream* audio = nullptr;
 
-  std::unique_ptr<ClipDemuxer> clip;  // the one being read
-  ByteStream* source = nullptr;       // its; used while it is read
-  std::uint64_t first_frame = 0;      // its place in the film
-  std::int64_t decoded = 0;           // frames of it, so far
+  std::unique_ptr<ClipDemuxer> clip;  // the clip that is being read
+  ByteStream* source = nullptr;       // the bytes of that clip; used while the clip is read
+  std::uint64_t first_frame = 0;      // place of that clip in the film
+  std::int64_t decoded = 0;           // frames of that clip so far
   int old_delay = 0;
   unsigned length_size = 4;
-  std::vector<avc::Bytes> ahead;  // parameter sets to go before its next picture
-  std::deque<PacketPtr> sounds;   // read, but not known to be within the clip
+  std::vector<avc::Bytes> ahead;  // parameter sets that precede the clip's next picture
+  std::deque<PacketPtr> sounds;   // packets that were read, but may lie behind the clip's end
 };
 
 FilmJoiner::FilmJoiner() : p_(std::make_unique<Private>()) {}

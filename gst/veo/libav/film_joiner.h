@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The Joiner by libavformat's muxer for MP4.
+// A Joiner that uses libavformat's muxer for MP4.
 #pragma once
 
 #include <memory>

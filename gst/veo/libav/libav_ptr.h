@@ -50,7 +50,7 @@ struct OutputFree {
 };
 using OutputPtr = std::unique_ptr<AVFormatContext, OutputFree>;
 
-/// Options of a call, as FFmpeg wants them.
+/// The options of a call, in FFmpeg's form.
 class Options {
  public:
   Options() = default;

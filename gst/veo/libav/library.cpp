@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What libveo-media gives to veo::media::load().
+// The library that libveo-media gives to veo::media::load().
 #include "veo/media/library.h"
 
 #include "film_joiner.h"

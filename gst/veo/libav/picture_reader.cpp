@@ -10,7 +10,8 @@ namespace veo::media {
 
 namespace {
 
-/// Of a format whose first plane is luma, of 8 bits: what H.264 of 8 bits decodes to.
+/// Averages the luma. The format's first plane must be luma of 8 bits: H.264 of 8 bits decodes to
+/// such formats.
 Picture shrink(const AVFrame& frame) {
   Picture picture;
   const auto width = static_cast<std::size_t>(frame.width);
@@ -49,7 +50,7 @@ Result<std::vector<Picture>> read_pictures(ByteStream& clip, std::uint64_t first
     if (!packet) return fail(std::move(packet.error()));
     more = *packet != nullptr;
     if (more && (*packet)->stream_index != (*reader)->video().index) continue;
-    // A picture that cannot be decoded is like no other.
+    // Leave out a picture that cannot be decoded: the sequence is then like no other.
     static_cast<void>(avcodec_send_packet(codec->get(), packet->get()));
     while (pictures.size() < count && avcodec_receive_frame(codec->get(), frame.get()) == 0) {
       const bool is_known =

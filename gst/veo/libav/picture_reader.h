@@ -11,7 +11,7 @@
 
 namespace veo::media {
 
-/// As Library::read_pictures().
+/// See Library::read_pictures().
 Result<std::vector<Picture>> read_pictures(ByteStream& clip, std::uint64_t first,
                                            std::size_t count);
 

@@ -9,10 +9,10 @@
 
 namespace veo::media {
 
-/// As Library::probe().
+/// See Library::probe().
 Result<ClipFormat> probe(ByteStream& clip);
 
-/// As Library::count_frames().
+/// See Library::count_frames().
 Result<std::uint64_t> count_frames(ByteStream& clip);
 
 }  // namespace veo::media

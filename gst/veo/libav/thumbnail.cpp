@@ -14,7 +14,7 @@ namespace veo::media {
 
 namespace {
 
-// FFmpeg's scale for MJPEG: 2 is the best, 31 the worst.
+// On FFmpeg's scale for MJPEG 2 is the best and 31 the worst.
 constexpr int quality = 4;
 
 struct ScalerFree {
@@ -39,7 +39,7 @@ Result<FramePtr> first_picture(ByteStream& clip) {
   return fail(bad_media("No picture of it can be decoded."));
 }
 
-/// As JPEG has it: BT.601, of full range.
+/// Scales the picture, and converts it to JPEG's colours: BT.601, full range.
 Result<FramePtr> shrink(const AVFrame& picture, int longest) {
   FramePtr small(av_frame_alloc());
   const auto scaled = [&](int side) {

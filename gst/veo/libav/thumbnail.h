@@ -7,7 +7,7 @@
 
 namespace veo::media {
 
-/// As Library::make_thumbnail().
+/// See Library::make_thumbnail().
 Result<Thumbnail> make_thumbnail(ByteStream& clip, int longest);
 
 }  // namespace veo::media

@@ -15,12 +15,12 @@ struct AVIOContext;
 
 namespace veo::media {
 
-/// Not movable: the context points here. One caller at a time.
+/// Not movable, because the context points to this object. One caller at a time.
 class AvioStream {
  public:
-  /// The size of `stream`; nullopt: nobody knows the size, or not yet.
+  /// Returns the size of `stream`; nullopt: the size is not known, or not known yet.
   using Size = std::function<std::optional<std::uint64_t>()>;
-  /// FFmpeg's number for an error of `stream`: negative.
+  /// Returns FFmpeg's number, which is negative, for an error of `stream`.
   using Number = std::function<int(const Error&)>;
 
   /// `stream` must outlive the AvioStream. Null: there is no memory.
@@ -40,9 +40,9 @@ class AvioStream {
   std::unique_ptr<Private> p_;
 };
 
-/// Negative, by what it means to who uses FFmpeg.
+/// Returns the negative number that tells a user of FFmpeg the meaning of the code.
 int averror_of(ErrorCode code);
-/// AVERROR_EXIT.
+/// Returns AVERROR_EXIT.
 int averror_of_interruption();
 
 }  // namespace veo::media
