@@ -24,9 +24,9 @@ Error failure(const std::string& reason) {
                      "(Debian: " VEO_MEDIA_PACKAGES ")."};
 }
 
-/// The file beside the library that holds this function: both are installed together, and each
-/// build directory has its own pair. Where the file is not there, its bare name, which the dynamic
-/// linker looks for in its own places.
+/// Finds the file beside the library that holds this function: both are installed together, and
+/// each build directory has its own pair. If the file is not there, returns the bare name, which
+/// the dynamic linker searches for in its own directories.
 std::string find_file() {
   Dl_info self{};
   if (::dladdr(reinterpret_cast<const void*>(&load), &self) == 0 || self.dli_fname == nullptr) {
@@ -41,7 +41,7 @@ std::string find_file() {
 
 Result<const Library*> open_library() {
   const auto file = find_file();
-  // RTLD_NOW: a symbol that is missing is told here, and does not end the process later.
+  // With RTLD_NOW a missing symbol is an error here, and does not end the process later.
   void* const handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) return fail(failure(::dlerror()));
   const auto entry = reinterpret_cast<EntryFunction*>(::dlsym(handle, "veo_media_entry"));

@@ -7,8 +7,9 @@ namespace veo::media {
 
 namespace {
 
-// The mean difference of the cells, in levels of 256. A clip that was encoded anew at a tenth of
-// its bit rate stays below 2; two clips of one street, a second apart, differ by more than 8.
+// The largest mean difference of the cells, in levels of 256. The difference of a clip and its new
+// encoding at a tenth of the bit rate stays below 2; two clips of one street, a second apart,
+// differ by more than 8.
 constexpr std::uint64_t likeness = 4;
 
 }  // namespace

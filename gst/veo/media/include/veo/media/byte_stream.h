@@ -14,8 +14,9 @@ class ByteStream {
  public:
   virtual ~ByteStream() = default;
   /// Waits on the caller's thread until there is a byte at `offset`, then copies the bytes that are
-  /// there. Returns their number; 0: the end. A clip whose `moov` (or first `moof`) precedes its
-  /// `mdat` is read from front to back, once, except for the headers of its first boxes.
+  /// there. Returns their number; 0: the end. The library reads a clip once, from front to back,
+  /// except for the headers of the first boxes, if the clip's `moov` (or first `moof`) precedes its
+  /// `mdat`.
   virtual Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) = 0;
   /// The caller will not read the bytes before `end` again. Only a Joiner calls this, and only for
   /// a clip that is read from front to back.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What a clip is, as its header says. The clips of one film must agree in it.
+// The format of a clip, from the clip's header. All clips of one film must have the same format.
 #pragma once
 
 #include <cstdint>
@@ -33,15 +33,16 @@ struct AudioFormat {
 
 struct ClipFormat {
   VideoFormat video;
-  std::optional<AudioFormat> audio;     ///< nullopt: a silent clip
-  std::optional<std::uint32_t> frames;  ///< nullopt: the header does not say it (fragmented files)
+  std::optional<AudioFormat> audio;  ///< nullopt: a silent clip
+  std::optional<std::uint32_t>
+      frames;  ///< nullopt: the header does not tell the number (fragmented files)
 };
 
-/// "1280x720 h264 at 24/1 frames/s, aac at 48000 Hz", for people.
+/// Returns the format for people, like "1280x720 h264 at 24/1 frames/s, aac at 48000 Hz".
 std::string describe(const ClipFormat& format);
 
-/// The reason why a clip cannot follow in a film: the text names both formats. nullopt: the clip
-/// can follow. The number of channels may differ, because each AAC frame says its own.
+/// Returns the reason why a clip cannot follow in a film, with both formats in the text. nullopt:
+/// the clip can follow. The number of channels may differ, because each AAC frame has its own.
 std::optional<Error> find_mismatch(const ClipFormat& film, const ClipFormat& clip);
 
 }  // namespace veo::media

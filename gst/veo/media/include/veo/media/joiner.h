@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Clips, one after the other, as one film: a fragmented MP4, without re-encoding.
+// Joins clips, one after the other, into one film: a fragmented MP4, without re-encoding.
 //
 //   auto film = library.make_joiner();
 //   for (each clip) {
@@ -12,15 +12,15 @@
 //
 // A Joiner has no thread. It holds about half a second of the film, however many clips there are.
 //
-// Time. Frame k of a clip that follows n frames is shown at (n + k) / rate, exactly. Sound is
-// placed on the grid of the film's AAC frames (1,024 samples): each slot belongs to the clip in
-// which the slot begins, give or take half a slot, and takes the clip's frame that is nearest. So
-// sound is never more than half an AAC frame early or late, at any join, and a clip whose length is
-// a whole number of AAC frames (all of Veo's are) fits exactly. The film leaves out what the clip's
-// edit list cuts away (priming, padding). Where a clip has no sound, the film has silence.
+// Frame k of a clip that follows n frames is shown at (n + k) / rate, exactly. Sound is placed on
+// the grid of the film's AAC frames (1,024 samples): each slot belongs to the clip in which the
+// slot begins (within half a slot), and holds the clip's nearest AAC frame. So the sound is never
+// more than half an AAC frame early or late, at any join, and a clip whose length is a whole number
+// of AAC frames (all of Veo's are) fits exactly. The film omits the frames that the clip's edit
+// list cuts away (priming, padding). Where a clip has no sound, the film has silence.
 //
-// Parameter sets (SPS, PPS) precede the first picture of each clip where they differ: the sample
-// entry is `avc3` (ISO/IEC 14496-15, 5.3.3.1).
+// If a clip's parameter sets (SPS, PPS) differ from those before, they precede the clip's first
+// picture: the sample entry is `avc3` (ISO/IEC 14496-15, 5.3.3.1).
 #pragma once
 
 #include <cstdint>
@@ -39,20 +39,20 @@ class Joiner {
  public:
   virtual ~Joiner() = default;
 
-  /// Begins the next clip. Call it after read() gave all of the clip before. The Joiner uses `clip`
-  /// until read() returns nothing. Fails with bad_media: the clip is not an MP4 of H.264 and
-  /// AAC-LC, or its size, rate or codec differs from the film's; the film stays as it is. Also
-  /// fails with the errors of `clip`.
+  /// Begins the next clip. Call append() after read() has returned all of the clip before. The
+  /// Joiner uses `clip` until read() returns no bytes. Fails with bad_media if the clip is not an
+  /// MP4 of H.264 and AAC-LC, or if its size, rate or codec differs from the film's; the film stays
+  /// as it is. Also fails with the errors of `clip`.
   virtual Status append(ByteStream& clip) = 0;
-  /// The film's next bytes; empty: the clip has ended. A failure ends this clip, but not the film:
-  /// finish() still ends the film well.
+  /// Returns the film's next bytes; empty: the clip has ended. A failure ends this clip, but not
+  /// the film: finish() still ends the film correctly.
   virtual Result<Bytes> read() = 0;
-  /// The film's last bytes. Call it once; nothing can be appended after it.
+  /// Returns the film's last bytes. Call finish() once; no clip can be appended after it.
   virtual Result<Bytes> finish() = 0;
 
-  /// Of the film so far, from the first append() on.
+  /// Returns the format of the film. Call format() after the first append().
   [[nodiscard]] virtual const ClipFormat& format() const = 0;
-  /// Frames of video in the film so far.
+  /// Returns the number of video frames in the film so far.
   [[nodiscard]] virtual std::uint64_t frames() const = 0;
 };
 

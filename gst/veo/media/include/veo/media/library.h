@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// All that needs FFmpeg's libraries, behind one interface. The implementation (gst/veo/libav) is a
-// shared library of its own, libveo-media: FFmpeg's libraries and their dependencies are more than
-// 100 files and 19 MiB, and most processes never join a film. The first load() maps it:
+// Everything that needs FFmpeg's libraries, behind one interface. The implementation
+// (gst/veo/libav) is a shared library of its own, libveo-media: FFmpeg's libraries and their
+// dependencies are more than 100 files and 19 MiB, and most processes never join a film. The first
+// load() maps it:
 //
 //   const auto media = media::load();
 //   if (!media) return fail(media.error());
@@ -28,33 +29,36 @@ class Library {
  public:
   [[nodiscard]] virtual std::unique_ptr<Joiner> make_joiner() const = 0;
 
-  /// Reads the header of a clip, and waits for it. Also fails where no film takes the clip.
+  /// Reads the header of a clip, and waits for the header. Also fails if the clip cannot be part of
+  /// a film.
   virtual Result<ClipFormat> probe(ByteStream& clip) const = 0;
 
-  /// The number of a clip's frames. Reads the clip to its end if its header does not say it.
+  /// Returns the number of a clip's frames. Reads the clip to its end if the header does not tell
+  /// the number.
   virtual Result<std::uint64_t> count_frames(ByteStream& clip) const = 0;
 
   /// Decodes up to `count` pictures from frame `first` on, in the order in which they are shown.
   virtual Result<std::vector<Picture>> read_pictures(ByteStream& clip, std::uint64_t first,
                                                      std::size_t count) const = 0;
 
-  /// The clip's first picture (the cheapest one), scaled so that no side is longer than `longest`
-  /// pixels. The clip's shape stays.
+  /// Decodes the clip's first picture (the cheapest one), and scales the picture so that no side is
+  /// longer than `longest` pixels. The picture keeps its shape.
   virtual Result<Thumbnail> make_thumbnail(ByteStream& clip, int longest) const = 0;
 
  protected:
-  // Not virtual: a Library is never destroyed, so that threads may use it while the process exits.
+  // The destructor is not virtual, because a Library is never destroyed: threads may use it while
+  // the process exits.
   ~Library() = default;
 };
 
-/// Loads the library when it is called first, and never unloads it. Takes some 30 ms then, and no
-/// time later. A failure is not remembered: the next call tries again. Fails with bad_media, and
-/// with the text that tells a user what to install; the caller adds what that means for money.
+/// Loads the library at the first call, which takes about 30 ms. Never unloads the library. After a
+/// failure the next call tries again. Fails with bad_media, and with a text that tells the user
+/// what to install; the caller adds the consequences for the paid task.
 Result<const Library*> load();
 
-/// What libveo-media exports: the function `veo_media_entry`, of this type.
+/// libveo-media exports the function `veo_media_entry`, of this type.
 struct Entry {
-  const char* version;  ///< of gst-veo; anything but the caller's own version is refused
+  const char* version;  ///< of gst-veo; load() accepts the caller's own version only
   const Library* library;
 };
 using EntryFunction = const Entry*();
