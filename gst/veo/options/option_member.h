@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How a row of the table of options reaches its member of Options: by the path of members to it.
+// How a row of the table of options reaches its member of Options. The path of members names the
+// member:
 //
 //   member<&Options::request, &Request::prompt>()
 #pragma once
@@ -22,7 +23,7 @@ namespace veo::option_member {
 using Kind = OptionType::Kind;
 using Read = std::variant<std::monostate, OptionValue>;
 
-/// Between a member's type and OptionValue: `fits(kind)`, `read(member)` and
+/// Converts between a member's type and OptionValue: `fits(kind)`, `read(member)` and
 /// `write(member, value)`.
 template <class T>
 struct Conversion;
@@ -61,7 +62,7 @@ struct Conversion<std::string> {
   }
 };
 
-/// A key goes in, and nothing comes out.
+/// A key can be written, but not read: the option reads as its default.
 template <>
 struct Conversion<Secret> {
   static constexpr bool fits(Kind kind) { return kind == Kind::text; }
@@ -88,7 +89,7 @@ struct Conversion<std::shared_ptr<GTlsDatabase>> {
   static void write(Pointer& to, OptionValue value) { to = std::move(std::get<Pointer>(value)); }
 };
 
-/// An optional that is unset reads as the option's default. An empty text unsets it.
+/// An unset optional reads as the option's default. An empty text unsets the optional.
 template <class T>
 struct Conversion<std::optional<T>> {
   static constexpr bool fits(Kind kind) { return Conversion<T>::fits(kind); }
@@ -104,7 +105,7 @@ struct Conversion<std::optional<T>> {
   }
 };
 
-/// A duration as a number of its own units.
+/// A duration, as a number of the duration's own units.
 template <class Rep, class Period>
 struct Conversion<std::chrono::duration<Rep, Period>> {
   using Duration = std::chrono::duration<Rep, Period>;
@@ -115,7 +116,7 @@ struct Conversion<std::chrono::duration<Rep, Period>> {
   }
 };
 
-/// A duration as a number of `Unit`s.
+/// A duration, as a number of `Unit`s.
 template <class Unit>
 struct InUnitsOf {
   static constexpr bool fits(Kind kind) { return kind == Kind::number; }
@@ -129,8 +130,8 @@ struct InUnitsOf {
   }
 };
 
-/// An optional whose unset state is the number 0: of a number, 0 itself; of choices, the first one,
-/// and the enumerators follow.
+/// An optional that the number 0 unsets. For an option with choices, the first choice unsets the
+/// member, and the enumerators follow from number 1 on.
 struct UnsetByZero {
   static constexpr bool fits(Kind kind) { return kind == Kind::number || kind == Kind::choice; }
   template <class T>
@@ -166,19 +167,19 @@ struct Access {
 template <auto... path>
 using TypeAt = std::remove_cvref_t<decltype((std::declval<Options&>().*....*path))>;
 
-/// The member at the end of the path, by its own type.
+/// Makes an OptionMember for the member at the end of the path, by the member's own type.
 template <auto... path>
 constexpr OptionMember member() {
   return Access<Conversion<TypeAt<path...>>, path...>::member();
 }
 
-/// A duration that the option counts in `Unit`s.
+/// Makes an OptionMember for a duration that the option counts in `Unit`s.
 template <class Unit, auto... path>
 constexpr OptionMember member_in() {
   return Access<InUnitsOf<Unit>, path...>::member();
 }
 
-/// An optional that the number 0 unsets.
+/// Makes an OptionMember for an optional that the number 0 unsets.
 template <auto... path>
 constexpr OptionMember member_unset_by_zero() {
   return Access<UnsetByZero, path...>::member();

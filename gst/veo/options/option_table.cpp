@@ -63,7 +63,7 @@ constexpr OptionChoice aspect_ratios[] = {
     {"9:16", number_of(AspectRatio::portrait), "Portrait"},
     {"auto", number_of(AspectRatio::automatic), "The service decides (sent as Auto)"},
 };
-// The member is unset by 0; the enumerators follow.
+// 0 unsets the member, and the enumerators follow from number 1 on.
 constexpr OptionChoice generation_types[] = {
     {"unset", 0, "Not sent: the service decides by whether there are images"},
     {"text", 1 + number_of(GenerationType::text), "From the prompt alone"},
@@ -90,13 +90,13 @@ constexpr OptionChoice joins[] = {
 // --- who may set an option ---
 
 constexpr Setter elements = Setter::source_element | Setter::extension_element;
-/// The user, in every way that only the user has.
+/// The user, by every way that only the user has.
 constexpr Setter user = elements | Setter::command | Setter::c_api;
 constexpr Setter user_and_batch = user | Setter::batch;
 constexpr Setter everybody = user_and_batch | Setter::uri;
 
-// An option stands here once, with everything that is to know of it. A row that lacks a Given field
-// does not compile.
+// Each option stands here once, with everything that is known about the option. A row that lacks a
+// Given field does not compile.
 constexpr Option table[] = {
     // What to generate.
     {.name = "prompt",
@@ -281,7 +281,7 @@ constexpr Option table[] = {
      .group = Group::money,
      .type = number("N", 0, max_uint, 0),
      .member = member<&Options::max_credits>(),
-     // A refusal is a part of the claim; two readers within their limits share a job.
+     // A refusal is a part of the claim. Two readers within their limits share a job.
      .identity = Identity::reader,
      .setters = user,
      .since = "0.1"},
@@ -295,7 +295,7 @@ constexpr Option table[] = {
      .setters = user,
      .since = "0.1"},
 
-    // Where it is written down.
+    // Where the work is recorded.
     {.name = "ledger",
      .title = "Ledger",
      .help = "File with the record of paid work, on a local disk",
@@ -358,7 +358,7 @@ constexpr Option table[] = {
      .setters = user,
      .since = "0.1",
      .unset = "https_proxy and no_proxy of the environment",
-     // A proxy's password is nobody's to read: not in a dot file either.
+     // Nobody may read a proxy's password, in a dot file either.
      .exposure = Exposure::redacted},
     {.name = "ssl-ca-file",
      .title = "SSL CA file",
@@ -463,7 +463,7 @@ constexpr Option table[] = {
      .since = "0.1"},
 };
 
-// --- what every row must keep to ---
+// --- rules for every row ---
 
 constexpr bool holds(bool (*is_kept)(const Option&)) {
   for (const auto& option : table) {
@@ -492,7 +492,7 @@ static_assert(holds([](const Option& option) {
                 return option.member.value.is_secret == (option.exposure == Exposure::secret);
               }),
               "A secret could be read back.");
-// A batch file or a playlist may come from anybody. Neither says where the key goes, what is
+// A batch file or a playlist may come from anybody. Neither may set where the key goes, what is
 // written to the disk, or how much may be spent.
 static_assert(holds([](const Option& option) {
                 const bool is_open = includes(option.setters, Setter::batch) ||
@@ -535,9 +535,9 @@ OptionValue get_option(const Options& options, const Option& option) {
 
 namespace {
 
-/// Names every member of Options, so that a new member does not compile before these lines name it:
-/// if users set the member, it needs a row in the table; else is_same_job() compares it, or says
-/// why not.
+/// Names every member of Options, so that a new member does not compile before these lines name it.
+/// If users set the member, the member needs a row in the table. If not, is_same_job() compares the
+/// member, or says why not.
 [[maybe_unused]] void name_every_member(const Options& options) {
   [[maybe_unused]] const auto& [request, task_id, take, request_id, reuse, on_unknown, max_credits,
                                 dry_run, ledger, cache_directory, access, network, callback_listen,
@@ -554,7 +554,8 @@ namespace {
 }  // namespace
 
 bool is_same_job(const Options& a, const Options& b) {
-  // No options. by_uri and offers_launch_line are a part of the claim (make_claim()).
+  // These members are no options. by_uri and offers_launch_line are a part of the claim
+  // (make_claim()).
   if (a.parent_upstream_id != b.parent_upstream_id || a.instance != b.instance) return false;
   return std::ranges::all_of(table, [&](const Option& option) {
     return option.identity == Identity::reader || option.member.value.is_equal(a, b);

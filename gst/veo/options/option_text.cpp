@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Options as text: values read from text, and what people are told of an option.
+// Options as text: parses values, and describes options to people.
 #include <algorithm>
 #include <charconv>
 #include <limits>
@@ -17,7 +17,7 @@ namespace {
 
 using Kind = OptionType::Kind;
 
-/// How much of a value a message shows.
+/// The most bytes of a value that a message shows.
 constexpr std::size_t longest_shown = 200;
 
 std::optional<std::int64_t> parse_number(const std::string& text) {
@@ -33,7 +33,7 @@ std::optional<bool> parse_flag(const std::string& text) {
   return std::nullopt;
 }
 
-/// nullopt: `text` is no value of that type. A list takes one item.
+/// Parses a value. nullopt: `text` is no value of that type. For a list, `text` is one item.
 std::optional<OptionValue> parse_value(const OptionType& type, const std::string& text) {
   switch (type.kind) {
     case Kind::flag:

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::string_view scheme = "veo:";
 
-/// How much of a text a message shows: the text may be long, and may be anything.
+/// The most bytes of a text that a message shows, because the text may be long.
 constexpr std::size_t longest_shown = 200;
 
 Error refusal(const std::string& why) {
@@ -43,7 +43,7 @@ Result<Uri> parse_task(std::string_view part, bool has_query) {
   if (has_query) {
     return fail(refusal("veo:task/ID takes no parameters. A ? in a task id is written %3F."));
   }
-  // Programs that normalise URIs take `.` and `..` out of a path: the id would become another one.
+  // Programs that normalise URIs take `.` and `..` out of a path, which would change the id.
   if (part.find('/') != std::string_view::npos) {
     return fail(refusal("a / in a task id is written %2F."));
   }
@@ -87,7 +87,7 @@ Result<Uri> parse_clip(std::string_view query) {
 ///   octal   = three digits, the first of them 0 to 3: a byte
 ///   plain   = 1*( ALPHA / DIGIT / one of "_-+/:." ), but not NULL
 ///
-/// GStreamer takes other types and nested arrays as well; this parser refuses them.
+/// GStreamer accepts other types and nested arrays too; this parser refuses them.
 class ArrayParser {
  public:
   explicit ArrayParser(std::string_view text) : rest_(text) {}
@@ -173,8 +173,8 @@ class ArrayParser {
   std::string_view rest_;
 };
 
-/// The texts of a parameter's value: the strings of an array, if the option is a list, else the
-/// value itself. nullopt: the value begins as an array, and is none.
+/// Returns the texts of a parameter's value: the strings of an array, if the option is a list, else
+/// the value itself. nullopt: the value begins like an array, but is none.
 std::optional<std::vector<std::string>> texts_of(const Option& option, const std::string& value) {
   const bool is_array = option.type.value.kind == OptionType::Kind::list && value.starts_with('<');
   return is_array ? ArrayParser(value).parse() : std::vector{value};

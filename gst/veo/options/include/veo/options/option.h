@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// One row of the table of options (option_table.h): everything that the project knows of an option.
-// The GObject properties, the flags of the command with their completions and man page, the members
-// of a batch line, the parameters of a URI, the C API's settings, the tables of docs/ and what
-// makes two jobs equal all come from the row.
+// One row of the table of options (option_table.h). The row has everything that the project knows
+// about an option. The GObject properties, the flags of the command with their completions and man
+// page, the members of a batch line, the parameters of a URI, the C API's settings, the tables of
+// docs/ and the rule for equal jobs all come from the row.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,7 @@
 
 namespace veo {
 
-/// The value of an option, whoever sets or reads it. An option with choices has the choice's
-/// number.
+/// The value of an option, for all who set or read the option. The value of a choice is its number.
 using OptionValue = std::variant<bool, std::int64_t, std::string, std::vector<std::string>,
                                  std::shared_ptr<GTlsDatabase>>;
 
@@ -30,15 +29,16 @@ struct OptionChoice {
   std::string_view description;  ///< the GEnumValue's name
 };
 
-/// What values an option takes. All views are of literals: they end with a NUL.
+/// The values that an option takes. All views are of literals, so they end with a NUL.
 struct OptionType {
-  /// In the order of OptionValue's alternatives, but for `choice`, which is a number.
+  /// In the order of OptionValue's alternatives, except for `choice`, which is a number.
   enum class Kind { flag, number, text, list, object, choice };
   Kind kind;
-  std::string_view form;  ///< of a text, a number or an item of a list, for people: `SECONDS`
+  std::string_view form;  ///< how people write a text, a number or an item of a list: `SECONDS`
   std::int64_t least = 0;
   std::int64_t most = 0;
-  std::int64_t standard = 0;   ///< the default of a flag (0 or 1) or a number; a choice's is 0
+  std::int64_t standard =
+      0;  ///< the default of a flag (0 or 1) or a number; the default of a choice is 0
   std::string_view enum_name;  ///< the GType of the choices
   std::span<const OptionChoice> choices;
 };
@@ -49,8 +49,8 @@ enum class OptionSetter : unsigned {
   extension_element = 2,  ///< veoextend
   command = 4,            ///< a flag of veo
   c_api = 8,              ///< veo_stream_set()
-  batch = 16,             ///< a line of a batch file, which may be anybody's
-  uri = 32,               ///< a veo:clip URI, which may be anybody's
+  batch = 16,             ///< a line of a batch file, which may come from anybody
+  uri = 32,               ///< a veo:clip URI, which may come from anybody
 };
 constexpr OptionSetter operator|(OptionSetter a, OptionSetter b) {
   return static_cast<OptionSetter>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
@@ -59,9 +59,10 @@ constexpr bool includes(OptionSetter setters, OptionSetter one) {
   return (static_cast<unsigned>(setters) & static_cast<unsigned>(one)) != 0;
 }
 
-/// Where in Options the value is. Made by member<>() and its like in option_member.h.
+/// Where in Options the value is. member<>() and the other functions of option_member.h make an
+/// OptionMember.
 struct OptionMember {
-  /// Empty (monostate) where the member is unset: the option then reads as its default.
+  /// Returns monostate if the member is unset: the option then reads as its default.
   std::variant<std::monostate, OptionValue> (*get)(const Options&);
   /// `value` is of the option's type and range.
   void (*set)(Options&, OptionValue value);
@@ -71,7 +72,7 @@ struct OptionMember {
 };
 
 struct Option {
-  /// Headings of --help and of the docs. A command takes whole groups.
+  /// Headings of --help and of the docs. A command takes all options of a group.
   enum class Group {
     request,  ///< what to generate
     money,    ///< which task, and what it may cost
@@ -79,15 +80,15 @@ struct Option {
     service,  ///< where the service is
     waiting,  ///< how long to wait, and how often to try
     stream,   ///< what comes out
-    film,     ///< how clips become a film
+    film,     ///< how to join clips into a film
   };
-  /// What becomes another thing if the option has another value.
+  /// Which thing becomes another one when the value of the option changes.
   enum class Identity {
-    request,  ///< the request: another value is another task, which is paid for itself
-    job,      ///< the job: the same task, but two jobs of this process work for it
-    reader,   ///< only what one reader sees: both share one job
+    request,  ///< the request: another value makes another task, which costs credits of its own
+    job,      ///< the job: the same task, but another job in this process
+    reader,   ///< only the view of one reader: both readers share one job
   };
-  /// What a program sees that reads the option back.
+  /// What a program that reads the option sees.
   enum class Exposure { open, redacted, secret };
 
   Given<std::string_view> name;
@@ -101,12 +102,12 @@ struct Option {
   Given<OptionSetter> setters;
   Given<std::string_view> since;
 
-  std::string_view unset = "";  ///< what counts while a text is unset
-  /// The default of the command, in words, where the command has one of its own.
+  std::string_view unset = "";  ///< what counts while the text is unset
+  /// The default of the command, in words, if the command has its own.
   std::string_view command_default = "";
   Exposure exposure = Exposure::open;
-  bool is_task_id = false;     ///< a text that must be a task id
-  bool fits_extension = true;  ///< false: the service takes it for new videos only
+  bool is_task_id = false;     ///< the text must be a task id
+  bool fits_extension = true;  ///< false: the service accepts the option for new videos only
 };
 
 }  // namespace veo
