@@ -86,7 +86,8 @@ struct VeoStream : veo::media::ByteStream {
         *this, [this] { return reader.snapshot().size; },
         [this](const Error& error) { return number_of(error); });
     if (!avio) throw std::bad_alloc();
-    // What fails is told here, and not by the demuxer's first read.
+    // Read the first byte here, so that a failure ends veo_stream_open(), and not the demuxer's
+    // first read.
     std::uint8_t first = 0;
     const auto got = read(0, {&first, 1});
     if (!got) return refuse(got.error());
@@ -108,7 +109,7 @@ struct VeoStream : veo::media::ByteStream {
 
 namespace {
 
-/// No exception goes through C.
+/// Lets no exception through C.
 template <class Work>
 int guarded(Work work) noexcept {
   try {
@@ -154,7 +155,7 @@ int veo_stream_open(VeoStream* stream, AVIOContext** io) {
 void veo_stream_cancel(VeoStream* stream) { stream->reader.interrupt(); }
 
 const VeoError* veo_stream_error(const VeoStream* stream) {
-  // A read fails in the context, and tells only a number.
+  // A failed read of the context returns only a number, so get the error from the stream.
   guarded([stream] {
     auto* const self = const_cast<VeoStream*>(stream);
     if (self->avio && self->avio->error() && self->avio->error() != self->failed) {
