@@ -20,8 +20,7 @@ FileHandle open_directory(const std::string& path) {
   }));
 }
 
-/// Does `mkdir -p`. A directory that is there already is no failure. Each new name is on the disk
-/// afterwards.
+/// Does `mkdir -p`: an existing directory is no failure. Syncs each new name to the disk.
 void make_with_parents(const std::string& path) {
   auto& files = FileSystem::get();
   for (std::size_t slash = 0; slash != std::string::npos;) {

@@ -65,8 +65,8 @@ bool Wakeup::is_interrupted() const {
 
 void Subscribers::add(std::weak_ptr<Wakeup> wakeup) {
   auto state = state_.lock();
-  // Subscribers come and go while there is no notification to find the gone ones. The list is
-  // searched for them only when it has doubled, because a thousand may come at once.
+  // Subscribers come and go without a notification in which to find those that are gone. Search the
+  // list for them only when it has doubled, because a thousand subscribers may come at once.
   if (state->list.size() >= state->prune_at) {
     std::erase_if(state->list, [](const auto& weak) { return weak.expired(); });
     state->prune_at = std::max(fewest_to_prune, 2 * state->list.size());

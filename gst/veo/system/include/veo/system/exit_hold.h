@@ -10,8 +10,8 @@
 
 namespace veo {
 
-/// Counts the pieces of one kind of work that are under way. Any thread. It must live as long as
-/// the process, because threads may use it until the very end.
+/// Counts the pieces of one kind of work that are under way. Any thread. An ExitCount must live as
+/// long as the process, because threads may use it until the very end.
 class ExitCount {
  public:
   /// Counts as one piece of work for as long as it lives.
@@ -28,12 +28,13 @@ class ExitCount {
 
   /// From now on a normal exit of the process calls `on_exit`. Only the first call counts.
   void watch_exit(void (*on_exit)());
-  /// `on_exit` has called begin_exit().
+  /// Whether `on_exit` has called begin_exit().
   [[nodiscard]] bool has_exit_begun() const;
 
-  /// For `on_exit`: the process ends.
+  /// `on_exit` calls begin_exit(): the process ends.
   void begin_exit();
-  /// For `on_exit`: waits for the end of all work, for `time` at most. False: some is under way.
+  /// `on_exit` then waits for the end of all work, for `time` at most. False: some work is under
+  /// way.
   bool wait_for_end(std::chrono::milliseconds time);
 
  private:
@@ -46,7 +47,7 @@ class ExitCount {
   ConditionVariable changed_;
 };
 
-/// Work that is worth a moment of the process's end: a complete clip on its way into the cache, a
+/// Holds the exit for work that is worth a short wait: a complete clip on its way into the cache, a
 /// file that is to be removed. An exit waits up to 2 s while somebody holds the result. Any thread;
 /// returns at once.
 [[nodiscard]] std::shared_ptr<const void> hold_exit();

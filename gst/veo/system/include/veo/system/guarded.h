@@ -30,12 +30,12 @@ class Guarded {
     Value* operator->() const VEO_LIFETIME_BOUND { return &value(); }
     Value& operator*() const VEO_LIFETIME_BOUND { return value(); }
 
-    /// Releases the lock and blocks until `is_so(value)`, which is asked with the lock held.
+    /// Releases the lock and blocks until `is_so(value)`, which is called with the lock held.
     template <class Predicate>
     void wait(ConditionVariable& changed, Predicate is_so) {
       while (!is_so(std::as_const(value()))) changed.wait(lock_);
     }
-    /// The same, for `time` at most. Returns whether it is so then.
+    /// Does the same, for `time` at most. Returns the last result of `is_so`.
     template <class Predicate>
     bool wait_for(ConditionVariable& changed, std::chrono::steady_clock::duration time,
                   Predicate is_so) {
@@ -48,7 +48,7 @@ class Guarded {
 
    private:
     [[nodiscard]] Value& value() const {
-      // `lock_` holds it for as long as this object lives.
+      // `lock_` holds the mutex for as long as this object lives.
       owner_.mutex_.assert_held();
       return owner_.value_;
     }

@@ -115,7 +115,7 @@ class ConditionVariable {
 
   /// Releases the lock, blocks until a notification, and acquires the lock again.
   void wait(MutexLock& lock) { changed_.wait(lock.lock_); }
-  /// The same, until that moment at most. False: the moment has passed.
+  /// Does the same, until that moment at most. False: the moment has passed.
   template <class Clock, class Duration>
   bool wait_until(MutexLock& lock, std::chrono::time_point<Clock, Duration> until) {
     return changed_.wait_until(lock.lock_, until) == std::cv_status::no_timeout;

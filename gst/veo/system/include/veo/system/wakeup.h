@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The one place where a caller's thread blocks. A waiter looks at everything that it depends on,
-// sleeps until somebody notifies, and looks again. No wakeup is lost, and no lock of Wakeup is held
-// while the waiter looks:
+// The one place where a caller's thread blocks. A waiter checks everything that it depends on,
+// sleeps until somebody notifies, and checks again. No wakeup is lost, and the waiter holds no lock
+// of Wakeup while it checks:
 //
 //   const auto answer = wakeup.wait_for([&] { return take_answer(); });
 //   if (!answer) return;  // interrupted
 //
-// The loop is written here alone: a loop that looks before it takes its ticket loses wakeups.
+// Only this class has such a loop, because the order matters: a loop that checks before it takes
+// its ticket loses wakeups.
 #pragma once
 
 #include <chrono>
@@ -25,7 +26,7 @@
 
 namespace veo {
 
-/// What came of work that a thread waited for; nullopt: the wait was interrupted.
+/// The result of work for which a thread waited; nullopt: the wait was interrupted.
 template <class T>
 using Waited = std::optional<Result<T>>;
 
@@ -38,9 +39,9 @@ class Wakeup {
   /// own. `on_notify` must not block.
   explicit Wakeup(std::function<void()> on_notify) : on_notify_(std::move(on_notify)) {}
 
-  /// Blocks until `look()` returns something (true, a value), and returns that. Returns an empty
-  /// value while interrupted. The caller's thread calls `look` at once, also while interrupted, and
-  /// again after each notify().
+  /// Blocks until `look()` returns a value (or true), and returns that. Returns an empty value
+  /// while interrupted. The caller's thread calls `look` at once, even while interrupted, and again
+  /// after each notify().
   template <class Look>
   [[nodiscard]] std::invoke_result_t<Look&> wait_for(Look look) {
     for (;;) {
@@ -49,7 +50,8 @@ class Wakeup {
       if (!wait(before)) return {};
     }
   }
-  /// The same, but also looks again at the moment that `next_look()` names after each look.
+  /// Does the same, and also calls `look` again at the moment that `next_look()` returns after each
+  /// call.
   template <class Look, class NextLook>
   [[nodiscard]] std::invoke_result_t<Look&> wait_for(Look look, NextLook next_look) {
     for (;;) {
@@ -60,10 +62,10 @@ class Wakeup {
   }
   /// Blocks until interrupt(); returns at once while interrupted.
   void wait_for_interruption();
-  /// Blocks until that moment (true), or while interrupted (false, at once).
+  /// Blocks until that moment, and returns true. Returns false at once while interrupted.
   [[nodiscard]] bool pause(Time until);
   void notify();
-  /// Ends each wait, those under way and later ones, until resume().
+  /// Ends all waits, those under way and later ones, until resume().
   void interrupt();
   void resume();
   [[nodiscard]] bool is_interrupted() const;
@@ -73,10 +75,10 @@ class Wakeup {
   using Ticket = std::uint64_t;
 
   [[nodiscard]] Ticket ticket() const;
-  /// Blocks until a notify() that came after the ticket was taken (true), or while interrupted
-  /// (false, at once).
+  /// Blocks until a notify() that comes after the ticket was taken, and returns true. Returns false
+  /// at once while interrupted.
   [[nodiscard]] bool wait(Ticket ticket);
-  /// The same, but also ends at that moment (true).
+  /// Does the same, but also returns true at that moment.
   [[nodiscard]] bool wait(Ticket ticket, Time until);
 
   const std::function<void()> on_notify_;
@@ -86,13 +88,13 @@ class Wakeup {
   bool interrupted_ VEO_GUARDED_BY(mutex_) = false;
 };
 
-/// The waiters that one object notifies of its changes. Subscribers holds them weakly: a waiter
-/// that goes need not say so.
+/// The waiters that one object notifies of its changes. Subscribers holds weak references, so a
+/// waiter can be destroyed without a word to Subscribers.
 class Subscribers {
  public:
   void add(std::weak_ptr<Wakeup> wakeup);
   void notify();
-  /// Counts also waiters that are gone, at most as many as there are others (or 16).
+  /// Counts the waiters, with some that are gone: no more of these than of the others (or than 16).
   [[nodiscard]] std::size_t size() const;
 
  private:
