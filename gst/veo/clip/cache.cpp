@@ -53,8 +53,8 @@ std::string make_stem(const ClipIdentity& identity) {
   return make_stem(identity, make_task_file_stem(identity.task_id));
 }
 
-/// Lists the names that the clip may have: its own first, then the name that earlier versions gave
-/// it, if that differs: a hash without a prefix, or an id that begins with a dot.
+/// Lists the names that the clip may have. Its own name comes first. The name from earlier versions
+/// follows if it differs: there the hash has no prefix, or the id begins with a dot.
 std::vector<std::string> list_stems(const ClipIdentity& identity) {
   const auto& id = identity.task_id;
   std::vector<std::string> stems{make_stem(identity)};
@@ -138,7 +138,7 @@ struct Cache::Private {
     return found;
   }
 
-  /// The same for tidying, which can wait until the directory can be read.
+  /// Lists the directory for tidying, which can wait until the directory can be read.
   [[nodiscard]] std::vector<std::string> list_names() const {
     return list().value_or(std::vector<std::string>());
   }
@@ -324,7 +324,7 @@ struct Cache::Private {
   }
 
   std::string path;
-  FileHandle directory;  // none: there is none, and nothing is to be kept
+  FileHandle directory;  // none: there is no directory, and nothing is to be kept
   std::optional<std::uint64_t> limit;
   std::atomic_flag swept;
 };
@@ -332,7 +332,7 @@ struct Cache::Private {
 struct Cache::Part::Private {
   std::shared_ptr<Cache::Private> cache;
   ClipIdentity identity;
-  std::string name;  // empty once it was kept
+  std::string name;  // empty after the file was kept
   std::shared_ptr<const FileHandle> file;
 };
 
@@ -389,8 +389,8 @@ std::shared_ptr<Cache> Cache::make(const std::string& path, FileHandle directory
 }
 
 Result<std::shared_ptr<Cache::Part>> Cache::begin(const ClipIdentity& identity) {
-  // Sweep once in a process. A sweep looks at each file that is being written: a sweep for each of
-  // a thousand downloads would take a million looks.
+  // Sweep once in a process. A sweep checks each file that is being written, so a sweep for each of
+  // a thousand downloads would make a million checks.
   if (!p_->swept.test_and_set()) p_->sweep();
   std::string name;
   auto file = p_->create(make_stem(identity), name);

@@ -56,7 +56,7 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
   void release();
 
  private:
-  /// What the I/O thread and the readers share.
+  /// State that the I/O thread and the readers share.
   struct Shared {
     explicit Shared(ClipPlan::Settings settings) : plan(settings) {}
 
@@ -65,7 +65,7 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
     ClipFile::File file;  // of the plan's version; null until bytes are in it
     Clip::Stats stats;
     std::optional<Error> unrecorded;      // why the ledger does not know that the clip is kept
-    std::optional<SharedBytes> promised;  // to the one reader, if the bytes are in memory alone
+    std::optional<SharedBytes> promised;  // to the one reader, if the bytes are in memory only
     std::uint64_t promised_at = 0;
   };
 
@@ -76,12 +76,12 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
     http::IoThread::Timer timer;
   };
 
-  /// Tells the plan that the reader has finished with bytes that are in memory alone. Any thread.
+  /// Tells the plan that the reader has finished with bytes that are in memory only. Any thread.
   void tell_taken(Shared& shared, std::uint64_t first, std::uint64_t end);
   /// Gives the plan an input, and does what the plan commands.
   template <class Input>
   void put_in(Input input);
-  /// Logs what an input has changed, against what was before.
+  /// Logs what an input has changed: `keeping` and `version` are from before the input.
   void log_changes(const ClipPlan& plan, ClipPlan::Keeping keeping, unsigned version);
   [[nodiscard]] log::Text label() const { return log::text(label_); }
   void obey(const ClipPlan::Command& command);
@@ -111,7 +111,7 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
   const std::shared_ptr<http::IoThread> thread_;
   const std::string label_;  // for the log
 
-  /// What only the I/O thread reads and writes.
+  /// State that only the I/O thread uses.
   struct Io {
     Io(const std::shared_ptr<http::IoThread>& thread, const Clip::Settings& settings);
 

@@ -19,7 +19,8 @@
 
 namespace veo {
 
-/// The caller locks. Added bytes never change, so reading them needs no lock.
+/// The caller holds a lock during each call. Added bytes never change, so a reader of the bytes
+/// needs no lock.
 class Spool {
  public:
   using Block = std::array<std::uint8_t, ClipContents::piece_size>;

@@ -2,9 +2,9 @@
 //
 // The originals of clips, bit for bit as delivered, one file each in a private directory:
 //
-//   TASK-xxxxxxxx.mp4           the clip (TASK: make_task_file_stem(); xxxxxxxx: of the API's URL)
+//   TASK-xxxxxxxx.mp4           the clip (TASK: make_task_file_stem(); xxxxxxxx: a hash of api_url)
 //   TASK-xxxxxxxx.INTENT.clip   its sidecar: identity and sha256, for the day the ledger is lost
-//   TASK-xxxxxxxx.RANDOM.part   being written, by the process that holds a lock on it
+//   TASK-xxxxxxxx.RANDOM.part   a file that a process writes, with a lock on it
 //
 // A clip gets its name by rename(2), after the clip and its sidecar are on the disk. So a file with
 // a clip's name is complete. Many processes may write the same clip at once: each writes a file of
@@ -22,7 +22,7 @@
 
 namespace veo {
 
-/// Reads `VEO_CACHE_SIZE`: a whole number of bytes, with K, M, G or T for powers of 1024. Fails
+/// Reads `VEO_CACHE_SIZE`: a number of bytes, with K, M, G or T for powers of 1024. Fails
 /// with cache for any other text.
 Result<std::optional<std::uint64_t>> parse_cache_size(const std::optional<std::string>& text);
 
@@ -34,10 +34,10 @@ class Cache {
   /// disk.
   class Part;
 
-  /// Opens the cache, or returns the one that is open in this process. `limit`: if the clips have
-  /// more bytes, those are evicted that were not played for the longest time; without a limit none
-  /// ever is. 0: nothing will be kept, and no directory is made or needed. Fails with cache if the
-  /// directory cannot be made or trusted.
+  /// Opens the cache, or returns the cache that is open in this process. If the clips have more
+  /// than `limit` bytes, the cache evicts those that were not played for the longest time; without
+  /// a limit, none. 0: the cache keeps nothing, and needs and makes no directory. Fails with cache
+  /// if the directory cannot be made or trusted.
   static Result<std::shared_ptr<Cache>> open(const std::string& directory,
                                              std::optional<std::uint64_t> limit);
   ~Cache();
@@ -47,8 +47,8 @@ class Cache {
   /// Makes a new file. The first call also removes the files that dead processes have left behind.
   /// Fails with cache.
   Result<std::shared_ptr<Part>> begin(const ClipIdentity& identity);
-  /// Syncs the file to the disk and gives the file its name. Fails with cache; the file can still
-  /// be read then.
+  /// Syncs the file to the disk and gives the file its name. Fails with cache; then the file can
+  /// still be read.
   Result<CachedClip> keep(Part& part, const std::string& sha256, std::uint64_t size);
 
   /// Returns the clip's file if the cache has one of that size, else null. A file that is open is
@@ -56,8 +56,8 @@ class Cache {
   std::shared_ptr<const FileHandle> find(const ClipIdentity& identity, std::uint64_t size);
   /// Removes a damaged clip.
   void remove(const ClipIdentity& identity);
-  /// Searches the sidecars for the clip of an intent or of a task, for a ledger that was lost, or
-  /// that was not told of the clip. Fails with cache if the folder or a sidecar cannot be read.
+  /// Searches the sidecars for the clip of an intent or of a task, because the ledger may be lost,
+  /// or may not know of the clip. Fails with cache if the folder or a sidecar cannot be read.
   Result<std::optional<CachedClip>> find_intent(const std::string& api_url,
                                                 const std::string& intent);
   Result<std::optional<CachedClip>> find_task(const std::string& api_url,

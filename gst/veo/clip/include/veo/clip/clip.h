@@ -5,8 +5,8 @@
 // which goes in the order in which they need the bytes, and fetches each byte once. A complete file
 // is in the cache before the readers are told of the end.
 //
-// If nothing is to be kept, the bytes never touch the disk: a few MiB of them are in memory, for
-// one reader. If that reader goes back, the clip fetches the bytes again.
+// If the clip is not to be kept, the bytes never touch the disk: a few MiB of them are in memory,
+// for one reader. If that reader goes back, the clip fetches the bytes again.
 #pragma once
 
 #include <cstdint>
@@ -38,14 +38,16 @@ class Clip {
     std::string task_id;
     std::string intent;
     std::shared_ptr<Cache> cache;  ///< not null
-    bool keep = true;              ///< false: a download does not come into the cache
+    bool keep = true;              ///< false: a download is not stored in the cache
     std::string sha256;            ///< of the file in the cache; empty: the ledger knows of none
     std::uint64_t size = 0;        ///< of that file
-    /// Records that the clip is in the cache, and calls `recorded` then. Both on the I/O thread.
+    /// Records that the clip is in the cache, and then calls `recorded`. Both run on the I/O
+    /// thread.
     std::function<void(const CachedClip&, std::function<void(Status)> recorded)> kept;
   };
 
-  /// What a reader finds at an offset: no bytes yet, so many bytes, the end, or the clip's error.
+  /// What a reader finds at an offset: no bytes yet, a number of bytes, the end, or the clip's
+  /// error.
   struct Pending {};
   struct Ready {
     std::uint64_t size = 0;  ///< > 0
@@ -59,7 +61,8 @@ class Clip {
     unsigned retries = 0;
   };
 
-  /// Begins to look for the clip in the cache, or to download it. Any thread; returns at once.
+  /// Begins to search the cache for the clip, and to download the clip if it is not there. Any
+  /// thread; returns at once.
   static std::shared_ptr<Clip> open(Settings settings);
   ~Clip();
   Clip(const Clip&) = delete;
@@ -75,19 +78,19 @@ class Clip {
   /// `is_through`: the reader does not come back to these bytes. Fails with cache if the local copy
   /// cannot be read.
   Result<SharedBytes> take(std::uint64_t offset, std::size_t most, bool is_through);
-  /// Counts the files that were found at the URL. If the file changes there before a reader has
-  /// committed, the clip begins with the new file, and the version counts up.
+  /// Returns the number of files that were found at the URL. If the file changes there before a
+  /// reader has committed, the clip begins again with the new file, and the number grows by one.
   [[nodiscard]] unsigned version() const;
-  /// The reader uses what it has read so far: from now on a change of the file is an error. False:
-  /// the clip has another version by now.
+  /// The reader says that it uses the bytes that it has read: from now on a change of the file is
+  /// an error. False: the clip has another version by now.
   bool commit(unsigned version);
-  /// A reader has found that the file is broken. If no reader has committed, the clip forgets the
-  /// file and fetches it once more; else the fault becomes the clip's error.
+  /// A reader reports that the file is broken. If no reader has committed, the clip forgets the
+  /// file and fetches the file once more; else the fault becomes the clip's error.
   void report_broken(unsigned version, Error fault);
   [[nodiscard]] Stats stats() const;
   /// Returns why no more bytes will come; nullopt if more may come.
   [[nodiscard]] std::optional<Error> failure() const;
-  /// The file host will never serve this URL: the clip needs a fresh one.
+  /// Whether the file host will never serve this URL, so that the clip needs a fresh URL.
   [[nodiscard]] bool is_refused() const;
   /// Returns what the user should know although the clip plays; empty if there is nothing.
   [[nodiscard]] std::string notice() const;

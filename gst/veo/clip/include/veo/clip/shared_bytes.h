@@ -7,7 +7,7 @@
 
 namespace veo {
 
-/// Bytes of which many may be readers, and nobody a writer any more.
+/// Bytes that many may read, and that nobody writes any more.
 struct SharedBytes {
   std::shared_ptr<const void> owner;  ///< of what `bytes` points to
   std::span<const std::uint8_t> bytes;
