@@ -16,7 +16,7 @@ constexpr auto exit_waits = 5s;  // MONEY.md
 void wait_for_answers() {
   auto& submissions = begun_submissions();
   submissions.begin_exit();
-  // Most answers come within a moment, and only a wait that the user notices needs a message.
+  // Most answers come within a moment. Only a wait that the user notices needs a message.
   if (submissions.wait_for_end(200ms)) return;
   g_printerr(
       "gst-veo: waiting up to 5 s for the service's answer to a submission that has been "

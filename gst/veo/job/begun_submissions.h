@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The submissions of this process that are recorded as perhaps sent, and whose answer is not here
+// The submissions of this process that are recorded as perhaps sent, and whose answer has not come
 // yet. A normal exit of the process waits for them, for a bounded time: an answer is the only
-// record of a task that may be paid, and a submission that is given up before its request left must
-// say so in the ledger.
+// record of a task that may be paid. And if a submission is given up before its request has left,
+// the ledger must say so.
 #pragma once
 
 #include "veo/system/exit_hold.h"
 
 namespace veo {
 
-/// The count of begun submissions: each holds an ExitCount::Hold on it. has_exit_begun() is true
-/// once the process ends normally: nothing new may be sent then. Any thread.
+/// Returns the count of begun submissions: each holds an ExitCount::Hold on it. has_exit_begun() is
+/// true once the process ends normally: from then on nothing new may be sent. Any thread.
 ExitCount& begun_submissions();
 
 /// From now on an exit waits for begun_submissions(). Any thread, any number of times.

@@ -185,7 +185,7 @@ bool Job::renew(const std::shared_ptr<Clip>& refused) {
       return true;
     }
   }
-  // Another reader has asked already. Its answer may be here, so this reader must look again.
+  // Another reader has asked already. The answer may be here, so notify this reader.
   p_->subscribers.notify();
   return true;
 }

@@ -64,7 +64,7 @@ namespace veo {
 // The callbacks that the object waits for (timer, exchange, posted task, store) keep it alive. So
 // it lives exactly as long as one of them is pending, or a Job is held.
 struct Job::Private : std::enable_shared_from_this<Job::Private> {
-  /// How often to try to write what can be lost without harm.
+  /// How often to try a write whose loss does no harm.
   static constexpr unsigned enough_tries = 8;
 
   explicit Private(Settings from);
@@ -164,7 +164,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// Ends the job with an error, and notifies its subscribers.
   void publish_failure(const Error& error);
 
-  // --- I/O thread: what costs money ---
+  // --- I/O thread: spending ---
 
   /// Returns the request as the service gets it.
   [[nodiscard]] Request outgoing() const;
@@ -185,9 +185,9 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// release cannot be written, the next process finds the row without an owner.
   void give_back(const std::optional<Error>& why, std::function<void()> then);
 
-  // --- I/O thread: what the holders and the log see ---
+  // --- I/O thread: the snapshot and the log ---
 
-  /// What the log calls this job: its task, and its intent while it has none.
+  /// Returns the job's name in the log: the task, or the intent while there is no task.
   [[nodiscard]] log::Text label() const { return log::text(io->label); }
   void name_task(const std::string& task_id);
   /// Logs that the machine has another state, or plans another try.
@@ -216,7 +216,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     std::optional<Error> otherwise;
   };
 
-  /// What only the I/O thread reads and writes.
+  /// State that only the I/O thread uses.
   struct Io {
     TaskRecord::View record;  // as of the ledger's last answer
     std::shared_ptr<Cache> cache;
@@ -235,13 +235,13 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     TaskMachine::Command next;                  // to be obeyed after the open question is answered
     std::optional<ExitCount::Hold> submission;  // from before `sending` to the recorded answer
     TaskMachine::Time started{};
-    TaskMachine::Time clock{};  // from when the generation timeout counts
+    TaskMachine::Time clock{};  // when the generation timeout begins
     std::optional<TaskMachine::Time> accepted_at;
     unsigned polls = 0;
     unsigned claim_attempts = 0;
     bool ended = false;         // abandoned, or the failure is published
-    bool is_posting = false;    // the submission is with `service`
-    bool may_be_sent = false;   // the submission of the claim
+    bool is_posting = false;    // `service` has the submission
+    bool may_be_sent = false;   // the claim's submission may have been sent
     bool is_confirmed = false;  // the service knows the task that the user named
   };
   http::IoThreadOnly<Io> io;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The process's jobs: equal intents share one. The registry keeps no job alive. It remembers which
-// tasks the service has failed, so that an application that restarts its source after each error
-// does not submit in a circle. It remembers the newest failures only, so that a process that runs
-// for months does not grow; for older failures the ledger's limit for an intent and day holds.
+// The process's jobs: equal intents share one job. The registry keeps no job alive. It remembers
+// the tasks that the service has failed, so that an application that restarts its source after each
+// error does not submit in a circle. It remembers the newest failures only, so that a process that
+// runs for months does not grow. For older failures the ledger limits the submissions of an intent
+// in a day.
 #pragma once
 
 #include <cstddef>

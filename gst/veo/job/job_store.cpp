@@ -18,8 +18,8 @@ namespace {
 constexpr Backoff claim_again{.base = 20ms, .cap = 250ms};
 /// The delays between two tries to write.
 constexpr Backoff write_again{.base = 20ms, .cap = 1000ms};
-constexpr unsigned claims_before_a_word = 8;  // a second
-/// How long a store may take before the user hears of it.
+constexpr unsigned claims_before_a_word = 8;  // about a second
+/// How long a store may take before the user is told.
 constexpr auto before_a_word = 1s;
 
 }  // namespace
@@ -61,7 +61,7 @@ void Job::Private::find_in_ledger() {
              [this](Result<TaskRecord::Standing> standing) { on_standing(std::move(standing)); });
 }
 
-/// Searches the cache first: if the ledger was lost, a clip that is here must not be paid again.
+/// Searches the cache first. If the ledger was lost, nobody must pay again for a clip that is here.
 void Job::Private::claim_unless_cached() {
   const auto& wanted = settings.claim.record;
   ask_cache(

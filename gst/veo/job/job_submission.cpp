@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr unsigned tries_for_an_answer = 16;  // some seconds
-constexpr unsigned tries_before_a_word = 3;   // other processes may just be writing
+constexpr unsigned tries_before_a_word = 3;   // other processes may be writing just now
 
 Error unrecorded(const std::string& task_id, const std::string& why) {
   return {.code = ErrorCode::ledger,
@@ -115,7 +115,7 @@ void Job::Private::on_submitted(const Submitted& outcome) {
 void Job::Private::write_accepted(const Submitted& outcome) {
   const auto& id = outcome.task_id;
   insist({.write = [id, at = unix_now()](TaskRecord& it) { return it.write_accepted(id, at); },
-          // The task is paid, and no other place may ever have its id.
+          // The task is paid, and its id may never be anywhere else.
           .tries = std::numeric_limits<unsigned>::max(),
           .is_answer = true,
           .then =

@@ -22,7 +22,7 @@ constexpr unsigned at_once = 6;
 
 struct Process {
   const std::string salt = std::to_string(std::random_device{}());
-  // The most recently used first.
+  // The most recently used queue comes first.
   Guarded<std::list<std::pair<std::string, std::shared_ptr<RequestQueue>>>> queues;
 };
 
@@ -36,8 +36,8 @@ Process& process() {
 
 struct RequestQueue::Place {
   std::shared_ptr<http::IoThread> thread;
-  std::function<void()> go;  // until the turn has come
-  Clock::time_point sent{};  // from there on
+  std::function<void()> go;  // empty after the turn has come
+  Clock::time_point sent{};  // when the turn came
   bool has_come = false;
 };
 

@@ -30,7 +30,7 @@ class TaskRecord {
   };
 
   struct View {
-    Record row;               ///< if it is unknown, `error_message` says what was seen
+    Record row;               ///< if the state is unknown, `error_message` has what was seen
     bool is_claimed = false;  ///< the row is ours, and its outcome is not on the disk yet
     std::string key_mark;     ///< see Secret::make_mark(); empty: there is no ledger, or no key
     std::vector<std::string> notices;  ///< for the user
@@ -50,8 +50,8 @@ class TaskRecord {
   /// Finds the intent or the task in the ledger. Fails with ledger, and with every error of
   /// Ledger::claim().
   Result<Standing> find(const Settings& settings);
-  /// Claims the intent. `lost`: the cache has this clip of the intent, although the ledger does not
-  /// know the intent.
+  /// Claims the intent. `lost`: the cache has this clip of the intent, but the ledger does not know
+  /// the intent.
   Result<Standing> claim(const Settings& settings, const std::optional<CachedClip>& lost);
 
   [[nodiscard]] const View& view() const { return view_; }
@@ -68,8 +68,8 @@ class TaskRecord {
                          UnixTime at);
   Status write_failed(const Error& why, UnixTime at);
   Status write_kept(const CachedClip& clip);
-  /// The service knows the task that the user named. If the intent's submission is unknown, the
-  /// user says with that that the submission has become this task.
+  /// Records that the service knows the task that the user named. If the intent's submission is
+  /// unknown, the user has decided by naming the task: the submission has become this task.
   Status write_confirmed(const std::string& intent, UnixTime at);
   /// Gives up the row: from now on the row has no owner.
   void release_row();

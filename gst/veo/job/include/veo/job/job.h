@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Our side of one paid task, from its claim in the ledger to its end. A job runs on the I/O thread
-// and needs no caller: those who look at it may come and go. Equal intents share one Job within the
-// process, and one task between processes.
+// and needs no caller: callers may come and go. Equal intents share one Job within the process, and
+// one task between processes.
 #pragma once
 
 #include <chrono>
@@ -24,7 +24,8 @@
 
 namespace veo {
 
-/// Two are equal if their catalogs are equal, because each source reads a catalog of its own.
+/// Two SharedCatalogs are equal if their catalogs are equal, because each source reads a catalog of
+/// its own.
 class SharedCatalog : public std::shared_ptr<const Catalog> {
  public:
   using std::shared_ptr<const Catalog>::shared_ptr;
@@ -37,16 +38,16 @@ class SharedCatalog : public std::shared_ptr<const Catalog> {
 
 class Job {
  public:
-  /// Resolved options, and what is no option. Resolved: `access.api_url` is checked by
-  /// check_api_url(), `ledger` and `cache_directory` are paths, a `poll_interval` of 0 is adaptive,
-  /// and `access` has no key and no file of one. The request is validated, or claim.refusal says
-  /// why not.
+  /// Resolved options, and settings that are no options. Resolved means: `access.api_url` is
+  /// checked by check_api_url(), `ledger` and `cache_directory` are paths, a `poll_interval` of 0
+  /// is adaptive, and `access` has neither a key nor a key file. The request is valid, or
+  /// claim.refusal has the reason.
   struct Settings : Options {
-    Result<Secret> key;     ///< or why there is none: not every job needs a key
+    Result<Secret> key;     ///< or why there is no key: not every job needs one
     SharedCatalog catalog;  ///< not null
     Claim claim;
-    /// Where to listen for the callback of a task that is submitted. The callback's URL is then the
-    /// request's, with a token behind it, or else the listener's own.
+    /// Where to listen for the callback of a submitted task. The callback's URL is the request's
+    /// URL with a token behind it; if the request has none, the listener's own URL.
     std::optional<ListenAddress> listen_address;
     std::optional<std::uint64_t> cache_limit;
     /// Whether one job can do the work of both. The table of options says which options matter.
@@ -70,9 +71,9 @@ class Job {
     Phase phase = Phase::finding;
     TaskStatus status = TaskStatus::none;
     std::string task_id;               ///< empty until the service has named the task
-    bool reused = false;               ///< the task was there before this job
+    bool reused = false;               ///< the task existed before this job
     std::optional<int> percent;        ///< set if the service reports progress
-    std::optional<TaskReport> report;  ///< the last answer, or what was recorded of it
+    std::optional<TaskReport> report;  ///< the last answer, or its record in the ledger
     std::optional<Error> error;        ///< set iff failed
     std::optional<Error> trouble;      ///< why the last attempt is being repeated
     std::vector<std::string> notices;  ///< what the user should know although the job goes on
@@ -89,7 +90,7 @@ class Job {
 
   struct Joined {
     std::shared_ptr<Job> job;
-    bool was_there = false;  ///< another caller in this process had started the job
+    bool was_there = false;  ///< another caller in this process has started the job
   };
   /// Returns the process's job for this intent or task, if that job has equal settings and has not
   /// failed; else a new job. So a caller with another key, catalog or limit gets a job of its own,

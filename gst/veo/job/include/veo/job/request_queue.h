@@ -29,8 +29,8 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   /// thread.
   static std::shared_ptr<RequestQueue> of(const std::string& api_url, const Secret& key);
 
-  /// A place in the queue until `go` is called; from then on a request that is under way. Its
-  /// destruction leaves the queue or ends the request.
+  /// A place in the queue until `go` is called; after that, a request that is under way. The
+  /// destruction of a Turn leaves the queue or ends the request.
   class Turn {
    public:
     Turn() = default;
@@ -38,10 +38,10 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
     Turn& operator=(Turn&& other) noexcept;
     ~Turn();
 
-    /// Tell the rate limit what the answer says of the speed: see RateLimit.
+    /// Tell the rate limit what the answer means for the speed: see RateLimit.
     void report_good_answer();
     void report_rate_limit(RateLimit::RetryAfter retry_after);
-    /// `go` was called: the request may have left.
+    /// Whether `go` was called: the request may have left.
     [[nodiscard]] bool has_come() const;
 
    private:
@@ -50,8 +50,8 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
     std::shared_ptr<Place> place_;
   };
 
-  /// Enters the queue. `go` is called when the turn has come, unless the Turn is destroyed before;
-  /// never inside this call.
+  /// Enters the queue. Calls `go` when the turn has come, unless the Turn is destroyed before.
+  /// enter() itself never calls `go`.
   [[nodiscard]] Turn enter(std::shared_ptr<http::IoThread> thread, std::function<void()> go);
 
  private:
@@ -60,7 +60,7 @@ class RequestQueue : public std::enable_shared_from_this<RequestQueue> {
   void pump_soon(const std::shared_ptr<http::IoThread>& thread);
   void pump();
 
-  /// What only the I/O thread reads and writes.
+  /// State that only the I/O thread uses.
   struct Io {
     RateLimit limit;
     std::deque<std::shared_ptr<Place>> waiting;

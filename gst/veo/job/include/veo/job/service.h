@@ -37,16 +37,17 @@ class Service {
               std::function<void(Submitted)> handler);
   void query(const std::string& task_id,
              std::function<void(Result<TaskReport>, RetryAfter)> handler);
-  /// Asks for the account's credits. nullopt: the answer has a form that is not known here.
+  /// Asks for the account's credits. nullopt: this version does not know the form of the answer.
   void query_credits(std::function<void(Result<std::optional<double>>)> handler);
-  /// Asks for the same as a hint, within seconds and without a turn. nullopt: any failure.
+  /// Asks for the account's credits as a hint, within seconds and without a turn. nullopt: any
+  /// failure.
   void ask_balance(std::function<void(std::optional<double>)> handler);
   /// Drops the call that is under way. Its handler does not run.
   void cancel();
 
-  /// The call still waits for its turn.
+  /// Whether the call still waits for its turn.
   [[nodiscard]] bool is_queued() const;
-  /// A submission is under way, and some of its bytes may have left.
+  /// Whether a submission is under way, and some of its bytes may have left.
   [[nodiscard]] bool may_be_sent() const;
   /// Counts the HTTP exchanges so far.
   [[nodiscard]] unsigned requests() const { return requests_; }
@@ -60,8 +61,8 @@ class Service {
   void ask_credits(std::chrono::milliseconds within,
                    std::function<void(Result<std::optional<double>>)> handler);
   void queue(std::function<void()> then);
-  /// Tells the queue what the answer says of the speed, and ends the turn. `rate_limited`: the body
-  /// says rate_limit_exceeded.
+  /// Tells the queue what the answer means for the speed, and ends the turn. `rate_limited`: the
+  /// body has the code rate_limit_exceeded.
   void end_turn(const http::ApiAnswer& answer, bool rate_limited);
 
   const std::shared_ptr<http::IoThread> thread_;
