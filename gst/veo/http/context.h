@@ -18,7 +18,7 @@ namespace veo::http {
 
 class WebhookListener;
 
-/// All timers of the I/O thread, with one GSource for all, because GLib looks at each source
+/// All timers of the I/O thread. One GSource serves all of them, because GLib checks each source
 /// whenever it wakes, and a thousand waiting tasks have a thousand timers.
 class Timers {
  public:
@@ -31,7 +31,7 @@ class Timers {
   Timers& operator=(const Timers&) = delete;
 
   Key add(std::chrono::milliseconds delay, IoThread::Task task);
-  /// Without effect if the timer has run or is running.
+  /// Has no effect if the timer has run or is running.
   void remove(const Key& key);
 
  private:
@@ -45,7 +45,7 @@ class Timers {
   std::unique_ptr<GSource, Deleter<g_source_unref>> source_;
 };
 
-/// What the I/O thread runs on.
+/// The main context and the other objects that the I/O thread runs on.
 struct Context {
   std::unique_ptr<GMainContext, Deleter<g_main_context_unref>> context{g_main_context_new()};
   std::unique_ptr<GMainLoop, Deleter<g_main_loop_unref>> loop{
@@ -54,7 +54,7 @@ struct Context {
 };
 
 struct IoThread::Private {
-  /// What exists once on this thread.
+  /// Objects that exist once on this thread.
   struct Shared {
     // A client with equal settings gets the same transport.
     std::vector<std::pair<Network, std::weak_ptr<Transport>>> transports;

@@ -15,7 +15,7 @@
 
 namespace veo::http {
 
-/// What both kinds of exchange share: one message at a time, the message's signals, its deadlines,
+/// The base of both kinds of exchange: one message at a time, the message's signals, its deadlines,
 /// and one end. The pending asynchronous call and the handle keep an exchange alive. I/O thread
 /// only.
 ///
@@ -31,7 +31,7 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   ExchangeState(const ExchangeState&) = delete;
   ExchangeState& operator=(const ExchangeState&) = delete;
 
-  /// The handle is destroyed: no handler is called any more.
+  /// Called when the handle is destroyed: from then on the exchange calls no handler.
   virtual void cancel() = 0;
   [[nodiscard]] virtual bool has_begun() const { return false; }
   virtual void resume() {}
@@ -40,16 +40,16 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   ExchangeState(std::shared_ptr<IoThread> thread, SoupSession* session, std::string url,
                 std::chrono::milliseconds idle_timeout);
 
-  /// There is a new connection, which has carried nothing yet. Not called for a connection that is
-  /// used again.
+  /// Called for a new connection, which has carried nothing yet. Not called for a connection that
+  /// is used again.
   virtual void on_connected(GSocketAddress* /*remote*/) {}
-  /// The request is about to be written.
+  /// Called when the request is about to be written.
   virtual void on_starting() = 0;
-  /// The answer's head is here.
+  /// Called when the answer's head has arrived.
   virtual void on_head() = 0;
-  /// libsoup has taken the head, and the body can be read.
+  /// Called when libsoup has taken the head, and the body can be read.
   virtual void on_answer() = 0;
-  /// `count` bytes are in the buffer that read() was given; 0: the body has ended.
+  /// Called when `count` bytes are in the buffer of read(); 0: the body has ended.
   virtual void on_received(std::size_t count) = 0;
   virtual Error describe_failure(const GError& error) const { return describe(error, url_); }
   /// Tells the handler that the exchange is over. Called once.
@@ -65,8 +65,8 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   /// Stops the deadline, because the peer waits for this side.
   void expect_nothing() { idle_.cancel(); }
   void finish(std::optional<Error> failure);
-  /// The same, but from the main loop, because a caller does not expect a handler to run inside the
-  /// call that starts the exchange.
+  /// Does the same, but from the main loop, because a caller does not expect a handler to run
+  /// inside the call that starts the exchange.
   void finish_later(Error failure);
   /// Ends the exchange without report().
   void close();
@@ -81,7 +81,7 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   [[nodiscard]] bool is_over() const { return over_; }
   /// Names the exchange in the log, where `#12` is on the line of each of its events.
   [[nodiscard]] std::uint64_t number() const { return number_; }
-  /// Since the last send().
+  /// Returns the time since the last send().
   [[nodiscard]] std::chrono::milliseconds elapsed() const;
 
   std::shared_ptr<IoThread>

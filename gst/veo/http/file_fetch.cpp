@@ -57,7 +57,7 @@ std::string strong_validator_of(SoupMessageHeaders* headers) {
   return g_date_time_difference(now.get(), then.get()) >= G_TIME_SPAN_SECOND ? modified : "";
 }
 
-/// Content-Range: `bytes 0-99/1000`, `bytes 0-99/*`, and of a 416 `bytes */1000`.
+/// Parses Content-Range: `bytes 0-99/1000`, `bytes 0-99/*`, and `bytes */1000` of a 416.
 void read_content_range(const std::string& text, FileHead& head) {
   constexpr std::string_view unit = "bytes ";
   const std::string_view all(text);

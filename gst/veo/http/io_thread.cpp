@@ -119,7 +119,7 @@ IoThread::IoThread() : p_(std::make_unique<Private>()) {
     is_this_an_io_thread = true;
     g_main_context_push_thread_default(context->context.get());
     g_main_loop_run(context->loop.get());
-    // libsoup closes connections in steps.
+    // libsoup closes connections in steps, so run the loop until nothing is left.
     while (g_main_context_iteration(context->context.get(), FALSE) != FALSE) {
     }
     g_main_context_pop_thread_default(context->context.get());
@@ -135,7 +135,7 @@ std::shared_ptr<IoThread> IoThread::acquire() {
 }
 
 IoThread::~IoThread() {
-  // Behind everything that was posted.
+  // Quit after all tasks that were posted before.
   post([context = p_->context] { g_main_loop_quit(context->loop.get()); });
   if (is_current()) {
     p_->thread.detach();

@@ -26,7 +26,7 @@ Error make_timeout(std::string_view url, std::string_view what, std::chrono::mil
 /// Returns the value of a header that may occur once; empty if it is not there.
 std::string read_header(SoupMessageHeaders* headers, const char* name);
 
-/// Retry-After (RFC 9110 §10.2.3), in either form, as a delay from now.
+/// Returns the value of Retry-After (RFC 9110 §10.2.3), in either form, as a delay from now.
 std::optional<std::chrono::seconds> read_retry_after(SoupMessageHeaders* headers);
 
 }  // namespace veo::http

@@ -17,7 +17,7 @@ std::string find_first_set(std::initializer_list<const char*> names) {
   return "";
 }
 
-/// `a.example, .b.example` as a list.
+/// Makes a list of `a.example, .b.example`.
 std::vector<std::string> split_hosts(const std::string& text) {
   std::vector<std::string> hosts;
   std::istringstream items(text);
@@ -39,7 +39,7 @@ http::Network transport_network(const NetworkSettings& settings) {
   if (!network.proxy.empty()) return network;
   network.proxy = find_first_set({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
   if (network.proxy.empty()) return network;
-  // curl's habit, which everybody's environment follows.
+  // Add the scheme as curl does, because users write the variables for curl.
   if (network.proxy.find("://") == std::string::npos) network.proxy.insert(0, "http://");
   network.no_proxy = split_hosts(find_first_set({"no_proxy", "NO_PROXY"}));
   for (const char* loopback : {"localhost", "127.0.0.0/8", "::1"}) {

@@ -27,7 +27,7 @@ void WebhookConnection::serve(SoupServer* server) {
       g_socket_connection_get_local_address(stream_.get(), nullptr));
   const GObjectPtr<GSocketAddress> remote(
       g_socket_connection_get_remote_address(stream_.get(), nullptr));
-  if (!local || !remote) return end();  // gone already
+  if (!local || !remote) return end();  // the peer has gone already
   deadline_ = thread_.after(webhook_limits::head_within, [this] { end(); });
   // libsoup begins a message within this call. It may also end the message, which destroys this
   // object.

@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr int queued_connections =
-    64;  // by the kernel, while `webhook_limits::connections` are open
+    64;  // in the kernel's queue, while `webhook_limits::connections` are open
 /// The pause after a connection could not be accepted: most likely no file descriptor is left.
 constexpr auto accept_again_after = 1s;
 

@@ -43,9 +43,9 @@ class IoThread {
   void post(Task task);
   /// Calls `task` once, after `delay`. I/O thread only.
   [[nodiscard]] Timer after(std::chrono::milliseconds delay, Task task);
-  /// The calling thread is this thread.
+  /// Whether the calling thread is this thread.
   [[nodiscard]] bool is_current() const;
-  /// The calling thread is an I/O thread: see IoThreadOnly.
+  /// Whether the calling thread is an I/O thread: see IoThreadOnly.
   [[nodiscard]] static bool is_io_thread();
 
  private:

@@ -9,7 +9,8 @@
 namespace veo::http {
 
 /// A value that only the I/O thread reads and writes, so that it needs no lock. Each access asserts
-/// the thread. The owner may be made and destroyed on any thread: nobody else has a reference then.
+/// the thread. Any thread may make or destroy the value's owner, because nobody else has a
+/// reference then.
 template <class T>
 class IoThreadOnly {
  public:

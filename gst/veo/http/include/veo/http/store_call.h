@@ -24,7 +24,7 @@ void call_store(StoreThread& store, std::shared_ptr<IoThread> io, Work work, The
   auto call = std::make_shared<Call>(Call{std::move(work), std::move(then), nullptr});
   auto task = [call = std::move(call), io = std::move(io)]() mutable {
     call->result = std::make_unique<Result>(call->work());
-    // The I/O thread has the only reference then.
+    // Only the I/O thread has a reference then.
     io->post([call = std::move(call)]() mutable { call->then(std::move(*call->result)); });
   };
   if (goes_ahead) return store.post_ahead(std::move(task));

@@ -3,7 +3,7 @@
 // HTTP as gst-veo needs it, over libsoup: two kinds of exchange, each with its own rules.
 //
 //   call()    sends a request to the API, with the key. It never follows a redirect. The handler
-//             gets the complete answer, at most 1 MiB, at once. A POST reports what was seen on the
+//             gets the complete answer, at most 1 MiB, at once. A POST reports the events on the
 //             wire (SubmissionEvidence), and nothing cancels a POST that libsoup has begun.
 //   fetch()   downloads from a file host, never with the key. It follows up to 5 redirects. The URL
 //             policy checks each URL, and the address that each connection really reached. The
@@ -64,7 +64,8 @@ struct ApiCall {
 struct ApiAnswer {
   /// Filled for both methods; for a GET only `status`, `complete`, `retry_after`, `failure` matter.
   SubmissionEvidence evidence;
-  std::string body;  ///< what has come of it, at most 1 MiB (a larger body: failure bad_response)
+  std::string body;  ///< the part of the body that has come, at most 1 MiB (a larger body: failure
+                     ///< bad_response)
 };
 
 /// Consecutive bytes of a file: [first, last], both included. Without `last` they end with the
@@ -136,9 +137,9 @@ class Transport {
     Exchange& operator=(Exchange&&) noexcept;
     ~Exchange();
 
-    /// The exchange is a POST, and some of its bytes may have left.
+    /// Whether the exchange is a POST, and some of its bytes may have left.
     [[nodiscard]] bool has_begun() const;
-    /// There is room again. Without effect unless the exchange is paused.
+    /// Tells the exchange that there is room again. Has no effect unless the exchange is paused.
     void resume();
     explicit operator bool() const { return state_ != nullptr; }
 

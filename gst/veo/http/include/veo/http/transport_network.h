@@ -6,9 +6,9 @@
 
 namespace veo {
 
-/// The part of the settings that decides which connections can be shared. Where no proxy is set,
-/// the environment's counts (https_proxy, all_proxy, no_proxy): only https goes through it, since
-/// plain http never leaves this machine.
+/// Returns the part of the settings that decides which connections can be shared. If no proxy is
+/// set, the environment's proxy is used (https_proxy, all_proxy, no_proxy), and only for https,
+/// because plain http never leaves this machine.
 http::Network transport_network(const NetworkSettings& settings);
 
 }  // namespace veo

@@ -6,16 +6,16 @@
 //   POST /…/TOKEN ──► the webhook of that token is called ──► 204
 //   all else      ──► 404, or the connection is closed
 //
-// A token has 128 random bits and belongs to one job. So the token alone says what a call is for,
-// and the server counts and drops the request's body without reading it. The server looks at the
+// A token has 128 random bits and belongs to one job. So the token alone says which job a call is
+// for. The server counts and drops the request's body without reading it. The server looks at the
 // last segment of the path only, so that a proxy in front of it may strip its own prefix or leave
 // it.
 //
 // The authors of libsoup say that its server is not for untrusted clients. So the cost of such a
 // client is bounded. All sockets together have at most `connections` connections; more wait in the
-// kernel's queue. A connection carries one request. The request's head and its body each have a
-// deadline, however small the pieces are in which they come. A body that is larger than `body_size`
-// ends the connection. libsoup itself ends a head at 64 KiB.
+// kernel's queue. A connection carries one request. The request's head and body each have a
+// deadline, which small pieces do not extend. A body that is larger than `body_size` ends the
+// connection. libsoup itself ends a head at 64 KiB.
 #pragma once
 
 #include <chrono>
