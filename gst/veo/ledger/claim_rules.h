@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The rules that decide a claim by the recorded rows. They are the same for every store. Pure.
+// The rules that decide a claim by the recorded rows. The rules are the same for every store. Pure.
 #pragma once
 
 #include <optional>
@@ -18,11 +18,11 @@ namespace veo {
 /// Whether the row's owner, if it is alive, may still send the submission or get its answer.
 bool is_running(const Record& record);
 
-/// Returns the row, of an intent's rows with the newest first, that a job goes on with: any job's
-/// if `instance` is empty, else the row of that instance. Null: there is none.
+/// Returns the row that a job goes on with. `rows` are the intent's rows, the newest first. With an
+/// `instance`, only a row of that instance counts. Null: there is none.
 const Record* find_joinable(const std::vector<Record>& rows, const std::string& instance);
 
-/// The intent may be submitted if the budgets allow it.
+/// The intent may be submitted if the budgets allow the price.
 struct Free {};
 using Verdict = std::variant<Free, Later, Record, Error>;
 

@@ -66,9 +66,9 @@ constexpr const char* migrations[] = {
          WHERE intent <> '' AND state IN ('reserved', 'sending', 'accepted', 'completed');
        CREATE TABLE salt (value TEXT NOT NULL);
        INSERT INTO salt VALUES (lower(hex(randomblob(32))));)",
-    // How long the service took, in milliseconds: what polls are placed by.
+    // How long the service took, in milliseconds. The polls follow these times.
     R"(ALTER TABLE submission ADD COLUMN generation_time INTEGER;)",
-    // A start and a look at the newest cost the same, however many rows there are.
+    // A start and a search for the newest row cost the same, however many rows there are.
     R"(DROP INDEX submission_intent;
        -- What was not sent says nothing to a claim, and may be most of an intent's rows.
        CREATE INDEX submission_intent ON submission (intent) WHERE state <> 'released';

@@ -10,7 +10,7 @@ namespace veo {
 
 namespace {
 
-/// The scheme of `scheme://…` (RFC 3986); empty: a path.
+/// Returns the scheme of `scheme://…` (RFC 3986); empty: `location` is a path.
 std::string_view find_scheme(std::string_view location) {
   const auto end = location.find("://");
   if (end == std::string_view::npos || end == 0) return "";
@@ -23,7 +23,7 @@ std::string_view find_scheme(std::string_view location) {
   return is_scheme ? scheme : "";
 }
 
-/// A URI may hold a password: the scheme alone is told.
+/// Refuses a URI. The error has the scheme only, because a URI may hold a password.
 Status check_kind(const std::string& location) {
   const auto scheme = find_scheme(location);
   if (scheme.empty()) return {};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The owner of a row of the ledger holds a lock on the row's byte of the lock file. The kernel
-// drops the lock when the owner's process ends, whatever the reason; a process id would not tell
-// that as surely. The locks belong to open file descriptions (fcntl(2), F_OFD_SETLK), so that two
-// owners within one process exclude each other too.
+// drops the lock when the owner's process ends, whatever the reason. A recorded process id would be
+// less sure. The locks belong to open file descriptions (fcntl(2), F_OFD_SETLK), so that two owners
+// within one process exclude each other too.
 #pragma once
 
 #include <cstdint>

@@ -28,11 +28,12 @@ class Rows {
   [[nodiscard]] Connection& connection() const { return *connection_; }
 
   // Reading. The found rows are appended to `rows`, the newest first.
-  int find_of_intent(std::vector<Record>& rows, const std::string& intent) const;  ///< not released
+  int find_of_intent(std::vector<Record>& rows,
+                     const std::string& intent) const;  ///< without released rows
   int find_of_task(std::vector<Record>& rows, const std::string& api_url,
                    const std::string& task_id) const;
   int find_running(std::vector<Record>& rows) const;
-  /// In the order of HistoryQuery.
+  /// Returns the rows in the order of HistoryQuery.
   int history(std::vector<Record>& rows, const HistoryQuery& query) const;
   /// SQLITE_MISMATCH: there is no such row.
   int get(Record& record, std::int64_t row) const;
@@ -60,7 +61,7 @@ class Rows {
              std::initializer_list<std::string_view> values) const;
   int change_one(Statement& change) const;
 
-  Connection* connection_;  // not owned
+  Connection* connection_;  // owned by the caller of the constructor
 };
 
 }  // namespace veo

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// SQLite's statements as objects that finalize themselves. Errors are SQLite's codes here;
-// Connection::explain() makes texts of them.
+// SQLite's statements as objects that finalize themselves. Errors are SQLite's codes here, and
+// Connection::explain() makes texts of the codes.
 #pragma once
 
 #include <sqlite3.h>
@@ -19,7 +19,7 @@ class Statement {
   /// If the statement cannot be compiled, the first step() returns the code.
   Statement(sqlite3* database, std::string_view sql);
 
-  // Parameters in their order, from the first on.
+  // Binds the parameters in their order, from the first on.
   Statement& bind(std::string_view text);
   Statement& bind(std::int64_t value);
   Statement& bind(double value);
@@ -31,10 +31,10 @@ class Statement {
 
   /// SQLITE_ROW, SQLITE_DONE or an error.
   int step();
-  /// Runs a statement that returns no rows: SQLITE_OK, or an error.
+  /// Runs a statement that returns no rows. Returns SQLITE_OK, or an error.
   int run();
 
-  // Columns in their order, of the row that step() found.
+  // Read the columns in their order, from the row that step() found.
   std::string text();
   std::int64_t integer();
   std::optional<std::int64_t> optional_integer();

@@ -60,7 +60,7 @@ class Transaction {
     return code == SQLITE_OK ? settle(running) : code;
   }
 
-  /// `found` is empty where `error` says why.
+  /// Decides the claim. `found` is empty if there is an error: see `error`.
   int decide(const Claim& claim, UnixTime now, std::optional<Finding>& found) {
     std::vector<Record> rows;
     int code = rows_.find_of_intent(rows, claim.record.intent);
@@ -110,8 +110,8 @@ class Transaction {
     if (code != SQLITE_OK) return code;
     auto lock = RowLock::try_acquire(rows_.connection().lock_path(), id);
     if (!lock) return stop(std::move(lock.error()));
-    // Ids are never used twice, and no process locks a row that it cannot see. But the ledger may
-    // have been removed and made anew while an owner of the old ledger is alive.
+    // SQLite never uses an id twice, and no process locks a row that the process cannot see. But
+    // the ledger may have been removed and made anew while an owner of the old ledger is alive.
     if (!*lock) return SQLITE_BUSY;
     found.emplace(Reservation(id, std::make_unique<LockedRow>(std::move(**lock))));
     return SQLITE_OK;
@@ -259,7 +259,7 @@ Result<std::optional<Record>> SqliteLedger::answer(const std::string& intent, co
   return answered;
 }
 
-/// Of a change of one row.
+/// Explains the code of a change of one row.
 Status SqliteLedger::explain_change(int code, std::int64_t row, RecordState to) const {
   if (code == SQLITE_OK) return {};
   if (code != SQLITE_MISMATCH) return fail(explain(code));

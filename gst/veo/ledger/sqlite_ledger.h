@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The ledger as a SQLite file on a disk of this machine. Who owns a row holds its RowLock.
+// The ledger as a SQLite file on a disk of this machine. The owner of a row holds the row's
+// RowLock.
 #pragma once
 
 #include <memory>
@@ -17,7 +18,7 @@ namespace veo {
 
 class SqliteLedger final : public Ledger {
  public:
-  /// See Ledger::open(), of a path.
+  /// See Ledger::open(), with a path.
   static Result<std::shared_ptr<Ledger>> open(const std::string& path);
   static bool exists(const std::string& path);
 

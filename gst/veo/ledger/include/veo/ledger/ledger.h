@@ -4,7 +4,7 @@
 // the same ledger. A change is durable when its call returns without an error.
 //
 // A job claims its intent before it sends anything. If many jobs claim one intent at once, one of
-// them gets the Reservation, and the others get what became of the submission:
+// them gets the Reservation, and the others get the outcome of the submission:
 //
 //   claim ──► Reservation    this job submits
 //         ├─► Later          a live owner is about to submit: claim again in a moment
@@ -58,8 +58,8 @@ struct Later {};
 
 using Finding = std::variant<Reservation, Later, Record>;
 
-/// What is written together with a change of state. An unset or empty field leaves its column
-/// alone.
+/// The columns that are written together with a change of state. An unset or empty field leaves its
+/// column unchanged.
 struct Change {
   UnixTime at{};
   std::string task_id;
@@ -81,7 +81,7 @@ class Ledger {
   /// be trusted with a record of what is paid, or if `location` is a URI (`scheme://…`) of a kind
   /// that this version does not know.
   static Result<std::shared_ptr<Ledger>> open(const std::string& location);
-  /// Whether there is a ledger. Makes none. Fails if `location` is of a kind that open() refuses.
+  /// Whether there is a ledger. Does not make one. Fails if open() refuses the kind of `location`.
   static Result<bool> exists(const std::string& location);
 
   Ledger() = default;
@@ -90,14 +90,13 @@ class Ledger {
   Ledger& operator=(const Ledger&) = delete;
 
   /// Decides whether the intent may be submitted. First it settles the rows that dead owners have
-  /// left
-  /// (`reserved → released`, `sending → unknown`). Then it decides by the intent's rows and the
-  /// budgets. The returned Reservation has a new row, `reserved`; with claim.resubmit the intent's
-  /// unknown rows become `superseded`. All of this is one step, which other claims see as a whole
-  /// or not at all. Later: a live owner has the intent, or other processes lock the store. Also
-  /// fails with the errors that the drawing above names, for the user.
+  /// left (`reserved → released`, `sending → unknown`). Then it decides by the intent's rows and
+  /// the budgets. The returned Reservation has a new row, `reserved`; with claim.resubmit the
+  /// intent's unknown rows become `superseded`. All of this is one step: other claims see all of it
+  /// or nothing. Later: a live owner has the intent, or other processes lock the store. Also fails
+  /// with the errors that the drawing above names, for the user.
   virtual Result<Finding> claim(const Claim& claim, UnixTime now) = 0;
-  /// Returns the record that claim() would return. Changes nothing.
+  /// Returns the record that claim() would return, and changes nothing.
   virtual Result<std::optional<Record>> find(const std::string& intent,
                                              const std::string& instance) = 0;
   /// Whether the intent has a row that is not `released`.
@@ -105,18 +104,18 @@ class Ledger {
   /// Returns the row of a task that the user named. If the ledger does not know the task, it gets a
   /// new row: foreign, `accepted`, with no credits. nullopt: other processes lock the store.
   virtual Result<std::optional<Record>> adopt(Record record, UnixTime now) = 0;
-  /// The user says that this task is what the intent's unknown submission has become, and the
-  /// service knows the task: the unknown row becomes `accepted`, and is returned. nullopt: there is
-  /// no unknown row.
+  /// Makes the intent's unknown row `accepted`, and returns the row: the user says that the unknown
+  /// submission has become this task, and the service knows the task. nullopt: there is no unknown
+  /// row.
   virtual Result<std::optional<Record>> answer(const std::string& intent, const Record& task,
                                                UnixTime now) = 0;
 
-  /// The cache has the clip of this intent, although the ledger did not know the intent: the
-  /// reservation's row stands for that clip, `completed`, at no cost.
+  /// Makes the reservation's row stand for a clip of the intent in the cache, `completed` and at no
+  /// cost. The ledger did not know the intent.
   virtual Status restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) = 0;
 
   /// Moves the row to another state. Also fails if no way leads from its state to `to`
-  /// (list_states_before()). A row that is in that state already takes the change alone.
+  /// (list_states_before()). If the row is in that state already, only the change is written.
   virtual Status move(std::int64_t row, RecordState to, const Change& change) = 0;
   /// Records that the complete clip of a completed row is in the cache.
   virtual Status keep(std::int64_t row, const CachedClip& clip) = 0;
