@@ -14,8 +14,8 @@ namespace veo::test {
 
 namespace {
 
-/// Stays until the next test, or the end of the process: what a test left to the I/O thread may
-/// still be written.
+/// Stays until the next test, or the end of the process, because the I/O thread may still write
+/// files of the last test.
 std::optional<TemporaryDirectory> directory;
 
 std::string join(const std::vector<std::string>& words) {
@@ -71,7 +71,8 @@ Bench::Bench(const char* factory, const Service* service,
   const auto element = make_element(factory, service);
   const ObjectPtr<GstPad> sink(gst_element_get_static_pad(element.get(), "sink"));
   harness_ = gst_harness_new_with_element(element.get(), sink ? "sink" : nullptr, "src");
-  // The harness starts an element with a sink pad. The test shall see all that the element does.
+  // The harness starts an element with a sink pad. Stop the element, so that the test sees
+  // everything that the element does.
   gst_element_set_state(element.get(), GST_STATE_NULL);
   gst_element_set_bus(element.get(), bus_.get());
   if (set) set(element.get());
@@ -263,7 +264,7 @@ void expect_equal(const std::vector<std::string>& got, const std::vector<std::st
 
 namespace {
 
-/// Sets `text`, in the spelling of a launch line, and fails unless it reads back.
+/// Sets `text`, in the form of a launch line, and fails unless the property reads back as `text`.
 void expect_round_trip(GstElement* element, const GParamSpec* spec, const std::string& text) {
   gst_util_set_object_arg(G_OBJECT(element), spec->name, text.c_str());
   const auto got = property(element, spec->name);
@@ -275,7 +276,7 @@ void check_flags(const GParamSpec* spec) {
   const bool is_read_only = name == "status" || name == "stats";
   const auto has = [spec](int flag) { return (spec->flags & flag) == flag; };
   fail_unless(has(G_PARAM_STATIC_STRINGS), "%s copies its strings", spec->name);
-  // The key is nobody's to read.
+  // Nobody may read the key.
   fail_unless(has(G_PARAM_READABLE) == (name != "api-key"), "%s", spec->name);
   fail_unless(has(G_PARAM_WRITABLE) == !is_read_only, "%s", spec->name);
   fail_unless(has(GST_PARAM_MUTABLE_READY) == !is_read_only, "%s", spec->name);
@@ -332,7 +333,7 @@ void check_values(GstElement* element, GParamSpec* spec) {
       gint got = -1;
       g_object_get(element, spec->name, &got, nullptr);
       fail_unless_equals_int(got, values->values[i].value);
-      // The nick is what a launch line says.
+      // A launch line sets the nick.
       gst_util_set_object_arg(G_OBJECT(element), spec->name, values->values[i].value_nick);
       g_object_get(element, spec->name, &got, nullptr);
       fail_unless_equals_int(got, values->values[i].value);

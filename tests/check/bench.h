@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// What the element tests share: an element in a GstHarness, with a bus of its own, and a list of
-// all that leaves its source pad.
+// Base of the element tests: an element in a GstHarness, with a bus of its own, and a list of
+// everything that leaves the element's source pad.
 #pragma once
 
 #include <condition_variable>
@@ -13,7 +13,8 @@
 
 #include "service.h"
 
-// Last: libcheck has a macro `fail`, which is also a member of the standard library's streams.
+// Include these last: libcheck has a macro `fail`, and the standard library's streams have a member
+// of that name.
 #include <gst/check/gstcheck.h>
 #include <gst/check/gstharness.h>
 #undef fail
@@ -39,19 +40,19 @@ struct ObjectUnref {
 template <class T>
 using ObjectPtr = std::unique_ptr<T, ObjectUnref>;
 
-/// Unchecked fixture: the plugin and its libraries are loaded once, and not by each test's process.
+/// Unchecked fixture: loads the plugin and its libraries once, and not in each test's process.
 void load_plugin();
 /// Checked fixture: gives each test a ledger and a cache of its own.
 void set_up_files();
 
-/// An element whose properties are such that it finds the service. `service` may be null.
+/// Makes an element whose properties lead to the service. `service` may be null.
 ObjectPtr<GstElement> make_element(const char* factory, const Service* service);
 
-/// Fails unless reading, setting and the limits of all its own properties are as they must be.
-/// `names` are all of them.
+/// Checks how each of the element's own properties reads, how it is set, and its limits. `names`
+/// are all of them.
 void check_properties(GstElement* element, std::vector<std::string> names);
 
-/// An element in a harness. It has not been started, unless it has a sink pad.
+/// An element in a harness. The test starts the element, by play() or go_to().
 class Bench {
  public:
   Bench(const char* factory, const Service* service,
@@ -64,20 +65,20 @@ class Bench {
   [[nodiscard]] GstElement* element() const { return harness_->element; }
   [[nodiscard]] ObjectPtr<GstPad> pad(const char* name = "src") const;
   void play() { gst_harness_play(harness_); }
-  /// Fails unless the element comes to `state` at once.
+  /// Sets `state`. Fails unless the element is in `state` at once.
   void go_to(GstState state);
 
-  // --- what left the source pad ---
+  // --- output of the source pad ---
 
-  /// In order: the names of events, and `buffer` for buffers in a row.
+  /// Returns the names of events in order, with one `buffer` for consecutive buffers.
   [[nodiscard]] std::vector<std::string> seen() const;
-  /// Out of band: apart, since they overtake what is above.
+  /// Returns the names of out-of-band events. They are apart, because they overtake the others.
   [[nodiscard]] std::vector<std::string> seen_out_of_band() const;
-  /// The last event of this name.
+  /// Returns the last event of this name.
   [[nodiscard]] EventPtr event(const std::string& name) const;
-  /// The bytes of all buffers, in order.
+  /// Returns the bytes of all buffers, in order.
   [[nodiscard]] std::string bytes() const;
-  /// What the buffers say of their place.
+  /// The offsets, the size and the flag of a buffer.
   struct Place {
     guint64 offset;
     guint64 offset_end;
@@ -85,20 +86,20 @@ class Bench {
     bool is_readonly;
   };
   [[nodiscard]] std::vector<Place> places() const;
-  /// Forgets all of it.
+  /// Forgets the output so far.
   void forget();
-  /// Waits until `name` was seen `times` since forget(). Fails if it does not come.
+  /// Waits until `name` has left the pad `times` times since forget(). Fails if it does not.
   void wait_for(const std::string& name, unsigned times = 1) const;
-  /// Waits until so many bytes came. Fails if they do not come.
+  /// Waits until `count` bytes have left the pad. Fails if they do not.
   void wait_for_bytes(std::size_t count) const;
   /// Fails unless seen() is `expected`.
   void expect_seen(const std::vector<std::string>& expected) const;
 
-  // --- what it posted ---
+  // --- messages ---
 
-  /// Waits for a message of this type. Fails if it does not come.
+  /// Waits for a message of this type. Fails if there is none in time.
   MessagePtr wait_for_message(GstMessageType type);
-  /// All that is on the bus now.
+  /// Returns all messages that are on the bus now.
   std::vector<MessagePtr> messages();
 
  private:
@@ -110,7 +111,7 @@ class Bench {
   ObjectPtr<GstBus> bus_;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
-  // Guarded by mutex_, all that follow.
+  // mutex_ guards all of these.
   std::vector<std::string> seen_;
   std::vector<std::string> out_of_band_;
   std::vector<std::pair<std::string, EventPtr>> events_;
@@ -118,17 +119,17 @@ class Bench {
   std::vector<Place> places_;
 };
 
-/// `code type` of PROGRESS messages, `veo-task status` of that element message, `veo-join decision`
-/// of that one, and the type's name of the rest.
+/// Describes a message: `code type` for PROGRESS, `veo-task status` and `veo-join decision` for
+/// these element messages, and the name of the type for the others.
 std::string text_of(GstMessage* message);
-/// The messages whose text_of() begins with `prefix`, as text.
+/// Returns the text_of() of the messages, if it begins with `prefix`.
 std::vector<std::string> texts_of(const std::vector<MessagePtr>& messages,
                                   const std::string& prefix);
-/// A field of a structure, serialized; "(none)" if it is not there.
+/// Returns a field of a structure, serialized; "(none)" if the field is not there.
 std::string field(const GstStructure* structure, const char* name);
-/// The value of a property, serialized.
+/// Returns the value of a property, serialized.
 std::string property(GstElement* element, const char* name);
-/// As fail_unless_equals_string(), whose pointers would outlive the strings that are made for it.
+/// Does what fail_unless_equals_string() does, whose pointers would outlive temporary strings.
 #define fail_unless_equals_text(a, b)                                            \
   G_STMT_START {                                                                 \
     const std::string first_text = a;                                            \
@@ -138,7 +139,7 @@ std::string property(GstElement* element, const char* name);
   }                                                                              \
   G_STMT_END
 
-/// Fails unless the lists are the same.
+/// Fails unless the lists are equal.
 void expect_equal(const std::vector<std::string>& got, const std::vector<std::string>& expected);
 
 }  // namespace veo::test

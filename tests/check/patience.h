@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// How long a test waits. libcheck's CK_TIMEOUT_MULTIPLIER, which the setup for valgrind sets,
+// How long a test waits. The setup for valgrind sets libcheck's CK_TIMEOUT_MULTIPLIER, which
 // stretches these bounds too.
 #pragma once
 
@@ -15,10 +15,10 @@ inline int time_factor() {
   return factor > 0 ? factor : 1;
 }
 
-/// Longer than anything takes here. A wait that lasts so long has failed.
+/// Longer than anything takes here: a wait that lasts so long has failed.
 inline std::chrono::seconds patience() { return std::chrono::seconds(10) * time_factor(); }
 
-/// What a user calls "at once": the contract's bound for a state change and a flush.
+/// The contract's bound for a state change and a flush, which a user sees as "at once".
 inline std::chrono::milliseconds at_once() {
   return std::chrono::milliseconds(250) * time_factor();
 }

@@ -23,7 +23,7 @@ std::string error_body(const std::string& code, const char* type) {
          R"("}})";
 }
 
-/// What stands between `from` and `to` in the first line of a request.
+/// Returns the part of a request's first line between `from` and `to`.
 std::string between(const std::string& request, const std::string& from, const std::string& to) {
   const auto begin = request.find(from) + from.size();
   return request.substr(begin, request.find(to, begin) - begin);
@@ -36,8 +36,8 @@ Service::Service(Script script)
   if (script_.clip.empty()) script_.clip = clip();
 }
 
-// What was asked is answered first: an answer to a submission that never comes would hold up the
-// end of the process.
+// Answers the open requests first: a submission without an answer would hold up the end of the
+// process.
 Service::~Service() {
   go_on();
   std::unique_lock lock(mutex_);
@@ -161,7 +161,7 @@ void Service::send_clip(RawConnection& connection, const std::string& request) {
   }
   const auto body = bytes.substr(begin, end - begin);
   const auto whole = http_answer(range.empty() ? "200 OK" : "206 Partial Content", body, headers);
-  // The end of the file, where `moov` is, is never held: the stream can begin.
+  // Never hold the end of the file, because the stream needs the `moov` to begin.
   const bool is_main = begin == 0 && body.size() > bytes.size() / 2;
   const auto first = is_main && is_held(Phase::download) ? whole.size() - body.size() / 2 : 0;
   connection.write(whole.substr(0, first));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// A service in the test's own process: it accepts one task after the other, says when each is
-// completed, and serves one clip for all of them. A test can have it wait in any phase of a task,
-// or answer with an error.
+// A service in the test's own process: the service accepts one task after the other, completes
+// each, and serves one clip for all of them. A test can make the service wait in any phase of a
+// task, or answer with an error.
 //
 //   POST /v1/videos/generations ──► task-1, task-2, …
 //   GET /v1/tasks/ID            ──► processing (while generation is held), completed, or failed
@@ -19,22 +19,22 @@
 
 namespace veo::test {
 
-/// Where a task stands.
+/// A phase of a task.
 enum class Phase { submission, generation, download, none };
 
-/// An answer of the API's error table.
+/// An answer from the API's table of errors.
 struct ApiFault {
-  const char* status = nullptr;  ///< with its reason; nullptr: there is no fault
+  const char* status = nullptr;  ///< the status and its reason; nullptr: there is no fault
   const char* code = "";
   const char* type = "";
 };
 
 struct Script {
-  Phase hold = Phase::none;  ///< until go_on()
+  Phase hold = Phase::none;  ///< the phase in which the service waits until go_on()
   ApiFault submission;
   ApiFault query;
   const char* failure = nullptr;  ///< the code with which each task fails
-  std::string clip;               ///< what is served; empty: clip()
+  std::string clip;               ///< the file that the service serves; empty: clip()
 };
 
 class Service {
@@ -44,17 +44,18 @@ class Service {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
-  /// The MP4 that is served unless the script says otherwise: `moov` is at its end.
+  /// Returns the MP4 that the service serves unless the script names another. Its `moov` is at its
+  /// end.
   static const std::string& clip();
 
   [[nodiscard]] std::string api_url() const { return server_.url("/v1"); }
 
-  /// Ends what the script holds.
+  /// Ends the wait of the script.
   void go_on();
-  /// Waits until a request begins with `head`. False: it did not come.
+  /// Waits until a request begins with `head`. False: no such request came.
   [[nodiscard]] bool wait_for(const std::string& head) const;
   [[nodiscard]] unsigned count(const std::string& head) const;
-  /// The bodies of the submissions, in order.
+  /// Returns the bodies of the submissions, in order.
   [[nodiscard]] std::vector<std::string> submissions() const;
 
  private:
@@ -62,7 +63,7 @@ class Service {
   std::string answer(const std::string& request);
   void send_clip(RawConnection& connection, const std::string& request);
   [[nodiscard]] bool is_held(Phase phase) const;
-  /// Waits for go_on(), if `phase` is what the script holds.
+  /// Waits for go_on(), if the script holds `phase`.
   void pass(Phase phase);
 
   Script script_;
@@ -72,7 +73,7 @@ class Service {
   unsigned tasks_ = 0;                 // guarded by mutex_
   unsigned unanswered_ = 0;            // requests; guarded by mutex_
   std::vector<std::string> requests_;  // guarded by mutex_
-  RawServer server_;                   // last: its threads use all that is above
+  RawServer server_;                   // the last member, because its threads use all members above
 };
 
 }  // namespace veo::test

@@ -65,7 +65,7 @@ void set_word(Bytes& bytes, std::size_t at, std::uint32_t word) {
   }
 }
 
-/// The begin and the end of the payloads of the boxes, by type.
+/// The start and the end of each box's payload, by type.
 using Boxes = std::multimap<std::string, std::pair<std::size_t, std::size_t>>;
 
 void find_boxes(const Bytes& bytes, std::size_t from, std::size_t to, Boxes& found) {

@@ -27,7 +27,7 @@ TEST(ClipFormat, FollowsItsLikeWhateverItsLengthAndChannels) {
   EXPECT_EQ(find_mismatch(make_format(), clip), std::nullopt);
   clip.audio.reset();
   EXPECT_EQ(find_mismatch(make_format(), clip), std::nullopt);
-  // The rate of a file whose clock is coarse.
+  // A file with a coarse clock has such a rate.
   clip.video.rate = {24'003, 1000};
   EXPECT_EQ(find_mismatch(make_format(), clip), std::nullopt);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// libveo-media: who loads it, where it is found, and what happens without it. The programs under
-// test are copies in a tree of their own, from which files can be missing.
+// libveo-media: which programs load the library, where they find it, and what happens without it.
+// The programs under test are copies in a directory tree of their own, where files can be missing.
 #include "veo/media/library.h"
 
 #include <gmock/gmock.h>
@@ -38,7 +38,7 @@ std::string path_in(const char* variable) {
 
 enum class Media { there, missing, broken, other };
 
-/// A build directory with nothing in it but the plugin, the command and the libraries.
+/// A build directory that has only the plugin, the command and the libraries.
 class Tree {
  public:
   explicit Tree(Media media) {
@@ -63,7 +63,7 @@ class Tree {
   TemporaryDirectory directory_;
 };
 
-/// Programs of a tree, as users of one account run them.
+/// Runs the programs of a tree, as the programs of one account.
 class MediaLibrary : public testing::Test {
  protected:
   [[nodiscard]] std::map<std::string, std::string> environment(const Tree& tree) const {
@@ -76,14 +76,14 @@ class MediaLibrary : public testing::Test {
             {"GST_PLUGIN_SYSTEM_PATH", tree.path("plugin")},
             {"GST_REGISTRY", tree.path("registry.bin")},
             {"GST_REGISTRY_FORK", "no"},
-            // The test runner's points to the libraries of the build.
+            // The test runner's value points to the libraries of the build.
             {"LD_LIBRARY_PATH", ""}};
   }
   [[nodiscard]] Program::Ended play(const Tree& tree, const std::string& line) const {
     return Program({.args = {path_in("VEO_MEDIA_PIPELINE"), line}, .env = environment(tree)})
         .wait();
   }
-  /// `files`: where the dynamic linker lists the files that it loads.
+  /// `files` is where the dynamic linker lists the files that it loads.
   [[nodiscard]] Program::Ended veo(const Tree& tree, const std::vector<std::string>& args,
                                    const std::string& files = "") const {
     Program::Settings settings{.args = {tree.path("tools/veo/veo")}, .env = environment(tree)};
@@ -97,13 +97,13 @@ class MediaLibrary : public testing::Test {
   [[nodiscard]] unsigned submissions() const {
     return simulator_.state().at("submissions").get<unsigned>();
   }
-  /// Of one task, whose id it returns.
+  /// Makes a clip of one task, and returns the task's id.
   [[nodiscard]] std::string make_clip(const std::string& to) const {
     const auto made = veo(Tree(Media::missing), {"generate", "a dog", "-q", "-o", to});
     EXPECT_EQ(made.exit_code, 0) << made;
     return simulator_.state().at("tasks").at(0).at("id");
   }
-  /// What the dynamic linker has listed.
+  /// Returns the dynamic linker's list.
   [[nodiscard]] std::string read_listing(const std::string& name) const {
     std::ostringstream text;
     for (const auto& entry : fs::directory_iterator(home_.path())) {
@@ -120,7 +120,8 @@ class MediaLibrary : public testing::Test {
   TemporaryDirectory home_;
 };
 
-/// The dynamic linker finds one in this system, so that it is missing nowhere.
+/// Whether the dynamic linker finds a libveo-media in this system, so that the library is missing
+/// nowhere.
 bool is_installed() {
   return !output_of("PATH=$PATH:/sbin ldconfig -p | grep -F " + std::string(media_name)).empty();
 }

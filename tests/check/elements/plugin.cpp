@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The plugin as the registry knows it.
+// The plugin as GStreamer's registry knows the plugin.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -16,7 +16,7 @@ GST_START_TEST(test_plugin) {
   const ObjectPtr<GstPlugin> plugin(gst_plugin_load(found));
   gst_object_unref(found);
   fail_unless(plugin != nullptr);
-  // A licence that GStreamer does not know keeps a plugin from being loaded.
+  // GStreamer loads no plugin with a licence that it does not know.
   fail_unless_equals_string(gst_plugin_get_license(plugin.get()), "LGPL");
   fail_unless_equals_string(gst_plugin_get_source(plugin.get()), "gst-veo");
 }
@@ -34,7 +34,7 @@ GST_START_TEST(test_features) {
 }
 GST_END_TEST;
 
-/// Documentation tools list the types that are marked.
+/// Documentation tools list the types with this mark.
 GST_START_TEST(test_types_are_plugin_api) {
   for (const char* const name : {"veosrc", "veoextend"}) {
     const ObjectPtr<GstElement> element(
@@ -53,7 +53,7 @@ GST_START_TEST(test_types_are_plugin_api) {
 }
 GST_END_TEST;
 
-/// GST_DEBUG=veo*:6 shows all of them.
+/// GST_DEBUG=veo*:6 shows all debug categories of the plugin.
 GST_START_TEST(test_debug_categories) {
   const auto src = make_element("veosrc", nullptr);
   const auto extend = make_element("veoextend", nullptr);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// veoextend as an element: what upstream, downstream and an application see of it.
+// Tests veoextend as upstream, downstream and an application see veoextend.
 #include <gst/check/gsttestclock.h>
 
 #include <algorithm>
@@ -23,7 +23,7 @@ void set_append(GstElement* element) {
   gst_util_set_object_arg(G_OBJECT(element), "join", "append");
 }
 
-/// The task that comes in is named by the application, not by the stream.
+/// Names the parent's task by the property, as an application does, not by the stream.
 void set_named(GstElement* element) {
   set_append(element);
   g_object_set(element, "extend-task-id", "parent", nullptr);
@@ -33,7 +33,7 @@ void push_event(const Bench& bench, GstEvent* event) {
   fail_unless(gst_harness_push_event(bench.harness(), event));
 }
 
-/// What comes ahead of the first buffer.
+/// Pushes the events that precede the first buffer.
 void push_begin(const Bench& bench) {
   push_event(bench, gst_event_new_stream_start("upstream"));
   const CapsPtr caps(gst_caps_from_string(mp4));
@@ -43,7 +43,7 @@ void push_begin(const Bench& bench) {
   push_event(bench, gst_event_new_segment(&segment));
 }
 
-/// What veosrc says of its task.
+/// Pushes the event by which veosrc tells its task.
 void push_task(const Bench& bench, const char* status) {
   push_event(bench,
              gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM_STICKY,
@@ -61,7 +61,7 @@ GstFlowReturn push(const Bench& bench, const std::string& bytes, guint64 offset 
   return gst_harness_push(bench.harness(), buffer_of(bytes, offset));
 }
 
-/// All of the parent, from its first event to EOS.
+/// Pushes all of the parent, from its first event to EOS.
 void push_parent(const Bench& bench, bool has_task) {
   push_begin(bench);
   if (has_task) push_task(bench, "completed");
@@ -69,7 +69,7 @@ void push_parent(const Bench& bench, bool has_task) {
   push_event(bench, gst_event_new_eos());
 }
 
-/// An error's `code`, once it has come.
+/// Waits for an error, and returns the error's `code`.
 std::string wait_for_error(Bench& bench) {
   const auto message = bench.wait_for_message(GST_MESSAGE_ERROR);
   const GstStructure* details = nullptr;
@@ -81,7 +81,8 @@ std::string wait_for_error(Bench& bench) {
 const std::vector<std::string> film = {"stream-start", "caps",   "segment", "veo-task",
                                        "tag",          "buffer", "eos"};
 
-/// Phases in which it can be stopped. In the first it waits for the task to continue.
+/// Moments at which a test stops the element. At `no_parent` the element waits for the task to
+/// continue.
 enum class Moment { no_parent, submission, generation, download };
 constexpr int moment_count = 4;
 
@@ -117,7 +118,7 @@ void play_until(Bench& bench, const Service& service, Moment moment) {
 GST_START_TEST(test_factory) {
   const ObjectPtr<GstElementFactory> factory(gst_element_factory_find("veoextend"));
   fail_unless(factory != nullptr);
-  // It pays, so nothing may choose it by itself.
+  // The element costs credits, so nothing may choose the element by itself.
   fail_unless_equals_int(gst_plugin_feature_get_rank(GST_PLUGIN_FEATURE(factory.get())),
                          GST_RANK_NONE);
   fail_unless_equals_string(
@@ -208,7 +209,8 @@ GST_END_TEST;
 
 // --- queries ---
 
-/// The film is made once, from front to back, and nobody knows its length before its end.
+/// The element makes the film once, from front to back, and nobody knows the film's length before
+/// its end.
 GST_START_TEST(test_queries_at_the_source_pad) {
   const Service service({.hold = Phase::generation});
   Bench bench("veoextend", &service, set_append);
@@ -229,14 +231,14 @@ GST_START_TEST(test_queries_at_the_source_pad) {
   fail_if(is_seekable);
   gint64 value = 0;
   for (const auto format : {GST_FORMAT_BYTES, GST_FORMAT_TIME}) {
-    // Upstream's answer would be that of the parent alone.
+    // Upstream's answer would be about the parent only.
     fail_if(gst_pad_query_duration(pad.get(), format, &value));
     fail_if(gst_pad_query_position(pad.get(), format, &value));
   }
 }
 GST_END_TEST;
 
-/// A SEEKING query of a format that is not asked about must not be answered in bytes.
+/// A SEEKING query of an unsupported format must not be answered in bytes.
 GST_START_TEST(test_seeking_query_keeps_its_format) {
   const Service service;
   Bench bench("veoextend", &service, set_append);
@@ -259,7 +261,7 @@ GST_START_TEST(test_queries_at_the_sink_pad) {
   const auto pad = bench.pad("sink");
   const QueryPtr allocation(gst_query_new_allocation(caps.get(), TRUE));
   fail_if(gst_pad_query(pad.get(), allocation.get()));
-  // It is for the film of a step that failed: nothing else may wait.
+  // A DRAIN query is only for the film of a step that failed: nothing else may wait.
   const QueryPtr drain(gst_query_new_drain());
   fail_if(gst_pad_query(pad.get(), drain.get()));
 }
@@ -293,7 +295,7 @@ GST_START_TEST(test_events_in_order) {
   const auto stream_start = bench.event("stream-start");
   gst_event_parse_stream_start(stream_start.get(), &stream);
   fail_if(g_str_equal(stream, "upstream"), "the film is another stream than what comes in");
-  // Expected, and not so yet: the stream-start has a group id, that of upstream.
+  // The expected behaviour, which is not there yet: the stream-start has the group id of upstream.
   const GstSegment* segment = nullptr;
   const auto segment_event = bench.event("segment");
   gst_event_parse_segment(segment_event.get(), &segment);
@@ -321,7 +323,7 @@ GST_START_TEST(test_film_is_fragmented_mp4) {
     next += place.size;
     fail_unless_equals_uint64(place.offset_end, next);
   }
-  // Both clips are in it.
+  // Both clips are in the film.
   fail_unless(bytes.size() > Service::clip().size() * 19 / 10);
 }
 GST_END_TEST;
@@ -351,7 +353,7 @@ GST_START_TEST(test_extend_task_id) {
 }
 GST_END_TEST;
 
-/// The next veoextend submits as soon as it knows, whatever the stream does.
+/// The next veoextend submits as soon as it knows the task, whatever the stream does.
 GST_START_TEST(test_task_events) {
   const Service service;
   Bench bench("veoextend", &service, set_append);
@@ -385,7 +387,7 @@ GST_START_TEST(test_join_message) {
 }
 GST_END_TEST;
 
-/// An open PROGRESS would keep the parent's part from being played.
+/// An open PROGRESS would keep the pipeline from playing the parent's part.
 GST_START_TEST(test_append_posts_no_progress) {
   const Service service;
   Bench bench("veoextend", &service, set_append);
@@ -400,8 +402,7 @@ GST_START_TEST(test_append_posts_no_progress) {
 }
 GST_END_TEST;
 
-/// What the parent delivered and what its continuation holds are the same clip, so nothing is
-/// contained.
+/// The file of the continuation is the same clip as the parent, so it does not contain the parent.
 GST_START_TEST(test_join_auto) {
   const Service service;
   Bench bench("veoextend", &service,
@@ -434,7 +435,7 @@ GST_START_TEST(test_join_replace) {
 }
 GST_END_TEST;
 
-/// The parent's part flows while the continuation is generated.
+/// The parent's part flows while the service generates the continuation.
 GST_START_TEST(test_append_flows_at_once) {
   Service service({.hold = Phase::generation});
   Bench bench("veoextend", &service, set_append);
@@ -502,7 +503,7 @@ GST_START_TEST(test_seek_is_refused) {
 }
 GST_END_TEST;
 
-/// What comes again after a flush is left out, so that each byte counts once.
+/// Bytes that come again after a flush are left out, so that each byte counts once.
 GST_START_TEST(test_flush_does_not_reach_the_film) {
   const Service service;
   Bench bench("veoextend", &service, set_append);
@@ -519,7 +520,7 @@ GST_START_TEST(test_flush_does_not_reach_the_film) {
   fail_unless_equals_int(std::ranges::count(seen, "flush-start"), 0);
   fail_unless_equals_int(std::ranges::count(seen, "segment"), 1);
 
-  // The same film as without the flush.
+  // The film is the same as without the flush.
   Bench plain("veoextend", &service, set_append);
   plain.play();
   push_parent(plain, true);
@@ -528,13 +529,14 @@ GST_START_TEST(test_flush_does_not_reach_the_film) {
 }
 GST_END_TEST;
 
-/// Upstream waits where nothing is read. A flush ends that wait at once.
+/// Upstream waits while nothing is read. A flush ends that wait at once.
 GST_START_TEST(test_flush_ends_a_wait) {
   const Service service;
   Bench bench("veoextend", &service, set_append);
   bench.play();
   push_begin(bench);
-  // More than is held: nothing is read before the task to continue is known to be completed.
+  // Push more bytes than the element holds. The element reads nothing until the task to continue is
+  // completed.
   push_event(bench, gst_event_new_custom(
                         GST_EVENT_CUSTOM_DOWNSTREAM_STICKY,
                         gst_structure_new("veo-task", "task-id", G_TYPE_STRING, "parent", "status",
@@ -651,7 +653,7 @@ GST_START_TEST(test_eos_without_data) {
 }
 GST_END_TEST;
 
-/// Nothing is paid for what could not be joined.
+/// Nothing is paid for a parent that cannot be joined.
 GST_START_TEST(test_no_mp4_comes_in) {
   const Service service;
   Bench bench("veoextend", &service, set_named);
@@ -665,9 +667,10 @@ GST_START_TEST(test_no_mp4_comes_in) {
 }
 GST_END_TEST;
 
-/// The details are the service's.
-/// Expected, and not so yet: EOS behind the error, as GstBaseSrc pushes it, so that no element
-/// downstream waits for more.
+/// The details are those of the service's error.
+///
+/// The expected behaviour, which is not there yet: EOS follows the error, as GstBaseSrc pushes EOS,
+/// so that no element downstream waits for more.
 GST_START_TEST(test_error_of_the_service) {
   const Service service(
       {.submission = {"401 Unauthorized", "invalid_api_key", "authentication_error"}});
@@ -687,8 +690,8 @@ GST_START_TEST(test_error_of_the_service) {
 }
 GST_END_TEST;
 
-/// With `append` the parent's part is out before the continuation fails: it is complete, and the
-/// error comes last.
+/// With `append` the parent's part has left before the continuation fails: this part is complete,
+/// and the error comes last.
 GST_START_TEST(test_film_ends_early) {
   Service service({.hold = Phase::generation, .failure = "upstream_error"});
   Bench bench("veoextend", &service, set_append);
@@ -704,7 +707,7 @@ GST_START_TEST(test_film_ends_early) {
 }
 GST_END_TEST;
 
-/// The error is that step's. This one ends its film, and says no more.
+/// The parent's step reports the error. The element under test ends its film, and reports nothing.
 GST_START_TEST(test_parent_that_failed) {
   const Service service;
   Bench bench("veoextend", &service, set_append);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// veosrc as an element: what an application, a bin, and the elements behind it see of it.
+// Tests veosrc as an application, a bin and the elements downstream see veosrc.
 #include <gst/check/gsttestclock.h>
 
 #include <algorithm>
@@ -17,7 +17,8 @@ namespace {
 
 void set_prompt(GstElement* element) { g_object_set(element, "prompt", "a dog", nullptr); }
 
-/// As the service delivered it, so that each byte is known.
+/// Sets a prompt, and the layout in which the service delivers the clip, so that each byte is
+/// known.
 void set_original(GstElement* element) {
   set_prompt(element);
   gst_util_set_object_arg(G_OBJECT(element), "layout", "original");
@@ -27,7 +28,7 @@ void set_original(GstElement* element) {
 constexpr Phase phases[] = {Phase::submission, Phase::generation, Phase::download};
 constexpr int phase_count = G_N_ELEMENTS(phases);
 
-/// As many bytes as the service gives out while it holds the download.
+/// Returns the number of bytes that the service sends while it holds the download.
 std::size_t half() { return Service::clip().size() - Service::clip().size() / 2; }
 
 /// Returns once the element waits for the service in that phase.
@@ -47,7 +48,7 @@ void wait_until_held(Bench& bench, const Service& service, Phase phase) {
   }
 }
 
-/// What begins a stream: in this order, and once.
+/// The names of what begins a stream. Each of them comes once, in this order.
 const std::vector<std::string> stream_begins = {"stream-start", "caps", "segment",
                                                 "veo-task",     "tag",  "buffer"};
 
@@ -56,7 +57,7 @@ std::vector<std::string> with(std::vector<std::string> words, const std::string&
   return words;
 }
 
-/// As an element downstream seeks.
+/// Seeks as an element downstream does.
 bool seek(const Bench& bench, GstFormat format, GstSeekFlags flags, gint64 start,
           gint64 stop = -1) {
   auto* const event = gst_event_new_seek(1.0, format, flags, GST_SEEK_TYPE_SET, start,
@@ -69,7 +70,8 @@ gint64 duration(GstPad* pad, GstFormat format) {
   return gst_pad_query_duration(pad, format, &bytes) ? bytes : -1;
 }
 
-/// What the SEEKING query says of this format: whether it can be done, and up to where.
+/// Returns the answer of the SEEKING query for this format: whether the pad can seek, and up to
+/// where.
 std::pair<bool, gint64> seeking(GstPad* pad, GstFormat format) {
   const QueryPtr query(gst_query_new_seeking(format));
   if (!gst_pad_query(pad, query.get())) return {false, -1};
@@ -225,7 +227,7 @@ GST_START_TEST(test_uri_of_another_scheme) {
 }
 GST_END_TEST;
 
-/// The URI is a request: it cannot change while it runs.
+/// The URI is a part of the request, so it cannot change while the element runs.
 GST_START_TEST(test_uri_in_paused) {
   const Service service({.hold = Phase::generation});
   Bench bench("veosrc", &service, set_prompt);
@@ -237,7 +239,8 @@ GST_START_TEST(test_uri_in_paused) {
 }
 GST_END_TEST;
 
-/// GStreamer asks for the URI before the bus is there, so the error waits until the element plays.
+/// GStreamer sets the URI before the element has a bus, so the element posts the error when it
+/// plays.
 GST_START_TEST(test_uri_with_an_unknown_parameter) {
   const Service service;
   Bench bench("veosrc", &service, [](GstElement* src) {
@@ -290,7 +293,7 @@ GST_START_TEST(test_queries_while_it_streams) {
 }
 GST_END_TEST;
 
-/// What takes minutes is not live: a pipeline waits for its preroll.
+/// A source that needs minutes is not live: a pipeline waits for its preroll.
 GST_START_TEST(test_latency_query) {
   const Service service({.hold = Phase::generation});
   Bench bench("veosrc", &service, set_prompt);
@@ -319,7 +322,7 @@ GST_START_TEST(test_convert_query) {
 }
 GST_END_TEST;
 
-/// The query would wait in a queue behind a sink that prerolls.
+/// An ALLOCATION query would wait in a queue in front of a sink that prerolls.
 GST_START_TEST(test_no_allocation_query) {
   const Service service;
   Bench bench("veosrc", &service, set_prompt);
@@ -378,7 +381,7 @@ GST_END_TEST;
 
 namespace {
 
-/// A tag of the stream; "": there is none.
+/// Returns the value of a tag of the stream; "": there is no such tag.
 std::string tag(const Bench& bench, const char* name) {
   const auto event = bench.event("tag");
   GstTagList* tags = nullptr;
@@ -397,7 +400,7 @@ GST_START_TEST(test_tags) {
   bench.play();
   bench.wait_for("eos");
   fail_unless_equals_text(tag(bench, GST_TAG_EXTENDED_COMMENT), "veo-task-id=task-1");
-  // A prompt may be private, and tags end up in files.
+  // A prompt may be private, and muxers write tags to files.
   fail_unless_equals_text(tag(bench, GST_TAG_DESCRIPTION), "");
 }
 GST_END_TEST;
@@ -424,7 +427,7 @@ GST_START_TEST(test_original_bytes) {
     fail_unless_equals_uint64(place.offset, next);
     next += place.size;
     fail_unless_equals_uint64(place.offset_end, next);
-    // Other readers share the memory.
+    // Other readers share the memory, so downstream must not write to it.
     fail_unless(place.is_readonly);
   }
 }
@@ -455,7 +458,8 @@ GST_START_TEST(test_blocksize) {
 }
 GST_END_TEST;
 
-/// The element waits for the service, never for a clock: one that stands still does not hold it up.
+/// The element waits for the service, never for a clock: a clock that stands still does not delay
+/// the element.
 GST_START_TEST(test_clock_is_not_used) {
   Service service({.hold = Phase::generation});
   Bench bench("veosrc", &service, set_prompt);
@@ -486,7 +490,8 @@ GST_START_TEST(test_second_play_comes_from_the_cache) {
   bench.expect_seen(with(stream_begins, "eos"));
   fail_unless(bench.bytes() == Service::clip());
   fail_unless_equals_int(service.count("POST "), 1);
-  fail_unless_equals_int(service.count("GET /task-1.mp4"), 2);  // of the first play: start and tail
+  // Both requests are of the first play: for the start and for the tail.
+  fail_unless_equals_int(service.count("GET /task-1.mp4"), 2);
   const gchar* second = nullptr;
   const auto second_start = bench.event("stream-start");
   gst_event_parse_stream_start(second_start.get(), &second);
@@ -529,8 +534,8 @@ GST_START_TEST(test_seek_with_a_stop) {
 }
 GST_END_TEST;
 
-/// How an application plays in a loop without a gap: SEGMENT_DONE in place of EOS, then a seek
-/// without a flush.
+/// An application plays in a loop without a gap like this: SEGMENT_DONE comes instead of EOS, then
+/// a seek without a flush.
 GST_START_TEST(test_segment_seeks) {
   Service service({.hold = Phase::download});
   Bench bench("veosrc", &service, set_original);
@@ -581,7 +586,7 @@ GST_START_TEST(test_seek_in_time_fails) {
 }
 GST_END_TEST;
 
-/// A flush in any phase ends at once, and the task goes on: it is paid once.
+/// A flush ends at once in any phase. The task goes on, and is paid once.
 GST_START_TEST(test_flush_in_each_phase) {
   const auto phase = phases[__i__];
   Service service({.hold = phase});
@@ -594,7 +599,7 @@ GST_START_TEST(test_flush_in_each_phase) {
   fail_unless(std::chrono::steady_clock::now() - begin < at_once());
   service.go_on();
   bench.wait_for("eos");
-  // The flush took the segment from downstream, so there is another one before the next buffer.
+  // The flush removed the segment downstream, so another segment comes before the next buffer.
   const auto seen = bench.seen();
   const auto flushed = std::ranges::find(seen, "flush-stop");
   fail_unless(flushed != seen.end() && *(flushed - 1) == "flush-start");
@@ -623,7 +628,7 @@ GST_START_TEST(test_states) {
 }
 GST_END_TEST;
 
-/// READY sends nothing: an application may go there to look at an element.
+/// The state READY sends nothing: an application may set READY to inspect an element.
 GST_START_TEST(test_ready_sends_nothing) {
   const Service service;
   Bench bench("veosrc", &service, set_prompt);
@@ -641,7 +646,7 @@ GST_START_TEST(test_stop_in_each_phase) {
   bench.play();
   wait_until_held(bench, service, phase);
   bench.go_to(GST_STATE_NULL);
-  // What is open is closed, so that nobody waits for it.
+  // Each open PROGRESS is closed, so that nobody waits for its end.
   int open = 0;
   for (const auto& text : texts_of(bench.messages(), "progress")) {
     if (text.ends_with(" start")) ++open;
@@ -666,7 +671,7 @@ GST_START_TEST(test_destroyed_in_each_phase) {
 }
 GST_END_TEST;
 
-// --- messages, and what can be read ---
+// --- messages and read-only properties ---
 
 GST_START_TEST(test_progress_messages) {
   Service service({.hold = Phase::generation});
@@ -677,7 +682,7 @@ GST_START_TEST(test_progress_messages) {
   bench.wait_for("eos");
   const auto messages = bench.messages();
   auto progress = texts_of(messages, "progress");
-  // How often it continues is a matter of luck.
+  // The number of `continue` messages depends on timing, so leave them out.
   std::erase_if(progress, [](const auto& text) { return text.ends_with(" continue"); });
   expect_equal(progress, {"progress submit start", "progress submit complete",
                           "progress generate start", "progress generate complete",
@@ -697,7 +702,7 @@ GST_START_TEST(test_task_messages) {
   Bench bench("veosrc", &service, set_prompt);
   bench.play();
   wait_until_held(bench, service, Phase::generation);
-  // Only so is it sure that the answer was seen.
+  // The element has surely seen the answer only after this message.
   for (std::string status; status != "veo-task processing";) {
     status = text_of(bench.wait_for_message(GST_MESSAGE_ELEMENT).get());
     fail_unless(status != "veo-task completed");
@@ -776,7 +781,7 @@ namespace {
 struct ErrorCase {
   const char* name;
   Script script;
-  const char* properties[2];  // one, with its value
+  const char* properties[2];  // one property and its value
   GQuark (*domain)();
   int gst_code;
   const char* code;
@@ -891,14 +896,15 @@ GST_START_TEST(test_errors) {
   for (const char* const name : {"type", "service-message", "task-id"}) {
     fail_unless(gst_structure_has_field_typed(details, name, G_TYPE_STRING), "%s", name);
   }
-  // An element behind it must not wait for more, and must not take it for a whole stream.
+  // After EOS without a byte, an element downstream does not wait for more, and does not take the
+  // stream for a complete one.
   bench.wait_for("eos");
   fail_unless_equals_uint64(bench.bytes().size(), 0);
   bench.go_to(GST_STATE_NULL);
 }
 GST_END_TEST;
 
-/// An element that has failed can be set right, and played.
+/// An application can correct an element that has failed, and play the element again.
 GST_START_TEST(test_recovery_after_an_error) {
   const Service service;
   Bench bench("veosrc", &service);
@@ -925,7 +931,7 @@ bool prepare(GstElement* element) {
   return accepted != FALSE;
 }
 
-/// gst_check_message_error() reads errors alone.
+/// Does what gst_check_message_error() does for errors only.
 void expect_warning(GstMessage* message, GQuark domain, int code) {
   GError* warning = nullptr;
   gst_message_parse_warning(message, &warning, nullptr);
@@ -948,7 +954,7 @@ GST_START_TEST(test_prepare) {
   fail_unless(prepare(bench.element()));
   wait_for_task(bench, "completed");
   fail_unless_equals_int(GST_STATE(bench.element()), GST_STATE_NULL);
-  // An open PROGRESS would hold up what plays beside it.
+  // An open PROGRESS would hold up the other elements of a pipeline.
   expect_equal(texts_of(bench.messages(), "progress"), {});
   fail_unless_equals_text(property(bench.element(), "task-id"), "task-1");
   bench.play();
@@ -999,7 +1005,7 @@ GST_START_TEST(test_abandon_what_does_not_run) {
   const Service service;
   Bench bench("veosrc", &service, set_prompt);
   g_signal_emit_by_name(bench.element(), "abandon");
-  // It does not count for what is played afterwards.
+  // The signal has no effect on the next play.
   bench.play();
   bench.wait_for("eos");
   fail_unless_equals_uint64(bench.bytes().size(), Service::clip().size());

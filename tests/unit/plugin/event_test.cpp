@@ -70,7 +70,7 @@ TEST_F(TaskEvents, AreToldFromOthers) {
   EXPECT_FALSE(is_task_event(eos.get()));
 }
 
-/// A good event, and what a foreign element has put in its place.
+/// Changes that a foreign element makes to a good event.
 struct Bad {
   const char* name;
   std::function<void(GstStructure*)> spoil;
@@ -139,7 +139,7 @@ INSTANTIATE_TEST_SUITE_P(
             "step"},
         Bad{"StepIsZero", [](auto* s) { gst_structure_set(s, "step", G_TYPE_UINT, 0U, nullptr); },
             "step"},
-        // One more is the next element's step.
+        // The next element's step would be one more.
         Bad{"StepWouldOverflow",
             [](auto* s) { gst_structure_set(s, "step", G_TYPE_UINT, G_MAXUINT, nullptr); }, "step"},
         Bad{"StepsAreText",
