@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::size_t max_key_size = 4096;
 
-Error bad_key(std::string message) {
+Error make_key_error(std::string message) {
   return {.code = ErrorCode::invalid_api_key, .message = std::move(message)};
 }
 
@@ -35,14 +35,15 @@ Result<Secret> make_key(std::string text, const std::string& origin) {
                                                   [](char c) { return c > ' ' && c < 127; });
   if (!plain) {
     Secret wiped(std::move(text));
-    return fail(bad_key(origin + " holds no API key: a key is one line of visible characters."));
+    return fail(
+        make_key_error(origin + " holds no API key: a key is one line of visible characters."));
   }
   return Secret(std::move(text));
 }
 
 Result<Secret> read_key_file(const std::string& path) {
   const auto refuse = [&](const char* why) {
-    return fail(bad_key("The API key file " + path + " cannot be used: " + why));
+    return fail(make_key_error("The API key file " + path + " cannot be used: " + why));
   };
   const FileHandle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat info {};
@@ -61,7 +62,7 @@ Result<Secret> read_key_file(const std::string& path) {
 
 /// Whether the environment's key belongs to `api_url`: the key belongs to the service that the
 /// environment names, else to the built-in service.
-bool environment_key_may_go_to(const std::string& api_url) {
+bool is_environment_key_for(const std::string& api_url) {
   const auto home = parse_origin(environment::get("VEO_API_URL").value_or(default_api_url));
   const auto asked = parse_origin(api_url);
   return home && asked && *home == *asked;
@@ -80,7 +81,7 @@ Result<Secret> find_key(const AccessOptions& options, const std::string& api_url
     log_origin("the file of api-key-file");
     return read_key_file(options.api_key_file);
   }
-  const bool allowed = environment_key_may_go_to(api_url);
+  const bool allowed = is_environment_key_for(api_url);
   bool withheld = false;
   if (const auto path = environment::get("VEO_API_KEY_FILE")) {
     if (allowed) {

@@ -18,7 +18,7 @@ namespace {
 constexpr std::uint64_t second = 24;  // frames, at Veo's rate
 
 /// Returns how many frames each step adds to the film.
-std::vector<std::uint64_t> own_frames(const FilmSteps& steps) {
+std::vector<std::uint64_t> count_own_frames(const FilmSteps& steps) {
   std::vector<std::uint64_t> own;
   for (const auto& step : steps) {
     const auto before = std::accumulate(own.begin() + static_cast<std::ptrdiff_t>(step.first),
@@ -46,7 +46,7 @@ Result<std::size_t> find_beginning(const media::Library& media, const FilmSteps&
     log::debug(Category::film, "join=", join, " decides, whatever the file shows");
     return join == Join::append ? steps.size() : std::size_t{0};
   }
-  const auto own = own_frames(steps);
+  const auto own = count_own_frames(steps);
   // The film's frames from this step on.
   auto after = std::accumulate(own.begin(), own.end(), std::uint64_t{0});
   std::optional<std::vector<media::Picture>> pictures;

@@ -27,7 +27,7 @@ namespace {
 
 /// Returns the property's interval, else that of VEO_POLL_INTERVAL; 0: the library chooses the
 /// interval.
-Result<std::chrono::milliseconds> poll_interval(std::chrono::milliseconds set) {
+Result<std::chrono::milliseconds> resolve_poll_interval(std::chrono::milliseconds set) {
   const auto text = environment::get("VEO_POLL_INTERVAL");
   if (set.count() > 0 || !text) return set;
   std::uint32_t value = 0;
@@ -41,7 +41,7 @@ Result<std::chrono::milliseconds> poll_interval(std::chrono::milliseconds set) {
 
 /// Returns, as text for people, the fields of the request that have no column of their own in the
 /// ledger.
-std::string details_of(const Request& request) {
+std::string describe_details(const Request& request) {
   std::string text;
   const auto add = [&text](std::string_view name, std::string_view value) {
     text.append(text.empty() ? "" : " ").append(name).append("=").append(value);
@@ -77,7 +77,7 @@ Claim make_claim(const Options& settings, const std::string& api_url, const Cata
       .resolution = std::string(wire_name(request.resolution.value_or(Resolution::p720))),
       .prompt = request.prompt,
       .parent_task_id = request.extend_task_id.value_or(""),
-      .details = details_of(request),
+      .details = describe_details(request),
       .by_uri = settings.by_uri};
   claim.by_request_id = !settings.request_id.empty();
   claim.price_is_known = credits.has_value();
@@ -197,7 +197,7 @@ struct Source::Private {
   }
 
   /// Returns the clip's error, else Pending: after a broken version the clip decides how to go on.
-  [[nodiscard]] Availability failure_or_wait() const {
+  [[nodiscard]] Availability wait_or_fail() const {
     if (const auto failure = clip->failure()) return *failure;
     return Clip::Pending{};
   }
@@ -206,7 +206,7 @@ struct Source::Private {
   /// returns why the reader waits, or why there is no such order.
   std::optional<Availability> arrange() {
     if (scanned_version != clip->version()) rescan();
-    if (is_broken) return failure_or_wait();
+    if (is_broken) return wait_or_fail();
     if (!scanner) {
       const auto size = clip->size();
       if (!size) {
@@ -252,7 +252,7 @@ struct Source::Private {
 
   /// Also checks the boxes of a file that goes out as delivered, when its last byte has arrived.
   Availability check_end() {
-    if (is_broken) return failure_or_wait();
+    if (is_broken) return wait_or_fail();
     while (scanner->find_need()) {
       if (auto waiting = feed_scanner()) return *waiting;
     }
@@ -292,8 +292,8 @@ Source::~Source() = default;
 namespace {
 
 /// Returns the address on which to listen for callbacks, if the user wants callbacks.
-Result<std::optional<ListenAddress>> callback_address(const Options& settings,
-                                                      const std::string& api_url) {
+Result<std::optional<ListenAddress>> parse_callback_address(const Options& settings,
+                                                            const std::string& api_url) {
   if (settings.callback_listen.empty()) return std::nullopt;
   auto address = parse_listen_address(settings.callback_listen);
   if (!address) return fail(std::move(address.error()));
@@ -326,7 +326,7 @@ std::optional<Error> find_refusal(const Options& settings, const Catalog& catalo
 }
 
 /// Whether a run would find its task in the ledger. Creates and changes nothing.
-bool would_reuse(const Job::Settings& plan) {
+bool is_task_recorded(const Job::Settings& plan) {
   if (::access(plan.ledger.c_str(), F_OK) != 0) return false;
   const auto ledger = Ledger::open(plan.ledger);
   if (!ledger || !*ledger) return false;
@@ -371,7 +371,7 @@ constexpr auto before_a_word = std::chrono::seconds(1);
 
 /// Returns the path of the file from which resolve_access() would read the key; empty: there is
 /// none.
-std::string key_file(const AccessOptions& access) {
+std::string find_key_file(const AccessOptions& access) {
   if (!access.api_key_file.empty()) return access.api_key_file;
   if (auto path = environment::get("VEO_API_KEY_FILE")) return *path;
   const auto directory = environment::get("CREDENTIALS_DIRECTORY");
@@ -424,7 +424,7 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
       auto& p = *(*source)->p_;
       auto& refusal = p.plan->claim.refusal;
       const bool is_new = p.plan->task_id.empty();
-      const bool is_reused = is_new && would_reuse(*p.plan);
+      const bool is_reused = is_new && is_task_recorded(*p.plan);
       p.shared.lock()->is_reused = is_reused;
       const bool is_refused = is_new && refusal && !is_reused;
       state->set(is_refused ? Result<std::unique_ptr<Source>>(fail(std::move(*refusal)))
@@ -444,7 +444,7 @@ Waited<std::unique_ptr<Source>> Source::open(Options settings,
 }
 
 Result<Source::Checked> Source::Checked::check(Options settings) {
-  auto interval = veo::poll_interval(settings.poll_interval);
+  auto interval = veo::resolve_poll_interval(settings.poll_interval);
   if (!interval) return fail(std::move(interval.error()));
   auto api_url = resolve_api_url(settings.access.api_url);
   if (!api_url) return fail(std::move(api_url.error()));
@@ -477,7 +477,7 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
   auto& p = *source->p_;
   p.wakeup = state.wakeup;
 
-  state.reads("API key file " + key_file(settings.access));
+  state.reads("API key file " + find_key_file(settings.access));
   Result<Secret> key;
   if (auto access = resolve_access(settings.access)) {
     key = std::move(access->key);
@@ -485,7 +485,7 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
     key = fail(std::move(access.error()));
   }
   auto claim = make_claim(settings, api_url, **catalog);
-  const auto callback = callback_address(settings, api_url);
+  const auto callback = parse_callback_address(settings, api_url);
   if (settings.task_id.empty()) {
     if (claim.price_is_known) p.credits = claim.record.credits;
     claim.refusal = find_refusal(settings, **catalog, key, callback, claim);

@@ -10,7 +10,7 @@ namespace veo {
 namespace {
 
 /// Ignores a relative path in the environment, as the specification demands.
-std::string base_directory(const char* variable, const char* below_home) {
+std::string find_base_directory(const char* variable, const char* below_home) {
   if (auto path = environment::get(variable); path && path->front() == '/') return *path;
   const auto home = environment::get("HOME");
   return (home ? *home : std::string(g_get_home_dir())) + below_home;
@@ -21,13 +21,13 @@ std::string base_directory(const char* variable, const char* below_home) {
 std::string ledger_path(const std::string& set) {
   if (!set.empty()) return set;
   if (auto path = environment::get("VEO_LEDGER")) return *path;
-  return base_directory("XDG_STATE_HOME", "/.local/state") + "/veo/ledger.db";
+  return find_base_directory("XDG_STATE_HOME", "/.local/state") + "/veo/ledger.db";
 }
 
 std::string cache_directory(const std::string& set) {
   if (!set.empty()) return set;
   if (auto path = environment::get("VEO_CACHE_DIR")) return *path;
-  return base_directory("XDG_CACHE_HOME", "/.cache") + "/veo";
+  return find_base_directory("XDG_CACHE_HOME", "/.cache") + "/veo";
 }
 
 }  // namespace veo

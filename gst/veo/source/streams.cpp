@@ -9,7 +9,7 @@ namespace veo {
 
 namespace {
 
-tl::unexpected<Error> interrupted() {
+tl::unexpected<Error> fail_interrupted() {
   return fail({.code = ErrorCode::network, .message = "The wait was interrupted."});
 }
 
@@ -24,7 +24,7 @@ Result<std::unique_ptr<media::ByteStream>> SourceStream::open_task(Options optio
   options.callback_listen.clear();
   SourceReader reader(wakeup);
   const auto opened = reader.open(std::move(options));
-  if (!opened) return interrupted();
+  if (!opened) return fail_interrupted();
   if (!*opened) return fail(opened->error());
   reader.start();
   return std::make_unique<SourceStream>(reader.source(), std::move(wakeup));
@@ -32,7 +32,7 @@ Result<std::unique_ptr<media::ByteStream>> SourceStream::open_task(Options optio
 
 Result<std::size_t> SourceStream::read(std::uint64_t offset, std::span<std::uint8_t> into) {
   auto got = reader_.read(offset, into);
-  return got ? std::move(*got) : interrupted();
+  return got ? std::move(*got) : fail_interrupted();
 }
 
 bool PushedStream::push(SharedBytes bytes) {
@@ -91,7 +91,7 @@ Result<std::size_t> PushedStream::read(std::uint64_t offset, std::span<std::uint
   state.wait(changed_, [offset](const State& now) {
     return now.is_interrupted || now.has_ended || now.end > offset;
   });
-  if (state->is_interrupted) return interrupted();
+  if (state->is_interrupted) return fail_interrupted();
   if (state->end <= offset) return std::size_t{0};
   auto at = state->first;
   std::size_t copied = 0;
