@@ -34,7 +34,7 @@ constexpr std::array<std::uint8_t, 6> mono_silence = {0x00, 0xC8, 0x00, 0x80, 0x
 constexpr std::array<std::uint8_t, 9> stereo_silence = {0x21, 0x00, 0x49, 0x90, 0x02,
                                                         0x19, 0x00, 0x23, 0x80};
 
-std::span<const std::uint8_t> silence(int channels) {
+std::span<const std::uint8_t> make_silence(int channels) {
   if (channels == 1) return mono_silence;
   return stereo_silence;
 }
@@ -122,7 +122,7 @@ struct FilmJoiner::Private {
   Status flush() {
     // The first call writes only the moov.
     for (int calls = is_begun ? 1 : 2; calls > 0; --calls) {
-      if (const int done = av_write_frame(film.get(), nullptr); done < 0) return refused(done);
+      if (const int done = av_write_frame(film.get(), nullptr); done < 0) return fail_write(done);
     }
     is_begun = true;
     avio_flush(io.get());
@@ -134,11 +134,12 @@ struct FilmJoiner::Private {
     if (!packet) return fail(bad_media("There is no memory for a packet."));
     packet->stream_index = stream.index;
     packet->pos = -1;
-    if (const int done = av_write_frame(film.get(), packet.get()); done < 0) return refused(done);
+    if (const int done = av_write_frame(film.get(), packet.get()); done < 0)
+      return fail_write(done);
     return {};
   }
 
-  static tl::unexpected<Error> refused(int error) {
+  static tl::unexpected<Error> fail_write(int error) {
     return fail(bad_media("A packet of it fits into no film: " + text_of(error) + "."));
   }
 
@@ -246,7 +247,7 @@ struct FilmJoiner::Private {
       if (source->is_interrupted()) {
         return fail({.code = ErrorCode::network, .message = "The wait was interrupted."});
       }
-      if (auto done = write_sound(silence(format.audio->channels)); !done) return done;
+      if (auto done = write_sound(make_silence(format.audio->channels)); !done) return done;
     }
     return {};
   }

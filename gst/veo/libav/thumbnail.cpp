@@ -22,7 +22,7 @@ struct ScalerFree {
 };
 using ScalerPtr = std::unique_ptr<SwsContext, ScalerFree>;
 
-Result<FramePtr> first_picture(ByteStream& clip) {
+Result<FramePtr> decode_first_picture(ByteStream& clip) {
   auto reader = ClipDemuxer::open(clip);
   if (!reader) return fail(std::move(reader.error()));
   auto codec = open_decoder((*reader)->video());
@@ -95,7 +95,7 @@ Result<std::vector<std::uint8_t>> encode(AVFrame& picture) {
 }  // namespace
 
 Result<Thumbnail> make_thumbnail(ByteStream& clip, int longest) {
-  auto picture = first_picture(clip);
+  auto picture = decode_first_picture(clip);
   if (!picture) return fail(std::move(picture.error()));
   auto small = shrink(**picture, longest);
   if (!small) return fail(std::move(small.error()));
