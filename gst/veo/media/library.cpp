@@ -16,7 +16,7 @@ namespace {
 constexpr const char* file_name = VEO_MEDIA_LIBRARY;
 constexpr std::string_view own_version = VEO_VERSION;
 
-Error failure(const std::string& reason) {
+Error make_load_error(const std::string& reason) {
   return {.code = ErrorCode::bad_media,
           .message = "Films and pictures need the library " + std::string(file_name) +
                      ", which cannot be loaded: " + reason +
@@ -43,13 +43,13 @@ Result<const Library*> open_library() {
   const auto file = find_file();
   // With RTLD_NOW a missing symbol is an error here, and does not end the process later.
   void* const handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) return fail(failure(::dlerror()));
+  if (handle == nullptr) return fail(make_load_error(::dlerror()));
   const auto entry = reinterpret_cast<EntryFunction*>(::dlsym(handle, "veo_media_entry"));
-  if (entry == nullptr) return fail(failure(::dlerror()));
+  if (entry == nullptr) return fail(make_load_error(::dlerror()));
   const auto& found = *entry();
   if (found.version != own_version) {
-    return fail(failure(file + " is of gst-veo " + found.version + ", and this is gst-veo " +
-                        std::string(own_version)));
+    return fail(make_load_error(file + " is of gst-veo " + found.version +
+                                ", and this is gst-veo " + std::string(own_version)));
   }
   return found.library;
 }
