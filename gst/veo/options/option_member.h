@@ -23,21 +23,21 @@ namespace veo::option_member {
 using Kind = OptionType::Kind;
 using Read = std::variant<std::monostate, OptionValue>;
 
-/// Converts between a member's type and OptionValue: `fits(kind)`, `read(member)` and
+/// Converts between a member's type and OptionValue: `is_for(kind)`, `read(member)` and
 /// `write(member, value)`.
 template <class T>
 struct Conversion;
 
 template <>
 struct Conversion<bool> {
-  static constexpr bool fits(Kind kind) { return kind == Kind::flag; }
+  static constexpr bool is_for(Kind kind) { return kind == Kind::flag; }
   static Read read(bool from) { return OptionValue(from); }
   static void write(bool& to, OptionValue value) { to = std::get<bool>(value); }
 };
 
 template <class T>
 requires(std::integral<T> && !std::same_as<T, bool>) struct Conversion<T> {
-  static constexpr bool fits(Kind kind) { return kind == Kind::number; }
+  static constexpr bool is_for(Kind kind) { return kind == Kind::number; }
   static Read read(T from) { return OptionValue(static_cast<std::int64_t>(from)); }
   static void write(T& to, OptionValue value) {
     to = static_cast<T>(std::get<std::int64_t>(value));
@@ -46,7 +46,7 @@ requires(std::integral<T> && !std::same_as<T, bool>) struct Conversion<T> {
 
 template <class T>
 requires(std::is_enum_v<T>) struct Conversion<T> {
-  static constexpr bool fits(Kind kind) { return kind == Kind::choice; }
+  static constexpr bool is_for(Kind kind) { return kind == Kind::choice; }
   static Read read(T from) { return OptionValue(static_cast<std::int64_t>(from)); }
   static void write(T& to, OptionValue value) {
     to = static_cast<T>(std::get<std::int64_t>(value));
@@ -55,7 +55,7 @@ requires(std::is_enum_v<T>) struct Conversion<T> {
 
 template <>
 struct Conversion<std::string> {
-  static constexpr bool fits(Kind kind) { return kind == Kind::text; }
+  static constexpr bool is_for(Kind kind) { return kind == Kind::text; }
   static Read read(const std::string& from) { return OptionValue(from); }
   static void write(std::string& to, OptionValue value) {
     to = std::move(std::get<std::string>(value));
@@ -65,7 +65,7 @@ struct Conversion<std::string> {
 /// A key can be written, but not read: the option reads as its default.
 template <>
 struct Conversion<Secret> {
-  static constexpr bool fits(Kind kind) { return kind == Kind::text; }
+  static constexpr bool is_for(Kind kind) { return kind == Kind::text; }
   static Read read(const Secret&) { return {}; }
   static void write(Secret& to, OptionValue value) {
     to = Secret(std::move(std::get<std::string>(value)));
@@ -74,7 +74,7 @@ struct Conversion<Secret> {
 
 template <>
 struct Conversion<std::vector<std::string>> {
-  static constexpr bool fits(Kind kind) { return kind == Kind::list; }
+  static constexpr bool is_for(Kind kind) { return kind == Kind::list; }
   static Read read(const std::vector<std::string>& from) { return OptionValue(from); }
   static void write(std::vector<std::string>& to, OptionValue value) {
     to = std::move(std::get<std::vector<std::string>>(value));
@@ -84,7 +84,7 @@ struct Conversion<std::vector<std::string>> {
 template <>
 struct Conversion<std::shared_ptr<GTlsDatabase>> {
   using Pointer = std::shared_ptr<GTlsDatabase>;
-  static constexpr bool fits(Kind kind) { return kind == Kind::object; }
+  static constexpr bool is_for(Kind kind) { return kind == Kind::object; }
   static Read read(const Pointer& from) { return OptionValue(from); }
   static void write(Pointer& to, OptionValue value) { to = std::move(std::get<Pointer>(value)); }
 };
@@ -92,7 +92,7 @@ struct Conversion<std::shared_ptr<GTlsDatabase>> {
 /// An unset optional reads as the option's default. An empty text unsets the optional.
 template <class T>
 struct Conversion<std::optional<T>> {
-  static constexpr bool fits(Kind kind) { return Conversion<T>::fits(kind); }
+  static constexpr bool is_for(Kind kind) { return Conversion<T>::is_for(kind); }
   static Read read(const std::optional<T>& from) {
     return from ? Conversion<T>::read(*from) : Read();
   }
@@ -109,7 +109,7 @@ struct Conversion<std::optional<T>> {
 template <class Rep, class Period>
 struct Conversion<std::chrono::duration<Rep, Period>> {
   using Duration = std::chrono::duration<Rep, Period>;
-  static constexpr bool fits(Kind kind) { return kind == Kind::number; }
+  static constexpr bool is_for(Kind kind) { return kind == Kind::number; }
   static Read read(Duration from) { return OptionValue(std::int64_t{from.count()}); }
   static void write(Duration& to, OptionValue value) {
     to = Duration(std::get<std::int64_t>(value));
@@ -119,7 +119,7 @@ struct Conversion<std::chrono::duration<Rep, Period>> {
 /// A duration, as a number of `Unit`s.
 template <class Unit>
 struct InUnitsOf {
-  static constexpr bool fits(Kind kind) { return kind == Kind::number; }
+  static constexpr bool is_for(Kind kind) { return kind == Kind::number; }
   template <class Duration>
   static Read read(Duration from) {
     return Conversion<Unit>::read(std::chrono::duration_cast<Unit>(from));
@@ -133,7 +133,7 @@ struct InUnitsOf {
 /// An optional that the number 0 unsets. For an option with choices, the first choice unsets the
 /// member, and the enumerators follow from number 1 on.
 struct UnsetByZero {
-  static constexpr bool fits(Kind kind) { return kind == Kind::number || kind == Kind::choice; }
+  static constexpr bool is_for(Kind kind) { return kind == Kind::number || kind == Kind::choice; }
   template <class T>
   static constexpr std::int64_t shift = std::is_enum_v<T> ? 1 : 0;
   template <class T>
@@ -159,7 +159,7 @@ struct Access {
     return {.get = get,
             .set = set,
             .is_equal = is_equal,
-            .fits = By::fits,
+            .is_for = By::is_for,
             .is_secret = std::is_same_v<Type, Secret>};
   }
 };

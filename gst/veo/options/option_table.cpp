@@ -465,36 +465,36 @@ constexpr Option table[] = {
 
 // --- rules for every row ---
 
-constexpr bool holds(bool (*is_kept)(const Option&)) {
+constexpr bool is_kept_by_all(bool (*is_kept)(const Option&)) {
   for (const auto& option : table) {
     if (!is_kept(option)) return false;
   }
   return true;
 }
 
-static_assert(holds([](const Option& option) {
-                return option.member.value.fits(option.type.value.kind);
+static_assert(is_kept_by_all([](const Option& option) {
+                return option.member.value.is_for(option.type.value.kind);
               }),
               "A member cannot hold a value of its option's type.");
-static_assert(holds([](const Option& option) {
+static_assert(is_kept_by_all([](const Option& option) {
                 const OptionType& type = option.type;
                 return type.kind != Kind::number ||
                        (type.least <= type.standard && type.standard <= type.most);
               }),
               "A default is out of its option's range.");
-static_assert(holds([](const Option& option) {
+static_assert(is_kept_by_all([](const Option& option) {
                 const OptionType& type = option.type;
                 return type.kind != Kind::choice ||
                        (!type.choices.empty() && type.choices.front().number == 0);
               }),
               "The first choice of an option does not have the number 0.");
-static_assert(holds([](const Option& option) {
+static_assert(is_kept_by_all([](const Option& option) {
                 return option.member.value.is_secret == (option.exposure == Exposure::secret);
               }),
               "A secret could be read back.");
 // A batch file or a playlist may come from anybody. Neither may set where the key goes, what is
 // written to the disk, or how much may be spent.
-static_assert(holds([](const Option& option) {
+static_assert(is_kept_by_all([](const Option& option) {
                 const bool is_open = includes(option.setters, Setter::batch) ||
                                      includes(option.setters, Setter::uri);
                 return !is_open || option.group == Group::request || option.group == Group::money;

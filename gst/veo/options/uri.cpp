@@ -22,7 +22,7 @@ constexpr std::string_view scheme = "veo:";
 /// The most bytes of a text that a message shows, because the text may be long.
 constexpr std::size_t longest_shown = 200;
 
-Error refusal(const std::string& why) {
+Error make_refusal(const std::string& why) {
   return {.code = ErrorCode::invalid_request,
           .message = "The URI cannot be played: " + why + " Nothing was sent."};
 }
@@ -41,16 +41,17 @@ std::optional<std::string> decode(std::string_view part) {
 
 Result<Uri> parse_task(std::string_view part, bool has_query) {
   if (has_query) {
-    return fail(refusal("veo:task/ID takes no parameters. A ? in a task id is written %3F."));
+    return fail(make_refusal("veo:task/ID takes no parameters. A ? in a task id is written %3F."));
   }
   // Programs that normalise URIs take `.` and `..` out of a path, which would change the id.
   if (part.find('/') != std::string_view::npos) {
-    return fail(refusal("a / in a task id is written %2F."));
+    return fail(make_refusal("a / in a task id is written %2F."));
   }
   auto id = decode(part);
-  if (!id) return fail(refusal("its task id is not percent-encoded UTF-8. A % is written %25."));
+  if (!id)
+    return fail(make_refusal("its task id is not percent-encoded UTF-8. A % is written %25."));
   if (const auto flaw = find_task_id_flaw(*id)) {
-    return fail(refusal("its task id is none: " + *flaw + "."));
+    return fail(make_refusal("its task id is none: " + *flaw + "."));
   }
   return Uri{.task_id = std::move(*id), .parameters = {}};
 }
@@ -65,14 +66,14 @@ Result<Uri> parse_clip(std::string_view query) {
     auto name = decode(pair.substr(0, equals));
     auto value = decode(equals == std::string_view::npos ? pair : pair.substr(equals + 1));
     if (equals == std::string_view::npos || !name || !value) {
-      return fail(refusal("the parameter " + quoted(pair) +
-                          " is not of the form NAME=VALUE, percent-encoded UTF-8."));
+      return fail(make_refusal("the parameter " + quoted(pair) +
+                               " is not of the form NAME=VALUE, percent-encoded UTF-8."));
     }
     if (find_option(*name, OptionSetter::uri) == nullptr) {
-      return fail(refusal("veo:clip does not take the parameter " + quoted(*name) + "."));
+      return fail(make_refusal("veo:clip does not take the parameter " + quoted(*name) + "."));
     }
     if (!seen.insert(*name).second) {
-      return fail(refusal("the parameter " + *name + " is there twice."));
+      return fail(make_refusal("the parameter " + *name + " is there twice."));
     }
     uri.parameters.emplace_back(std::move(*name), std::move(*value));
   }
@@ -175,7 +176,8 @@ class ArrayParser {
 
 /// Returns the texts of a parameter's value: the strings of an array, if the option is a list, else
 /// the value itself. nullopt: the value begins like an array, but is none.
-std::optional<std::vector<std::string>> texts_of(const Option& option, const std::string& value) {
+std::optional<std::vector<std::string>> split_texts(const Option& option,
+                                                    const std::string& value) {
   const bool is_array = option.type.value.kind == OptionType::Kind::list && value.starts_with('<');
   return is_array ? ArrayParser(value).parse() : std::vector{value};
 }
@@ -189,20 +191,20 @@ bool is_veo_uri(std::string_view text) {
 
 Result<Uri> parse_uri(std::string_view text) {
   if (text.size() > longest_uri) {
-    return fail(refusal("it has " + std::to_string(text.size()) + " bytes, and " +
-                        std::to_string(longest_uri) + " are the limit."));
+    return fail(make_refusal("it has " + std::to_string(text.size()) + " bytes, and " +
+                             std::to_string(longest_uri) + " are the limit."));
   }
-  if (!is_veo_uri(text)) return fail(refusal("it is no URI of ours."));
+  if (!is_veo_uri(text)) return fail(make_refusal("it is no URI of ours."));
   text.remove_prefix(scheme.size());
   if (text.find('#') != std::string_view::npos) {
-    return fail(refusal("it has a fragment. A # is written %23."));
+    return fail(make_refusal("it has a fragment. A # is written %23."));
   }
   const auto path = text.substr(0, text.find('?'));
   const bool has_query = path.size() < text.size();
   constexpr std::string_view task = "task/";
   if (path.starts_with(task)) return parse_task(path.substr(task.size()), has_query);
   if (path == "clip") return parse_clip(has_query ? text.substr(path.size() + 1) : "");
-  return fail(refusal("it is neither veo:task/ID nor veo:clip?prompt=…."));
+  return fail(make_refusal("it is neither veo:task/ID nor veo:clip?prompt=…."));
 }
 
 Status set_uri(Options& settings, const Uri& uri) {
@@ -211,16 +213,16 @@ Status set_uri(Options& settings, const Uri& uri) {
   settings.task_id = uri.task_id;
   settings.by_uri = uri.task_id.empty();
   for (const auto& [name, value] : uri.parameters) {
-    const auto refused = [&name = name, &value = value] {
-      return fail(refusal(name + "=" + quoted(value) + " is not a value that the property " + name +
-                          " takes."));
+    const auto refuse = [&name = name, &value = value] {
+      return fail(make_refusal(name + "=" + quoted(value) + " is not a value that the property " +
+                               name + " takes."));
     };
     const auto* const option = find_option(name, OptionSetter::uri);
-    if (option == nullptr) return refused();
-    const auto texts = texts_of(*option, value);
-    if (!texts) return refused();
+    if (option == nullptr) return refuse();
+    const auto texts = split_texts(*option, value);
+    if (!texts) return refuse();
     for (const auto& text : *texts) {
-      if (!set_option(settings, *option, text)) return refused();
+      if (!set_option(settings, *option, text)) return refuse();
     }
   }
   return {};

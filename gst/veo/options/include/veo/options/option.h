@@ -67,7 +67,7 @@ struct OptionMember {
   /// `value` is of the option's type and range.
   void (*set)(Options&, OptionValue value);
   bool (*is_equal)(const Options&, const Options&);
-  bool (*fits)(OptionType::Kind);
+  bool (*is_for)(OptionType::Kind);
   bool is_secret;
 };
 
