@@ -111,7 +111,7 @@ namespace {
 
 /// Lets no exception through C.
 template <class Work>
-int guarded(Work work) noexcept {
+int run_guarded(Work work) noexcept {
   try {
     return work();
   } catch (const std::bad_alloc&) {
@@ -125,7 +125,7 @@ int guarded(Work work) noexcept {
 
 VeoStream* veo_stream_new(void) {
   VeoStream* made = nullptr;
-  guarded([&made] {
+  run_guarded([&made] {
     auto stream = std::make_unique<VeoStream>();
     stream->settings.offers_launch_line = false;
     // With reuse=false, a stream that is opened again goes on with its task.
@@ -139,7 +139,7 @@ VeoStream* veo_stream_new(void) {
 void veo_stream_free(VeoStream* stream) { delete stream; }
 
 int veo_stream_set(VeoStream* stream, const char* name, const char* value) {
-  return guarded([=] { return stream->set(name, value); });
+  return run_guarded([=] { return stream->set(name, value); });
 }
 
 void veo_stream_set_progress(VeoStream* stream, VeoProgressFunc progress, void* opaque) {
@@ -149,14 +149,14 @@ void veo_stream_set_progress(VeoStream* stream, VeoProgressFunc progress, void* 
 
 int veo_stream_open(VeoStream* stream, AVIOContext** io) {
   *io = nullptr;
-  return guarded([=] { return stream->open(io); });
+  return run_guarded([=] { return stream->open(io); });
 }
 
 void veo_stream_cancel(VeoStream* stream) { stream->reader.interrupt(); }
 
 const VeoError* veo_stream_error(const VeoStream* stream) {
   // A failed read of the context returns only a number, so get the error from the stream.
-  guarded([stream] {
+  run_guarded([stream] {
     auto* const self = const_cast<VeoStream*>(stream);
     if (self->avio && self->avio->error() && self->avio->error() != self->failed) {
       self->refuse(*self->avio->error());
