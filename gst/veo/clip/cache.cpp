@@ -77,7 +77,7 @@ void set_text(GKeyFile* file, const char* key, const std::string& text) {
   g_key_file_set_value(file, group, key, value.c_str());
 }
 
-std::string intent_part(const std::string& intent) {
+std::string make_intent_part(const std::string& intent) {
   return intent.empty() ? "foreign" : intent.substr(0, 16);
 }
 
@@ -191,7 +191,7 @@ struct Cache::Private {
     gsize length = 0;
     const OwnedText text(g_key_file_to_data(file.get(), &length, nullptr));
 
-    const auto name = make_stem(identity) + "." + intent_part(identity.intent);
+    const auto name = make_stem(identity) + "." + make_intent_part(identity.intent);
     std::string part;
     const auto out = create(name, part);
     if (!out) return false;
@@ -451,7 +451,7 @@ void Cache::remove(const ClipIdentity& identity) {
 
 Result<std::optional<CachedClip>> Cache::find_intent(const std::string& api_url,
                                                      const std::string& intent) {
-  const auto suffix = "." + intent_part(intent) + std::string(sidecar_suffix);
+  const auto suffix = "." + make_intent_part(intent) + std::string(sidecar_suffix);
   return p_->find_sidecar([&](const std::string& name) { return name.ends_with(suffix); },
                           [&](const ClipIdentity& identity) {
                             return identity.intent == intent && identity.api_url == api_url;

@@ -294,7 +294,7 @@ ClipDriver::Slot* ClipDriver::find_slot(ClipPlan::FetchId fetch) {
   return slot == io_->slots.end() ? nullptr : &*slot;
 }
 
-ClipDriver::Slot& ClipDriver::free_slot() {
+ClipDriver::Slot& ClipDriver::find_free_slot() {
   auto* const slot = find_slot(0);
   assert(slot != nullptr);  // the plan has two fetches, and stops one before it begins another
   return *slot;
@@ -330,7 +330,7 @@ void ClipDriver::fetch(const ClipPlan::Command& command) {
                "): from byte ", command.first, " to the end");
   }
   ++shared_.lock()->stats.requests;
-  auto& slot = free_slot();
+  auto& slot = find_free_slot();
   const auto id = command.fetch;
   slot.fetch = id;
   // The handlers keep this object alive until the exchange has ended or is dropped.
@@ -359,7 +359,7 @@ void ClipDriver::stop(ClipPlan::FetchId fetch) {
 void ClipDriver::wait(const ClipPlan::Command& command) {
   log::info(log::Category::clip, label(), ": fetch ", command.fetch, " (", command.role,
             ") is tried again in ", command.delay);
-  auto& slot = free_slot();
+  auto& slot = find_free_slot();
   slot.fetch = command.fetch;
   slot.timer = thread_->after(command.delay, [self = shared_from_this(), id = command.fetch] {
     // The plan commands the next fetch with another id.

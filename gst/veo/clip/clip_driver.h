@@ -96,7 +96,7 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
   void download();
   void ask_for_wanted();
   [[nodiscard]] Slot* find_slot(ClipPlan::FetchId fetch);
-  [[nodiscard]] Slot& free_slot();
+  [[nodiscard]] Slot& find_free_slot();
   Status read(std::uint64_t offset, std::span<std::uint8_t> into);
 
   bool on_head(ClipPlan::FetchId fetch, const http::FileHead& head);

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t step = 256U << 10U;
 
-auto cache_error(const char* what) {
+auto fail_with_cache(const char* what) {
   return fail({.code = ErrorCode::cache,
                .message = std::string("the local copy cannot be ") + what + ": " +
                           std::strerror(errno) + "."});
@@ -32,7 +32,7 @@ Status write(const FileHandle& file, std::uint64_t offset, std::span<const std::
     const auto done = FileSystem::get().pwrite(file.get(), bytes.data() + at, bytes.size() - at,
                                                static_cast<off_t>(offset + at));
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return cache_error("written");
+    if (done < 0) return fail_with_cache("written");
     at += static_cast<std::size_t>(done);
   }
   return {};
@@ -182,7 +182,7 @@ Status ClipFile::read(const FileHandle& file, std::uint64_t offset, std::span<st
                                               static_cast<off_t>(offset + at));
     if (done < 0 && errno == EINTR) continue;
     if (done == 0) errno = ENODATA;
-    if (done <= 0) return cache_error("read");
+    if (done <= 0) return fail_with_cache("read");
     at += static_cast<std::size_t>(done);
   }
   return {};
