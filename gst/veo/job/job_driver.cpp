@@ -23,7 +23,7 @@ Job::Private::Private(Settings from)
   shared.lock()->snapshot.task_id = settings.task_id;
 }
 
-TaskMachine::Settings Job::Private::machine_settings() const {
+TaskMachine::Settings Job::Private::make_machine_settings() const {
   return {.retries = settings.network.retries,
           .poll_interval = settings.poll_interval,
           .learned = io->learned,
@@ -73,7 +73,7 @@ void Job::Private::learn() {
   auto& own = *io;
   own.learned = GenerationTimes::learn(std::exchange(own.record.generation_times, {}),
                                        find_expected_time(settings.request, *settings.catalog));
-  own.machine = TaskMachine(machine_settings());
+  own.machine = TaskMachine(make_machine_settings());
   if (own.learned) shared.lock()->snapshot.expected_time = own.learned->median();
 }
 
@@ -111,13 +111,13 @@ void Job::Private::join_task() {
     return obey(own.machine.conclude(std::move(report), now()));
   }
   if (!settings.key) return give_up(settings.key.error());
-  const auto submitted = submitted_at(row);
+  const auto submitted = find_submission_time(row);
   shared.lock()->snapshot.accepted_at = submitted;
   own.clock = now();
   obey(own.machine.adopt(row.task_id, own.clock, submitted));
 }
 
-std::optional<TaskMachine::Time> Job::Private::submitted_at(const Record& row) {
+std::optional<TaskMachine::Time> Job::Private::find_submission_time(const Record& row) {
   if (!row.sending_at || !row.accepted_at) return std::nullopt;
   // The row's times come from another clock, or from another program. Limit them to one day.
   const auto today = unix_now();
@@ -221,7 +221,7 @@ void Job::Private::send_query() {
 void Job::Private::on_queried(Result<TaskReport> report, Service::RetryAfter retry_after) {
   auto& own = *io;
   const bool good = report.has_value();
-  if (!good) report = fail(with_history(std::move(report.error())));
+  if (!good) report = fail(add_history(std::move(report.error())));
   if (good) {
     const auto done = compute_percent(report->progress);
     if (done) {
@@ -262,7 +262,7 @@ void Job::Private::on_queried(Result<TaskReport> report, Service::RetryAfter ret
   if (failed) own.waiting->otherwise = own.machine.error();
 }
 
-Error Job::Private::with_history(Error error) const {
+Error Job::Private::add_history(Error error) const {
   const auto& row = io->record.row;
   const bool refused = error.code == ErrorCode::invalid_api_key ||
                        error.code == ErrorCode::ip_not_allowed ||
@@ -286,7 +286,7 @@ void Job::Private::ask_again() {
   log::info(log::Category::job, label(),
             ": the file host refuses the clip's URL: the service is asked for another one");
   if (!settings.key) return give_up(settings.key.error());
-  own.machine = TaskMachine(machine_settings());
+  own.machine = TaskMachine(make_machine_settings());
   own.clock = now();
   obey(own.machine.adopt(own.record.row.task_id, own.clock));
 }

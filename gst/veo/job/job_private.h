@@ -79,7 +79,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   // --- I/O thread: the driver ---
 
   void begin();
-  [[nodiscard]] TaskMachine::Settings machine_settings() const;
+  [[nodiscard]] TaskMachine::Settings make_machine_settings() const;
   /// Listens for the service's callback, before the submission.
   Status listen();
   /// Learns from earlier tasks how long the generation takes.
@@ -89,14 +89,14 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// Goes on with a task that was submitted before.
   void join_task();
   /// Returns when the service accepted the task, on the monotonic clock.
-  [[nodiscard]] static std::optional<TaskMachine::Time> submitted_at(const Record& row);
+  [[nodiscard]] static std::optional<TaskMachine::Time> find_submission_time(const Record& row);
   void obey(const TaskMachine::Command& command);
   void finish();
   void on_callback();
   void send_query();
   void on_queried(Result<TaskReport> report, Service::RetryAfter retry_after);
   /// If the service refuses access to a paid task, adds what the ledger knows of the task.
-  [[nodiscard]] Error with_history(Error error) const;
+  [[nodiscard]] Error add_history(Error error) const;
   /// Asks for a fresh URL, for renew().
   void ask_again();
   void after(std::chrono::milliseconds delay, std::function<void()> task);
@@ -167,7 +167,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   // --- I/O thread: spending ---
 
   /// Returns the request as the service gets it.
-  [[nodiscard]] Request outgoing() const;
+  [[nodiscard]] Request make_outgoing_request() const;
   /// Waits for the turn. The row is `reserved` until then, so the process may die here without
   /// harm.
   void queue_submission(TaskMachine::Time until);

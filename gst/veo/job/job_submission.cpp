@@ -21,7 +21,7 @@ namespace {
 constexpr unsigned tries_for_an_answer = 16;  // some seconds
 constexpr unsigned tries_before_a_word = 3;   // other processes may be writing just now
 
-Error unrecorded(const std::string& task_id, const std::string& why) {
+Error make_unrecorded_error(const std::string& task_id, const std::string& why) {
   return {.code = ErrorCode::ledger,
           .message = "Task " + task_id + " is accepted and paid, but could not be recorded: " +
                      why + " Keep its id: " + make_task_property(task_id) +
@@ -32,7 +32,7 @@ Error unrecorded(const std::string& task_id, const std::string& why) {
 
 }  // namespace
 
-Request Job::Private::outgoing() const {
+Request Job::Private::make_outgoing_request() const {
   auto request = settings.request;
   if (!settings.parent_upstream_id.empty()) request.extend_task_id = settings.parent_upstream_id;
   if (const auto& webhook = io->webhook) {
@@ -74,7 +74,7 @@ void Job::Private::send_submission() {
   io->is_posting = true;
   io->may_be_sent = true;
   io->service->submit(
-      outgoing(), *settings.catalog,
+      make_outgoing_request(), *settings.catalog,
       [self = shared_from_this()](const Submitted& outcome) { self->on_submitted(outcome); });
 }
 
@@ -131,14 +131,15 @@ void Job::Private::write_accepted(const Submitted& outcome) {
               },
           .on_failed_try =
               [this, id](const Status& written, unsigned tried) {
-                const auto error = unrecorded(id, written.error().message);
+                const auto error = make_unrecorded_error(id, written.error().message);
                 if (tried == tries_before_a_word) name_unrecorded(error);
                 if (tried != tries_for_an_answer) return;
                 // Go on trying for as long as the process lives.
                 io->submission.reset();
                 if (!io->ended) publish_failure(error);
               }});
-  io->waiting->otherwise = unrecorded(id, "the ledger " + settings.ledger + " does not answer.");
+  io->waiting->otherwise =
+      make_unrecorded_error(id, "the ledger " + settings.ledger + " does not answer.");
 }
 
 void Job::Private::name_unrecorded(const Error& error) {
