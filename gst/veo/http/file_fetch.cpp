@@ -252,7 +252,7 @@ class Fetch final : public ExchangeState {
       // Without a length, the end of the connection is the end of the file, and libsoup accepts a
       // chunked body that was cut at a chunk's border. The check of the boxes decides then.
       const bool is_complete = !expected_ || received_ == *expected_;
-      return finish(is_complete ? std::nullopt : std::optional(cut_off()));
+      return finish(is_complete ? std::nullopt : std::optional(make_cut_off()));
     }
     received_ += count;
     log::trace(log::Category::http, "#", number(), " received ", count, " bytes");
@@ -271,11 +271,11 @@ class Fetch final : public ExchangeState {
 
   Error describe_failure(const GError& error) const override {
     return g_error_matches(&error, G_IO_ERROR, G_IO_ERROR_PARTIAL_INPUT)
-               ? cut_off()
+               ? make_cut_off()
                : ExchangeState::describe_failure(error);
   }
 
-  [[nodiscard]] Error cut_off() const {
+  [[nodiscard]] Error make_cut_off() const {
     return {.code = ErrorCode::network,
             .message = redact_url(url_) + " ended after " + std::to_string(received_) +
                        (expected_ ? " of " + std::to_string(*expected_) : "") + " bytes."};
