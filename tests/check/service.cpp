@@ -24,7 +24,8 @@ std::string error_body(const std::string& code, const char* type) {
 }
 
 /// Returns the part of a request's first line between `from` and `to`.
-std::string between(const std::string& request, const std::string& from, const std::string& to) {
+std::string find_between(const std::string& request, const std::string& from,
+                         const std::string& to) {
   const auto begin = request.find(from) + from.size();
   return request.substr(begin, request.find(to, begin) - begin);
 }
@@ -126,7 +127,7 @@ std::string Service::answer(const std::string& request) {
   if (const auto& fault = script_.query; fault.status != nullptr) {
     return http_answer(fault.status, error_body(fault.code, fault.type), json);
   }
-  const auto id = between(request, query, " ");
+  const auto id = find_between(request, query, " ");
   std::string task = R"({"id":")" + id + R"(","model":"veo-3","created_at":1700000000,)";
   if (is_held(Phase::generation)) {
     task += R"("status":"processing","progress":30})";

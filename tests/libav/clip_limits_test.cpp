@@ -95,7 +95,7 @@ const char* const damaged_boxes[] = {"mvhd", "tkhd", "elst", "mdhd", "stts", "ct
 
 /// Returns the positions of the words that matter: the first eight of a box, one in the middle, and
 /// the last two. A table has its first and last entries there.
-std::vector<std::size_t> words_of(std::size_t begin, std::size_t end) {
+std::vector<std::size_t> list_words(std::size_t begin, std::size_t end) {
   std::vector<std::size_t> words;
   const auto count = (end - begin) / 4;
   for (std::size_t i = 0; i < count; ++i) {
@@ -105,7 +105,7 @@ std::vector<std::size_t> words_of(std::size_t begin, std::size_t end) {
 }
 
 /// The film may have at most a minute of silence and twice the pictures of the clip.
-std::uint64_t most_of(const Bytes& clip) { return clip.size() * 4 + (1U << 20U); }
+std::uint64_t find_most_bytes(const Bytes& clip) { return clip.size() * 4 + (1U << 20U); }
 
 /// Does everything that the library can do with a clip. Returns a description of a fault, or
 /// nothing.
@@ -127,12 +127,13 @@ std::string use(const Bytes& bytes, bool decodes) {
       if (!piece && piece.error().code != ErrorCode::bad_media) return piece.error().message;
       if (!piece || piece->empty()) break;
       size += piece->size();
-      if (size > most_of(bytes)) return "a film of more than " + std::to_string(size) + " bytes";
+      if (size > find_most_bytes(bytes))
+        return "a film of more than " + std::to_string(size) + " bytes";
     }
     const auto rest = film.finish();
     if (rest) size += rest->size();
   }
-  if (size > most_of(bytes)) return "a film of " + std::to_string(size) + " bytes";
+  if (size > find_most_bytes(bytes)) return "a film of " + std::to_string(size) + " bytes";
   return "";
 }
 
@@ -178,7 +179,7 @@ void expect_bounded(const Bytes& clip, bool decodes, std::size_t every = 1) {
     std::size_t nth = 0;
     // The first three boxes belong to the video, the sound, and one more fragment.
     for (auto box = from; box != to && nth < 3; ++box, ++nth) {
-      for (const auto at : words_of(box->second.first, box->second.second)) {
+      for (const auto at : list_words(box->second.first, box->second.second)) {
         for (const auto value : values) {
           if (tried++ % every != 0) continue;
           auto damaged = clip;
@@ -235,7 +236,7 @@ TEST_F(ClipLimits, ARealClipIsReadAndJoinedWithinItsSize) {
 }
 
 /// Returns the error of a film that consists of this clip.
-Error failure_of(const Bytes& bytes) {
+Error find_failure(const Bytes& bytes) {
   MemoryStream clip(bytes);
   FilmJoiner film;
   if (auto done = film.append(clip); !done) return done.error();
@@ -258,7 +259,7 @@ TEST_F(ClipLimits, APictureThatIsShownHoursLaterIsRefused) {
   for (const auto& [entry, offset] : offsets) {
     auto damaged = clip;
     set_word(damaged, at + 8 + 8 * entry + 4, offset);
-    const auto error = failure_of(damaged);
+    const auto error = find_failure(damaged);
     EXPECT_EQ(error.code, ErrorCode::bad_media);
     EXPECT_THAT(error.message, HasSubstr("Its timestamps are damaged")) << entry;
   }
@@ -283,7 +284,7 @@ TEST_F(ClipLimits, ARateIsAtMostAThousandFramesASecond) {
   for (const std::uint32_t scale : {1U, 500U, 600'000U, 0x7FFFFFFFU}) {
     auto damaged = clip;
     set_word(damaged, box(damaged, "mdhd") + 12, scale);
-    EXPECT_THAT(failure_of(damaged).message, HasSubstr("frame rate")) << scale;
+    EXPECT_THAT(find_failure(damaged).message, HasSubstr("frame rate")) << scale;
   }
 }
 
@@ -325,7 +326,7 @@ TEST_F(ClipLimits, NoByteIsUsedTwice) {
   for (std::uint32_t i = 0; i < word_at(clip, sizes + 8); ++i) {
     set_word(clip, sizes + 12 + std::size_t{4} * i, word_at(clip, sizes + 12));
   }
-  EXPECT_THAT(failure_of(clip).message, HasSubstr("more than once"));
+  EXPECT_THAT(find_failure(clip).message, HasSubstr("more than once"));
 }
 
 TEST_F(ClipLimits, AnInterruptedClipIsReadNoFurther) {

@@ -74,7 +74,7 @@ Decoded decode(const std::string& file, const std::string& how = "-i ") {
 }
 
 /// Returns the file's sound, decoded to mono as 16-bit samples at 48 kHz.
-std::vector<std::int16_t> sound_of(const std::string& file) {
+std::vector<std::int16_t> decode_sound(const std::string& file) {
   const auto bytes = output_of("ffmpeg -v error -i " + file +
                                " -map 0:a:0 -ac 1 -ar 48000 -f s16le - 2>/dev/null");
   std::vector<std::int16_t> sound(bytes.size() / 2);
@@ -168,10 +168,10 @@ TEST_F(Join, RealClipsAreAsIfTheyWereOne) {
   EXPECT_EQ(film.samples, 1'152'000);
 
   // The waveform is that of the clips, except in the first AAC frame after each join.
-  const auto joined = sound_of(path);
+  const auto joined = decode_sound(path);
   std::size_t at = 0;
   for (const auto& clip : {*a, *b, *b}) {
-    const auto original = sound_of(clip);
+    const auto original = decode_sound(clip);
     ASSERT_EQ(original.size(), 384'000U);
     ASSERT_GE(joined.size(), at + original.size());
     std::size_t different = 0;
@@ -285,12 +285,12 @@ TEST_F(Join, IsNeverMoreThanHalfAnAacFrameOutOfStep) {
     while (from < sound.size() && std::abs(sound[from]) < 4000) ++from;
     return from;
   };
-  const auto film = sound_of(path);
+  const auto film = decode_sound(path);
   std::size_t frame = 0;
   long worst = 0;
   for (std::size_t i = 0; i < clips.size(); ++i) {
     const auto begin = frame * 2000;
-    const auto wanted = begin + loud_from(sound_of(clips[i]), 0);
+    const auto wanted = begin + loud_from(decode_sound(clips[i]), 0);
     const auto heard = loud_from(film, begin);
     const auto late = static_cast<long>(heard) - static_cast<long>(wanted);
     EXPECT_LE(std::abs(late), 512) << "clip " << i;

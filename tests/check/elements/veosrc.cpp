@@ -29,7 +29,7 @@ constexpr Phase phases[] = {Phase::submission, Phase::generation, Phase::downloa
 constexpr int phase_count = G_N_ELEMENTS(phases);
 
 /// Returns the number of bytes that the service sends while it holds the download.
-std::size_t half() { return Service::clip().size() - Service::clip().size() / 2; }
+std::size_t count_sent_bytes() { return Service::clip().size() - Service::clip().size() / 2; }
 
 /// Returns once the element waits for the service in that phase.
 void wait_until_held(Bench& bench, const Service& service, Phase phase) {
@@ -41,7 +41,7 @@ void wait_until_held(Bench& bench, const Service& service, Phase phase) {
       fail_unless(service.wait_for("GET /v1/tasks/"));
       break;
     case Phase::download:
-      bench.wait_for_bytes(half());
+      bench.wait_for_bytes(count_sent_bytes());
       break;
     case Phase::none:
       break;
@@ -65,14 +65,14 @@ bool seek(const Bench& bench, GstFormat format, GstSeekFlags flags, gint64 start
   return gst_harness_push_upstream_event(bench.harness(), event) != FALSE;
 }
 
-gint64 duration(GstPad* pad, GstFormat format) {
+gint64 query_duration(GstPad* pad, GstFormat format) {
   gint64 bytes = -1;
   return gst_pad_query_duration(pad, format, &bytes) ? bytes : -1;
 }
 
 /// Returns the answer of the SEEKING query for this format: whether the pad can seek, and up to
 /// where.
-std::pair<bool, gint64> seeking(GstPad* pad, GstFormat format) {
+std::pair<bool, gint64> query_seeking(GstPad* pad, GstFormat format) {
   const QueryPtr query(gst_query_new_seeking(format));
   if (!gst_pad_query(pad, query.get())) return {false, -1};
   gboolean is_seekable = FALSE;
@@ -81,7 +81,7 @@ std::pair<bool, gint64> seeking(GstPad* pad, GstFormat format) {
   return {is_seekable != FALSE, end};
 }
 
-GstSchedulingFlags scheduling(GstPad* pad) {
+GstSchedulingFlags query_scheduling(GstPad* pad) {
   const QueryPtr query(gst_query_new_scheduling());
   fail_unless(gst_pad_query(pad, query.get()));
   fail_unless(gst_query_has_scheduling_mode(query.get(), GST_PAD_MODE_PUSH));
@@ -262,10 +262,10 @@ GST_START_TEST(test_queries_before_the_size_is_known) {
   bench.play();
   wait_until_held(bench, service, Phase::generation);
   const auto pad = bench.pad();
-  fail_unless_equals_int64(duration(pad.get(), GST_FORMAT_BYTES), -1);
-  fail_if(seeking(pad.get(), GST_FORMAT_BYTES).first);
+  fail_unless_equals_int64(query_duration(pad.get(), GST_FORMAT_BYTES), -1);
+  fail_if(query_seeking(pad.get(), GST_FORMAT_BYTES).first);
   fail_if(seek(bench, GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH, 0));
-  const auto flags = scheduling(pad.get());
+  const auto flags = query_scheduling(pad.get());
   fail_unless((flags & GST_SCHEDULING_FLAG_BANDWIDTH_LIMITED) != 0);
   fail_if((flags & GST_SCHEDULING_FLAG_SEEKABLE) != 0);
 }
@@ -275,21 +275,21 @@ GST_START_TEST(test_queries_while_it_streams) {
   const Service service({.hold = Phase::download});
   Bench bench("veosrc", &service, set_original);
   bench.play();
-  bench.wait_for_bytes(half());
+  bench.wait_for_bytes(count_sent_bytes());
   const auto size = static_cast<gint64>(Service::clip().size());
   const auto pad = bench.pad();
-  fail_unless_equals_int64(duration(pad.get(), GST_FORMAT_BYTES), size);
-  fail_unless_equals_int64(duration(pad.get(), GST_FORMAT_TIME), -1);
-  const auto [is_seekable, end] = seeking(pad.get(), GST_FORMAT_BYTES);
+  fail_unless_equals_int64(query_duration(pad.get(), GST_FORMAT_BYTES), size);
+  fail_unless_equals_int64(query_duration(pad.get(), GST_FORMAT_TIME), -1);
+  const auto [is_seekable, end] = query_seeking(pad.get(), GST_FORMAT_BYTES);
   fail_unless(is_seekable);
   fail_unless_equals_int64(end, size);
-  fail_if(seeking(pad.get(), GST_FORMAT_TIME).first);
-  const auto flags = scheduling(pad.get());
+  fail_if(query_seeking(pad.get(), GST_FORMAT_TIME).first);
+  const auto flags = query_scheduling(pad.get());
   fail_unless((flags & GST_SCHEDULING_FLAG_BANDWIDTH_LIMITED) != 0);
 
   gint64 position = -1;
   fail_unless(gst_pad_query_position(pad.get(), GST_FORMAT_BYTES, &position));
-  fail_unless_equals_int64(position, static_cast<gint64>(half()));
+  fail_unless_equals_int64(position, static_cast<gint64>(count_sent_bytes()));
 }
 GST_END_TEST;
 
@@ -312,7 +312,7 @@ GST_START_TEST(test_convert_query) {
   const Service service({.hold = Phase::download});
   Bench bench("veosrc", &service, set_original);
   bench.play();
-  bench.wait_for_bytes(half());
+  bench.wait_for_bytes(count_sent_bytes());
   gint64 converted = -1;
   fail_unless(gst_pad_query_convert(bench.pad().get(), GST_FORMAT_BYTES, 100, GST_FORMAT_BYTES,
                                     &converted));
@@ -382,7 +382,7 @@ GST_END_TEST;
 namespace {
 
 /// Returns the value of a tag of the stream; "": there is no such tag.
-std::string tag(const Bench& bench, const char* name) {
+std::string read_tag(const Bench& bench, const char* name) {
   const auto event = bench.event("tag");
   GstTagList* tags = nullptr;
   gst_event_parse_tag(event.get(), &tags);
@@ -399,9 +399,9 @@ GST_START_TEST(test_tags) {
   Bench bench("veosrc", &service, set_prompt);
   bench.play();
   bench.wait_for("eos");
-  fail_unless_equals_text(tag(bench, GST_TAG_EXTENDED_COMMENT), "veo-task-id=task-1");
+  fail_unless_equals_text(read_tag(bench, GST_TAG_EXTENDED_COMMENT), "veo-task-id=task-1");
   // A prompt may be private, and muxers write tags to files.
-  fail_unless_equals_text(tag(bench, GST_TAG_DESCRIPTION), "");
+  fail_unless_equals_text(read_tag(bench, GST_TAG_DESCRIPTION), "");
 }
 GST_END_TEST;
 
@@ -412,7 +412,7 @@ GST_START_TEST(test_prompt_tag) {
   });
   bench.play();
   bench.wait_for("eos");
-  fail_unless_equals_text(tag(bench, GST_TAG_DESCRIPTION), "a dog");
+  fail_unless_equals_text(read_tag(bench, GST_TAG_DESCRIPTION), "a dog");
 }
 GST_END_TEST;
 
@@ -506,7 +506,7 @@ GST_START_TEST(test_flushing_seek) {
   const Service service({.hold = Phase::download});
   Bench bench("veosrc", &service, set_original);
   bench.play();
-  bench.wait_for_bytes(half());
+  bench.wait_for_bytes(count_sent_bytes());
   bench.forget();
   fail_unless(seek(bench, GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH, 1000));
   bench.wait_for("buffer");
@@ -526,7 +526,7 @@ GST_START_TEST(test_seek_with_a_stop) {
   const Service service({.hold = Phase::download});
   Bench bench("veosrc", &service, set_original);
   bench.play();
-  bench.wait_for_bytes(half());
+  bench.wait_for_bytes(count_sent_bytes());
   bench.forget();
   fail_unless(seek(bench, GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH, 1000, 3000));
   bench.wait_for("eos");
@@ -540,7 +540,7 @@ GST_START_TEST(test_segment_seeks) {
   Service service({.hold = Phase::download});
   Bench bench("veosrc", &service, set_original);
   bench.play();
-  bench.wait_for_bytes(half());
+  bench.wait_for_bytes(count_sent_bytes());
   bench.forget();
   fail_unless(seek(bench, GST_FORMAT_BYTES,
                    static_cast<GstSeekFlags>(GST_SEEK_FLAG_FLUSH | GST_SEEK_FLAG_SEGMENT), 0));
@@ -580,7 +580,7 @@ GST_START_TEST(test_seek_in_time_fails) {
   const Service service({.hold = Phase::download});
   Bench bench("veosrc", &service, set_original);
   bench.play();
-  bench.wait_for_bytes(half());
+  bench.wait_for_bytes(count_sent_bytes());
   bench.forget();
   fail_if(seek(bench, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, 0));
 }
