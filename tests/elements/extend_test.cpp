@@ -200,17 +200,18 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ExtendDelivery,
                                          Delivery{"whole", {"replace 1", "replace 2"}}),
                          [](const auto& row) { return std::string(row.param.extend); });
 
-/// Collects the lines of GStreamer's category veo-film.
+/// Collects the lines of GStreamer's category veo-film. The parentheses around the functions' names
+/// keep GStreamer's macros of these names out, which compare functions with `void*`.
 class FilmLog {
  public:
-  FilmLog() : to_stderr_(gst_debug_remove_log_function(gst_debug_log_default)) {
+  FilmLog() : to_stderr_((gst_debug_remove_log_function)(gst_debug_log_default)) {
     gst_debug_set_threshold_for_name("veo-film", GST_LEVEL_DEBUG);
-    gst_debug_add_log_function(&FilmLog::write, this, nullptr);
+    (gst_debug_add_log_function)(&FilmLog::write, this, nullptr);
   }
   ~FilmLog() {
     gst_debug_remove_log_function_by_data(this);
     gst_debug_unset_threshold_for_name("veo-film");
-    if (to_stderr_ > 0) gst_debug_add_log_function(gst_debug_log_default, nullptr, nullptr);
+    if (to_stderr_ > 0) (gst_debug_add_log_function)(gst_debug_log_default, nullptr, nullptr);
   }
   FilmLog(const FilmLog&) = delete;
   FilmLog& operator=(const FilmLog&) = delete;
