@@ -99,7 +99,7 @@ static gboolean gst_veo_extend_sink_event(GstPad* pad, GstObject* parent, GstEve
   }
   switch (GST_EVENT_TYPE(event)) {
     case GST_EVENT_EOS:
-      extend.end_upstream();
+      extend.on_eos();
       break;
     // A flush ends the waits of upstream's threads, so that a seek upstream does not wait for the
     // continuation. The flush does not go downstream: this element makes the film once, from front

@@ -162,6 +162,13 @@ void Extension::end_flush() {
   arrival_.next = 0;
 }
 
+void Extension::on_eos() {
+  end_upstream();
+  const bool is_behind_error = shared_.get(
+      [](const State& state) { return state.has_failed_parent() && state.film_has_ended; });
+  if (is_behind_error) gst_pad_push_event(shared_.src, gst_event_new_eos());
+}
+
 void Extension::end_upstream() {
   GST_DEBUG_OBJECT(shared_.element, "upstream has ended");
   shared_.change([](State& state) {

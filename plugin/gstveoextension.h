@@ -56,7 +56,8 @@ class Extension {
   /// Notes the offset of the next bytes in the parent's file. After a second segment, upstream may
   /// send again some bytes that have already arrived.
   void take_segment(const GstSegment& segment);
-  void end_upstream();
+  /// Upstream has sent its last byte, or has failed.
+  void on_eos();
   /// Ends all waits of upstream's threads until end_flush(). The job goes on, and the bytes of the
   /// parent that have arrived stay. If upstream sends some of them again, chain() drops them.
   void begin_flush();
@@ -73,6 +74,8 @@ class Extension {
 
  private:
   using State = Continuation::State;
+
+  void end_upstream();
 
   /// The position of upstream's streaming thread in the parent's file. Only that thread uses it,
   /// under the sink pad's stream lock.

@@ -64,7 +64,10 @@ void FilmOutput::run() {
     shared_.change([](State& state) { state.flow = GST_FLOW_ERROR; });
     shared_.parent.discard();
     // Send EOS after an error, as GstBaseSrc does, so that downstream does not wait for more bytes.
-    gst_pad_push_event(shared_.src, gst_event_new_eos());
+    // The step that failed posts the error. If that is a step upstream, its EOS comes behind the
+    // error, and Extension passes that EOS on: an earlier one would end the pipeline as if all were
+    // well.
+    if (is_ours) gst_pad_push_event(shared_.src, gst_event_new_eos());
   } else {
     GST_DEBUG_OBJECT(shared_.element, "the film was stopped after %" G_GUINT64_FORMAT " bytes: %s",
                      bytes_, gst_flow_get_name(flow));

@@ -710,7 +710,7 @@ TEST_F(ExtendFlush, BytesThatWereLeftOutAreAnError) {
   EXPECT_EQ(run_->failure()->details.at("code"), "bad-media");
   EXPECT_EQ(run_->failure()->details.at("task-id"),
             simulator_->state().at("tasks").at(1).at("id").get<std::string>());
-  EXPECT_THAT(run_->failure()->text, HasSubstr("left out"));
+  EXPECT_THAT(run_->failure()->text, HasSubstr("A seek upstream skipped the bytes"));
   EXPECT_EQ(upstream_->join(), GST_FLOW_ERROR);
   run_->stop();
   EXPECT_EQ(simulator_->state().at("charges"), 2);

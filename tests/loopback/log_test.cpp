@@ -160,10 +160,12 @@ TEST(LogStory, OfATaskThatIsPlayedAndKept) {
   for (const auto& line : again) EXPECT_THAT(line, Not(HasSubstr("veo-http")));
 }
 
+// The first two requests for the file are the main fetch and the fetch of the tail, in either
+// order.
 TEST(LogStory, OfARateLimitAndACutDownload) {
   const auto simulator = Simulator::start(
       {"--generation-time", "0s", "--frames", "24", "--task-id", "task-one", "--fault",
-       "submit:error=rate_limit_exceeded,retry-after=0*1", "--fault", "file:truncate=1000*1"});
+       "submit:error=rate_limit_exceeded,retry-after=0*1", "--fault", "file:truncate=1000*2"});
   const auto lines = play(options_for(simulator));
   expect_no_secret(lines, simulator);
   expect_story(lines, {"answer: HTTP 429", "veo-http warning: the API asks to slow down",

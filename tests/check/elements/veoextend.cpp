@@ -33,9 +33,14 @@ void push_event(const Bench& bench, GstEvent* event) {
   fail_unless(gst_harness_push_event(bench.harness(), event));
 }
 
+/// The group of the stream that comes in.
+constexpr guint upstream_group = 4711;
+
 /// Pushes the events that precede the first buffer.
 void push_begin(const Bench& bench) {
-  push_event(bench, gst_event_new_stream_start("upstream"));
+  auto* const start = gst_event_new_stream_start("upstream");
+  gst_event_set_group_id(start, upstream_group);
+  push_event(bench, start);
   const CapsPtr caps(gst_caps_from_string(mp4));
   push_event(bench, gst_event_new_caps(caps.get()));
   GstSegment segment;
@@ -295,7 +300,9 @@ GST_START_TEST(test_events_in_order) {
   const auto stream_start = bench.event("stream-start");
   gst_event_parse_stream_start(stream_start.get(), &stream);
   fail_if(g_str_equal(stream, "upstream"), "the film is another stream than what comes in");
-  // The expected behaviour, which is not there yet: the stream-start has the group id of upstream.
+  guint group = GST_GROUP_ID_INVALID;
+  fail_unless(gst_event_parse_group_id(stream_start.get(), &group));
+  fail_unless_equals_int(group, upstream_group);
   const GstSegment* segment = nullptr;
   const auto segment_event = bench.event("segment");
   gst_event_parse_segment(segment_event.get(), &segment);
@@ -667,9 +674,7 @@ GST_START_TEST(test_no_mp4_comes_in) {
 }
 GST_END_TEST;
 
-/// The details are those of the service's error.
-///
-/// The expected behaviour, which is not there yet: EOS follows the error, as GstBaseSrc pushes EOS,
+/// The details are those of the service's error. EOS follows the error, as GstBaseSrc pushes EOS,
 /// so that no element downstream waits for more.
 GST_START_TEST(test_error_of_the_service) {
   const Service service(
@@ -687,6 +692,7 @@ GST_START_TEST(test_error_of_the_service) {
   gst_message_parse_error_details(message.get(), &details);
   fail_unless_equals_text(field(details, "code"), "invalid-api-key");
   fail_unless_equals_text(field(details, "http-status"), "401");
+  bench.wait_for("eos");
 }
 GST_END_TEST;
 
