@@ -370,9 +370,10 @@ void check_properties(GstElement* element, std::vector<std::string> names) {
     if ((spec->flags & G_PARAM_READABLE) != 0) check_default(element, spec);
     if ((spec->flags & G_PARAM_WRITABLE) != 0) check_values(element, spec);
   }
-  std::ranges::sort(own);
-  std::ranges::sort(names);
-  expect_equal(own, names);
+  // A new property needs no line here: the checks above have taken it. No name may disappear.
+  for (const auto& name : names) {
+    fail_unless(std::ranges::find(own, name) != own.end(), "there is no property %s", name.c_str());
+  }
 }
 
 }  // namespace veo::test

@@ -36,6 +36,17 @@ TEST(Query, CarriesTheKeyAndBringsTheCompleteAnswer) {
             "Bearer " + std::string(key_text));
 }
 
+// A service may quote the request in its error. Messages, the log and the ledger repeat its words.
+TEST(Query, ErasesTheKeyFromAnAnswerThatQuotesIt) {
+  const std::string key(key_text);
+  const RawServer server(keeps_answering(http_answer(
+      "401 Unauthorized", R"({"message":"Bad Bearer )" + key + R"(, again )" + key + R"("})")));
+  Client client;
+  const auto answer = client.call(get(server.url("/")));
+  const std::string stars(key.size(), '*');
+  EXPECT_EQ(answer.body, R"({"message":"Bad Bearer )" + stars + R"(, again )" + stars + R"("})");
+}
+
 TEST(Query, DoesNotFollowRedirects) {
   const RawServer server(
       keeps_answering(http_answer("302 Found", "", "Location: http://127.0.0.1:1/\r\n")));
@@ -237,6 +248,7 @@ TEST(Transport, RefusesSettingsThatCannotWork) {
       {{"no uri", "", {}, ""}, ErrorCode::invalid_request, "proxy"},
       {{"http:", "", {}, ""}, ErrorCode::invalid_request, "proxy"},
       {{"", "/nonexistent/ca.pem", {}, ""}, ErrorCode::tls, "/nonexistent/ca.pem"},
+      {{"", "", {}, "a\r\nX-Evil: y"}, ErrorCode::invalid_request, "user-agent"},
   };
   Client client;
   for (const auto& [network, code, named] : cases) {

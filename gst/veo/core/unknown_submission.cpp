@@ -82,15 +82,21 @@ Error make_unknown_submission_error(const Record& record, bool offers_line) {
             " on the same line first.";
   }
   if (record.balance) text += make_balance_hint(*record.balance);
+  // The way that costs nothing comes first, so that a reader in a hurry does not pay twice.
+  const auto line = offers_line ? write_element(record) : "";
+  const auto offer = [&line](const std::string& property) {
+    return line.empty()
+               ? " on the same line."
+               : ":\n  gst-launch-1.0 " + line + " " + property + " ! decodebin ! autovideosink\n";
+  };
   text +=
       " It is not sent again by itself. Look for the task in the provider's dashboard. If it is "
-      "there, set task-id to its id, once, on the same line: it plays at no further cost, and the "
-      "line alone finds it from then on. If it is not there, submit anew, which may pay a second "
-      "time, with on-unknown=resubmit";
-  const auto line = offers_line ? write_element(record) : "";
-  text += line.empty()
-              ? std::string(" on the same line.")
-              : ":\n  gst-launch-1.0 " + line + " on-unknown=resubmit ! decodebin ! autovideosink";
+      "there, set task-id to its id, once: it plays at no further cost, and the line alone finds "
+      "it from then on. Set task-id" +
+      offer("task-id=ID") + (line.empty() ? " " : "") +
+      "If it is not there, submit anew, which may pay a second time, with on-unknown=resubmit" +
+      offer("on-unknown=resubmit");
+  if (!line.empty()) text.pop_back();
   return {.code = ErrorCode::submit_unknown,
           .message = std::move(text),
           .task_id = record.task_id,

@@ -31,6 +31,7 @@ class Call final : public ExchangeState {
       : ExchangeState(std::move(thread), session, call.url, call.idle_timeout),
         is_post_(call.method == "POST"),
         total_timeout_(call.total_timeout),
+        key_(call.key),
         answered_(std::move(answered)) {}
 
   void start(const ApiCall& call) {
@@ -136,6 +137,7 @@ class Call final : public ExchangeState {
       log::debug(log::Category::http, "#", number(), " ends: ", answer_.body.size(), " bytes in ",
                  elapsed());
     }
+    Authorization::erase(key_, answer_.body);
     evidence.failure = std::move(failure);
     if (evidence.failure) evidence.failure->http_status = evidence.status;
     if (const auto answered = std::exchange(answered_, nullptr)) answered(std::move(answer_));
@@ -143,6 +145,7 @@ class Call final : public ExchangeState {
 
   const bool is_post_;
   const std::chrono::milliseconds total_timeout_;
+  const Secret key_;
   std::function<void(ApiAnswer)> answered_;
   ApiAnswer answer_;
   std::array<std::uint8_t, 16384> buffer_;
@@ -152,6 +155,15 @@ class Call final : public ExchangeState {
 
 std::string Authorization::header(const Secret& key) {
   return std::string("Bearer ").append(key.reveal());
+}
+
+void Authorization::erase(const Secret& key, std::string& answer) {
+  constexpr std::size_t shortest = 8;
+  const auto text = key.reveal();
+  if (text.size() < shortest) return;
+  for (auto at = answer.find(text); at != std::string::npos; at = answer.find(text, at)) {
+    answer.replace(at, text.size(), text.size(), '*');
+  }
 }
 
 std::shared_ptr<ExchangeState> start_call(std::shared_ptr<IoThread> thread, SoupSession* session,

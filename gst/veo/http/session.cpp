@@ -68,6 +68,13 @@ Result<GObjectPtr<SoupSession>> make_session(const Network& network, int connect
   auto resolver = proxy_resolver(network);
   if (!resolver) return fail(std::move(resolver.error()));
 
+  // A line break would begin another header.
+  if (std::ranges::any_of(network.user_agent,
+                          [](unsigned char c) { return c < 0x20 || c == 0x7F; })) {
+    return fail({.code = ErrorCode::invalid_request,
+                 .message = "user-agent has a control character, which no header may have. Nothing "
+                            "was sent."});
+  }
   const auto user_agent = network.user_agent.empty() ? "gst-veo/" VEO_VERSION : network.user_agent;
   GObjectPtr<SoupSession> session(soup_session_new_with_options(
       "user-agent", user_agent.c_str(), "timeout", 0U, "idle-timeout", idle_connection_lives,

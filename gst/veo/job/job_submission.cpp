@@ -81,18 +81,20 @@ void Job::Private::send_submission() {
 void Job::Private::on_submitted(const Submitted& outcome) {
   auto& own = *io;
   own.is_posting = false;
-  if (outcome.kind == Submitted::Kind::accepted) {
-    log::info(log::Category::job, label(), ": the submission is accepted: task ",
-              log::text(outcome.task_id));
-  } else {
+  if (outcome.kind != Submitted::Kind::accepted) {
     log::warning(log::Category::job, label(), ": the submission is ", outcome.kind, ": ",
-                 log::text(outcome.error.message));
+                 outcome.error);
   }
   switch (outcome.kind) {
     case Submitted::Kind::accepted:
       own.accepted_at = own.clock = now();
       shared.lock()->snapshot.accepted_at = own.accepted_at;
-      return write_accepted(outcome);
+      write_accepted(outcome);
+      // After the answer is on its way to the disk: a log's reader who does not read may hold this
+      // thread up.
+      log::info(log::Category::job, label(), ": the submission is accepted: task ",
+                log::text(outcome.task_id));
+      return;
     case Submitted::Kind::unknown:
       return write_unknown(outcome);
     case Submitted::Kind::not_sent:

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/system/log_to_stderr.h"
 
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <climits>
 #include <cstdio>
 #include <ctime>
 #include <mutex>
@@ -34,9 +38,17 @@ std::string format_now() {
 }
 
 /// Writes the line with one write(), so that the lines of several threads and processes do not mix.
-void write_line(std::string line) {
+/// Returns false, and writes nothing, if the write would wait: the reader of a pipe or a stopped
+/// terminal may not read for minutes, and this may be the I/O thread, which has paid answers to
+/// take.
+bool write_line(std::string line) {
+  // A pipe that is ready takes PIPE_BUF bytes at once (poll(2), pipe(7)).
+  line.resize(std::min<std::size_t>(line.size(), PIPE_BUF - 1));
   line += '\n';
+  pollfd ready{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (::poll(&ready, 1, 0) != 1) return false;
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  return true;
 }
 
 class StderrSink final : public log::Sink {
@@ -48,13 +60,27 @@ class StderrSink final : public log::Sink {
   }
 
   void write(const log::At& at, log::Level level, const std::string& line) override {
-    std::string text = format_now();
-    text.append(" ").append(nick(level)).append(" ").append(nick(at.category));
-    write_line(text.append(": ").append(line));
+    const auto dropped = dropped_.exchange(0);
+    if (dropped > 0 &&
+        !write_line(begin_line(log::Level::warning, at.category) + std::to_string(dropped) +
+                    " lines were dropped, because nobody read stderr")) {
+      dropped_ += dropped;
+    }
+    if (!write_line(begin_line(level, at.category) + line)) ++dropped_;
   }
 
  private:
+  static std::string begin_line(log::Level level, log::Category category) {
+    return format_now()
+        .append(" ")
+        .append(nick(level))
+        .append(" ")
+        .append(nick(category))
+        .append(": ");
+  }
+
   const log::Level most_;
+  std::atomic<unsigned> dropped_{0};
 };
 
 std::optional<log::Level> find_level(const std::string& text) {
@@ -74,8 +100,9 @@ void log_to_stderr() {
     if (!set) return;
     const auto level = find_level(*set);
     if (!level) {
-      return write_line("VEO_LOG=" + escape_text(*set, 80) +
-                        " is not a level: set error, warning, info, debug or trace.");
+      write_line("VEO_LOG=" + escape_text(*set, 80) +
+                 " is not a level: set error, warning, info, debug or trace.");
+      return;
     }
     // Never destroyed: threads may log until the process has ended.
     auto* const sink = new StderrSink(*level);

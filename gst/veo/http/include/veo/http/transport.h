@@ -47,6 +47,10 @@ class Authorization {
  public:
   /// `Bearer …`. The caller hands it to libsoup and keeps no copy.
   static std::string header(const Secret& key);
+  /// Replaces each occurrence of the key in an answer by asterisks, because a service may quote the
+  /// request in its error, and its words go to messages, the log and the ledger. A key of less than
+  /// 8 bytes stays: it could be a part of any text.
+  static void erase(const Secret& key, std::string& answer);
 };
 
 struct ApiCall {
