@@ -16,8 +16,9 @@ namespace veo::plugin {
 /// streaming threads post no error earlier than this time after they begin.
 inline constexpr auto first_error_after = std::chrono::milliseconds(100);
 
-/// Posts an ERROR message for `element`, with the domain and code of DESIGN §3 and a `veo-error`
-/// details structure: `code`, `http-status`, `type`, `service-message`, `task-id`, `charged`.
+/// Posts an ERROR message for `element`, with the domain and code of the error table and a
+/// `veo-error` details structure: `code`, `http-status`, `type`, `service-message`, `task-id`,
+/// `charged`.
 void post_error(GstElement* element, const Error& error);
 /// Posts the same as a WARNING. This is for work that the pipeline does not play, such as a
 /// prepared task.

@@ -80,8 +80,8 @@ const std::string x_short = "prompt=x retries=0 generation-timeout=2";
 const std::string x5 = "prompt=x retries=5";
 const char* const resource = "resource";
 
-// API.md's error table, as answers to the submission. A definite answer is final: the submission is
-// sent once.
+// The service's error table, as answers to the submission. A definite answer is final: the
+// submission is sent once.
 INSTANTIATE_TEST_SUITE_P(ErrorTable, Errors, testing::Values(
     Case{"invalid_request", {"--fault", "submit:error=invalid_request"}, x5,
          resource, settings, "invalid-request", "no", ""},

@@ -24,8 +24,8 @@ std::string read(GstElement* element, const char* name) {
   return text ? text.get() : "NULL";
 }
 
-/// The contract's table of properties (DESIGN §3): each name, and the default that gst-inspect-1.0
-/// reads from an instance.
+/// The contract's table of properties (docs/veosrc.md): each name, and the default that
+/// gst-inspect-1.0 reads from an instance.
 struct Row {
   const char* name;
   const char* initial;

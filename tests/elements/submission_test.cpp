@@ -19,7 +19,7 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
 
-/// API.md's example bodies, and the properties that must produce them.
+/// The example bodies of the service's documentation, and the properties that must produce them.
 struct Example {
   const char* name;
   const char* properties;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The evidence of a POST for each way in which it can end. MONEY.md classifies submissions by this
-// evidence.
+// The evidence of a POST for each way in which it can end. core/submission.h classifies
+// submissions by this evidence.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Every way in which a submission can end, judged by the rules of MONEY.md. A submission that was
-// surely not sent is repeated and plays. A definite refusal ends at once, and the user may try
+// Every way in which a submission can end, judged by the rules of docs/money.md. A submission that
+// was surely not sent is repeated and plays. A definite refusal ends at once, and the user may try
 // again. Any other end is submit-unknown until the user decides. No request is charged twice,
 // except by the user's decision.
 #include <gtest/gtest.h>

@@ -42,7 +42,8 @@ struct ServiceRow {
   ErrorCode code;
 };
 
-// API.md's table, row for row. An answer without a code means the first row of its status.
+// The error table of the service's documentation, row for row. An answer without a code means the
+// first row of its status.
 constexpr ServiceRow service_rows[] = {
     {400, "invalid_request", ErrorCode::invalid_request},
     {401, "invalid_api_key", ErrorCode::invalid_api_key},

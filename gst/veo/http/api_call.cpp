@@ -5,11 +5,11 @@
 //   start ─► (connect, proxy, TLS) ─► starting ─► got-headers ─► body … ─► answered
 //            └── not begun: may end ──┘└── a POST has begun: nothing but its deadline ends it ──┘
 //
-// MONEY.md, "What a submission's end means": the signal `starting` is the only safe sign. libsoup
-// emits it after the connection is made and before the first byte. A second `starting` means that
-// libsoup is about to repeat the POST by itself (on HTTP/2, if the stream was refused or HTTP/1.1
-// required): the exchange ends there. libsoup would also repeat a POST after a 421, so the exchange
-// ends with the head of a 421 (exchange.cpp).
+// The signal `starting` is the only safe sign. libsoup emits it after the connection is made and
+// before the first byte. A second `starting` means that libsoup is about to repeat the POST by
+// itself (on HTTP/2, if the stream was refused or HTTP/1.1 required): the exchange ends there.
+// libsoup would also repeat a POST after a 421, so the exchange ends with the head of a 421
+// (exchange.cpp).
 #include <array>
 #include <utility>
 

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto exit_waits = 5s;  // MONEY.md
+constexpr auto exit_waits = 5s;  // docs/money.md
 
 void wait_for_answers() {
   auto& submissions = begun_submissions();

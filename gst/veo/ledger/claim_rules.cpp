@@ -10,7 +10,7 @@ namespace veo {
 
 namespace {
 
-// How often a restarting program may submit one intent in a day (MONEY.md).
+// How often a restarting program may submit one intent in a day (docs/money.md).
 constexpr std::ptrdiff_t max_failures = 3;
 constexpr std::ptrdiff_t max_resubmissions = 2;
 

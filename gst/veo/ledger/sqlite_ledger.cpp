@@ -37,8 +37,8 @@ class Transaction {
  public:
   explicit Transaction(const Rows& rows) : rows_(rows) {}
 
-  /// Settles the rows of dead owners, as MONEY.md says. An owner keeps its lock until after the
-  /// commit of the row's outcome, so an open row without a lock has a dead owner.
+  /// Settles the rows of dead owners, as docs/money.md says. An owner keeps its lock until after
+  /// the commit of the row's outcome, so an open row without a lock has a dead owner.
   int settle(std::vector<Record>& rows) {
     for (auto& row : rows) {
       if (!is_running(row)) continue;

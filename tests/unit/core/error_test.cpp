@@ -148,7 +148,7 @@ TEST_P(ServiceErrorTest, IsClassified) {
 INSTANTIATE_TEST_SUITE_P(
     ByCodeAndStatus, ServiceErrorTest,
     testing::Values(
-        // API.md, row for row.
+        // The service's documentation, row for row.
         Classified{400, "invalid_request", ErrorCode::invalid_request},
         Classified{401, "invalid_api_key", ErrorCode::invalid_api_key},
         Classified{402, "insufficient_credits", ErrorCode::insufficient_credits},

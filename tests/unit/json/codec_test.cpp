@@ -18,7 +18,7 @@ using namespace std::string_literals;
 
 constexpr const char* webhook = "https://your-server.com/webhook";
 
-// --- Requests: the bodies of API.md, field for field -----------------------------------------
+// --- Requests: the bodies of the service's documentation, field for field -----
 
 struct Created {
   const char* name;

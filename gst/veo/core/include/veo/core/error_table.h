@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Everything that the project knows of each error code: one table, one row a code. The rows are in
-// error_codes.def. Beside it: the service's own error codes, row for row as in API.md.
+// error_codes.def. Beside it: the service's own error codes, row for row as in its documentation.
 #pragma once
 
 #include <cerrno>
