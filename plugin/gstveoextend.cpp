@@ -200,6 +200,9 @@ static void gst_veo_extend_halt(GstElement* element) {
 
 static GstStateChangeReturn gst_veo_extend_change_state(GstElement* element,
                                                         GstStateChange transition) {
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY && !impl(element).load_media()) {
+    return GST_STATE_CHANGE_FAILURE;
+  }
   if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !impl(element).start()) {
     return GST_STATE_CHANGE_FAILURE;
   }

@@ -55,23 +55,26 @@ Source::Snapshot Extension::snapshot() const {
 
 Extension::~Extension() { unlock(); }
 
+bool Extension::load_media() {
+  const auto media = media::load();
+  if (media) {
+    media_ = *media;
+    return true;
+  }
+  auto error = media.error();
+  error.message += " Nothing was sent, and nothing is charged.";
+  post_error(shared_.element, error);
+  return false;
+}
+
 bool Extension::start() {
   auto settings = *settings_.lock();
   settings.source.instance = instance_;
   GST_DEBUG_OBJECT(shared_.element, "start, join=%s",
                    std::string(nick(settings.source.join)).c_str());
-  // Load the library here, because the elements upstream start after this one. If the library is
-  // missing, none of them submits a task.
-  const auto media = media::load();
-  if (!media) {
-    auto error = media.error();
-    error.message += " Nothing was sent, and nothing is charged.";
-    post_error(shared_.element, error);
-    return false;
-  }
   arrival_ = {};
   shared_.begin({.settings = std::move(settings),
-                 .media = *media,
+                 .media = media_,
                  .began_at = std::chrono::steady_clock::now()});
   try {
     generation_ = std::jthread([this] { Generation(shared_).run(); });

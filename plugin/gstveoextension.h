@@ -42,7 +42,10 @@ class Extension {
 
   // --- state changes ---
 
-  /// False: the element cannot run, and an ERROR message says why.
+  /// Loads the library for films, when the element opens its resources (NULL to READY). False: the
+  /// library is missing, and an ERROR message says so. No element has submitted a task by then.
+  [[nodiscard]] bool load_media();
+  /// False: the element cannot run, and an ERROR message says why. Call it after load_media().
   [[nodiscard]] bool start();
   /// Ends all waits. The job goes on.
   void unlock();
@@ -90,7 +93,8 @@ class Extension {
   Result<SharedBytes> align(SharedBytes bytes, GstBuffer* buffer);
 
   const std::string instance_ = make_instance();
-  Guarded<ElementSettings> settings_;  // the application changes them at any time
+  const media::Library* media_ = nullptr;  // not null after load_media(), before any thread
+  Guarded<ElementSettings> settings_;      // the application changes them at any time
   Continuation shared_;
   Arrival arrival_;
   std::jthread generation_;  // the last member, so that the thread ends before the others go
