@@ -90,11 +90,12 @@ Error make_unknown_submission_error(const Record& record, bool offers_line) {
                : ":\n  gst-launch-1.0 " + line + " " + property + " ! decodebin ! autovideosink\n";
   };
   text +=
-      " It is not sent again by itself. Look for the task in the provider's dashboard. If it is "
-      "there, set task-id to its id, once: it plays at no further cost, and the line alone finds "
-      "it from then on. Set task-id" +
+      " It is not sent again by itself. Look for the task in the provider's dashboard. If the task "
+      "is there, play it once by its id: that costs nothing more, and from then on the line alone "
+      "finds it. Set task-id to the id" +
       offer("task-id=ID") + (line.empty() ? " " : "") +
-      "If it is not there, submit anew, which may pay a second time, with on-unknown=resubmit" +
+      "If the task is not there, submit anew, which may pay a second time, with "
+      "on-unknown=resubmit" +
       offer("on-unknown=resubmit");
   if (!line.empty()) text.pop_back();
   return {.code = ErrorCode::submit_unknown,
