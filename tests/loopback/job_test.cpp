@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "command.h"
+#include "simulated_options.h"
 #include "simulator.h"
 #include "veo/http/io_thread.h"
 #include "veo/source/source.h"
@@ -28,17 +29,6 @@ using Clock = std::chrono::steady_clock;
 
 /// Longer than any step of these tests takes. A wait that exceeds it is a failure.
 constexpr auto patience = 20s;
-
-Options settings_for(const Simulator& simulator) {
-  Options settings;
-  settings.request.prompt = "a dog";
-  settings.access.api_url = simulator.api_url();
-  settings.access.api_key = Secret(simulator.key());
-  settings.ledger = simulator.ledger();
-  settings.cache_directory = simulator.cache();
-  settings.poll_interval = 20ms;
-  return settings;
-}
 
 /// A reader of a source, with a wakeup of its own.
 class Reader {
@@ -104,7 +94,7 @@ class Renew : public testing::TestWithParam<const char*> {};
 // after the first one has renewed the URL.
 TEST_P(Renew, OfAReaderThatComesAfterAnother) {
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
-  auto settings = settings_for(simulator);
+  auto settings = make_options(simulator);
   {
     Reader first(settings);
     ASSERT_TRUE(first.wait(is_ready));
@@ -132,7 +122,7 @@ INSTANTIATE_TEST_SUITE_P(Keeping, Renew, testing::Values("100M", "0"),
 TEST(Reuse, OffIsPaidOnceForEachName) {
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
   const auto charges = [&] { return simulator.state().at("charges").get<int>(); };
-  auto settings = settings_for(simulator);
+  auto settings = make_options(simulator);
   settings.reuse = false;
   const auto play = [&] {
     Reader reader(settings);
@@ -220,7 +210,7 @@ TEST(Job, AReleaseIsRepeatedUntilItSucceeds) {
       {"--fault", "submit:error=rate_limit_exceeded,retry-after=600", "--frames", "2"});
   sqlite3* other = nullptr;
   {
-    Reader reader(settings_for(simulator));
+    Reader reader(make_options(simulator));
     ASSERT_TRUE(reader.wait(
         [&](const auto&) { return reader.source().snapshot().job.trouble.has_value(); }));
     ASSERT_EQ(state_of_the_row(simulator.ledger()), "reserved");

@@ -19,6 +19,7 @@
 #include <variant>
 #include <vector>
 
+#include "simulated_options.h"
 #include "simulator.h"
 #include "veo/http/io_thread.h"
 #include "veo/source/source_reader.h"
@@ -64,17 +65,6 @@ class Recorder final : public log::Sink {
   Guarded<std::vector<std::string>> lines_;
   std::atomic<bool> is_on_ = false;
 };
-
-Options options_for(const Simulator& simulator) {
-  Options options;
-  options.request.prompt = prompt;
-  options.access.api_url = simulator.api_url();
-  options.access.api_key = Secret(simulator.key());
-  options.ledger = simulator.ledger();
-  options.cache_directory = simulator.cache();
-  options.poll_interval = 20ms;
-  return options;
-}
 
 /// Reads to the clip's end or to an error, lets go of it, and returns what was logged meanwhile.
 std::vector<std::string> play(const Options& options) {
@@ -125,7 +115,7 @@ void expect_no_secret(const std::vector<std::string>& lines, const Simulator& si
 TEST(LogStory, OfATaskThatIsPlayedAndKept) {
   const auto simulator =
       Simulator::start({"--generation-time", "0s", "--frames", "24", "--task-id", "task-one"});
-  auto options = options_for(simulator);
+  auto options = make_options(simulator, prompt);
   const auto lines = play(options);
   expect_no_secret(lines, simulator);
   expect_story(lines, {"veo-job debug: the API key comes from the property api-key",
@@ -166,7 +156,7 @@ TEST(LogStory, OfARateLimitAndACutDownload) {
   const auto simulator = Simulator::start(
       {"--generation-time", "0s", "--frames", "24", "--task-id", "task-one", "--fault",
        "submit:error=rate_limit_exceeded,retry-after=0*1", "--fault", "file:truncate=1000*2"});
-  const auto lines = play(options_for(simulator));
+  const auto lines = play(make_options(simulator, prompt));
   expect_no_secret(lines, simulator);
   expect_story(lines, {"answer: HTTP 429", "veo-http warning: the API asks to slow down",
                        ": the submission is rate-limited: ",
@@ -179,7 +169,7 @@ TEST(LogStory, OfARateLimitAndACutDownload) {
 
 TEST(LogStory, OfALostAnswer) {
   const auto simulator = Simulator::start({"--fault", "submit:lost-answer"});
-  const auto lines = play(options_for(simulator));
+  const auto lines = play(make_options(simulator, prompt));
   expect_no_secret(lines, simulator);
   expect_story(lines, {"veo-ledger info: row 1: becomes sending", " POST ", "veo-http warning: #",
                        ": the submission is unknown: ", "veo-ledger info: row 1: becomes unknown",
@@ -206,7 +196,7 @@ std::string url_of_the_row(const std::string& path) {
 TEST(LogStory, OfASignedUrl) {
   auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24", "--task-id",
                                      "task-one", "--task-id", "task-two"});
-  auto options = options_for(simulator);
+  auto options = make_options(simulator, prompt);
   play(options);
   const auto url = url_of_the_row(simulator.ledger());
   ASSERT_THAT(url, testing::StartsWith(simulator.files_url()));

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "simulated_options.h"
 #include "simulator.h"
 
 namespace veo::test {
@@ -19,17 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 
 using Bytes = std::vector<std::uint8_t>;
-
-Options options_for(const Simulator& simulator) {
-  Options options;
-  options.request.prompt = "a dog";
-  options.access.api_url = simulator.api_url();
-  options.access.api_key = Secret(simulator.key());
-  options.ledger = simulator.ledger();
-  options.cache_directory = simulator.cache();
-  options.poll_interval = 20ms;
-  return options;
-}
 
 void start(SourceReader& reader, Options options) {
   const auto opened = reader.open(std::move(options));
@@ -40,7 +30,7 @@ void start(SourceReader& reader, Options options) {
 TEST(SourceReader, TakesAndReadsTheSameBytesToTheEnd) {
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24"});
   SourceReader reader;
-  start(reader, options_for(simulator));
+  start(reader, make_options(simulator));
   Bytes taken;
   for (;;) {
     const auto piece = reader.take(taken.size(), 10'000);
@@ -65,7 +55,7 @@ TEST(SourceReader, TakesAndReadsTheSameBytesToTheEnd) {
 TEST(SourceReader, TellsEachChangeUntilTheTaskIsCompleted) {
   const auto simulator = Simulator::start({"--generation-time", "100ms", "--frames", "24"});
   SourceReader reader;
-  start(reader, options_for(simulator));
+  start(reader, make_options(simulator));
   std::vector<Job::Phase> phases;
   const auto completed = reader.wait_for_completion({.on_change = [&](const auto& seen) {
     if (phases.empty() || phases.back() != seen.job.phase) phases.push_back(seen.job.phase);
@@ -79,7 +69,7 @@ TEST(SourceReader, FailsAsTheTaskDoes) {
   const auto simulator =
       Simulator::start({"--generation-time", "0s", "--fault", "task:failed", "--frames", "24"});
   SourceReader reader;
-  start(reader, options_for(simulator));
+  start(reader, make_options(simulator));
   const auto completed = reader.wait_for_completion();
   ASSERT_TRUE(completed);
   ASSERT_FALSE(*completed);
@@ -93,7 +83,7 @@ TEST(SourceReader, FailsAsTheTaskDoes) {
 TEST(SourceReader, CanBeInterruptedAndGoesOn) {
   const auto simulator = Simulator::start({"--generation-time", "1h", "--frames", "24"});
   SourceReader reader;
-  start(reader, options_for(simulator));
+  start(reader, make_options(simulator));
   const auto is_waiting = [](const Source::Snapshot& seen) {
     return seen.job.phase == Job::Phase::generating;
   };
@@ -121,7 +111,7 @@ TEST(SourceReader, CanBeInterruptedAndGoesOn) {
 // A terminal is drawn again though nothing has changed.
 TEST(SourceReader, CallsBackAtItsInterval) {
   const auto simulator = Simulator::start({"--generation-time", "1h", "--frames", "24"});
-  auto options = options_for(simulator);
+  auto options = make_options(simulator);
   options.poll_interval = 1h;
   SourceReader reader;
   start(reader, std::move(options));
