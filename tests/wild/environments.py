@@ -14,6 +14,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -21,6 +22,9 @@ import world
 from world import Home, Simulator, Skipped, need
 
 ENVIRONMENTS = {}
+
+# Held by an environment with names: the namespace has one resolver.
+RESOLVER = threading.Lock()
 
 
 def environment(function):
@@ -118,7 +122,6 @@ class Lab:
     def resolve(self, **names):
         """Starts dnsmasq as the namespace's resolver, with these names."""
         need("dnsmasq")
-        self.need_namespaces()
         (self.folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
         (self.folder / "nsswitch.conf").write_text("hosts: files dns\n")
         self.bind_mount(self.folder / "resolv.conf", os.path.realpath("/etc/resolv.conf"))
@@ -378,6 +381,8 @@ def shell_variable_unset(lab):
 
 def service_behind_names(lab, file_address):
     """An https API at api.example, and its file host at file.example with this address."""
+    lab.need_namespaces()
+    lab.stack.enter_context(RESOLVER)
     lab.address("203.0.113.5")
     lab.address(file_address)
     lab.resolve(api_example="203.0.113.5", file_example=file_address)

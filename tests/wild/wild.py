@@ -64,7 +64,7 @@ def main():
     parser.add_argument("--long", action="store_true", help="also what takes minutes")
     parser.add_argument("--sequences", type=int, help="how many random lives (default 8)")
     parser.add_argument("--seed", type=int, help="the first one's seed; the others follow")
-    parser.add_argument("--jobs", type=int, default=4, help="how many lives at once (default 4)")
+    parser.add_argument("--jobs", type=int, default=4, help="how many run at once (default 4)")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these environments")
     options = parser.parse_args()
     if options.list:
@@ -83,22 +83,18 @@ def main():
     with tempfile.TemporaryDirectory(prefix="veo-wild-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o711)  # for the environments with another user
         clip = world.make_clip(folder)
-        for name in names:
-            table.add(
-                name,
-                ENVIRONMENTS[name].__doc__,
-                lambda name=name: run_environment(
-                    name, Path(folder), clip, options.long, has_namespaces
-                ),
-            )
         with ThreadPoolExecutor(options.jobs) as pool:
             running = {}
+            for name in names:
+                future = pool.submit(
+                    run_environment, name, Path(folder), clip, options.long, has_namespaces
+                )
+                running[future] = (name, ENVIRONMENTS[name].__doc__)
             for seed in range(first, first + sequences):
                 future = pool.submit(money_sequences.play, seed, clip, options.long, has_namespaces)
-                running[future] = seed
+                running[future] = (f"life {seed}", f"a random life: --sequences 1 --seed {seed}")
             for future in as_completed(running):
-                name = f"random life of a ledger, --sequences 1 --seed {running[future]}"
-                table.add(name, "see tests/wild/money_sequences.py", future.result)
+                table.add(*running[future], future.result)
     table.print_count()
     return 1 if table.failed else 0
 
