@@ -641,18 +641,14 @@ def silent_connections(lab):
     """`veo serve` with 300 connections that send nothing"""
     simulator, home, _ = paid(lab, 1)
     task = simulator.state()["tasks"][0]["id"]
-    server = home.start("serve", "--port=0", "--json")
-    address = None
-    while address is None and server.process.poll() is None:
-        text = "".join(server.texts[0] + server.texts[1])
-        found = [word for word in text.replace('"', " ").split() if word.startswith("http://127")]
-        address = found[0].rstrip("/.,") if found else None
+    server = home.start("serve", "--port=0", "--token=0123456789abcdef")
+    while not (text := "".join(server.texts[0])) and server.process.poll() is None:
         time.sleep(0.02)
-    host, port = address.removeprefix("http://").split("/")[0].split(":")
+    host, port = text.removeprefix("http://").split("/")[0].split(":")
     silent = [socket.create_connection((host, int(port))) for _ in range(300)]
     answer = subprocess.run(
         ["curl", "-s", "-m", "60", "-o", lab.folder / "clip.mp4", "-w", "%{http_code}",
-         f"http://{host}:{port}/task/{task}"],
+         f"http://{host}:{port}/0123456789abcdef/task/{task}"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     for connection in silent:
