@@ -23,8 +23,10 @@ using Identity = Option::Identity;
 using Kind = OptionType::Kind;
 using Setter = OptionSetter;
 
-constexpr std::int64_t max_int = std::numeric_limits<std::int32_t>::max();
-constexpr std::int64_t max_uint = std::numeric_limits<std::uint32_t>::max();
+// The largest number of every option without an upper end. It is also that of the options whose
+// property is a guint: gst-launch-1.0 turns max-credits=-1 into 4294967295, and no rule could tell
+// that from a number that somebody means.
+constexpr std::int64_t most_number = std::numeric_limits<std::int32_t>::max();
 
 // --- types ---
 
@@ -239,7 +241,7 @@ constexpr Option table[] = {
      .title = "Take",
      .help = "Another take of the same request is another task, paid for itself",
      .group = Group::money,
-     .type = number("N", 1, max_uint, 1),
+     .type = number("N", 1, most_number, 1),
      .member = member<&Options::take>(),
      .identity = Identity::request,
      .setters = everybody,
@@ -279,7 +281,7 @@ constexpr Option table[] = {
      .title = "Max credits",
      .help = "Submit nothing that costs more, or whose price is unknown (0: no limit)",
      .group = Group::money,
-     .type = number("N", 0, max_uint, 0),
+     .type = number("N", 0, most_number, 0),
      .member = member<&Options::max_credits>(),
      // A refusal is a part of the claim. Two readers within their limits share a job.
      .identity = Identity::reader,
@@ -397,7 +399,7 @@ constexpr Option table[] = {
          "Seconds for the whole generation. The task goes on without us, and can be played later "
          "by its id",
      .group = Group::waiting,
-     .type = number("SECONDS", 1, max_uint, 1800),
+     .type = number("SECONDS", 1, most_number, 1800),
      .member = member_in<std::chrono::seconds, &Options::generation_timeout>(),
      .identity = Identity::job,
      .setters = user,
@@ -416,7 +418,7 @@ constexpr Option table[] = {
      .help = "How often, in a row, to repeat a download, or a submission that was surely not sent "
              "(-1: no end)",
      .group = Group::waiting,
-     .type = number("N", -1, max_int, 5),
+     .type = number("N", -1, most_number, 5),
      .member = member<&Options::network, &NetworkSettings::retries>(),
      .identity = Identity::job,
      .setters = user,
