@@ -131,6 +131,9 @@ Submitted classify_submission(const SubmissionEvidence& evidence, const Submissi
   end.kind = row.kind;
   end.error = row.make_error(seen);
   end.error.charged = row.charged;
+  const bool has_cost =
+      end.kind != Submitted::Kind::accepted && end.kind != Submitted::Kind::unknown;
+  if (has_cost) end.error = with_cost(std::move(end.error));
   if (end.kind == Submitted::Kind::accepted) end.task_id = *answer.task_id;
   if (end.kind == Submitted::Kind::rate_limited) end.retry_after = evidence.retry_after;
   return end;

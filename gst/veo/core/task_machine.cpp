@@ -120,6 +120,12 @@ std::string TaskMachine::make_resume_hint() const {
          make_task_property(task_id_) + ".";
 }
 
+void TaskMachine::set_trouble(Error error) {
+  // The machine itself tries again, so "Try again later" would be no advice.
+  error.message = without_advice(std::move(error.message), error.code);
+  trouble_ = std::move(error);
+}
+
 void TaskMachine::fail_with(Error error) {
   if (error.task_id.empty()) error.task_id = task_id_;
   error_ = std::move(error);
@@ -160,8 +166,12 @@ TaskMachine::Command TaskMachine::on_submitted(Submitted outcome, Time now, doub
     case Submitted::Kind::rate_limited:
       if (is_retry_allowed()) {
         plan_retry(now, random, outcome.retry_after);
-        trouble_ = std::move(outcome.error);
+        set_trouble(std::move(outcome.error));
         return handle(Event::again_later, now);
+      }
+      if (attempts_ > 0) {
+        outcome.error.message +=
+            " The submission was tried " + std::to_string(attempts_ + 1) + " times.";
       }
       break;
     case Submitted::Kind::refused:
@@ -196,12 +206,12 @@ TaskMachine::Command TaskMachine::on_queried(Result<TaskReport> answer,
     // This is not a failure yet. So it is not a retry, and the next query comes as for a running
     // task.
     plan_poll(now);
-    trouble_ = std::move(error);
+    set_trouble(std::move(error));
     return handle(Event::again_later, now);
   }
   if (is_passing(error)) {
     plan_retry(now, random, retry_after);
-    trouble_ = std::move(error);
+    set_trouble(std::move(error));
     return handle(Event::again_later, now);
   }
   // The query has failed for good, but the service has accepted the task, and it may be paid.
@@ -218,11 +228,11 @@ TaskMachine::Command TaskMachine::on_timer(Time now) {
     const auto limit = std::to_string(settings_.generation_timeout.count()) + " s";
     if (task_id_.empty()) {
       Error error = trouble_.value_or(Error{});
-      error.message = "The request could not be submitted within " + limit +
-                      "; nothing was sent. " + error.message;
+      error.message = "The request could not be submitted within " + limit + "." +
+                      (trouble_ ? " The last try: " + error.message : "");
       error.code = ErrorCode::timeout;
       error.charged = Charged::no;
-      fail_with(std::move(error));
+      fail_with(with_cost(std::move(error)));
     } else {
       fail_with({.code = ErrorCode::timeout,
                  .message = "Task " + task_id_ + " was not finished within " + limit + "." +

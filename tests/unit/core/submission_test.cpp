@@ -61,7 +61,8 @@ TEST(NeverBegun, MayBeSentAgain) {
   evidence.failure = failure(ErrorCode::network, "No route.");
   const auto end = classify_submission(evidence, no_answer);
   EXPECT_EQ(end.kind, Kind::not_sent);
-  EXPECT_EQ(end.error, *evidence.failure);
+  EXPECT_EQ(end.error, with_cost(*evidence.failure));
+  EXPECT_THAT(end.error.message, HasSubstr("Nothing was sent, and nothing is paid."));
   EXPECT_EQ(end.error.charged, Charged::no);
 }
 
@@ -292,6 +293,16 @@ TEST(Law, HoldsForEveryCombination) {
     }
   }
   EXPECT_EQ(combinations, 32U * 500U * 5U);
+}
+
+// Whether a submission that failed has cost anything stands in the text, too.
+TEST(Refused, SaysWhatItCosts) {
+  for (const unsigned status : {400U, 401U, 402U, 403U, 404U, 429U}) {
+    const auto end = classify_submission(complete(status), no_answer);
+    ASSERT_EQ(end.kind, Kind::refused) << status;
+    EXPECT_THAT(end.error.message, HasSubstr("The submission was refused, and nothing is paid."))
+        << status;
+  }
 }
 
 }  // namespace

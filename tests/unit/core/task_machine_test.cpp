@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "veo/core/error_table.h"
+
 namespace veo {
 namespace {
 
@@ -517,6 +519,27 @@ TEST(Percent, TakesFractionsAndPercentAndNothingElse) {
   EXPECT_EQ(compute_percent(100.1), std::nullopt);
   EXPECT_EQ(compute_percent(-1.0), std::nullopt);
   EXPECT_EQ(compute_percent(std::numeric_limits<double>::quiet_NaN()), std::nullopt);
+}
+
+// The machine itself tries again, so the user need not "try again later".
+TEST(TaskMachine, GivesNoAdviceWhileItTriesAgain) {
+  TaskMachine machine(plain());
+  (void)machine.submit(t0);
+  auto busy = ended(Submitted::Kind::rate_limited, ErrorCode::rate_limit_exceeded);
+  busy.error.message = with_advice("Slow down.", busy.error.code);
+  const auto advised = busy.error.message;
+  ASSERT_NE(advised, "Slow down.");
+  auto now = t0;
+  for (int i = 0; i < 2; ++i) {
+    const auto command = machine.on_submitted(busy, now, 0.5);
+    ASSERT_TRUE(machine.trouble());
+    EXPECT_EQ(machine.trouble()->message, "Slow down.");
+    now = command.until;
+    ASSERT_EQ(machine.on_timer(now).kind, Kind::send_submission);
+  }
+  (void)machine.on_submitted(busy, now, 0.5);
+  ASSERT_TRUE(machine.error());
+  EXPECT_EQ(machine.error()->message, advised + " The submission was tried 3 times.");
 }
 
 }  // namespace

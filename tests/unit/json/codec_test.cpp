@@ -501,7 +501,7 @@ TEST(ErrorAnswer, WithoutJsonIsClassifiedByItsStatus) {
     EXPECT_EQ(error.code, ErrorCode::internal_error);
     EXPECT_EQ(error.http_status, 502U);
     EXPECT_EQ(error.service_code + error.service_type + error.service_message, "");
-    EXPECT_THAT(error.message, StartsWith("The service refused without saying why (HTTP 502)."));
+    EXPECT_THAT(error.message, StartsWith("The answer (HTTP 502) has no word of the service."));
   }
 }
 

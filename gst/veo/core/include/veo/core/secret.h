@@ -43,6 +43,9 @@ class Secret {
   ~Secret() { wipe(text_); }
 
   [[nodiscard]] bool empty() const { return text_.empty(); }
+  [[nodiscard]] bool has_prefix(std::string_view prefix) const {
+    return std::string_view(text_).starts_with(prefix);
+  }
   bool operator==(const Secret&) const = default;
   /// Makes the mark of the key: the HMAC-SHA256 (RFC 2104) under `salt`, in hexadecimal digits.
   /// Marks with the same salt are equal if and only if the keys are equal. They tell nothing else.

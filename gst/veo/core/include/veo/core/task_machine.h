@@ -141,6 +141,7 @@ class TaskMachine {
   [[nodiscard]] bool is_retry_allowed() const;
   void plan_retry(Time now, double random, std::optional<std::chrono::seconds> retry_after);
   [[nodiscard]] std::string make_resume_hint() const;
+  void set_trouble(Error error);
   void fail_with(Error error);
 
   Settings settings_;
