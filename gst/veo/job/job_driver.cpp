@@ -6,6 +6,7 @@
 
 #include "job_private.h"
 #include "job_registry.h"
+#include "veo/core/error_table.h"
 #include "veo/core/log.h"
 
 namespace veo {
@@ -300,7 +301,10 @@ void Job::Private::arm(TaskMachine::Time until) {
   after(delay, [this] { obey(io->machine.on_timer(now())); });
 }
 
-void Job::Private::give_up(const Error& error) {
+void Job::Private::give_up(const Error& why) {
+  // A job without a task has sent nothing that was accepted.
+  const bool has_task = !settings.task_id.empty() || !io->record.row.task_id.empty();
+  const auto error = has_task || io->may_be_sent ? why : with_cost(why);
   log::error(log::Category::job, label(), ": gives up: ", error);
   give_back(error, [this, error] {
     if (!io->ended) publish_failure(error);

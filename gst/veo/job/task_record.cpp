@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "veo/core/task_id.h"
+
 namespace veo {
 
 UnixTime unix_now() {
@@ -65,8 +67,23 @@ Result<TaskRecord::Standing> TaskRecord::claim(const Settings& settings,
   view_.row = std::move(claim.record);
   view_.row.id = reservation_->row();
   view_.row.reserved_at = unix_now();
-  if (!lost) return finish_standing(Standing::ours);
+  if (!lost) {
+    tell_similar();
+    return finish_standing(Standing::ours);
+  }
   return restore(settings, *lost);
+}
+
+void TaskRecord::tell_similar() {
+  // The notice is a courtesy, so a ledger that cannot answer refuses nothing.
+  const auto similar = ledger_->find_similar(view_.row);
+  if (!similar || !*similar) return;
+  const auto& found = **similar;
+  view_.notices.push_back("Task " + found.task_id + " of " + to_text(found.reserved_at) +
+                          " is paid already, and differs only in white space at the ends of its "
+                          "prompt. This request is another one, and is paid for itself. "
+                          "To play the earlier one: " +
+                          make_task_property(found.task_id) + ".");
 }
 
 Result<TaskRecord::Standing> TaskRecord::find_task(const Settings& settings) {

@@ -77,6 +77,8 @@ class TaskRecord {
  private:
   TaskRecord() = default;
   Result<Standing> find_task(const Settings& settings);
+  /// Adds a notice if a paid request differs from this one only in white space.
+  void tell_similar();
   Result<Standing> restore(const Settings& settings, const CachedClip& clip);
   Result<Standing> finish_standing(Standing standing);
   Status move(RecordState to, const Change& change);

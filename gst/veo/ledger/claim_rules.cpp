@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string_view>
+#include <tuple>
 
 #include "veo/core/unknown_submission.h"
 
@@ -13,6 +15,13 @@ namespace {
 // How often a restarting program may submit one intent in a day (docs/money.md).
 constexpr std::ptrdiff_t max_failures = 3;
 constexpr std::ptrdiff_t max_resubmissions = 2;
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view white = " \t\n\v\f\r";
+  const auto first = text.find_first_not_of(white);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(white) - first + 1);
+}
 
 bool has_task(const Record& record) {
   return record.state == RecordState::accepted || record.state == RecordState::completed;
@@ -55,6 +64,14 @@ std::optional<Error> check_unknown(const Claim& claim, const std::vector<Record>
 }
 
 }  // namespace
+
+bool is_similar(const Record& a, const Record& b) {
+  const auto rest = [](const Record& it) {
+    return std::tie(it.api_url, it.account, it.model, it.mode, it.resolution, it.parent_task_id,
+                    it.details);
+  };
+  return a.prompt != b.prompt && trim(a.prompt) == trim(b.prompt) && rest(a) == rest(b);
+}
 
 bool is_running(const Record& record) {
   return record.state == RecordState::reserved || record.state == RecordState::sending;

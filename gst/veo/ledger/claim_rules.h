@@ -3,6 +3,7 @@
 // The rules that decide a claim by the recorded rows. The rules are the same for every store. Pure.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <variant>
@@ -21,6 +22,11 @@ bool is_running(const Record& record);
 /// Returns the row that a job goes on with. `rows` are the intent's rows, the newest first. With an
 /// `instance`, only a row of that instance counts. Null: there is none.
 const Record* find_joinable(const std::vector<Record>& rows, const std::string& instance);
+
+/// How many of the newest paid rows to compare with a new request.
+inline constexpr std::size_t rows_to_compare = 100;
+/// Whether the requests of the rows differ only in white space at the ends of their prompts.
+bool is_similar(const Record& a, const Record& b);
 
 /// The intent may be submitted if the budgets allow the price.
 struct Free {};

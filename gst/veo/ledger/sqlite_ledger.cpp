@@ -278,7 +278,9 @@ Status SqliteLedger::move(std::int64_t row, RecordState to, const Change& change
   }
   auto moved =
       explain_change(connection_->transact([&] { return rows->move(row, to, change); }), row, to);
-  if (moved) {
+  if (moved && change.balance) {
+    log::info(log::Category::ledger, "row ", row, ": has a balance now, and stays ", to);
+  } else if (moved) {
     log::info(log::Category::ledger, "row ", row, ": becomes ", to,
               log::text(change.task_id.empty() ? "" : ", task "), log::text(change.task_id));
   }
@@ -327,6 +329,19 @@ Result<std::optional<std::vector<Record>>> SqliteLedger::history(const HistoryQu
   if (is_busy(code)) return std::optional<std::vector<Record>>();
   if (code != SQLITE_OK) return fail(explain(code));
   return std::optional(std::move(rows));
+}
+
+Result<std::optional<Record>> SqliteLedger::find_similar(const Record& like) {
+  const auto locked = rows_.lock();
+  std::vector<Record> rows;
+  // Dead owners stay as they are: a claim has settled them just now.
+  const int code = locked->history(
+      rows, {.states = {RecordState::accepted, RecordState::completed}, .limit = rows_to_compare});
+  if (is_busy(code)) return std::optional<Record>();
+  if (code != SQLITE_OK) return fail(explain(code));
+  const auto found =
+      std::ranges::find_if(rows, [&](const Record& row) { return is_similar(row, like); });
+  return found == rows.end() ? std::nullopt : std::optional(std::move(*found));
 }
 
 Result<std::vector<std::chrono::milliseconds>> SqliteLedger::generation_times(const Record& like) {

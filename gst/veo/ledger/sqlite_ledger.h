@@ -26,6 +26,7 @@ class SqliteLedger final : public Ledger {
   Result<std::optional<Record>> find(const std::string& intent,
                                      const std::string& instance) override;
   Result<bool> has_intent(const std::string& intent) override;
+  Result<std::optional<Record>> find_similar(const Record& like) override;
   Result<std::optional<Record>> adopt(Record record, UnixTime now) override;
   Result<std::optional<Record>> answer(const std::string& intent, const Record& task,
                                        UnixTime now) override;

@@ -1004,5 +1004,52 @@ INSTANTIATE_TEST_SUITE_P(All, KilledProcess,
                                          Death{completed, "completed T1", "completed T1"}),
                          name_of_death);
 
+// --- Requests that differ only in white space ----------------------------------------------------
+
+TEST_F(LedgerTest, APaidTaskWithOtherWhiteSpaceIsFound) {
+  auto claim = a_claim("one");
+  claim.record.prompt = "a dog";
+  leave_row(ledger(), claim, RecordState::completed);
+  const auto find = [this, &claim](const std::string& prompt) {
+    auto like = claim.record;
+    like.prompt = prompt;
+    const auto found = ledger().find_similar(like);
+    EXPECT_TRUE(found) << found.error().message;
+    return found && *found ? (*found)->intent : std::string();
+  };
+  EXPECT_EQ(find("a dog "), "one");
+  EXPECT_EQ(find(" \t\na dog\r\n"), "one");
+  EXPECT_EQ(find("a dog"), "") << "the same prompt is the same request, or another take";
+  EXPECT_EQ(find("a  dog"), "");
+  EXPECT_EQ(find("A dog"), "");
+  EXPECT_EQ(find(" "), "");
+}
+
+TEST_F(LedgerTest, OnlyAPaidTaskOfTheSameRequestIsSimilar) {
+  int number = 0;
+  for (const auto state : {RecordState::failed, RecordState::released, RecordState::unknown}) {
+    auto claim = a_claim("intent " + std::to_string(++number));
+    claim.record.prompt = "a dog";
+    leave_row(ledger(), claim, state);
+    auto like = claim.record;
+    like.prompt = "a dog ";
+    const auto found = ledger().find_similar(like);
+    ASSERT_TRUE(found);
+    EXPECT_FALSE(*found) << nick(state);
+  }
+  auto claim = a_claim("paid");
+  claim.record.prompt = "a dog";
+  leave_row(ledger(), claim, RecordState::accepted);
+  for (auto member : {&Record::mode, &Record::resolution, &Record::details, &Record::api_url,
+                      &Record::account, &Record::model, &Record::parent_task_id}) {
+    auto like = claim.record;
+    like.prompt = "a dog ";
+    like.*member += "other";
+    const auto found = ledger().find_similar(like);
+    ASSERT_TRUE(found);
+    EXPECT_FALSE(*found) << like.mode << like.resolution << like.details << like.api_url;
+  }
+}
+
 }  // namespace
 }  // namespace veo

@@ -101,6 +101,10 @@ class Ledger {
                                              const std::string& instance) = 0;
   /// Whether the intent has a row that is not `released`.
   virtual Result<bool> has_intent(const std::string& intent) = 0;
+  /// Finds a paid task whose request differs from that of `like` only in white space at the ends of
+  /// the prompt, among the newest rows. Changes nothing. nullopt: there is none, or other processes
+  /// lock the store.
+  virtual Result<std::optional<Record>> find_similar(const Record& like) = 0;
   /// Returns the row of a task that the user named. If the ledger does not know the task, it gets a
   /// new row: foreign, `accepted`, with no credits. nullopt: other processes lock the store.
   virtual Result<std::optional<Record>> adopt(Record record, UnixTime now) = 0;
