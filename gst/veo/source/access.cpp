@@ -68,6 +68,18 @@ bool is_environment_key_for(const std::string& api_url) {
   return home && asked && *home == *asked;
 }
 
+/// Refuses a key of somebody else before the built-in service gets the key.
+Status check_owner(const Secret& key, const std::string& api_url) {
+  constexpr std::string_view prefix = "sk-";  // of each key, by the provider's page
+  const auto asked = parse_origin(api_url);
+  const auto builtin = parse_origin(default_api_url);
+  if (!asked || !builtin || *asked != *builtin || key.has_prefix(prefix)) return {};
+  return fail(make_key_error(
+      "The API key does not begin with sk-, so it is no key of the provider at " + asked->host +
+      ", and is not sent there. That provider is not Google: a key of Google's is of no use here. "
+      "Take a key from the provider's dashboard. Nothing was sent, and nothing is paid."));
+}
+
 Result<Secret> find_key(const AccessOptions& options, const std::string& api_url) {
   // Logs the origin of the key, and never a part of the key.
   const auto log_origin = [](std::string_view origin) {
@@ -130,6 +142,7 @@ Result<Access> resolve_access(const AccessOptions& options) {
   if (!url) return fail(std::move(url.error()));
   auto key = find_key(options, *url);
   if (!key) return fail(std::move(key.error()));
+  if (auto owner = check_owner(*key, *url); !owner) return fail(std::move(owner.error()));
   return Access{.api_url = std::move(*url), .key = std::move(*key)};
 }
 

@@ -11,10 +11,12 @@
 #include "veo/clip/cache.h"
 #include "veo/core/budget.h"
 #include "veo/core/callback.h"
+#include "veo/core/error_table.h"
 #include "veo/core/intent.h"
 #include "veo/core/task_id.h"
 #include "veo/core/url_policy.h"
 #include "veo/ledger/ledger.h"
+#include "veo/options/option_table.h"
 #include "veo/source/access.h"
 #include "veo/system/environment.h"
 #include "veo/system/guarded.h"
@@ -109,6 +111,8 @@ struct Source::Private {
     if (!seen.clip) return made;
     made.downloading = true;
     made.clip = seen.clip->stats();
+    // A clip knows its size before the first exchange only if the cache has the file.
+    made.cached = made.clip.requests == 0 && seen.clip->size().has_value();
     if (auto notice = seen.clip->notice(); !notice.empty()) {
       made.notices.push_back(std::move(notice));
     }
@@ -357,6 +361,7 @@ struct Source::Opening::State {
 
   void reads(std::string what) { shared.lock()->reads = std::move(what); }
   void set(Result<std::unique_ptr<Source>> opened) {
+    if (!opened) opened = fail(with_cost(std::move(opened.error())));
     shared.lock()->opened = std::move(opened);
     if (const auto waiting = wakeup.lock()) waiting->notify();
   }
@@ -407,7 +412,7 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
                                                        std::weak_ptr<Wakeup> wakeup) {
   log_to_stderr();
   auto checked = Checked::check(std::move(settings));
-  if (!checked) return fail(std::move(checked.error()));
+  if (!checked) return fail(with_cost(std::move(checked.error())));
   auto opening = std::make_unique<Opening>();
   opening->timeout_ = checked->settings.generation_timeout;
   opening->since_ = std::chrono::steady_clock::now();
@@ -444,6 +449,7 @@ Waited<std::unique_ptr<Source>> Source::open(Options settings,
 }
 
 Result<Source::Checked> Source::Checked::check(Options settings) {
+  if (auto checked = check_ranges(settings); !checked) return fail(std::move(checked.error()));
   auto interval = veo::resolve_poll_interval(settings.poll_interval);
   if (!interval) return fail(std::move(interval.error()));
   auto api_url = resolve_api_url(settings.access.api_url);
@@ -489,6 +495,7 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
   if (settings.task_id.empty()) {
     if (claim.price_is_known) p.credits = claim.record.credits;
     claim.refusal = find_refusal(settings, **catalog, key, callback, claim);
+    if (claim.refusal) claim.refusal = with_cost(std::move(*claim.refusal));
     if (settings.request_id.empty() &&
         std::ranges::any_of(settings.request.image_urls, has_query)) {
       p.notices.emplace_back(

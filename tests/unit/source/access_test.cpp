@@ -149,5 +149,29 @@ TEST_F(AccessTest, TheEnvironmentMayNameACatalog) {
   EXPECT_THAT(catalog.error().message, HasSubstr("catalog.json"));
 }
 
+// A key of somebody else must not reach the built-in service.
+TEST_F(AccessTest, AKeyOfAnotherKindIsNotForTheBuiltInService) {
+  for (const char* key : {"AIzaSyA-key-of-googles", "Bearer-sk-1", "SK-upper", "k"}) {
+    AccessOptions options;
+    options.api_key = Secret(std::string(key));
+    const auto refused = resolve_access(options);
+    ASSERT_FALSE(refused) << key;
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_api_key);
+    EXPECT_THAT(refused.error().message,
+                testing::AllOf(HasSubstr("api.aivideoapi.ai"), HasSubstr("not Google"),
+                               HasSubstr("Nothing was sent, and nothing is paid."),
+                               testing::Not(HasSubstr(key))));
+    options.api_url = "https://another.example/v1";
+    EXPECT_TRUE(resolve_access(options)) << key;
+  }
+}
+
+TEST_F(AccessTest, TheEnvironmentsKeyOfAnotherKindIsNotSentEither) {
+  ::setenv("VEO_API_KEY", "AIza-environment", 1);
+  ASSERT_FALSE(resolve_access({}));
+  ::setenv("VEO_API_KEY", "sk-environment", 1);
+  EXPECT_TRUE(resolve_access({}));
+}
+
 }  // namespace
 }  // namespace veo

@@ -39,6 +39,7 @@ class Source {
     /// The percentage of the file that has arrived, if it is known.
     std::optional<int> downloaded;
     bool downloading = false;
+    bool cached = false;  ///< the clip comes from the cache, and nothing is downloaded or paid
   };
 
   /// A source that is being opened. The thread for settings reads the key and the catalog; for a
