@@ -9,6 +9,9 @@
  * resulting MP4 while it is being downloaded. **Each task costs credits.** The key comes from
  * #GstVeoSrc:api-key-file, or from the environment (VEO_API_KEY_FILE, VEO_API_KEY).
  *
+ * The key and the prompt go to api.aivideoapi.ai, unless #GstVeoSrc:api-url names another address.
+ * The provider there offers Google's Veo 3.1 models, and is not Google. Its keys begin with sk-.
+ *
  * The wait takes minutes. PROGRESS messages (`submit`, `generate`, `download`) and `veo-task`
  * element messages report how far the task is. The application can cancel the wait at any moment.
  *
@@ -68,6 +71,30 @@ namespace {
 // The largest buffer, in bytes. A buffer is smaller if fewer bytes have arrived. The size is that
 // of a block of the clip in memory.
 constexpr guint default_blocksize = 256U << 10U;
+
+/// How long the src pad may have no peer before the stream fails, and how often to look. No signal
+/// says that a ghost pad further on was linked.
+constexpr auto peer_patience = std::chrono::seconds(5);
+constexpr auto peer_interval = std::chrono::milliseconds(20);
+
+/// Whether the pad leads to an element. A ghost pad that is not linked is no element.
+bool has_peer(GstPad* pad) {
+  using Pad = std::unique_ptr<GstPad, decltype(&gst_object_unref)>;
+  Pad peer(gst_pad_get_peer(pad), gst_object_unref);
+  while (peer && GST_IS_PROXY_PAD(peer.get()) && !GST_IS_GHOST_PAD(peer.get())) {
+    // The pad within a ghost pad. The ghost pad itself leads on.
+    const Pad ghost(GST_PAD(gst_proxy_pad_get_internal(GST_PROXY_PAD(peer.get()))),
+                    gst_object_unref);
+    peer.reset(ghost ? gst_pad_get_peer(ghost.get()) : nullptr);
+  }
+  return peer != nullptr;
+}
+
+std::string name_of(GstBaseSrc* element) {
+  const std::unique_ptr<char, decltype(&g_free)> name(gst_object_get_name(GST_OBJECT(element)),
+                                                      g_free);
+  return name.get();
+}
 
 }  // namespace
 
@@ -228,7 +255,13 @@ class VeoSrc {
       if (!options) return fail_with(options.error());
       const bool has_description = state_.lock()->settings.source.prompt_tag;
       stream_.description = has_description ? options->request.prompt : "";
-      stream_.reporter.emplace(GST_ELEMENT(element_), *options);
+      // After a flush in the wait for a peer, the reporter has an open step.
+      if (!stream_.reporter) stream_.reporter.emplace(GST_ELEMENT(element_), *options);
+      if (!options->dry_run) {
+        const auto is_linked = wait_for_peer();
+        if (!is_linked) return leave();
+        if (!*is_linked) return fail_with(is_linked->error());
+      }
       GST_DEBUG_OBJECT(element_, "opening");
       if (auto begun = reader_.begin(std::move(*options)); !begun) return fail_with(begun.error());
     }
@@ -245,6 +278,29 @@ class VeoSrc {
     // The source has joined the prepared job, or the properties now ask for another request.
     set_prepared(nullptr);
     return GST_FLOW_OK;
+  }
+
+  /// Waits until the pad leads to another element, because nobody would see the video that is paid.
+  /// GstBaseSrc ends with not-linked at the first buffer, which comes minutes after the payment.
+  /// The application may link the pad while the element plays, so the wait is visible and has an
+  /// end.
+  Waited<void> wait_for_peer() {
+    auto* const pad = GST_BASE_SRC_PAD(element_);
+    if (has_peer(pad)) return Status();
+    GST_INFO_OBJECT(element_, "waits for a peer of the src pad");
+    stream_.reporter->waiting("Waiting until the src pad is linked; nothing is sent yet");
+    const auto end = std::chrono::steady_clock::now() + peer_patience;
+    while (std::chrono::steady_clock::now() < end) {
+      if (!reader_.pause(std::chrono::steady_clock::now() + peer_interval)) return std::nullopt;
+      if (has_peer(pad)) return Status();
+    }
+    return fail(
+        {.code = ErrorCode::invalid_request,
+         .message = "The src pad of " + name_of(element_) +
+                    " is not linked, so nobody would see the video. Nothing was sent, and nothing "
+                    "is paid. Link the pad, and start again. In gst-launch-1.0: is there a ! "
+                    "between the elements, and is a variable of your shell empty? After an empty "
+                    "prompt=, the ! becomes the prompt."});
   }
 
   /// Ends create() after an interrupted wait.
@@ -531,8 +587,11 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
   base_class->query = gst_veo_src_query;
 
   gst_element_class_add_static_pad_template(element_class, &src_template);
-  gst_element_class_set_static_metadata(
-      element_class, "Veo source", "Source/Network",
-      "Generates a video with sound from a prompt (a paid service), and plays it as it arrives",
-      "gst-veo");
+  gst_element_class_set_static_metadata(element_class, "Veo source", "Source/Network",
+                                        "Generates a video with sound from a prompt, and plays it "
+                                        "as it arrives. Costs credits. Sends "
+                                        "the API key and the prompt to api.aivideoapi.ai, a "
+                                        "provider of Veo that is not Google, or to "
+                                        "api-url",
+                                        "gst-veo");
 }
