@@ -63,14 +63,14 @@ class Batch {
     limit_ = std::exchange(common->max_credits, 0);
     const bool is_dry = std::exchange(common->dry_run, false);
     if (!arguments_.has("layout")) common->layout = LayoutMode::original;
-    auto requests = read_batch(arguments_.file, *common);
-    if (!requests) return refuse(requests.error());
+    auto file = read_batch(arguments_.file, *common);
+    if (!file) return refuse(file.error());
     if (!is_dry) {
       auto manifest = Manifest::open(arguments_.directory);
       if (!manifest) return refuse(manifest.error());
       manifest_.emplace(std::move(*manifest));
     }
-    if (auto sorted = sort_requests(std::move(*requests), *common); !sorted) {
+    if (auto sorted = sort_requests(std::move(*file), *common); !sorted) {
       return session_.interruption.happened() ? report_interruption() : refuse(sorted.error());
     }
     tell_price();
@@ -112,7 +112,9 @@ class Batch {
 
   /// Finds out which videos are here, which tasks are paid, and what the rest costs. Fails if a
   /// request would be refused; the message contains all such requests.
-  Status sort_requests(std::vector<BatchRequest> requests, const Options& common) {
+  Status sort_requests(BatchFile file, const Options& common) {
+    // Price the good lines even if others have mistakes, so that one message has all mistakes.
+    auto& [requests, mistakes] = file;
     lines_ = requests.size();
     const auto records =
         read_history(common.ledger, {.states = {RecordState::unknown}}, session_.wakeup);
@@ -121,8 +123,8 @@ class Batch {
     if (!*records) return fail(records->error());
     std::set<std::string_view> unknown;
     for (const auto& record : **records) unknown.insert(record.intent);
-    std::vector<std::string> mistakes;
     for (auto& request : requests) {
+      if (mistakes.contains(request.line)) continue;
       if (is_here(request.id)) {
         ++completed_;
         continue;
@@ -133,8 +135,10 @@ class Batch {
       if (!priced) return fail({.code = ErrorCode::network, .message = "It was interrupted."});
       if (!*priced) {
         const auto& error = priced->error();
-        if (error.code != ErrorCode::invalid_request) return fail(error);
-        mistakes.push_back(at_line(arguments_.file, request.line, error.message));
+        if (error.code != ErrorCode::invalid_request) {
+          return fail(mistakes.empty() ? error : mistakes_in(arguments_.file, mistakes));
+        }
+        mistakes.emplace(request.line, error.message);
         continue;
       }
       const auto seen = (**priced)->snapshot();

@@ -122,7 +122,7 @@ class BatchParser {
  public:
   BatchParser(std::string path, const Options& common) : path_(std::move(path)), common_(common) {}
 
-  Result<std::vector<BatchRequest>> parse() {
+  Result<BatchFile> parse() {
     auto api_url = resolve_api_url(common_.access.api_url);
     if (!api_url) return fail(std::move(api_url.error()));
     errno = 0;
@@ -137,8 +137,7 @@ class BatchParser {
                               ". Nothing was sent."});
     }
     name(*api_url);
-    if (!mistakes_.empty()) return fail(mistakes_in(path_, mistakes_));
-    return std::move(requests_);
+    return BatchFile{.requests = std::move(requests_), .mistakes = std::move(mistakes_)};
   }
 
  private:
@@ -146,7 +145,8 @@ class BatchParser {
     BatchRequest request{.line = line, .settings = common_, .id = {}};
     bool names_its_take = false;
     if (auto wrong = parse_line(text, request.settings, names_its_take); !wrong.empty()) {
-      return mistakes_.push_back(at_line(path_, line, wrong));
+      mistakes_.emplace(line, wrong);
+      return;
     }
     const auto& settings = request.settings;
     has_take_.push_back(names_its_take || !settings.request_id.empty());
@@ -176,8 +176,8 @@ class BatchParser {
                : "task/" + settings.task_id;
       const auto [before, is_new] = lines.emplace(id, line);
       if (!is_new) {
-        mistakes_.push_back(at_line(
-            path_, line, "it asks for what line " + std::to_string(before->second) + " asks for"));
+        mistakes_.emplace(line,
+                          "it asks for what line " + std::to_string(before->second) + " asks for");
       }
     }
   }
@@ -187,29 +187,46 @@ class BatchParser {
   std::vector<BatchRequest> requests_;
   std::vector<bool> has_take_;                            // for each of requests_
   std::map<std::string, std::set<std::uint32_t>> takes_;  // the takes that lines name, by request
-  std::vector<std::string> mistakes_;
+  std::map<std::size_t, std::string> mistakes_;
 };
 
 }  // namespace
 
-Result<std::vector<BatchRequest>> read_batch(const std::string& path, const Options& common) {
+Result<BatchFile> read_batch(const std::string& path, const Options& common) {
   return BatchParser(path, common).parse();
 }
+
+namespace {
+
+/// Removes the sentence about the cost from the end of a message, because the last line of the
+/// message about the whole file says it once.
+std::string without_cost(std::string text) {
+  for (const std::string_view end :
+       {" Nothing was sent, and nothing is paid.", " Nothing was sent."}) {
+    if (text.ends_with(end)) text.resize(text.size() - end.size());
+  }
+  return text;
+}
+
+}  // namespace
 
 std::string at_line(const std::string& path, std::size_t line, const std::string& what) {
   return path + ":" + std::to_string(line) + ": " + what;
 }
 
-Error mistakes_in(const std::string& path, const std::vector<std::string>& mistakes) {
+Error mistakes_in(const std::string& path, const std::map<std::size_t, std::string>& mistakes) {
   std::string message;
-  for (std::size_t i = 0; i < std::min(mistakes.size(), most_mistakes); ++i) {
-    message += mistakes[i] + "\n";
+  std::size_t told = 0;
+  for (const auto& [line, what] : mistakes) {
+    if (++told > most_mistakes) break;
+    message += at_line(path, line, without_cost(what)) + "\n";
   }
   if (mistakes.size() > most_mistakes) {
     message += "and " + std::to_string(mistakes.size() - most_mistakes) + " more lines.\n";
   }
-  return {.code = ErrorCode::invalid_request,
-          .message = message + "Nothing was sent: mend " + path + " first."};
+  return {
+      .code = ErrorCode::invalid_request,
+      .message = message + "Nothing was sent, and nothing is paid. Correct " + path + " first."};
 }
 
 }  // namespace veo::cli

@@ -130,8 +130,9 @@ Result<Question> question_of(const Wanted& wanted) {
     if (!question.query.since) {
       return fail(
           {.code = ErrorCode::invalid_request,
-           .message = "since: \"" + wanted.since +
-                      "\" is not of the form 2026-11-23, 2026-11-23T05:15:18Z, 7d or 24h."});
+           .message = "--since: \"" + wanted.since +
+                      "\" is no time. Give a date, such as 2026-11-23 or 2026-11-23T05:15:18Z, or "
+                      "a span before now, such as 30min, 24h, 7d or 2w."});
     }
   }
   for (const auto& status : wanted.statuses) {
@@ -191,6 +192,12 @@ int history(Session& session, const Wanted& wanted) {
   if (!read) return interrupted();
   if (!*read) return refuse(read->error());
   const auto& records = **read;
+  if (records.empty()) {
+    const bool is_filtered = !wanted.since.empty() || !wanted.statuses.empty();
+    display.say(is_filtered ? "No record fits --since and --status."
+                            : "Nothing is recorded here yet: no task was submitted with this "
+                              "ledger (--ledger, VEO_LEDGER).");
+  }
   if (!wanted.html) {
     print_table(records);
     return exit_success;
@@ -298,7 +305,16 @@ void add_history(CLI::App& app, Action& chosen) {
   add_arguments(*command, *wanted, {Option::Group::files}, {"cache-dir"});
   command->add_option("-n,--limit", wanted->limit, "only the newest N")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check([](const std::string& text) {
+        std::size_t number = 0;
+        const auto* const end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, number);
+        return error == std::errc{} && stop == end && number > 0
+                   ? ""
+                   : "\"" + text +
+                         "\" is no number of records, which is 1 or more. Without --limit all "
+                         "records are shown";
+      });
   command
       ->add_option("--since", wanted->since,
                    "only since then: 2026-11-23, 2026-11-23T05:15:18Z, 7d, 24h")

@@ -15,6 +15,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <set>
 
 #include "command.h"
 #include "exit_code.h"
@@ -146,12 +147,26 @@ class Player {
     if (const auto set = set_uri(settings, *uri); !set) return refuse(400, set.error().message);
     const auto wakeup = make_wakeup();
     SourceReader reader(wakeup);
-    const auto opened = reader.open(std::move(settings));
+    // The player waits in silence, so its user looks here for the reason.
+    std::set<std::string> told;
+    const auto tell = [this, &told](const std::string& text) {
+      if (told.insert(text).second) say(text);
+    };
+    if (const auto begun = reader.begin(std::move(settings)); !begun) {
+      return refuse(error_row(begun.error().code).http_status, begun.error().message);
+    }
+    const auto opened = reader.wait_until_open(
+        [&tell](const Error& trouble) { tell("Waiting: " + trouble.message); });
     if (!opened) return refuse(503, "veo serve is ending.");
     if (!*opened)
       return refuse(error_row(opened->error().code).http_status, opened->error().message);
     reader.start();
-    const auto first = reader.wait_for_bytes(0);
+    const auto first = reader.wait_for_bytes(0, {.on_change = [&tell](const auto& seen) {
+                                               for (const auto& notice : seen.notices) tell(notice);
+                                               if (const auto& trouble = seen.job.trouble) {
+                                                 tell("Waiting: " + trouble->message);
+                                               }
+                                             }});
     if (!first) return refuse(503, "veo serve is ending.");
     if (!*first) {
       say(first->error().message);
