@@ -71,7 +71,8 @@ TEST(History, OfNothingIsEmpty) {
   const auto table = shell.veo({"history"});
   EXPECT_EQ(table.exit_code, 0) << table;
   EXPECT_THAT(table.output, IsEmpty());
-  EXPECT_THAT(table.errors, IsEmpty());
+  EXPECT_THAT(table.errors, HasSubstr("Nothing is recorded here yet"));
+  EXPECT_THAT(shell.veo({"history", "--since=7d"}).errors, HasSubstr("No record fits"));
   EXPECT_THAT(shell.veo({"history", "--json"}).output, IsEmpty());
 }
 

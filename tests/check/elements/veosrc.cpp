@@ -921,6 +921,147 @@ GST_START_TEST(test_recovery_after_an_error) {
 }
 GST_END_TEST;
 
+// --- what nobody means ---
+
+namespace {
+
+struct WrongNumber {
+  const char* name;
+  const char* value;
+  const char* says;
+};
+/// Numbers beyond the range of each option that has one. GObject must not drop them.
+constexpr WrongNumber wrong_numbers[] = {
+    {"seed", "100000", "seed: 100000"},
+    {"seed", "9999", "seed"},
+    {"seed", "4294967295", "seed: 4294967295"},
+    {"take", "0", "take: 0"},
+    {"take", "4294967295", "take: 4294967295"},
+    {"max-credits", "4294967295", "max-credits: 4294967295"},
+    {"generation-timeout", "0", "generation-timeout: 0"},
+    {"timeout", "0", "timeout: 0"},
+    {"timeout", "3601", "timeout: 3601"},
+    {"retries", "-2", "retries: -2"},
+    {"poll-interval", "3600001", "poll-interval: 3600001"},
+};
+
+std::string read_error(GstMessage* message) {
+  GError* error = nullptr;
+  gst_message_parse_error(message, &error, nullptr);
+  const std::string text = error->message;
+  g_error_free(error);
+  return text;
+}
+
+void expect_refused(Bench& bench, const Service& service, const char* says) {
+  const auto message = bench.wait_for_message(GST_MESSAGE_ERROR);
+  assert_message_error(message.get(), RESOURCE, SETTINGS);
+  const auto text = read_error(message.get());
+  fail_unless(text.find(says) != std::string::npos, "%s is not in: %s", says, text.c_str());
+  fail_unless(text.find("othing was sent") != std::string::npos, "%s", text.c_str());
+  fail_unless_equals_int(service.count("POST "), 0);
+}
+
+}  // namespace
+
+GST_START_TEST(test_wrong_numbers) {
+  const auto& wrong = wrong_numbers[__i__];
+  const Service service;
+  Bench bench("veosrc", &service, [&wrong](GstElement* src) {
+    set_prompt(src);
+    gst_util_set_object_arg(G_OBJECT(src), wrong.name, wrong.value);
+  });
+  bench.play();
+  expect_refused(bench, service, wrong.says);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_negative_numbers_from_a_launch_line) {
+  const Service service;
+  Bench bench("veosrc", &service, [](GstElement* src) {
+    set_prompt(src);
+    gst_util_set_object_arg(G_OBJECT(src), "max-credits", "-1");
+  });
+  bench.play();
+  expect_refused(bench, service, "max-credits: ");
+}
+GST_END_TEST;
+
+GST_START_TEST(test_prompts_that_say_nothing) {
+  for (const char* const prompt : {"!", " ", "-", "..."}) {
+    const Service service;
+    Bench bench("veosrc", &service,
+                [prompt](GstElement* src) { g_object_set(src, "prompt", prompt, nullptr); });
+    bench.play();
+    expect_refused(bench, service, "prompt-says-nothing");
+  }
+}
+GST_END_TEST;
+
+/// Nobody would see the video of a source that leads nowhere.
+GST_START_TEST(test_without_a_peer_nothing_is_submitted) {
+  const Service service;
+  Bench bench("veosrc", &service, set_prompt);
+  const auto pad = bench.pad();
+  fail_unless(gst_pad_unlink(pad.get(), bench.harness()->sinkpad));
+  bench.play();
+  const auto started = bench.wait_for_message(GST_MESSAGE_PROGRESS);
+  fail_unless_equals_text(text_of(started.get()), "submit start");
+  expect_refused(bench, service, "is not linked");
+  // Once the pad is linked, the element plays.
+  bench.go_to(GST_STATE_READY);
+  fail_unless_equals_int(gst_pad_link(pad.get(), bench.harness()->sinkpad), GST_PAD_LINK_OK);
+  bench.forget();
+  bench.play();
+  bench.wait_for("eos");
+  bench.expect_seen(with(stream_begins, "eos"));
+  fail_unless_equals_int(service.count("POST "), 1);
+}
+GST_END_TEST;
+
+/// An application may link the pad while the element plays.
+GST_START_TEST(test_a_peer_may_come_late) {
+  const Service service;
+  Bench bench("veosrc", &service, set_prompt);
+  const auto pad = bench.pad();
+  fail_unless(gst_pad_unlink(pad.get(), bench.harness()->sinkpad));
+  bench.play();
+  const auto started = bench.wait_for_message(GST_MESSAGE_PROGRESS);
+  fail_unless_equals_text(text_of(started.get()), "submit start");
+  fail_unless_equals_int(service.count("POST "), 0);
+  fail_unless_equals_int(gst_pad_link(pad.get(), bench.harness()->sinkpad), GST_PAD_LINK_OK);
+  bench.wait_for("eos");
+  bench.expect_seen(with(stream_begins, "eos"));
+  fail_unless_equals_int(service.count("POST "), 1);
+  fail_unless_equals_int(texts_of(bench.messages(), "error").size(), 0);
+}
+GST_END_TEST;
+
+/// A bin's ghost pad that is not linked is no peer, and a state change ends the wait at once.
+GST_START_TEST(test_a_ghost_pad_is_no_peer) {
+  const Service service;
+  auto* const bin = gst_bin_new(nullptr);
+  gst_object_ref_sink(bin);
+  const ObjectPtr<GstElement> owned(bin);
+  const ObjectPtr<GstBus> bus(gst_bus_new());
+  gst_element_set_bus(bin, bus.get());
+  auto element = make_element("veosrc", &service);
+  set_prompt(element.get());
+  const ObjectPtr<GstPad> pad(gst_element_get_static_pad(element.get(), "src"));
+  gst_bin_add(GST_BIN(bin), GST_ELEMENT(gst_object_ref(element.get())));
+  gst_element_add_pad(bin, gst_ghost_pad_new("src", pad.get()));
+  gst_element_set_state(bin, GST_STATE_PLAYING);
+  const MessagePtr started(gst_bus_timed_pop_filtered(
+      bus.get(), std::chrono::nanoseconds(patience()).count(), GST_MESSAGE_PROGRESS));
+  fail_unless(started != nullptr);
+  const auto begin = std::chrono::steady_clock::now();
+  gst_element_set_state(bin, GST_STATE_NULL);
+  fail_unless(std::chrono::steady_clock::now() - begin < at_once());
+  fail_unless_equals_int(service.count("POST "), 0);
+  gst_element_set_bus(bin, nullptr);
+}
+GST_END_TEST;
+
 // --- action signals ---
 
 namespace {
@@ -1068,6 +1209,13 @@ static Suite* veosrc_suite() {
 
   tcase_add_loop_test(tcase, test_errors, 0, error_case_count);
   tcase_add_test(tcase, test_recovery_after_an_error);
+
+  tcase_add_loop_test(tcase, test_wrong_numbers, 0, G_N_ELEMENTS(wrong_numbers));
+  tcase_add_test(tcase, test_negative_numbers_from_a_launch_line);
+  tcase_add_test(tcase, test_prompts_that_say_nothing);
+  tcase_add_test(tcase, test_without_a_peer_nothing_is_submitted);
+  tcase_add_test(tcase, test_a_peer_may_come_late);
+  tcase_add_test(tcase, test_a_ghost_pad_is_no_peer);
 
   tcase_add_test(tcase, test_prepare);
   tcase_add_test(tcase, test_prepare_what_cannot_be_used);
