@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "gstveopeer.h"
 #include "veo/core/log.h"
 #include "veo/media/library.h"
 
@@ -100,6 +101,17 @@ Status Generation::open(const State& state, const Options& options) {
                                    state.settings.source.join == Join::append
                                        ? Reporter::Setting::background
                                        : Reporter::Setting::playback);
+  if (!options.dry_run) {
+    const auto is_linked = wait_for_peer(
+        shared_.src,
+        [this] {
+          (*shared_.reporter.lock())
+              ->waiting("Waiting until the src pad is linked; nothing is sent yet");
+        },
+        [this](Wakeup::Time until) { return shared_.wakeup->pause(until); });
+    if (!is_linked) return Continuation::interrupted();
+    if (!*is_linked) return fail(is_linked->error());
+  }
   const auto opened = reader_.open(options);
   if (!opened) return Continuation::interrupted();
   if (!*opened) return fail(opened->error());

@@ -54,6 +54,7 @@
 
 #include "gstveoerror.h"
 #include "gstveoevent.h"
+#include "gstveopeer.h"
 #include "gstveoprepared.h"
 #include "gstveoproperties.h"
 #include "gstveoreporter.h"
@@ -71,30 +72,6 @@ namespace {
 // The largest buffer, in bytes. A buffer is smaller if fewer bytes have arrived. The size is that
 // of a block of the clip in memory.
 constexpr guint default_blocksize = 256U << 10U;
-
-/// How long the src pad may have no peer before the stream fails, and how often to look. No signal
-/// says that a ghost pad further on was linked.
-constexpr auto peer_patience = std::chrono::seconds(5);
-constexpr auto peer_interval = std::chrono::milliseconds(20);
-
-/// Whether the pad leads to an element. A ghost pad that is not linked is no element.
-bool has_peer(GstPad* pad) {
-  using Pad = std::unique_ptr<GstPad, decltype(&gst_object_unref)>;
-  Pad peer(gst_pad_get_peer(pad), gst_object_unref);
-  while (peer && GST_IS_PROXY_PAD(peer.get()) && !GST_IS_GHOST_PAD(peer.get())) {
-    // The pad within a ghost pad. The ghost pad itself leads on.
-    const Pad ghost(GST_PAD(gst_proxy_pad_get_internal(GST_PROXY_PAD(peer.get()))),
-                    gst_object_unref);
-    peer.reset(ghost ? gst_pad_get_peer(ghost.get()) : nullptr);
-  }
-  return peer != nullptr;
-}
-
-std::string name_of(GstBaseSrc* element) {
-  const std::unique_ptr<char, decltype(&g_free)> name(gst_object_get_name(GST_OBJECT(element)),
-                                                      g_free);
-  return name.get();
-}
 
 }  // namespace
 
@@ -258,7 +235,7 @@ class VeoSrc {
       // After a flush in the wait for a peer, the reporter has an open step.
       if (!stream_.reporter) stream_.reporter.emplace(GST_ELEMENT(element_), *options);
       if (!options->dry_run) {
-        const auto is_linked = wait_for_peer();
+        const auto is_linked = wait_for_somebody();
         if (!is_linked) return leave();
         if (!*is_linked) return fail_with(is_linked->error());
       }
@@ -280,27 +257,15 @@ class VeoSrc {
     return GST_FLOW_OK;
   }
 
-  /// Waits until the pad leads to another element, because nobody would see the video that is paid.
-  /// GstBaseSrc ends with not-linked at the first buffer, which comes minutes after the payment.
-  /// The application may link the pad while the element plays, so the wait is visible and has an
-  /// end.
-  Waited<void> wait_for_peer() {
-    auto* const pad = GST_BASE_SRC_PAD(element_);
-    if (has_peer(pad)) return Status();
-    GST_INFO_OBJECT(element_, "waits for a peer of the src pad");
-    stream_.reporter->waiting("Waiting until the src pad is linked; nothing is sent yet");
-    const auto end = std::chrono::steady_clock::now() + peer_patience;
-    while (std::chrono::steady_clock::now() < end) {
-      if (!reader_.pause(std::chrono::steady_clock::now() + peer_interval)) return std::nullopt;
-      if (has_peer(pad)) return Status();
-    }
-    return fail(
-        {.code = ErrorCode::invalid_request,
-         .message = "The src pad of " + name_of(element_) +
-                    " is not linked, so nobody would see the video. Nothing was sent, and nothing "
-                    "is paid. Link the pad, and start again. In gst-launch-1.0: is there a ! "
-                    "between the elements, and is a variable of your shell empty? After an empty "
-                    "prompt=, the ! becomes the prompt."});
+  /// Waits for somebody who takes the video that is about to be paid.
+  Waited<void> wait_for_somebody() {
+    return wait_for_peer(
+        GST_BASE_SRC_PAD(element_),
+        [this] {
+          GST_INFO_OBJECT(element_, "waits for a peer of the src pad");
+          stream_.reporter->waiting("Waiting until the src pad is linked; nothing is sent yet");
+        },
+        [this](Wakeup::Time until) { return reader_.pause(until); });
   }
 
   /// Ends create() after an interrupted wait.
