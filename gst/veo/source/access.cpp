@@ -76,8 +76,8 @@ Status check_owner(const Secret& key, const std::string& api_url) {
   if (!asked || !builtin || *asked != *builtin || key.has_prefix(prefix)) return {};
   return fail(make_key_error(
       "The API key does not begin with sk-, so it is no key of the provider at " + asked->host +
-      ", and is not sent there. That provider is not Google: a key of Google's is of no use here. "
-      "Take a key from the provider's dashboard. Nothing was sent, and nothing is paid."));
+      ", and is not sent there. That provider is not Google: a key of Google's is of no use there. "
+      "Take a key from the provider's dashboard."));
 }
 
 Result<Secret> find_key(const AccessOptions& options, const std::string& api_url) {

@@ -1006,7 +1006,7 @@ GST_START_TEST(test_without_a_peer_nothing_is_submitted) {
   fail_unless(gst_pad_unlink(pad.get(), bench.harness()->sinkpad));
   bench.play();
   const auto started = bench.wait_for_message(GST_MESSAGE_PROGRESS);
-  fail_unless_equals_text(text_of(started.get()), "submit start");
+  fail_unless_equals_text(text_of(started.get()), "progress submit start");
   expect_refused(bench, service, "is not linked");
   // Once the pad is linked, the element plays.
   bench.go_to(GST_STATE_READY);
@@ -1027,7 +1027,7 @@ GST_START_TEST(test_a_peer_may_come_late) {
   fail_unless(gst_pad_unlink(pad.get(), bench.harness()->sinkpad));
   bench.play();
   const auto started = bench.wait_for_message(GST_MESSAGE_PROGRESS);
-  fail_unless_equals_text(text_of(started.get()), "submit start");
+  fail_unless_equals_text(text_of(started.get()), "progress submit start");
   fail_unless_equals_int(service.count("POST "), 0);
   fail_unless_equals_int(gst_pad_link(pad.get(), bench.harness()->sinkpad), GST_PAD_LINK_OK);
   bench.wait_for("eos");
@@ -1059,6 +1059,30 @@ GST_START_TEST(test_a_ghost_pad_is_no_peer) {
   fail_unless(std::chrono::steady_clock::now() - begin < at_once());
   fail_unless_equals_int(service.count("POST "), 0);
   gst_element_set_bus(bin, nullptr);
+}
+GST_END_TEST;
+
+/// veoextend would pay once more, for nobody.
+GST_START_TEST(test_a_veoextend_that_leads_nowhere_is_no_peer) {
+  const Service service;
+  const ObjectPtr<GstElement> pipeline(GST_ELEMENT(gst_object_ref_sink(gst_pipeline_new(nullptr))));
+  const ObjectPtr<GstBus> bus(gst_element_get_bus(pipeline.get()));
+  const auto src = make_element("veosrc", &service);
+  const auto extend = make_element("veoextend", &service);
+  set_prompt(src.get());
+  g_object_set(extend.get(), "prompt", "it sleeps", nullptr);
+  for (const auto& element : {src.get(), extend.get()}) {
+    gst_bin_add(GST_BIN(pipeline.get()), GST_ELEMENT(gst_object_ref(element)));
+  }
+  fail_unless(gst_element_link(src.get(), extend.get()));
+  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+  const MessagePtr message(gst_bus_timed_pop_filtered(
+      bus.get(), std::chrono::nanoseconds(patience()).count(), GST_MESSAGE_ERROR));
+  fail_unless(message != nullptr);
+  const auto text = read_error(message.get());
+  fail_unless(text.find("is not linked") != std::string::npos, "%s", text.c_str());
+  fail_unless_equals_int(service.count("POST "), 0);
+  gst_element_set_state(pipeline.get(), GST_STATE_NULL);
 }
 GST_END_TEST;
 
@@ -1216,6 +1240,7 @@ static Suite* veosrc_suite() {
   tcase_add_test(tcase, test_without_a_peer_nothing_is_submitted);
   tcase_add_test(tcase, test_a_peer_may_come_late);
   tcase_add_test(tcase, test_a_ghost_pad_is_no_peer);
+  tcase_add_test(tcase, test_a_veoextend_that_leads_nowhere_is_no_peer);
 
   tcase_add_test(tcase, test_prepare);
   tcase_add_test(tcase, test_prepare_what_cannot_be_used);
