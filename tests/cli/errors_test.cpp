@@ -123,6 +123,7 @@ TEST(FailedSubmission, SaysThatNothingIsPaid) {
       {{}, {"--api-url=https://no-such-host.invalid/v1", "--api-key=sk-1", "--retries=0"}, unsent},
       {{}, {"--api-key-file=missing"}, unsent},
       {{}, {"--seed=5"}, unsent},
+      {{}, {"-o", "nowhere/dog.mp4"}, unsent},
   };
   for (const auto& given : cases) {
     const auto simulator = start_simulator("0s", given.simulator);

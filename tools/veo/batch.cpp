@@ -75,7 +75,9 @@ class Batch {
     }
     tell_price();
     if (is_dry) return exit_success;
-    if (auto permitted = check_permission(*common); !permitted) return refuse(permitted.error());
+    if (auto permitted = check_permission(*common); !permitted) {
+      return refuse(with_cost(permitted.error()));
+    }
     if (!is_agreed())
       return session_.interruption.happened() ? report_interruption() : exit_success;
     return run_all();

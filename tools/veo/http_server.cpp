@@ -153,7 +153,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& address
   if (p.daemon == nullptr) {
     return fail({.code = ErrorCode::network,
                  .message = "Cannot listen on " + address + ", port " + std::to_string(port) +
-                            ": " + std::strerror(errno) + "."});
+                            ": " + std::strerror(errno) +
+                            ". Name another port with --port; 0 takes any free one."});
   }
   return server;
 }
