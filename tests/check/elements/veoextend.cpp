@@ -129,6 +129,10 @@ GST_START_TEST(test_factory) {
   fail_unless_equals_string(
       gst_element_factory_get_metadata(factory.get(), GST_ELEMENT_METADATA_KLASS),
       "Filter/Network");
+  // Users see here who gets the key.
+  const std::string description =
+      gst_element_factory_get_metadata(factory.get(), GST_ELEMENT_METADATA_DESCRIPTION);
+  fail_unless(description.find("api.aivideoapi.ai") != std::string::npos);
 }
 GST_END_TEST;
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <functional>
 #include <string>
 
@@ -103,6 +104,10 @@ GST_START_TEST(test_factory) {
   fail_unless_equals_string(
       gst_element_factory_get_metadata(factory.get(), GST_ELEMENT_METADATA_KLASS),
       "Source/Network");
+  // Users see here who gets the key.
+  fail_unless(
+      strstr(gst_element_factory_get_metadata(factory.get(), GST_ELEMENT_METADATA_DESCRIPTION),
+             "api.aivideoapi.ai") != nullptr);
   fail_unless_equals_int(gst_element_factory_get_uri_type(factory.get()), GST_URI_SRC);
   const gchar* const* const protocols = gst_element_factory_get_uri_protocols(factory.get());
   fail_unless_equals_string(protocols[0], "veo");
@@ -474,6 +479,22 @@ GST_START_TEST(test_clock_is_not_used) {
 }
 GST_END_TEST;
 
+namespace {
+
+/// Returns whether a PROGRESS message has this text.
+bool has_progress(const std::vector<MessagePtr>& messages, const std::string& wanted) {
+  return std::ranges::any_of(messages, [&wanted](const MessagePtr& message) {
+    if (GST_MESSAGE_TYPE(message.get()) != GST_MESSAGE_PROGRESS) return false;
+    gchar* text = nullptr;
+    gst_message_parse_progress(message.get(), nullptr, nullptr, &text);
+    const bool found = std::string(text).find(wanted) != std::string::npos;
+    g_free(text);
+    return found;
+  });
+}
+
+}  // namespace
+
 GST_START_TEST(test_second_play_comes_from_the_cache) {
   const Service service;
   Bench bench("veosrc", &service, set_original);
@@ -483,11 +504,13 @@ GST_START_TEST(test_second_play_comes_from_the_cache) {
   const auto first_start = bench.event("stream-start");
   gst_event_parse_stream_start(first_start.get(), &first);
   bench.go_to(GST_STATE_READY);
-  bench.messages();
+  const char* const is_free = "from the cache: the task is already paid, and nothing is spent";
+  fail_if(has_progress(bench.messages(), is_free));
   bench.forget();
   bench.play();
   bench.wait_for("eos");
   bench.expect_seen(with(stream_begins, "eos"));
+  fail_unless(has_progress(bench.messages(), is_free));
   fail_unless(bench.bytes() == Service::clip());
   fail_unless_equals_int(service.count("POST "), 1);
   // Both requests are of the first play: for the start and for the tail.
