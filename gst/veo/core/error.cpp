@@ -107,8 +107,10 @@ std::string without_advice(std::string text, ErrorCode code) {
   const auto sentence = advice(code);
   const auto at = sentence.empty() ? std::string::npos : text.find(sentence);
   if (at == std::string::npos) return text;
-  text.erase(at, sentence.size());
-  while (!text.empty() && text.back() == ' ') text.pop_back();
+  // Take the space before the advice, too, and so that after an advice at the beginning.
+  const auto begin = at > 0 && text[at - 1] == ' ' ? at - 1 : at;
+  text.erase(begin, at + sentence.size() - begin);
+  if (begin == 0 && text.starts_with(' ')) text.erase(0, 1);
   return text;
 }
 

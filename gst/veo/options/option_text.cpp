@@ -122,7 +122,13 @@ Status check_ranges(const Options& options) {
     if (is_of_request && !options.task_id.empty()) continue;
     const auto value = get_option(options, option);
     if (is_in_range(option.type, value)) continue;
-    return fail(refuse_value(option, std::to_string(std::get<std::int64_t>(value))));
+    const auto number = std::get<std::int64_t>(value);
+    auto shown = std::to_string(number);
+    if (number > std::numeric_limits<std::int32_t>::max()) {
+      const auto negative = number - (std::int64_t{1} << 32U);
+      shown += " (gst-launch-1.0 makes that of " + std::to_string(negative) + ")";
+    }
+    return fail(refuse_value(option, shown));
   }
   return {};
 }

@@ -215,6 +215,9 @@ TEST(Advice, IsTakenOutOfATextWhole) {
     const auto with = with_advice("It broke.", row.code);
     EXPECT_EQ(without_advice(with, row.code), "It broke.") << row.nick.value;
     EXPECT_EQ(without_advice("It broke.", row.code), "It broke.") << row.nick.value;
+    EXPECT_EQ(without_advice(with + " Nothing was sent.", row.code), "It broke. Nothing was sent.");
+    EXPECT_EQ(without_advice(with_advice("", row.code) + " So.", row.code),
+              row.advice.value.empty() ? " So." : "So.");
   }
 }
 
