@@ -57,9 +57,11 @@ int show(const Arguments& arguments, bool extension) {
     }
   }
   print({.extend_task_id = ""}, **catalog, arguments.json, false);
-  display.say(
-      "Credits of the provider at api.aivideoapi.ai, which offers Google's Veo models and is "
-      "not Google.");
+  if (!arguments.json) {
+    cli::print(
+        "Credits of the provider at api.aivideoapi.ai, which offers Google's Veo models and is not "
+        "Google.\n");
+  }
   return exit_success;
 }
 
