@@ -145,7 +145,9 @@ TEST(Key, OfAnotherServiceIsNotSent) {
   const auto simulator = start_simulator("0s");
   const Shell shell(simulator);
   auto settings = shell.settings({"generate", "a dog", "--api-key=AIzaSyA-of-google",
-                                  "--api-url=https://api.aivideoapi.ai/v1"});
+                                  "--api-url=https://api.aivideoapi.ai/v1",
+                                  // A library that is broken must not reach the service.
+                                  "--proxy=http://127.0.0.1:1"});
   const auto ended = Program(settings).wait();
   EXPECT_EQ(ended.exit_code, 3) << ended;
   EXPECT_THAT(ended.errors, HasSubstr("no key of the provider at api.aivideoapi.ai"));

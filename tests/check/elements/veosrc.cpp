@@ -1074,9 +1074,11 @@ GST_START_TEST(test_a_ghost_pad_is_no_peer) {
   gst_bin_add(GST_BIN(bin), GST_ELEMENT(gst_object_ref(element.get())));
   gst_element_add_pad(bin, gst_ghost_pad_new("src", pad.get()));
   gst_element_set_state(bin, GST_STATE_PLAYING);
-  const MessagePtr started(gst_bus_timed_pop_filtered(
+  std::vector<MessagePtr> started;
+  started.emplace_back(gst_bus_timed_pop_filtered(
       bus.get(), std::chrono::nanoseconds(patience()).count(), GST_MESSAGE_PROGRESS));
-  fail_unless(started != nullptr);
+  fail_unless(started.front() != nullptr);
+  fail_unless(has_progress(started, "Waiting until the src pad is linked"));
   const auto begin = std::chrono::steady_clock::now();
   gst_element_set_state(bin, GST_STATE_NULL);
   fail_unless(std::chrono::steady_clock::now() - begin < at_once());
