@@ -151,7 +151,7 @@ TEST_F(AccessTest, TheEnvironmentMayNameACatalog) {
 
 // A key of somebody else must not reach the built-in service.
 TEST_F(AccessTest, AKeyOfAnotherKindIsNotForTheBuiltInService) {
-  for (const char* key : {"AIzaSyA-key-of-googles", "Bearer-sk-1", "SK-upper", "k"}) {
+  for (const char* key : {"AIzaSyA-key-of-googles", "Bearer-sk-1", "SK-upper", "xsk-1"}) {
     AccessOptions options;
     options.api_key = Secret(std::string(key));
     const auto refused = resolve_access(options);
