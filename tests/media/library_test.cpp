@@ -160,12 +160,12 @@ TEST_F(MediaLibrary, IsNotLoadedByTheCommandForOneClip) {
 TEST_F(MediaLibrary, MissingCostsNothingInAPipeline) {
   if (is_installed()) GTEST_SKIP() << "libveo-media is installed in this system";
   const auto ended = play(Tree(Media::missing), "veosrc prompt=a ! veoextend prompt=b ! fakesink");
-  EXPECT_THAT(ended.output,
-              AllOf(HasSubstr("error Films and pictures need the library libveo-media-1.0.so.0, "
-                              "which cannot be loaded: libveo-media-1.0.so.0: cannot open shared "
-                              "object file"),
-                    HasSubstr("(Debian: libavcodec"),
-                    HasSubstr("Nothing was sent, and nothing is paid.")));
+  EXPECT_THAT(
+      ended.output,
+      AllOf(HasSubstr("error Films and pictures need the library libveo-media-1.0.so.0, "
+                      "which cannot be loaded: libveo-media-1.0.so.0: cannot open shared "
+                      "object file"),
+            HasSubstr("(Debian: libavcodec"), HasSubstr("Nothing was sent, and nothing is paid.")));
   EXPECT_EQ(submissions(), 0U) << "the clip before it is not paid either";
 }
 
