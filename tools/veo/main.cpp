@@ -106,6 +106,7 @@ Examples:
   add_price(app, chosen);
   add_serve(app, chosen);
   add_history(app, chosen);
+  add_ledger(app, chosen);
   add_completion(app, chosen);
   add_reference(app, chosen);
   try {

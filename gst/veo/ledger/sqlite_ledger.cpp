@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "backup.h"
 #include "claim_rules.h"
 #include "row_lock.h"
 #include "veo/core/log.h"
@@ -336,6 +337,15 @@ Result<std::vector<std::chrono::milliseconds>> SqliteLedger::generation_times(co
     return fail(explain(code));
   }
   return times;
+}
+
+Result<std::optional<LedgerCopy>> SqliteLedger::back_up(const std::string& file) {
+  const auto rows = rows_.lock();
+  auto copy = back_up_database(connection_->database(), file);
+  if (!copy) return fail(std::move(copy.error()));
+  log::info(log::Category::ledger, log::text(connection_->path()), ": copied to ", log::text(file),
+            ", ", copy->rows, " rows");
+  return std::optional(*copy);
 }
 
 }  // namespace veo

@@ -35,6 +35,7 @@ class SqliteLedger final : public Ledger {
   Result<Record> get(std::int64_t row) override;
   Result<std::optional<std::vector<Record>>> history(const HistoryQuery& query) override;
   Result<std::vector<std::chrono::milliseconds>> generation_times(const Record& like) override;
+  Result<std::optional<LedgerCopy>> back_up(const std::string& file) override;
   [[nodiscard]] const std::string& salt() const override { return salt_; }
 
  private:

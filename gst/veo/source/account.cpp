@@ -65,6 +65,48 @@ Waited<T> ask(const AccessOptions& options, const NetworkSettings& network,
   return given;
 }
 
+/// Asks the ledger on its thread. `question` returns nullopt while another process locks the
+/// ledger, and is repeated then.
+template <class T>
+Waited<T> ask_ledger(const std::string& location, const std::shared_ptr<Wakeup>& wakeup,
+                     std::function<Result<std::optional<T>>()> question) {
+  using std::chrono::steady_clock;
+  constexpr auto patience = std::chrono::seconds(5);
+  constexpr auto pause = std::chrono::milliseconds(100);
+  const auto store = StoreThread::acquire(StoreThread::Store::ledger);
+  const auto until = steady_clock::now() + patience;
+  do {
+    const auto answer = std::make_shared<Answer<std::optional<T>>>(wakeup);
+    store->post([=] { answer->set(question()); });
+    auto given = answer->wait();
+    if (!given) return std::nullopt;
+    if (!*given) return fail(std::move(given->error()));
+    if (**given) return std::move(***given);
+    // Pause on this thread, because the ledger's thread must be able to answer others meanwhile.
+    if (!wakeup->pause(steady_clock::now() + pause)) return std::nullopt;
+  } while (steady_clock::now() < until);
+  return fail(
+      {.code = ErrorCode::ledger,
+       .message = "Another program has kept the ledger " + location +
+                  " locked for 5 s (busy all the time). Nothing was changed. Try again when "
+                  "it is done."});
+}
+
+/// Called on the ledger's thread. Does `work` with a ledger that exists.
+template <class T, class Work>
+Result<std::optional<T>> with_existing_ledger(const std::string& location, Work work) {
+  const auto exists = Ledger::exists(location);
+  if (!exists) return fail(exists.error());
+  if (!*exists) {
+    return fail({.code = ErrorCode::ledger,
+                 .message = "There is no ledger " + location +
+                            ". Name the ledger with --ledger or VEO_LEDGER."});
+  }
+  const auto opened = Ledger::open(location);
+  if (!opened) return fail(opened.error());
+  return *opened ? work(**opened) : std::optional<T>();
+}
+
 using Found = std::optional<std::vector<Record>>;
 
 /// Called on the ledger's thread. nullopt: another process locks the ledger.
@@ -103,27 +145,9 @@ Waited<std::optional<double>> query_credits(const AccessOptions& access,
 
 Waited<std::vector<Record>> read_history(const std::string& ledger, const HistoryQuery& query,
                                          const std::shared_ptr<Wakeup>& wakeup) {
-  using std::chrono::steady_clock;
-  constexpr auto patience = std::chrono::seconds(5);
-  constexpr auto pause = std::chrono::milliseconds(100);
   const auto location = ledger_path(ledger);
-  const auto store = StoreThread::acquire(StoreThread::Store::ledger);
-  const auto until = steady_clock::now() + patience;
-  do {
-    const auto answer = std::make_shared<Answer<Found>>(wakeup);
-    store->post([=] { answer->set(find_records(location, query)); });
-    auto rows = answer->wait();
-    if (!rows) return std::nullopt;
-    if (!*rows) return fail(std::move(rows->error()));
-    if (**rows) return std::move(***rows);
-    // Pause on this thread, because the ledger's thread must be able to answer others meanwhile.
-    if (!wakeup->pause(steady_clock::now() + pause)) return std::nullopt;
-  } while (steady_clock::now() < until);
-  return fail(
-      {.code = ErrorCode::ledger,
-       .message = "Another program has kept the ledger " + location +
-                  " locked for 5 s (busy all the time). Nothing was changed. Try again when "
-                  "it is done."});
+  return ask_ledger<std::vector<Record>>(
+      location, wakeup, [location, query] { return find_records(location, query); });
 }
 
 Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::string task_id,
@@ -142,5 +166,16 @@ Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::stri
   }
   return chain;
 }
+
+Waited<LedgerCopy> back_up_ledger(const std::string& ledger, const std::string& file,
+                                  const std::shared_ptr<Wakeup>& wakeup) {
+  const auto location = ledger_path(ledger);
+  return ask_ledger<LedgerCopy>(location, wakeup, [location, file] {
+    return with_existing_ledger<LedgerCopy>(location,
+                                            [&file](Ledger& it) { return it.back_up(file); });
+  });
+}
+
+std::string locate_ledger(const std::string& ledger) { return ledger_path(ledger); }
 
 }  // namespace veo

@@ -24,6 +24,7 @@
 #include "veo/core/cached_clip.h"
 #include "veo/core/claim.h"
 #include "veo/core/history_query.h"
+#include "veo/core/ledger_copy.h"
 #include "veo/core/record.h"
 #include "veo/core/result.h"
 
@@ -127,6 +128,10 @@ class Ledger {
   /// Returns how long the service took for the newest tasks of that mode and resolution, 50 at
   /// most.
   virtual Result<std::vector<std::chrono::milliseconds>> generation_times(const Record& like) = 0;
+  /// Copies the ledger to the new file `file`, which is complete and on the disk when the call
+  /// returns without an error. Also fails with invalid_request if there is such a file. nullopt:
+  /// other processes lock the store.
+  virtual Result<std::optional<LedgerCopy>> back_up(const std::string& file) = 0;
   /// Returns random text for Secret::make_mark(), which was made with the ledger. Returns at once.
   [[nodiscard]] virtual const std::string& salt() const = 0;
 };

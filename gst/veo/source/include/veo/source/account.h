@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "veo/core/history_query.h"
+#include "veo/core/ledger_copy.h"
 #include "veo/core/record.h"
 #include "veo/core/result.h"
 #include "veo/core/task.h"
@@ -42,5 +43,13 @@ Waited<std::vector<Record>> read_history(const std::string& ledger, const Histor
 /// comes first, and the task itself comes last.
 Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::string task_id,
                                             const std::shared_ptr<Wakeup>& wakeup);
+
+/// Copies the ledger to the new file `file`. Also fails with invalid_request if there is such a
+/// file, and with ledger if there is no ledger.
+Waited<LedgerCopy> back_up_ledger(const std::string& ledger, const std::string& file,
+                                  const std::shared_ptr<Wakeup>& wakeup);
+
+/// Returns the ledger's path: `ledger`, or the path that stands for an empty `ledger`.
+std::string locate_ledger(const std::string& ledger);
 
 }  // namespace veo
