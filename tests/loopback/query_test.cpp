@@ -95,6 +95,18 @@ TEST(Query, ResolvesARetryAfterDate) {
   EXPECT_LE(*after, 101s);
 }
 
+// The clock of this machine may be ten years ahead or back.
+TEST(Query, ReadsTheDateOfRetryAfterByTheServersClock) {
+  for (const std::string year : {"1994", "2094"}) {
+    const RawServer server(keeps_answering(
+        http_answer("503 Service Unavailable", "",
+                    "Date: Sun, 06 Nov " + year + " 08:49:30 GMT\r\nRetry-After: Sun, 06 Nov " +
+                        year + " 08:49:37 GMT\r\n")));
+    Client client;
+    EXPECT_EQ(client.call(get(server.url("/"))).evidence.retry_after, 7s) << year;
+  }
+}
+
 TEST(Query, TakesARetryAfterInThePastForNow) {
   const RawServer server(keeps_answering(http_answer(
       "503 Service Unavailable", "", "Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n")));

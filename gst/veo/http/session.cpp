@@ -117,7 +117,10 @@ std::optional<std::chrono::seconds> read_retry_after(SoupMessageHeaders* headers
   if (const auto seconds = parse_delta_seconds(text)) return seconds;
   const GDateTimePtr date(soup_date_time_new_from_http_string(text.c_str()));
   if (!date) return std::nullopt;
-  const GDateTimePtr now(g_date_time_new_now_utc());
+  // The date is of the server's clock, and so is the answer's Date. The clock of this machine may
+  // be wrong.
+  GDateTimePtr now(soup_date_time_new_from_http_string(read_header(headers, "Date").c_str()));
+  if (!now) now.reset(g_date_time_new_now_utc());
   const auto span = g_date_time_difference(date.get(), now.get());
   // Round up, so that no request is too early.
   return std::chrono::seconds(
