@@ -158,7 +158,7 @@ std::optional<Status> print_all(Question question, const std::shared_ptr<Wakeup>
     add(totals, **page);
     if ((*page)->size() < query.limit) break;
     printed += (*page)->size();
-    query.after = {.reserved_at = (*page)->back().reserved_at, .id = (*page)->back().id};
+    query.after = (*page)->back().id;
   }
   for (const auto& total : totals) print_json(to_json(total));
   return Status();

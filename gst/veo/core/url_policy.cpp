@@ -208,6 +208,11 @@ bool is_loopback_host(std::string_view host) {
   return address && is_loopback_address(address->view());
 }
 
+bool is_loopback_url(std::string_view url) {
+  const auto origin = parse_origin(url);
+  return origin && is_loopback_host(origin->host);
+}
+
 Result<std::string> check_api_url(std::string_view url) {
   const auto no = [&](const char* why) {
     return refuse(ErrorCode::invalid_request, "The API's URL", url, why);

@@ -7,6 +7,7 @@
 #include "job_private.h"
 #include "job_registry.h"
 #include "veo/core/log.h"
+#include "veo/system/clocks.h"
 
 namespace veo {
 
@@ -111,18 +112,17 @@ void Job::Private::join_task() {
     return obey(own.machine.conclude(std::move(report), now()));
   }
   if (!settings.key) return give_up(settings.key.error());
-  const auto submitted = find_submission_time(row);
+  const auto submitted = find_submission_time();
   shared.lock()->snapshot.accepted_at = submitted;
   own.clock = now();
   obey(own.machine.adopt(row.task_id, own.clock, submitted));
 }
 
-std::optional<TaskMachine::Time> Job::Private::find_submission_time(const Record& row) {
-  if (!row.sending_at || !row.accepted_at) return std::nullopt;
-  // The row's times come from another clock, or from another program. Limit them to one day.
-  const auto today = unix_now();
-  const auto accepted = std::clamp(*row.accepted_at, today - 24h, today);
-  return now() - (today - accepted);
+std::optional<TaskMachine::Time> Job::Private::find_submission_time() const {
+  const auto& age = io->record.age;
+  if (!age) return std::nullopt;
+  // Another program may have written any time into the row. Limit the age to one day.
+  return now() - std::clamp<milliseconds>(*age, 0ms, 24h);
 }
 
 void Job::Private::name_task(const std::string& task_id) {
@@ -246,7 +246,7 @@ void Job::Private::on_queried(Result<TaskReport> report, Service::RetryAfter ret
                   ? compute_generation_time(*own.machine.report(), settings.generation_timeout)
                   : std::nullopt,
        completed, failure = failed ? own.machine.error() : std::nullopt,
-       at = unix_now()](TaskRecord& it) {
+       at = read_clocks()](TaskRecord& it) {
         if (intent) {
           if (auto written = it.write_confirmed(*intent, at); !written) return written;
         }

@@ -89,7 +89,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// Goes on with a task that was submitted before.
   void join_task();
   /// Returns when the service accepted the task, on the monotonic clock.
-  [[nodiscard]] static std::optional<TaskMachine::Time> find_submission_time(const Record& row);
+  [[nodiscard]] std::optional<TaskMachine::Time> find_submission_time() const;
   void obey(const TaskMachine::Command& command);
   void finish();
   void on_callback();

@@ -10,6 +10,7 @@
 #include "veo/core/log.h"
 #include "veo/core/task_id.h"
 #include "veo/core/unknown_submission.h"
+#include "veo/system/clocks.h"
 
 namespace veo {
 
@@ -49,7 +50,7 @@ void Job::Private::queue_submission(TaskMachine::Time until) {
     // From here on the row says that the submission may have been sent, so an exit waits until the
     // outcome is recorded.
     self->io->submission.emplace(begun_submissions());
-    self->insist({.write = [at = unix_now()](TaskRecord& it) { return it.write_sending(at); },
+    self->insist({.write = [at = read_clocks()](TaskRecord& it) { return it.write_sending(at); },
                   .then =
                       [p = self.get()](const Status& written) {
                         if (p->io->ended) return p->wind_up();
@@ -104,7 +105,7 @@ void Job::Private::on_submitted(const Submitted& outcome) {
   }
   own.may_be_sent = false;
   // Keep the claim for another try. If there is no other try, give_back() releases the claim.
-  insist({.write = [at = unix_now()](TaskRecord& it) { return it.write_held(at); },
+  insist({.write = [at = read_clocks()](TaskRecord& it) { return it.write_held(at); },
           .is_answer = true,
           .then =
               [this, outcome](const Status& /*unused*/) {
@@ -116,7 +117,7 @@ void Job::Private::on_submitted(const Submitted& outcome) {
 
 void Job::Private::write_accepted(const Submitted& outcome) {
   const auto& id = outcome.task_id;
-  insist({.write = [id, at = unix_now()](TaskRecord& it) { return it.write_accepted(id, at); },
+  insist({.write = [id, at = read_clocks()](TaskRecord& it) { return it.write_accepted(id, at); },
           // The task is paid, and its id may never be anywhere else.
           .tries = std::numeric_limits<unsigned>::max(),
           .is_answer = true,
@@ -151,7 +152,7 @@ void Job::Private::name_unrecorded(const Error& error) {
 }
 
 void Job::Private::write_unknown(const Submitted& outcome) {
-  insist({.write = [why = outcome.error, at = unix_now()](
+  insist({.write = [why = outcome.error, at = read_clocks()](
                        TaskRecord& it) { return it.write_unknown(why, std::nullopt, at); },
           .is_answer = true,
           .then =
@@ -182,8 +183,8 @@ Error Job::Private::explain_unknown(const Error& seen, std::optional<double> bal
 
 void Job::Private::learn_balance(Submitted outcome, std::optional<double> balance) {
   if (!balance) return conclude_unknown(std::move(outcome), balance);
-  insist({.write = [why = outcome.error, balance,
-                    at = unix_now()](TaskRecord& it) { return it.write_unknown(why, balance, at); },
+  insist({.write = [why = outcome.error, balance, at = read_clocks()](
+                       TaskRecord& it) { return it.write_unknown(why, balance, at); },
           .tries = 1,  // it is only a hint
           .then = [this, outcome,
                    balance](const Status& /*unused*/) { conclude_unknown(outcome, balance); }});
@@ -210,7 +211,7 @@ void Job::Private::give_back(const std::optional<Error>& why, std::function<void
     own.timer.cancel();
     return then();
   }
-  insist({.write = [why, at = unix_now()](TaskRecord& it) { return it.write_released(why, at); },
+  insist({.write = [why, at = read_clocks()](TaskRecord& it) { return it.write_released(why, at); },
           .is_answer = true,
           .then = [then = std::move(then)](const Status& /*unused*/) { then(); }});
   own.waiting->otherwise = why;

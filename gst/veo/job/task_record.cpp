@@ -4,11 +4,9 @@
 #include <utility>
 #include <variant>
 
-namespace veo {
+#include "veo/system/clocks.h"
 
-UnixTime unix_now() {
-  return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-}
+namespace veo {
 
 std::shared_ptr<TaskRecord> TaskRecord::make(std::shared_ptr<StoreThread> thread) {
   return {new TaskRecord, [thread = std::move(thread)](TaskRecord* record) {
@@ -53,30 +51,31 @@ Result<TaskRecord::Standing> TaskRecord::claim(const Settings& settings,
     claim.daily_budget.reset();
     claim.record.by_uri = false;
   }
-  auto found = ledger_->claim(claim, unix_now());
+  const auto now = read_clocks();
+  auto found = ledger_->claim(claim, now);
   if (!found) return fail(std::move(found.error()));
   if (std::holds_alternative<Later>(*found)) return Standing::undecided;
   if (auto* record = std::get_if<Record>(&*found)) {
     view_.row = std::move(*record);
-    return finish_standing(Standing::known);
+    return finish_standing(Standing::known, settings.claim.record);
   }
   reservation_ = std::move(std::get<Reservation>(*found));
   view_.is_claimed = true;
   view_.row = std::move(claim.record);
   view_.row.id = reservation_->row();
-  view_.row.reserved_at = unix_now();
-  if (!lost) return finish_standing(Standing::ours);
+  view_.row.reserved_at = now.wall;
+  if (!lost) return finish_standing(Standing::ours, settings.claim.record);
   return restore(settings, *lost);
 }
 
 Result<TaskRecord::Standing> TaskRecord::find_task(const Settings& settings) {
   auto wanted = settings.claim.record;
   wanted.task_id = settings.task_id;
-  auto found = ledger_->adopt(wanted, unix_now());
+  auto found = ledger_->find_task(wanted);
   if (found) {
     if (!*found) return Standing::undecided;
     view_.row = std::move(**found);
-    return finish_standing(Standing::known);
+    return finish_standing(Standing::known, settings.claim.record);
   }
   view_.notices.push_back(found.error().message + " Task " + settings.task_id +
                           " is played without a record.");
@@ -87,7 +86,7 @@ Result<TaskRecord::Standing> TaskRecord::find_task(const Settings& settings) {
 }
 
 Result<TaskRecord::Standing> TaskRecord::restore(const Settings& settings, const CachedClip& clip) {
-  auto restored = ledger_->restore(*reservation_, clip, unix_now());
+  auto restored = ledger_->restore(*reservation_, clip, read_clocks());
   auto record = restored ? ledger_->get(reservation_->row()) : fail(std::move(restored.error()));
   release_row();
   if (!record) return fail(std::move(record.error()));
@@ -101,22 +100,29 @@ Result<TaskRecord::Standing> TaskRecord::restore(const Settings& settings, const
   return Standing::known;
 }
 
-Result<TaskRecord::Standing> TaskRecord::finish_standing(Standing standing) {
+Result<TaskRecord::Standing> TaskRecord::finish_standing(Standing standing, const Record& wanted) {
+  const auto& row = view_.row;
+  if (row.state == RecordState::accepted && row.sending_at && row.accepted_at) {
+    if (const auto age = ledger_->find_age(row, read_clocks())) view_.age = *age;
+  }
+  // The row of a task that was submitted elsewhere has no mode, but the line may have the right
+  // one.
+  const auto& like = row.mode.empty() ? wanted : row;
   // Without the times, the polls follow the catalog's guess.
-  if (auto times = ledger_->generation_times(view_.row)) view_.generation_times = std::move(*times);
+  if (auto times = ledger_->generation_times(like)) view_.generation_times = std::move(*times);
   return standing;
 }
 
-Status TaskRecord::write_confirmed(const std::string& intent, UnixTime at) {
+Status TaskRecord::write_confirmed(const std::string& intent, const ClockReading& at) {
   if (!ledger_) return {};
-  auto answered = ledger_->answer(intent, view_.row, at);
-  if (!answered) return fail(std::move(answered.error()));
-  if (*answered) view_.row = std::move(**answered);
+  auto confirmed = ledger_->confirm(intent, view_.row, at);
+  if (!confirmed) return fail(std::move(confirmed.error()));
+  view_.row = std::move(*confirmed);
   return {};
 }
 
 Status TaskRecord::move(RecordState to, const Change& change) {
-  if (!ledger_) return {};
+  if (!has_row()) return {};
   auto moved = ledger_->move(view_.row.id, to, change);
   if (!moved) return moved;
   view_.row.state = to;
@@ -125,42 +131,46 @@ Status TaskRecord::move(RecordState to, const Change& change) {
   return {};
 }
 
-Status TaskRecord::write_sending(UnixTime at) {
-  view_.row.sending_at = at;
+Status TaskRecord::write_sending(const ClockReading& at) {
+  view_.row.sending_at = at.wall;
   return move(RecordState::sending, {.at = at});
 }
 
-Status TaskRecord::write_held(UnixTime at) { return move(RecordState::reserved, {.at = at}); }
+Status TaskRecord::write_held(const ClockReading& at) {
+  return move(RecordState::reserved, {.at = at});
+}
 
-Status TaskRecord::write_released(const std::optional<Error>& why, UnixTime at) {
+Status TaskRecord::write_released(const std::optional<Error>& why, const ClockReading& at) {
   return move(RecordState::released, {.at = at, .error = why});
 }
 
-Status TaskRecord::write_unknown(const Error& why, std::optional<double> balance, UnixTime at) {
+Status TaskRecord::write_unknown(const Error& why, std::optional<double> balance,
+                                 const ClockReading& at) {
   view_.row.balance = balance;
   view_.row.error_message = why.message;
   return move(RecordState::unknown,
               {.at = at, .task_id = why.task_id, .error = why, .balance = balance});
 }
 
-Status TaskRecord::write_accepted(const std::string& task_id, UnixTime at) {
+Status TaskRecord::write_accepted(const std::string& task_id, const ClockReading& at) {
   view_.row.task_id = task_id;
-  view_.row.accepted_at = at;
+  view_.row.accepted_at = at.wall;
   return move(RecordState::accepted, {.at = at, .task_id = task_id});
 }
 
 Status TaskRecord::write_completed(const std::string& url,
-                                   std::optional<std::chrono::milliseconds> took, UnixTime at) {
+                                   std::optional<std::chrono::milliseconds> took,
+                                   const ClockReading& at) {
   // If the job has asked for a fresh URL, the row is `completed` already, and gets the URL.
   return move(RecordState::completed, {.at = at, .url = url, .generation_time = took});
 }
 
-Status TaskRecord::write_failed(const Error& why, UnixTime at) {
+Status TaskRecord::write_failed(const Error& why, const ClockReading& at) {
   return move(RecordState::failed, {.at = at, .error = why});
 }
 
 Status TaskRecord::write_kept(const CachedClip& clip) {
-  if (!ledger_) return {};
+  if (!has_row()) return {};
   return ledger_->keep(view_.row.id, clip);
 }
 

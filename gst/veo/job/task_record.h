@@ -36,6 +36,8 @@ class TaskRecord {
     std::vector<std::string> notices;  ///< for the user
     /// How long tasks like this one took.
     std::vector<std::chrono::milliseconds> generation_times;
+    /// If the row is of a running task of this ledger: how long ago the service accepted the task.
+    std::optional<std::chrono::milliseconds> age;
   };
 
   /// Makes a record that is also destroyed on `thread`.
@@ -58,19 +60,18 @@ class TaskRecord {
 
   // Changes of the row's state (core/record.h). A change is on the disk when its call returns
   // without an error.
-  Status write_sending(UnixTime at);
-  Status write_held(UnixTime at);
-  Status write_released(const std::optional<Error>& why, UnixTime at);
-  Status write_unknown(const Error& why, std::optional<double> balance, UnixTime at);
-  Status write_accepted(const std::string& task_id, UnixTime at);
+  Status write_sending(const ClockReading& at);
+  Status write_held(const ClockReading& at);
+  Status write_released(const std::optional<Error>& why, const ClockReading& at);
+  Status write_unknown(const Error& why, std::optional<double> balance, const ClockReading& at);
+  Status write_accepted(const std::string& task_id, const ClockReading& at);
   /// `took`: how long the service took for the generation, if that is known.
   Status write_completed(const std::string& url, std::optional<std::chrono::milliseconds> took,
-                         UnixTime at);
-  Status write_failed(const Error& why, UnixTime at);
+                         const ClockReading& at);
+  Status write_failed(const Error& why, const ClockReading& at);
   Status write_kept(const CachedClip& clip);
-  /// Records that the service knows the task that the user named. If the intent's submission is
-  /// unknown, the user has decided by naming the task: the submission has become this task.
-  Status write_confirmed(const std::string& intent, UnixTime at);
+  /// Records that the service knows the task that the user named. See Ledger::confirm().
+  Status write_confirmed(const std::string& intent, const ClockReading& at);
   /// Gives up the row: from now on the row has no owner.
   void release_row();
 
@@ -78,15 +79,16 @@ class TaskRecord {
   TaskRecord() = default;
   Result<Standing> find_task(const Settings& settings);
   Result<Standing> restore(const Settings& settings, const CachedClip& clip);
-  Result<Standing> finish_standing(Standing standing);
+  /// `wanted` is the claim's record.
+  Result<Standing> finish_standing(Standing standing, const Record& wanted);
+  /// Whether there is a row to change. A task that the user named has no row until the service has
+  /// confirmed that it knows the task.
+  [[nodiscard]] bool has_row() const { return ledger_ && view_.row.id != 0; }
   Status move(RecordState to, const Change& change);
 
   std::shared_ptr<Ledger> ledger_;          // null: the task is played without a record
   std::optional<Reservation> reservation_;  // held until the outcome is on the disk
   View view_;
 };
-
-/// Reads the wall clock.
-UnixTime unix_now();
 
 }  // namespace veo

@@ -16,6 +16,7 @@
 #include "row_lock.h"
 #include "veo/core/error_table.h"
 #include "veo/core/log.h"
+#include "veo/core/url_policy.h"
 #include "veo/system/private_directory.h"
 
 namespace veo {
@@ -78,6 +79,34 @@ constexpr const char* migrations[] = {
        CREATE INDEX submission_state ON submission (state, reserved_at);
        CREATE INDEX submission_generation_time ON submission (api_url, model, mode, resolution)
          WHERE generation_time IS NOT NULL;)",
+    // Rules count by ledger time (core/ledger_time.h), and play money is apart from money. Older
+    // versions dated a row never before the newest row, so a date of the future may be wrong. The
+    // later dates of such a row are right, and no reservation is later than now.
+    R"(CREATE TABLE clock (
+         wall INTEGER NOT NULL,
+         boot TEXT NOT NULL,
+         uptime INTEGER NOT NULL,
+         ledger_time INTEGER NOT NULL
+       );
+       INSERT INTO clock SELECT ms, '', 0, ms
+         FROM (SELECT CAST(strftime('%s', 'now') AS INTEGER) * 1000 AS ms);
+       ALTER TABLE submission ADD COLUMN is_loopback INTEGER NOT NULL DEFAULT 0;
+       ALTER TABLE submission ADD COLUMN reserved_ledger_time INTEGER NOT NULL DEFAULT 0;
+       ALTER TABLE submission ADD COLUMN changed_ledger_time INTEGER NOT NULL DEFAULT 0;
+       UPDATE submission SET
+         is_loopback = veo_is_loopback(api_url),
+         reserved_ledger_time = min(reserved_at, coalesce(sending_at, reserved_at),
+           coalesce(accepted_at, reserved_at), coalesce(finished_at, reserved_at),
+           (SELECT ledger_time FROM clock)),
+         changed_ledger_time = min(coalesce(finished_at, accepted_at, sending_at, reserved_at),
+           (SELECT ledger_time FROM clock));
+       -- Older versions wrote the options of the line that named a foreign task.
+       UPDATE submission SET model = '', mode = '', resolution = '', details = ''
+         WHERE intent = '';
+       -- The history's order is that of the ids.
+       DROP INDEX submission_state;
+       CREATE INDEX submission_state ON submission (state);
+       CREATE INDEX submission_spending ON submission (is_loopback, reserved_ledger_time);)",
 };
 constexpr auto newest_version = static_cast<std::int64_t>(std::size(migrations));
 
@@ -94,6 +123,18 @@ std::string make_lock_path(const std::string& path) { return path + "-locks"; }
 // others.
 constexpr int patient_ms = 2000;
 constexpr int impatient_ms = 50;
+
+/// Makes core's rule known to the SQL of the migrations.
+int add_functions(sqlite3* database) {
+  const auto is_loopback = [](sqlite3_context* context, int /*count*/,
+                              sqlite3_value** values) noexcept {
+    const auto* const text = reinterpret_cast<const char*>(sqlite3_value_text(values[0]));
+    sqlite3_result_int(context, text != nullptr && is_loopback_url(text) ? 1 : 0);
+  };
+  return sqlite3_create_function_v2(database, "veo_is_loopback", 1,
+                                    SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr, is_loopback,
+                                    nullptr, nullptr, nullptr);
+}
 
 /// Whether the path is on a network file system. WAL shares memory between processes, so all of
 /// them must be on one machine.
@@ -275,6 +316,7 @@ Result<bool> Connection::prepare() {
   if (sqlite3_db_readonly(database(), "main") == 1) return ended(SQLITE_READONLY);
   if (version == newest_version) return true;
 
+  if (const int added = add_functions(database()); added != SQLITE_OK) return ended(added);
   const int code = transact([&] {
     // Read the version again: another process may have migrated the file meanwhile.
     int step = number("PRAGMA user_version", version);

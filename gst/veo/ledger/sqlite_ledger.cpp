@@ -11,6 +11,7 @@
 #include "claim_rules.h"
 #include "row_lock.h"
 #include "veo/core/log.h"
+#include "veo/core/url_policy.h"
 
 namespace veo {
 
@@ -29,6 +30,37 @@ class LockedRow final : public Ownership {
 Guarded<std::map<std::string, std::shared_ptr<SqliteLedger>>>& process() {
   static auto* const instance = new Guarded<std::map<std::string, std::shared_ptr<SqliteLedger>>>;
   return *instance;
+}
+
+/// Returns the row of a task that another ledger, or nobody, has recorded. The options of the line
+/// that names the task say nothing about the task's mode or price.
+Record make_foreign_row(Record task) {
+  task.id = 0;
+  task.intent.clear();
+  task.instance.clear();
+  task.request.clear();
+  task.state = RecordState::accepted;
+  task.credits = 0;
+  task.model.clear();
+  task.mode.clear();
+  task.resolution.clear();
+  task.details.clear();
+  return task;
+}
+
+/// Corrects the dates of a row that are after the clock's.
+Record correct_dates(Record row, const LedgerClock& clock) {
+  const auto now = clock.last.wall;
+  if (row.reserved_at > now) row.reserved_at = find_date(row.reserved_ledger_time, clock);
+  const auto begin = row.reserved_at;
+  const auto end = std::max(begin, find_date(row.changed_ledger_time, clock));
+  const auto correct = [now](std::optional<UnixTime>& date, UnixTime right) {
+    if (date && *date > now) date = right;
+  };
+  correct(row.sending_at, begin);
+  correct(row.accepted_at, row.state == RecordState::accepted ? end : begin);
+  correct(row.finished_at, end);
+  return row;
 }
 
 /// The work of one transaction. Each step returns SQLite's code. `error` has the error for the
@@ -62,12 +94,14 @@ class Transaction {
   }
 
   /// Decides the claim. `found` is empty if there is an error: see `error`.
-  int decide(const Claim& claim, UnixTime now, std::optional<Finding>& found) {
+  int decide(const Claim& claim, const ClockReading& reading, std::optional<Finding>& found) {
     std::vector<Record> rows;
-    int code = rows_.find_of_intent(rows, claim.record.intent);
+    LedgerClock now;
+    int code = rows_.advance_clock(now, reading);
+    if (code == SQLITE_OK) code = rows_.find_of_intent(rows, claim.record.intent);
     if (code == SQLITE_OK) code = settle(rows);
     if (code != SQLITE_OK) return code;
-    auto verdict = judge(claim, rows, now);
+    auto verdict = judge(claim, rows, now.time);
     if (auto* refusal = std::get_if<Error>(&verdict)) return refuse(std::move(*refusal));
     if (auto* record = std::get_if<Record>(&verdict)) {
       found = std::move(*record);
@@ -77,7 +111,7 @@ class Transaction {
       found = Later{};
       return SQLITE_OK;
     }
-    if (code = admit(claim, now); code != SQLITE_OK || error) return code;
+    if (code = admit(claim, now.time); code != SQLITE_OK || error) return code;
 
     // The intent may be submitted. From here on, all changes are made or none.
     for (const auto& row : rows) {
@@ -90,24 +124,24 @@ class Transaction {
   std::optional<Error> error;
 
  private:
-  int admit(const Claim& claim, UnixTime now) {
+  int admit(const Claim& claim, LedgerTime now) {
     Spending spending;
     if (has_budget(claim)) {
       // Credits that dead owners have reserved for other intents do not count.
       int code = settle_all();
-      if (code == SQLITE_OK) code = rows_.sum_spending(spending, now - budget_window);
+      if (code == SQLITE_OK) {
+        code = rows_.sum_spending(spending, now - budget_window,
+                                  is_loopback_url(claim.record.api_url));
+      }
       if (code != SQLITE_OK) return code;
     }
-    auto fits = check_budgets(claim, spending, now);
+    auto fits = check_budgets(claim, spending);
     return fits ? SQLITE_OK : refuse(std::move(fits.error()));
   }
 
-  int reserve(const Record& record, UnixTime now, std::optional<Finding>& found) {
-    std::optional<UnixTime> last;
-    if (const int code = rows_.read_newest(last); code != SQLITE_OK) return code;
+  int reserve(const Record& record, const LedgerClock& now, std::optional<Finding>& found) {
     std::int64_t id = 0;
-    const int code =
-        rows_.insert(record, RecordState::reserved, std::max(now, last.value_or(now)), id);
+    const int code = rows_.insert(record, RecordState::reserved, now, id);
     if (code != SQLITE_OK) return code;
     auto lock = RowLock::try_acquire(rows_.connection().lock_path(), id);
     if (!lock) return stop(std::move(lock.error()));
@@ -158,7 +192,7 @@ Result<std::shared_ptr<Ledger>> SqliteLedger::open(const std::string& path) {
 
 bool SqliteLedger::exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
-Result<Finding> SqliteLedger::claim(const Claim& claim, UnixTime now) {
+Result<Finding> SqliteLedger::claim(const Claim& claim, const ClockReading& now) {
   const auto rows = rows_.lock();
   Transaction transaction(*rows);
   std::optional<Finding> found;
@@ -204,60 +238,66 @@ Result<std::optional<Record>> SqliteLedger::find(const std::string& intent,
   return row != nullptr ? std::optional(*row) : std::nullopt;
 }
 
-Result<std::optional<Record>> SqliteLedger::adopt(Record record, UnixTime now) {
+Result<std::optional<Record>> SqliteLedger::find_task(const Record& task) {
   const auto locked = rows_.lock();
   std::vector<Record> rows;
-  const int code = connection_->transact([&] {
-    const int found = locked->find_of_task(rows, record.api_url, record.task_id);
-    std::erase_if(rows, [](const Record& r) { return r.state == RecordState::superseded; });
-    if (found != SQLITE_OK || !rows.empty()) return found;
-    record.intent.clear();
-    record.credits = 0;
-    record.state = RecordState::accepted;
-    record.accepted_at = now;
-    return locked->insert(record, RecordState::accepted, now, record.id);
-  });
+  const int code = locked->find_of_task(rows, task.api_url, task.task_id);
   if (is_busy(code)) return std::optional<Record>();
   if (code != SQLITE_OK) return fail(explain(code));
-  log::info(log::Category::ledger, "task ", log::text(record.task_id), ": ",
-            log::text(rows.empty() ? "a row is made for it, submitted elsewhere: row "
-                                   : "is known: row "),
-            rows.empty() ? record.id : rows.front().id);
-  return std::optional(rows.empty() ? std::move(record) : std::move(rows.front()));
+  std::erase_if(rows, [](const Record& r) { return r.state == RecordState::superseded; });
+  if (rows.empty()) {
+    log::info(log::Category::ledger, "task ", log::text(task.task_id),
+              ": has no row yet, and gets one if the service knows the task");
+    return make_foreign_row(task);
+  }
+  log::info(log::Category::ledger, "task ", log::text(task.task_id), ": is row ", rows.front().id);
+  return std::move(rows.front());
 }
 
-Result<std::optional<Record>> SqliteLedger::answer(const std::string& intent, const Record& task,
-                                                   UnixTime now) {
+Result<Record> SqliteLedger::confirm(const std::string& intent, const Record& task,
+                                     const ClockReading& reading) {
   const auto locked = rows_.lock();
   Transaction transaction(*locked);
-  std::optional<Record> answered;
+  Record confirmed;
+  bool is_answer = false;
   const int code = connection_->transact([&] {
-    std::vector<Record> rows;
-    const auto unknown = [&] {
-      return std::ranges::find(rows, RecordState::unknown, &Record::state);
-    };
-    int step = locked->find_of_task(rows, task.api_url, task.task_id);
-    if (step == SQLITE_OK && unknown() == rows.end()) {
-      rows.clear();
-      if (!task.intent.empty() || intent.empty()) return step;
-      step = locked->find_of_intent(rows, intent);
-      if (step == SQLITE_OK) step = transaction.settle(rows);
+    LedgerClock now;
+    std::vector<Record> of_task;
+    std::vector<Record> of_intent;
+    int step = locked->advance_clock(now, reading);
+    if (step == SQLITE_OK) step = locked->find_of_task(of_task, task.api_url, task.task_id);
+    const bool may_be_of_intent = task.intent.empty() && !intent.empty();
+    if (step == SQLITE_OK && may_be_of_intent) {
+      step = locked->find_of_intent(of_intent, intent);
+      if (step == SQLITE_OK) step = transaction.settle(of_intent);
     }
-    const auto row = unknown();
-    if (step != SQLITE_OK || row == rows.end()) return step;
-    step = locked->accept(row->id, task.task_id, now);
-    // The submission's row now has the task, so the task's foreign row goes.
-    if (step == SQLITE_OK) step = locked->remove_foreign(task.api_url, task.task_id);
-    if (step == SQLITE_OK) step = locked->get(answered.emplace(), row->id);
-    return step;
+    if (step != SQLITE_OK) return step;
+    std::erase_if(of_task, [](const Record& r) { return r.state == RecordState::superseded; });
+    for (const auto* rows : {&of_task, &of_intent}) {
+      const auto row = std::ranges::find(*rows, RecordState::unknown, &Record::state);
+      if (row == rows->end()) continue;
+      is_answer = true;
+      step = locked->accept(row->id, task.task_id, now);
+      // The submission's row now has the task, so the task's foreign row goes.
+      if (step == SQLITE_OK) step = locked->remove_foreign(task.api_url, task.task_id);
+      return step == SQLITE_OK ? locked->get(confirmed, row->id) : step;
+    }
+    if (!of_task.empty()) {
+      confirmed = std::move(of_task.front());
+      return SQLITE_OK;
+    }
+    auto row = make_foreign_row(task);
+    row.accepted_at = reading.wall;
+    step = locked->insert(row, RecordState::accepted, now, row.id);
+    return step == SQLITE_OK ? locked->get(confirmed, row.id) : step;
   });
   if (transaction.error) return fail(std::move(*transaction.error));
   if (code != SQLITE_OK) return fail(explain(code));
-  if (answered) {
-    log::info(log::Category::ledger, "row ", answered->id, ": unknown -> accepted, by the user's ",
-              "word: task ", log::text(task.task_id));
-  }
-  return answered;
+  log::info(
+      log::Category::ledger, "row ", confirmed.id, ": the service knows its task ",
+      log::text(task.task_id),
+      log::text(is_answer ? ", which an unknown submission has become, by the user's word" : ""));
+  return confirmed;
 }
 
 /// Explains the code of a change of one row.
@@ -277,8 +317,12 @@ Status SqliteLedger::move(std::int64_t row, RecordState to, const Change& change
                  .message = "The ledger " + connection_->path() +
                             " was removed or replaced while it was in use."});
   }
-  auto moved =
-      explain_change(connection_->transact([&] { return rows->move(row, to, change); }), row, to);
+  const int code = connection_->transact([&] {
+    LedgerClock now;
+    const int step = rows->advance_clock(now, change.at);
+    return step == SQLITE_OK ? rows->move(row, to, change, now.time) : step;
+  });
+  auto moved = explain_change(code, row, to);
   if (moved) {
     log::info(log::Category::ledger, "row ", row, ": becomes ", to,
               log::text(change.task_id.empty() ? "" : ", task "), log::text(change.task_id));
@@ -297,11 +341,16 @@ Status SqliteLedger::keep(std::int64_t row, const CachedClip& clip) {
   return kept;
 }
 
-Status SqliteLedger::restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) {
+Status SqliteLedger::restore(const Reservation& reservation, const CachedClip& clip,
+                             const ClockReading& reading) {
   const auto rows = rows_.lock();
   const auto row = reservation.row();
-  return explain_change(connection_->transact([&] { return rows->restore(row, clip, now); }), row,
-                        RecordState::completed);
+  const int code = connection_->transact([&] {
+    LedgerClock now;
+    const int step = rows->advance_clock(now, reading);
+    return step == SQLITE_OK ? rows->restore(row, clip, now) : step;
+  });
+  return explain_change(code, row, RecordState::completed);
 }
 
 Result<Record> SqliteLedger::get(std::int64_t row) {
@@ -328,6 +377,38 @@ Result<std::optional<std::vector<Record>>> SqliteLedger::history(const HistoryQu
   if (is_busy(code)) return std::optional<std::vector<Record>>();
   if (code != SQLITE_OK) return fail(explain(code));
   return std::optional(std::move(rows));
+}
+
+Result<std::chrono::milliseconds> SqliteLedger::find_age(const Record& record,
+                                                         const ClockReading& now) {
+  const auto rows = rows_.lock();
+  LedgerClock clock;
+  if (const int code = rows->read_clock(clock); code != SQLITE_OK) return fail(explain(code));
+  clock.advance(now);
+  return clock.time - record.changed_ledger_time;
+}
+
+Result<std::optional<std::vector<Redating>>> SqliteLedger::redate(const ClockReading& reading) {
+  const auto locked = rows_.lock();
+  std::vector<Redating> changes;
+  const int code = connection_->transact([&] {
+    LedgerClock now;
+    std::vector<Record> rows;
+    int step = locked->advance_clock(now, reading);
+    if (step == SQLITE_OK) step = locked->find_of_future(rows, reading.wall);
+    for (auto& row : rows) {
+      if (step != SQLITE_OK) break;
+      auto after = correct_dates(row, now);
+      step = locked->write_dates(after);
+      changes.push_back({.before = std::move(row), .after = std::move(after)});
+    }
+    return step;
+  });
+  if (is_busy(code)) return std::optional<std::vector<Redating>>();
+  if (code != SQLITE_OK) return fail(explain(code));
+  log::info(log::Category::ledger, "dates of the future were corrected in ", changes.size(),
+            " rows");
+  return std::optional(std::move(changes));
 }
 
 Result<std::vector<std::chrono::milliseconds>> SqliteLedger::generation_times(const Record& like) {

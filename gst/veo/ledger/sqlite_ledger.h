@@ -22,18 +22,22 @@ class SqliteLedger final : public Ledger {
   static Result<std::shared_ptr<Ledger>> open(const std::string& path);
   static bool exists(const std::string& path);
 
-  Result<Finding> claim(const Claim& claim, UnixTime now) override;
+  Result<Finding> claim(const Claim& claim, const ClockReading& now) override;
   Result<std::optional<Record>> find(const std::string& intent,
                                      const std::string& instance) override;
   Result<bool> has_intent(const std::string& intent) override;
-  Result<std::optional<Record>> adopt(Record record, UnixTime now) override;
-  Result<std::optional<Record>> answer(const std::string& intent, const Record& task,
-                                       UnixTime now) override;
-  Status restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) override;
+  Result<std::optional<Record>> find_task(const Record& task) override;
+  Result<Record> confirm(const std::string& intent, const Record& task,
+                         const ClockReading& now) override;
+  Status restore(const Reservation& reservation, const CachedClip& clip,
+                 const ClockReading& now) override;
   Status move(std::int64_t row, RecordState to, const Change& change) override;
   Status keep(std::int64_t row, const CachedClip& clip) override;
   Result<Record> get(std::int64_t row) override;
+  Result<std::chrono::milliseconds> find_age(const Record& record,
+                                             const ClockReading& now) override;
   Result<std::optional<std::vector<Record>>> history(const HistoryQuery& query) override;
+  Result<std::optional<std::vector<Redating>>> redate(const ClockReading& now) override;
   Result<std::vector<std::chrono::milliseconds>> generation_times(const Record& like) override;
   Result<std::optional<LedgerCopy>> back_up(const std::string& file) override;
   [[nodiscard]] const std::string& salt() const override { return salt_; }

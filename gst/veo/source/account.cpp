@@ -11,6 +11,7 @@
 #include "veo/http/io_thread.h"
 #include "veo/job/service.h"
 #include "veo/ledger/ledger.h"
+#include "veo/system/clocks.h"
 #include "veo/system/guarded.h"
 #include "veo/system/store_thread.h"
 
@@ -173,6 +174,15 @@ Waited<LedgerCopy> back_up_ledger(const std::string& ledger, const std::string& 
   return ask_ledger<LedgerCopy>(location, wakeup, [location, file] {
     return with_existing_ledger<LedgerCopy>(location,
                                             [&file](Ledger& it) { return it.back_up(file); });
+  });
+}
+
+Waited<std::vector<Redating>> redate_ledger(const std::string& ledger,
+                                            const std::shared_ptr<Wakeup>& wakeup) {
+  const auto location = ledger_path(ledger);
+  return ask_ledger<std::vector<Redating>>(location, wakeup, [location] {
+    return with_existing_ledger<std::vector<Redating>>(
+        location, [](Ledger& it) { return it.redate(read_clocks()); });
   });
 }
 

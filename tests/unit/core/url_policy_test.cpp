@@ -176,6 +176,16 @@ struct Host {
   bool loopback;
 };
 
+TEST(UrlPolicy, KnowsAUrlOfALoopbackHost) {
+  for (const char* url : {"http://127.0.0.1:8080/v1", "http://[::1]/v1", "https://localhost/v1"}) {
+    EXPECT_TRUE(is_loopback_url(url)) << url;
+  }
+  for (const char* url : {"https://api.example/v1", "https://127.0.0.1.example/v1",
+                          "http://10.0.0.1", "localhost", "", "127.0.0.1"}) {
+    EXPECT_FALSE(is_loopback_url(url)) << url;
+  }
+}
+
 class LoopbackHost : public testing::TestWithParam<Host> {};
 
 TEST_P(LoopbackHost, IsKnownByItsText) {

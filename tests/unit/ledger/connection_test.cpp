@@ -101,7 +101,7 @@ TEST_F(ConnectionTest, MarksTheFileWithItsApplicationAndVersion) {
   const auto connection = open();
   ASSERT_TRUE(connection);
   EXPECT_EQ(value(*connection, "PRAGMA application_id"), std::to_string(0x76656f4c));
-  EXPECT_EQ(value(*connection, "PRAGMA user_version"), "3");
+  EXPECT_EQ(value(*connection, "PRAGMA user_version"), "4");
   EXPECT_EQ(connection->lock_path(), path_ + "-locks");
 }
 
@@ -163,14 +163,21 @@ TEST_F(ConnectionTest, AnotherProgramsDatabaseIsLeftAsItIs) {
 
 TEST_F(ConnectionTest, ANewerSchemaIsRefusedAndLeftAlone) {
   write_ledger(3);
-  query(path_, "PRAGMA user_version = 4");
+  query(path_, "PRAGMA user_version = 5");
   const auto bytes = bytes_of(path_);
-  EXPECT_THAT(why_not(path_), AllOf(HasSubstr("newer version"), HasSubstr("schema 4")));
+  EXPECT_THAT(why_not(path_), AllOf(HasSubstr("newer version"), HasSubstr("schema 5")));
   EXPECT_EQ(bytes_of(path_), bytes);
 }
 
 TEST_F(ConnectionTest, AnOlderSchemaIsBroughtUpToThisOne) {
+  const std::string third =
+      "DROP TABLE clock; DROP INDEX submission_spending; DROP INDEX submission_state; "
+      "ALTER TABLE submission DROP COLUMN is_loopback; "
+      "ALTER TABLE submission DROP COLUMN reserved_ledger_time; "
+      "ALTER TABLE submission DROP COLUMN changed_ledger_time; "
+      "CREATE INDEX submission_state ON submission (state, reserved_at); PRAGMA user_version = 3;";
   const std::string second =
+      third +
       "DROP INDEX submission_generation_time; DROP INDEX submission_state; "
       "DROP INDEX submission_task; DROP INDEX submission_intent; "
       "CREATE INDEX submission_intent ON submission (intent); "
@@ -180,14 +187,70 @@ TEST_F(ConnectionTest, AnOlderSchemaIsBroughtUpToThisOne) {
   write_ledger(3);
   const auto schema = query(path_, "SELECT sql FROM sqlite_schema ORDER BY name");
   const auto rows = query(path_, "SELECT * FROM submission");
-  for (const auto& older : {second, first}) {
+  for (const auto& older : {third, second, first}) {
     query(path_, older);
     ASSERT_NE(query(path_, "SELECT sql FROM sqlite_schema ORDER BY name"), schema);
     ASSERT_TRUE(open());
-    EXPECT_EQ(query(path_, "PRAGMA user_version"), "3");
+    EXPECT_EQ(query(path_, "PRAGMA user_version"), "4");
     EXPECT_EQ(query(path_, "SELECT sql FROM sqlite_schema ORDER BY name"), schema);
     EXPECT_EQ(query(path_, "SELECT * FROM submission"), rows);
   }
+}
+
+/// Makes a file of schema 3 with one row.
+class OldRow : public ConnectionTest {
+ protected:
+  OldRow() {
+    write_ledger(1);
+    query(path_,
+          "DROP TABLE clock; DROP INDEX submission_spending; DROP INDEX submission_state; "
+          "ALTER TABLE submission DROP COLUMN is_loopback; "
+          "ALTER TABLE submission DROP COLUMN reserved_ledger_time; "
+          "ALTER TABLE submission DROP COLUMN changed_ledger_time; "
+          "CREATE INDEX submission_state ON submission (state, reserved_at); "
+          "PRAGMA user_version = 3;");
+  }
+  /// Changes the row, brings the file to this schema, and returns the values.
+  std::string migrate(const std::string& change, const std::string& values) {
+    query(path_, "UPDATE submission SET " + change);
+    EXPECT_TRUE(open());
+    return query(path_, "SELECT " + values + " FROM submission, clock");
+  }
+};
+
+TEST_F(OldRow, GetsItsKindOfMoney) {
+  EXPECT_EQ(migrate("api_url = 'http://127.0.0.1:8080/v1'", "is_loopback"), "1");
+}
+
+TEST_F(OldRow, OfTheServiceIsMoney) {
+  EXPECT_EQ(migrate("api_url = 'https://api.example/v1'", "is_loopback"), "0");
+}
+
+TEST_F(OldRow, GetsTheLedgerTimesOfItsDates) {
+  EXPECT_EQ(migrate("reserved_at = 1000, sending_at = 2000, accepted_at = 3000, finished_at = 4000",
+                    "reserved_ledger_time, changed_ledger_time"),
+            "1000|4000");
+}
+
+// Older versions handed the date of one wrong row on to all later rows.
+TEST_F(OldRow, WithAWrongReservationGetsTheTimeOfItsNextDate) {
+  EXPECT_EQ(migrate("reserved_at = 99999999999999, sending_at = 2000, accepted_at = 3000",
+                    "reserved_at, reserved_ledger_time, changed_ledger_time"),
+            "99999999999999|2000|3000");
+}
+
+TEST_F(OldRow, OfTheFutureCountsFromNow) {
+  EXPECT_EQ(migrate("reserved_at = 99999999999999, finished_at = 99999999999999",
+                    "reserved_ledger_time = ledger_time, changed_ledger_time = ledger_time, "
+                    "abs(ledger_time / 1000 - strftime('%s', 'now')) < 60"),
+            "1|1|1");
+}
+
+TEST_F(OldRow, OfAForeignTaskLosesTheInventedFields) {
+  EXPECT_EQ(migrate("intent = '', mode = 'fast', resolution = '720p', model = 'veo-3', "
+                    "details = 'seed=1', prompt = 'a dog'",
+                    "mode, resolution, model, details, prompt"),
+            "||||a dog");
 }
 
 TEST_F(ConnectionTest, AFileThatOthersMayReadOrWriteIsRefused) {

@@ -47,7 +47,7 @@ Reservation reservation_of(Result<Finding> found) {
   return std::get<Reservation>(std::move(*found));
 }
 
-void lead(Ledger& ledger, std::int64_t row, RecordState state, UnixTime at) {
+void lead(Ledger& ledger, std::int64_t row, RecordState state, const ClockReading& at) {
   using enum RecordState;
   const std::pair<RecordState, std::vector<RecordState>> ways[] = {
       {reserved, {}},
@@ -74,7 +74,8 @@ void lead(Ledger& ledger, std::int64_t row, RecordState state, UnixTime at) {
   }
 }
 
-std::int64_t leave_row(Ledger& ledger, const Claim& claim, RecordState state, UnixTime at) {
+std::int64_t leave_row(Ledger& ledger, const Claim& claim, RecordState state,
+                       const ClockReading& at) {
   const auto owned = reservation_of(ledger.claim(claim, at));
   lead(ledger, owned.row(), state, at);
   return owned.row();

@@ -91,9 +91,11 @@ void do_everything(const std::string& path) {
   EXPECT_TRUE(ledger.has_intent("done"));
   auto task = a_claim("").record;
   task.task_id = "X";
-  const auto adopted = ledger.adopt(task, noon);
-  ASSERT_TRUE(adopted && *adopted);
-  EXPECT_TRUE(ledger.answer("lost", **adopted, noon));
+  const auto named = ledger.find_task(task);
+  ASSERT_TRUE(named && *named);
+  EXPECT_TRUE(ledger.confirm("", **named, noon));
+  EXPECT_TRUE(ledger.confirm("lost", **named, noon));
+  EXPECT_TRUE(ledger.find_age(**named, noon));
   const CachedClip clip{.identity = {.api_url = task.api_url, .task_id = "Y", .intent = "restored"},
                         .sha256 = "a",
                         .size = 1,
@@ -107,11 +109,11 @@ void do_everything(const std::string& path) {
        {HistoryQuery{.limit = 10}, HistoryQuery{.since = noon, .limit = 10},
         HistoryQuery{.states = {completed}, .limit = 10},
         HistoryQuery{.states = {failed, unknown, completed},
-        .since = noon - 24h * 365,
+        .since = noon,
         .limit = 10,
-        .after = HistoryQuery::Place{noon, 1'000'000'000}},
+        .after = 1'000'000'000},
         HistoryQuery{.task_id = "X", .limit = 1}, HistoryQuery{.states = {failed}, .task_id = "X"},
-        HistoryQuery{.limit = 10, .after = HistoryQuery::Place{noon, 1'000'000'000}}}) {
+        HistoryQuery{.limit = 10, .after = 1'000'000'000}}) {
     const auto rows = ledger.history(asked);
     EXPECT_TRUE(rows && *rows);
   }
@@ -124,6 +126,8 @@ class SqliteLedgerTest : public testing::Test {
 };
 
 TEST_F(SqliteLedgerTest, NoStatementLooksAtEveryRow) {
+  // A migration may look at every row.
+  (void)test::open_ledger(directory_.path() + "/./ledger.db");
   const Listener listener;
   do_everything(path_);
   const auto statements = Listener::take();
@@ -132,7 +136,7 @@ TEST_F(SqliteLedgerTest, NoStatementLooksAtEveryRow) {
     if (!sql.starts_with("SELECT") && !sql.starts_with("UPDATE") && !sql.starts_with("DELETE")) {
       continue;
     }
-    if (sql.find("FROM submission") == std::string::npos && !sql.starts_with("UPDATE")) continue;
+    if (sql.find("submission") == std::string::npos) continue;
     ++looked_at;
     EXPECT_THAT(query(path_, "EXPLAIN QUERY PLAN " + sql),
                 AllOf(HasSubstr("SEARCH submission"), Not(HasSubstr("SCAN submission"))))

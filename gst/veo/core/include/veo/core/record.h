@@ -24,6 +24,7 @@
 #include <string_view>
 
 #include "veo/core/error.h"
+#include "veo/core/ledger_time.h"
 
 namespace veo {
 
@@ -48,9 +49,6 @@ std::span<const RecordState> list_states_before(RecordState to);
 
 /// Whether the credits of a record in this state count against the budgets.
 bool is_spent(RecordState state);
-
-/// Wall clock, UTC.
-using UnixTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
 /// Writes the time as `2026-11-23 05:15:18 UTC`.
 std::string to_text(UnixTime time);
@@ -81,11 +79,21 @@ struct Record {
   std::string error;            ///< the nick of the error that ended it; empty for no error
   std::string error_message;
   std::optional<double> balance;  ///< in credits, asked for after the submission became unknown
+  // Dates for people, as the wall clock had them.
   UnixTime reserved_at{};
   std::optional<UnixTime> sending_at;
   std::optional<UnixTime> accepted_at;
   std::optional<UnixTime> finished_at;
+  // For the rules.
+  LedgerTime reserved_ledger_time{};  ///< of the first reservation
+  LedgerTime changed_ledger_time{};   ///< when the record got its present state
   bool operator==(const Record&) const = default;
+};
+
+/// A record whose dates were in the future, before and after the correction of its dates.
+struct Redating {
+  Record before;
+  Record after;
 };
 
 }  // namespace veo

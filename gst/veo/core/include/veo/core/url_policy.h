@@ -32,6 +32,9 @@ Result<Origin> parse_origin(std::string_view url);
 /// Whether `host`, in the form of Origin::host, is `localhost`, in 127.0.0.0/8, or ::1. No name is
 /// resolved.
 bool is_loopback_host(std::string_view host);
+/// Whether `url` is a URL with a loopback host. Services on loopback hosts are simulators, and
+/// their credits are play money.
+bool is_loopback_url(std::string_view url);
 
 /// Checks the base URL of the API. It must be https, or http to a loopback host, and must not have
 /// a query, a fragment or user info. Returns the URL with the spelling of its Origin and without

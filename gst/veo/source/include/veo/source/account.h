@@ -49,6 +49,11 @@ Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::stri
 Waited<LedgerCopy> back_up_ledger(const std::string& ledger, const std::string& file,
                                   const std::shared_ptr<Wakeup>& wakeup);
 
+/// Corrects the dates that a wrong clock has written into the ledger. See Ledger::redate(). Also
+/// fails with ledger if there is no ledger.
+Waited<std::vector<Redating>> redate_ledger(const std::string& ledger,
+                                            const std::shared_ptr<Wakeup>& wakeup);
+
 /// Returns the ledger's path: `ledger`, or the path that stands for an empty `ledger`.
 std::string locate_ledger(const std::string& ledger);
 
