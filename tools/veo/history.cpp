@@ -15,6 +15,7 @@
 #include "exit_code.h"
 #include "output.h"
 #include "terminal.h"
+#include "veo/core/url_policy.h"
 #include "veo/source/account.h"
 
 namespace veo::cli {
@@ -109,8 +110,10 @@ nlohmann::json to_json(const Record& record) {
 }
 
 nlohmann::json to_json(const Total& total) {
-  return {{"event", "total"},         {"api-url", total.api_url},   {"tasks", total.tasks},
-          {"credits", total.credits}, {"unpriced", total.unpriced}, {"in-doubt", total.in_doubt}};
+  return {
+      {"event", "total"},          {"api-url", total.api_url}, {"play-money", total.is_play_money},
+      {"tasks", total.tasks},      {"credits", total.credits}, {"unpriced", total.unpriced},
+      {"in-doubt", total.in_doubt}};
 }
 
 /// The ledger's path, and the query for its records.
@@ -241,7 +244,10 @@ std::string cost_text(const Record& record) {
 void add(std::vector<Total>& totals, const Records& records) {
   for (const auto& record : records) {
     auto total = std::ranges::find(totals, record.api_url, &Total::api_url);
-    if (total == totals.end()) total = totals.insert(total, {.api_url = record.api_url});
+    if (total == totals.end()) {
+      total = totals.insert(
+          total, {.api_url = record.api_url, .is_play_money = is_loopback_url(record.api_url)});
+    }
     if (!is_spent(record.state)) continue;
     const auto cost = cost_of(record);
     ++total->tasks;
@@ -259,10 +265,14 @@ std::vector<Total> total_of(const Records& records) {
   return totals;
 }
 
+std::string credits_text(const Total& total) {
+  return total.is_play_money ? "credits of play money" : "credits";
+}
+
 std::string total_text(const Total& total, bool names_api) {
   auto text = names_api ? printable(total.api_url) + ": " : std::string();
   text += std::to_string(total.tasks) + (total.tasks == 1 ? " task, " : " tasks, ") +
-          std::to_string(total.credits) + " credits";
+          std::to_string(total.credits) + " " + credits_text(total);
   if (total.in_doubt > 0) text += ", " + std::to_string(total.in_doubt) + " of them in doubt";
   if (total.unpriced > 0) text += ", and " + std::to_string(total.unpriced) + " of unknown price";
   return text + ".";
