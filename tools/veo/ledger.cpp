@@ -8,6 +8,7 @@
 #include "command.h"
 #include "display_text.h"
 #include "exit_code.h"
+#include "history.h"
 #include "veo/source/account.h"
 
 namespace veo::cli {
@@ -40,6 +41,15 @@ std::string count_text(std::uint64_t count, const std::string& thing) {
   return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
 }
 
+/// Returns the newest date of a record.
+UnixTime find_last_date(const Record& record) {
+  auto last = record.reserved_at;
+  for (const auto& date : {record.sending_at, record.accepted_at, record.finished_at}) {
+    last = std::max(last, date.value_or(last));
+  }
+  return last;
+}
+
 int back_up(const Work& work) {
   std::error_code error;
   // A relative name is one of this process's directory, so the answer has the complete path.
@@ -62,6 +72,36 @@ int back_up(const Work& work) {
   return exit_success;
 }
 
+int redate(const Work& work) {
+  const auto changes = redate_ledger(work.ledger, work.session.wakeup);
+  if (!changes) return work.interrupt();
+  if (!*changes) return work.refuse(changes->error());
+  for (const auto& [before, after] : **changes) {
+    // If only a later date of the row was in the future, that date is the one to show.
+    const bool is_of_start = before.reserved_at != after.reserved_at;
+    const auto from = is_of_start ? before.reserved_at : find_last_date(before);
+    const auto to = is_of_start ? after.reserved_at : find_last_date(after);
+    if (work.wanted.json) {
+      print_json({{"event", "redated"},
+                  {"row", before.id},
+                  {"task-id", before.task_id},
+                  {"from", iso_text(from)},
+                  {"to", iso_text(to)}});
+    } else if (!work.wanted.quiet) {
+      const auto task = before.task_id.empty() ? "" : ", task " + printable(before.task_id);
+      print("Row " + std::to_string(before.id) + task + ": " + to_text(from) + " is now " +
+            to_text(to) + ".\n");
+    }
+  }
+  if (!work.wanted.json && !work.wanted.quiet) {
+    print((*changes)->empty() ? "No row of " + printable(work.ledger) +
+                                    " is dated in the future. Nothing was changed.\n"
+                              : count_text((*changes)->size(), "row") + " of " +
+                                    printable(work.ledger) + " got another date.\n");
+  }
+  return exit_success;
+}
+
 struct LedgerAction {
   std::string_view name;
   bool takes_file;
@@ -70,6 +110,7 @@ struct LedgerAction {
 
 constexpr LedgerAction actions[] = {
     {.name = "backup", .takes_file = true, .run = back_up},
+    {.name = "redate", .takes_file = false, .run = redate},
 };
 
 /// Returns the names with `between` between them.
@@ -121,6 +162,9 @@ void add_ledger(CLI::App& app, Action& chosen) {
   command->footer(
       R"(`backup FILE` copies the ledger to a new file, also while others use the ledger. The copy is
 one file, and has all tasks that were recorded before the copy began. It never replaces a file.
+
+`redate` corrects the dates of rows that were recorded while the clock of this machine was ahead.
+Use it when the clock is right again. Budgets do not depend on these dates.
 
 Example:
   veo ledger backup ledger-2026-11-26.db)");
