@@ -132,7 +132,6 @@ TEST(ServiceError, HasItsExitCode) {
       {"query:error=rate_limit_exceeded", 6, "timeout", "unknown"},
       {"query:html", 6, "timeout", "unknown"},
       {"query:unknown-status", 6, "timeout", "unknown"},
-      {"query:no-urls", 6, "timeout", "unknown"},
       {"query:error=internal_error", 6, "timeout", "unknown"},
       {"file:not-mp4", 9, "bad-media", "unknown"},
       {"file:status=404", 9, "network", "unknown"},

@@ -12,7 +12,7 @@ constexpr ExitStatus statuses[] = {
     {4, "credits or budget", "The credits, or a limit on them, do not suffice."},
     {5, "no such task", "The service knows no such task."},
     {6, "too slow or too fast", "The service is too slow, or asked to slow down."},
-    {7, "the service failed", "The service failed to make the video. The credits come back."},
+    {7, "the service failed", "The service failed to make the video. The error says whether the credits came back."},
     {8, "submission unknown", "The service may or may not have accepted a submission."},
     {9, "network or files", "The network, a file, the record, or the video itself failed."},
     {exit_interrupted, "interrupted",

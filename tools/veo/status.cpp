@@ -15,6 +15,7 @@ std::string describe(const TaskReport& report) {
       done && report.status != TaskStatus::completed) {
     text += ", " + std::to_string(*done) + " %";
   }
+  if (report.status == TaskStatus::completed && report.urls.empty()) text += ", without a video";
   if (report.resolution) text += ", " + *report.resolution;
   if (report.failure) text += ": " + report.failure->message;
   return text;

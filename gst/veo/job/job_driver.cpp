@@ -114,7 +114,9 @@ void Job::Private::join_task() {
   const auto submitted = find_submission_time(row);
   shared.lock()->snapshot.accepted_at = submitted;
   own.clock = now();
-  obey(own.machine.adopt(row.task_id, own.clock, submitted));
+  obey(own.machine.adopt(
+      row.task_id, own.clock, submitted,
+      is_without_video(row) ? TaskMachine::Finding::no_video : TaskMachine::Finding::none));
 }
 
 std::optional<TaskMachine::Time> Job::Private::find_submission_time(const Record& row) {
@@ -236,8 +238,12 @@ void Job::Private::on_queried(Result<TaskReport> report, Service::RetryAfter ret
   own.next = own.machine.on_queried(std::move(report), retry_after, now(), random());
   const bool confirms = good && !settings.task_id.empty() && !own.is_confirmed;
   const bool completed = own.machine.state() == TaskMachine::State::completed;
-  const bool failed = own.machine.error() && own.machine.error()->code == ErrorCode::task_failed;
-  if (!confirms && !completed && !failed) return obey(own.next);
+  const bool has_no_video = own.machine.has_no_video();
+  const bool failed =
+      own.machine.error() && !has_no_video && own.machine.error()->code == ErrorCode::task_failed;
+  // A row that says so already keeps the time of its end.
+  const bool is_new = has_no_video && !is_without_video(own.record.row);
+  if (!confirms && !completed && !failed && !is_new) return obey(own.next);
 
   const auto write =
       [intent = confirms ? std::optional(settings.claim.record.intent) : std::nullopt,
@@ -245,12 +251,13 @@ void Job::Private::on_queried(Result<TaskReport> report, Service::RetryAfter ret
        took = completed
                   ? compute_generation_time(*own.machine.report(), settings.generation_timeout)
                   : std::nullopt,
-       completed, failure = failed ? own.machine.error() : std::nullopt,
+       completed, is_new, failure = failed || is_new ? own.machine.error() : std::nullopt,
        at = unix_now()](TaskRecord& it) {
         if (intent) {
           if (auto written = it.write_confirmed(*intent, at); !written) return written;
         }
         if (completed) return it.write_completed(url, took, at);
+        if (is_new) return it.write_without_video(*failure, at);
         return failure ? it.write_failed(*failure, at) : Status();
       };
   insist({.write = write, .then = [this, confirms](const Status& written) {
@@ -259,7 +266,7 @@ void Job::Private::on_queried(Result<TaskReport> report, Service::RetryAfter ret
             if (!written) add_notice(written.error().message);
             obey(io->next);
           }});
-  if (failed) own.waiting->otherwise = own.machine.error();
+  if (failed || is_new) own.waiting->otherwise = own.machine.error();
 }
 
 Error Job::Private::add_history(Error error) const {

@@ -155,6 +155,12 @@ Status TaskRecord::write_completed(const std::string& url,
   return move(RecordState::completed, {.at = at, .url = url, .generation_time = took});
 }
 
+Status TaskRecord::write_without_video(const Error& why, UnixTime at) {
+  auto written = move(RecordState::completed, {.at = at, .error = why});
+  if (written) view_.row.error = nick(why.code);
+  return written;
+}
+
 Status TaskRecord::write_failed(const Error& why, UnixTime at) {
   return move(RecordState::failed, {.at = at, .error = why});
 }

@@ -66,6 +66,8 @@ class TaskRecord {
   /// `took`: how long the service took for the generation, if that is known.
   Status write_completed(const std::string& url, std::optional<std::chrono::milliseconds> took,
                          UnixTime at);
+  /// Records that the task has ended without a video: see is_without_video().
+  Status write_without_video(const Error& why, UnixTime at);
   Status write_failed(const Error& why, UnixTime at);
   Status write_kept(const CachedClip& clip);
   /// Records that the service knows the task that the user named. If the intent's submission is

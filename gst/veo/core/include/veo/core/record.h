@@ -31,7 +31,7 @@ enum class RecordState {
   reserved,    ///< the price counts against the budgets; nothing was sent
   sending,     ///< written durably right before the POST
   accepted,    ///< the service has returned the task id
-  completed,   ///< the video is finished
+  completed,   ///< the task is finished, with a video or without one: see is_without_video()
   failed,      ///< the service gave up and refunded the credits
   released,    ///< surely not charged: not sent, or refused
   unknown,     ///< the service may or may not have accepted the submission
@@ -87,5 +87,9 @@ struct Record {
   std::optional<UnixTime> finished_at;
   bool operator==(const Record&) const = default;
 };
+
+/// Whether the service completed the task without a video. Such a row is `completed`, so its
+/// credits count as spent, and it has an error in place of a file.
+bool is_without_video(const Record& record);
 
 }  // namespace veo
