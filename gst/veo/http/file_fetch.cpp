@@ -236,6 +236,12 @@ class Fetch final : public ExchangeState {
 
   /// Returns why the body cannot be the file's bytes; null if it can.
   const char* check_head(const FileHead& head) const {
+    // libsoup reads a length that is no number as another number.
+    const bool has_length =
+        !read_header(response_headers(), "Content-Length").empty() &&
+        soup_message_headers_get_encoding(response_headers()) != SOUP_ENCODING_CHUNKED;
+    const bool is_possible = head.content_length && *head.content_length <= INT64_MAX;
+    if (has_length && !is_possible) return "announced a length that is no number of bytes.";
     const auto coding = read_header(response_headers(), "Content-Encoding");
     if (!coding.empty() && g_ascii_strcasecmp(coding.c_str(), "identity") != 0) {
       return "came in a content coding that was not asked for.";
