@@ -85,13 +85,13 @@ class BrokenHost : public testing::Test {
 
   /// Plays a clip that the script delivers, in both layouts, and expects that the download gives
   /// up.
-  void expect_to_give_up(RawServer::Script script, ErrorCode code) {
+  void expect_to_give_up(RawServer::Script script, const std::vector<ErrorCode>& codes) {
     for (const auto layout : {LayoutMode::original, LayoutMode::streamable}) {
       const RawServer server(script);
       const auto outcome = play_from(server.url("/clip.mp4"), layout);
       forget();
       ASSERT_TRUE(outcome.error) << outcome.bytes.size() << " bytes were taken for a clip";
-      EXPECT_EQ(nick(outcome.error->code), nick(code)) << outcome.error->message;
+      EXPECT_THAT(codes, testing::Contains(outcome.error->code)) << outcome.error->message;
       EXPECT_EQ(outcome.error->charged, Charged::unknown);
       EXPECT_THAT(outcome.error->message, HasSubstr("is complete and paid"));
       EXPECT_LE(server.requests().size(), std::size_t{2 * retries + 3});
@@ -128,7 +128,7 @@ TEST_F(BrokenHost, AChunkedBodyThatIsCutInMidChunk) {
         connection.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
                          chunk(part.substr(0, 20'000)) + "4000\r\n" + part.substr(20'000));
       },
-      ErrorCode::network);
+      {ErrorCode::network});
 }
 
 TEST_F(BrokenHost, AChunkedBodyThatIsResetInMidChunk) {
@@ -140,7 +140,7 @@ TEST_F(BrokenHost, AChunkedBodyThatIsResetInMidChunk) {
                          chunk(part.substr(0, 20'000)) + "4000\r\n" + part.substr(20'000));
         connection.reset();
       },
-      ErrorCode::network);
+      {ErrorCode::network});
 }
 
 TEST_F(BrokenHost, ABodyWithoutALengthThatEndsWithAReset) {
@@ -151,7 +151,7 @@ TEST_F(BrokenHost, ABodyWithoutALengthThatEndsWithAReset) {
         connection.write("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + all);
         connection.reset();
       },
-      ErrorCode::network);
+      {ErrorCode::network});
 }
 
 TEST_F(BrokenHost, ALengthThatIsNoNumberOfBytes) {
@@ -165,7 +165,7 @@ TEST_F(BrokenHost, ALengthThatIsNoNumberOfBytes) {
           connection.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::string(length) +
                            "\r\n\r\n" + all);
         },
-        ErrorCode::bad_response);
+        {ErrorCode::bad_response});
     forget();
   }
 }
@@ -177,7 +177,8 @@ TEST_F(BrokenHost, ALengthThatIsGreaterThanTheBody) {
         connection.read_request();
         connection.write("HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\n" + all);
       },
-      ErrorCode::bad_response);
+      // A reader that has used bytes cannot use those of an answer that begins anew.
+      {ErrorCode::network, ErrorCode::bad_response});
 }
 
 // A host that leaves the file's size open is answered well, too.
