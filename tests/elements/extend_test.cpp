@@ -413,7 +413,8 @@ TEST_P(ExtendParent, IsCheckedBeforeItsContinuationIsPaid) {
 
 // The last frame of the parent is a tick short, so that its average rate is no film's.
 TEST_P(ExtendParent, MayHaveALastFrameOfAnotherDuration) {
-  const auto clean = clip("clean.mp4", 0, 48);
+  // Without B-frames the last frame in the file is the last one that is shown.
+  const auto clean = clip("clean.mp4", 0, 48, "-bf 0");
   const auto parent = directory_.file("a.mp4");
   output_of("ffmpeg -v error -y -i " + clean +
             " -c copy -bsf:v \"setts=duration=if(eq(N\\,47)\\,511\\,512)\" " + parent + " 2>&1");
@@ -423,7 +424,7 @@ TEST_P(ExtendParent, MayHaveALastFrameOfAnotherDuration) {
   const auto run =
       make(simulator, std::string("veosrc prompt=A ! veoextend prompt=B join=") + GetParam());
   ASSERT_FALSE(run->failure()) << run->failure()->text;
-  EXPECT_EQ(pictures(film()), pictures(parent) + pictures(more));
+  EXPECT_EQ(pictures(film()), pictures(clean) + pictures(more));
 }
 INSTANTIATE_TEST_SUITE_P(All, ExtendParent, testing::Values("auto", "append"));
 
