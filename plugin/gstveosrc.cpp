@@ -7,7 +7,8 @@
  *
  * veosrc submits a task to the Veo 3.1 service, waits until it is completed, and pushes the
  * resulting MP4 while it is being downloaded. **Each task costs credits.** The key comes from
- * #GstVeoSrc:api-key-file, or from the environment (VEO_API_KEY_FILE, VEO_API_KEY).
+ * #GstVeoSrc:api-key-file, or from the environment (VEO_API_KEY_FILE, VEO_API_KEY_COMMAND,
+ * VEO_API_KEY).
  *
  * The wait takes minutes. PROGRESS messages (`submit`, `generate`, `download`) and `veo-task`
  * element messages report how far the task is. The application can cancel the wait at any moment.

@@ -63,8 +63,13 @@ class Batch {
     limit_ = std::exchange(common->max_credits, 0);
     const bool is_dry = std::exchange(common->dry_run, false);
     if (!arguments_.has("layout")) common->layout = LayoutMode::original;
-    auto requests = read_batch(arguments_.file, *common);
-    if (!requests) return refuse(requests.error());
+    // A file that is a pipe may be written by hand, or by a program that takes its time.
+    const Patience patience{.timeout = std::chrono::hours(24),
+                            .is_cancelled = [this] { return session_.interruption.happened(); }};
+    auto requests = read_batch(arguments_.file, *common, patience);
+    if (!requests) {
+      return session_.interruption.happened() ? report_interruption() : refuse(requests.error());
+    }
     if (!is_dry) {
       auto manifest = Manifest::open(arguments_.directory);
       if (!manifest) return refuse(manifest.error());
@@ -75,7 +80,9 @@ class Batch {
     }
     tell_price();
     if (is_dry) return exit_success;
-    if (auto permitted = check_permission(*common); !permitted) return refuse(permitted.error());
+    if (auto permitted = check_permission(*common); !permitted) {
+      return session_.interruption.happened() ? report_interruption() : refuse(permitted.error());
+    }
     if (!is_agreed())
       return session_.interruption.happened() ? report_interruption() : exit_success;
     return run_all();
@@ -185,7 +192,7 @@ class Batch {
   }
 
   /// Checks whether the run may spend the price of all requests.
-  Status check_permission(const Options& common) const {
+  Status check_permission(const Options& common) {
     if (to_submit_ == 0) return {};
     const bool is_over = !price_ || *price_ > limit_;
     if (limit_ > 0 && is_over) {
@@ -197,8 +204,12 @@ class Batch {
                ", and --max-credits=" + std::to_string(limit_) +
                " allows no more than that. Nothing was sent. Raise the limit, or remove lines."});
     }
-    auto access = resolve_access(common.access);
-    if (!access) return fail(std::move(access.error()));
+    std::vector<std::string> notices;
+    auto access = open_access(common.access, session_.wakeup, &notices);
+    // After an interruption the caller reads `interruption` and ignores the error.
+    if (!access) return fail(Error{});
+    if (!*access) return fail(std::move(access->error()));
+    for (const auto& notice : notices) display_.say(notice);
     if (!arguments_.yes && !is_interactive()) {
       return fail(
           {.code = ErrorCode::invalid_request,

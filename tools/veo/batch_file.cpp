@@ -2,13 +2,11 @@
 #include "batch_file.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -16,6 +14,7 @@
 #include "veo/options/option_table.h"
 #include "veo/source/access.h"
 #include "veo/system/environment.h"
+#include "veo/system/small_file.h"
 
 namespace veo::cli {
 
@@ -24,6 +23,7 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t longest_line = 1U << 20U;
+constexpr std::size_t largest_file = 256U << 20U;
 constexpr std::size_t most_mistakes = 20;
 
 /// Returns the value of one item. nullopt: the JSON has another type. A choice or a text is a
@@ -120,21 +120,23 @@ std::string parse_line(const std::string& text, Options& settings, bool& names_i
 
 class BatchParser {
  public:
-  BatchParser(std::string path, const Options& common) : path_(std::move(path)), common_(common) {}
+  BatchParser(std::string path, const Options& common, const Patience& patience)
+      : path_(std::move(path)), common_(common), patience_(patience) {}
 
   Result<std::vector<BatchRequest>> parse() {
     auto api_url = resolve_api_url(common_.access.api_url);
     if (!api_url) return fail(std::move(api_url.error()));
-    errno = 0;
-    std::ifstream file(path_);
-    std::string text;
-    for (std::size_t line = 1; std::getline(file, text); ++line) {
-      if (text.find_first_not_of(" \t\r") != std::string::npos) add(line, text);
+    auto contents = read_small_file_or_pipe(
+        path_, {.what = "The file " + path_, .code = ErrorCode::cache, .most = largest_file},
+        patience_);
+    if (!contents) {
+      contents.error().message += " Nothing was sent.";
+      return fail(std::move(contents.error()));
     }
-    if (!file.eof()) {
-      return fail({.code = ErrorCode::cache,
-                   .message = "Cannot read " + path_ + ": " + std::strerror(errno) +
-                              ". Nothing was sent."});
+    std::istringstream lines(std::move(*contents));
+    std::string text;
+    for (std::size_t line = 1; std::getline(lines, text); ++line) {
+      if (text.find_first_not_of(" \t\r") != std::string::npos) add(line, text);
     }
     name(*api_url);
     if (!mistakes_.empty()) return fail(mistakes_in(path_, mistakes_));
@@ -184,6 +186,7 @@ class BatchParser {
 
   const std::string path_;
   const Options& common_;
+  const Patience& patience_;
   std::vector<BatchRequest> requests_;
   std::vector<bool> has_take_;                            // for each of requests_
   std::map<std::string, std::set<std::uint32_t>> takes_;  // the takes that lines name, by request
@@ -192,8 +195,9 @@ class BatchParser {
 
 }  // namespace
 
-Result<std::vector<BatchRequest>> read_batch(const std::string& path, const Options& common) {
-  return BatchParser(path, common).parse();
+Result<std::vector<BatchRequest>> read_batch(const std::string& path, const Options& common,
+                                             const Patience& patience) {
+  return BatchParser(path, common, patience).parse();
 }
 
 std::string at_line(const std::string& path, std::size_t line, const std::string& what) {

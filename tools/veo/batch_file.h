@@ -12,6 +12,7 @@
 
 #include "veo/core/result.h"
 #include "veo/source/source.h"
+#include "veo/system/patience.h"
 
 namespace veo::cli {
 
@@ -22,11 +23,13 @@ struct BatchRequest {
   std::string id;
 };
 
-/// Reads the lines of the file at `path`. `common` supplies the options that a line does not name.
-/// Equal lines are takes of one request: each gets the next take, from 1, that no line names. So
-/// the file may be sorted in another way. Fails with invalid_request (the message has a line for
-/// each mistake), or with cache (the file cannot be read).
-Result<std::vector<BatchRequest>> read_batch(const std::string& path, const Options& common);
+/// Reads the lines of the file or pipe at `path`; waits for a pipe with this patience. `common`
+/// supplies the options that a line does not name. Equal lines are takes of one request: each gets
+/// the next take, from 1, that no line names. So the file may be sorted in another way. Fails with
+/// invalid_request (the message has a line for each mistake), or with cache (the file cannot be
+/// read).
+Result<std::vector<BatchRequest>> read_batch(const std::string& path, const Options& common,
+                                             const Patience& patience);
 
 /// Returns `PATH:LINE: WHAT`, the form of a compiler's messages.
 std::string at_line(const std::string& path, std::size_t line, const std::string& what);

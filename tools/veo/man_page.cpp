@@ -91,9 +91,10 @@ to sk\-simulator.
 
 constexpr const char* after = R"(.SH ENVIRONMENT
 .TP
-.BR VEO_API_KEY ", " VEO_API_KEY_FILE ", " CREDENTIALS_DIRECTORY
-The key: itself, the file that holds it, or the directory of a file
+.BR VEO_API_KEY ", " VEO_API_KEY_COMMAND ", " VEO_API_KEY_FILE ", " CREDENTIALS_DIRECTORY
+The key: itself, a shell line that prints it, the file that holds it, or the directory of a file
 .IR veo\-api\-key .
+The last one that is set decides.
 .TP
 .B VEO_API_URL
 Base of the API.

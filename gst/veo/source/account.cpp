@@ -45,7 +45,9 @@ using Ask = std::function<void(Service&, std::function<void(Result<T>)>)>;
 template <class T>
 Waited<T> ask(const AccessOptions& options, const NetworkSettings& network,
               const std::shared_ptr<Wakeup>& wakeup, Ask<T> begin) {
-  auto access = resolve_access(options);
+  auto found = open_access(options, wakeup);
+  if (!found) return std::nullopt;
+  auto& access = *found;
   if (!access) return fail(std::move(access.error()));
   const auto thread = http::IoThread::acquire();
   const auto answer = std::make_shared<Answer<T>>(wakeup);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <utility>
 
@@ -352,10 +353,17 @@ struct Source::Checked {
 struct Source::Opening::State {
   struct Shared {
     std::optional<Result<std::unique_ptr<Source>>> opened;
-    std::string reads;  // the file that is being read, for people
+    // For what the opening waits, and what is wrong if the wait is long, for people.
+    std::string what;
+    std::string why;
   };
 
-  void reads(std::string what) { shared.lock()->reads = std::move(what); }
+  void waits_for(std::string what, std::string why) {
+    const auto locked = shared.lock();
+    locked->what = std::move(what);
+    locked->why = std::move(why);
+  }
+  void reads(std::string file) { waits_for(std::move(file), "its disk does not answer"); }
   void set(Result<std::unique_ptr<Source>> opened) {
     shared.lock()->opened = std::move(opened);
     if (const auto waiting = wakeup.lock()) waiting->notify();
@@ -363,39 +371,36 @@ struct Source::Opening::State {
 
   std::weak_ptr<Wakeup> wakeup;
   Guarded<Shared> shared;
+  std::atomic<bool> is_abandoned = false;  // nobody waits for the result
 };
 
 namespace {
 
 constexpr auto before_a_word = std::chrono::seconds(1);
 
-/// Returns the path of the file from which resolve_access() would read the key; empty: there is
-/// none.
-std::string find_key_file(const AccessOptions& access) {
-  if (!access.api_key_file.empty()) return access.api_key_file;
-  if (auto path = environment::get("VEO_API_KEY_FILE")) return *path;
-  const auto directory = environment::get("CREDENTIALS_DIRECTORY");
-  return directory ? *directory + "/veo-api-key" : "";
-}
-
 }  // namespace
+
+Source::Opening::Opening() = default;
+Source::Opening::~Opening() {
+  if (state_) state_->is_abandoned = true;
+}
 
 std::optional<Result<std::unique_ptr<Source>>> Source::Opening::take() {
   auto opened = std::exchange(state_->shared.lock()->opened, std::nullopt);
   if (opened || std::chrono::steady_clock::now() < since_ + timeout_) return opened;
+  const auto seen = state_->shared.lock();
   return fail({.code = ErrorCode::timeout,
-               .message = "The " + state_->shared.lock()->reads + " could not be read within " +
-                          std::to_string(timeout_.count()) +
-                          " s: its disk does not answer. Nothing was sent, and nothing is paid: "
-                          "try again when it does."});
+               .message = "The " + seen->what + " could not be read within " +
+                          std::to_string(timeout_.count()) + " s: " + seen->why +
+                          ". Nothing was sent, and nothing is paid: try again when it does."});
 }
 
 std::optional<Error> Source::Opening::trouble() const {
   if (std::chrono::steady_clock::now() < since_ + before_a_word) return std::nullopt;
+  const auto seen = state_->shared.lock();
   return Error{.code = ErrorCode::cache,
-               .message = "The " + state_->shared.lock()->reads +
-                          " could not be read within a second: its disk is slow or frozen. It is "
-                          "waited for; nothing was sent, and nothing is lost."};
+               .message = "The " + seen->what + " could not be read within a second: " + seen->why +
+                          ". It is waited for; nothing was sent, and nothing is lost."};
 }
 
 Source::Opening::Time Source::Opening::next_change() const {
@@ -477,12 +482,20 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
   auto& p = *source->p_;
   p.wakeup = state.wakeup;
 
-  state.reads("API key file " + find_key_file(settings.access));
+  // A dry run sends nothing. So it needs no key, and runs no command for one.
   Result<Secret> key;
-  if (auto access = resolve_access(settings.access)) {
-    key = std::move(access->key);
-  } else {
-    key = fail(std::move(access.error()));
+  if (!settings.dry_run) {
+    AccessProgress progress{
+        .patience = {.is_cancelled = [&state] { return state.is_abandoned.load(); }},
+        .on_wait = [&state](std::string what,
+                            std::string why) { state.waits_for(std::move(what), std::move(why)); },
+        .notices = {}};
+    if (auto access = resolve_access(settings.access, progress)) {
+      key = std::move(access->key);
+    } else {
+      key = fail(std::move(access.error()));
+    }
+    p.notices = std::move(progress.notices);
   }
   auto claim = make_claim(settings, api_url, **catalog);
   const auto callback = parse_callback_address(settings, api_url);

@@ -42,11 +42,16 @@ class Source {
   };
 
   /// A source that is being opened. The thread for settings reads the key and the catalog; for a
-  /// dry run the ledger's thread searches the ledger. The destruction of an Opening ends only the
-  /// wait.
+  /// dry run the ledger's thread searches the ledger. The destruction of an Opening ends the wait,
+  /// and a command that runs for the key.
   class Opening {
    public:
     using Time = std::chrono::steady_clock::time_point;
+
+    Opening();
+    ~Opening();
+    Opening(const Opening&) = delete;
+    Opening& operator=(const Opening&) = delete;
 
     /// Returns the source, or the error, once. nullopt: the opening goes on. Fails with timeout
     /// after the generation timeout.
