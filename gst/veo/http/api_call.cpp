@@ -39,8 +39,12 @@ class Call final : public ExchangeState {
       return finish_later(
           {.code = ErrorCode::bad_response, .message = redact_url(url_) + " is not an HTTP URL."});
     }
-    soup_message_headers_replace(request_headers(), "Authorization",
-                                 Authorization::header(call.key).c_str());
+    // Without the header the service would answer 401, or do paid work for somebody else.
+    if (!set_header(request_headers(), "Authorization", Authorization::header(call.key))) {
+      return finish_later({.code = ErrorCode::invalid_api_key,
+                           .message = "The API key has a character that no header may have. "
+                                      "Nothing was sent."});
+    }
     if (is_post_) {
       // Use a new connection: an idle connection may be dead, which would leave the POST in doubt.
       soup_message_add_flags(message_.get(), SOUP_MESSAGE_NEW_CONNECTION);

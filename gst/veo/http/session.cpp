@@ -106,6 +106,13 @@ Error make_timeout(std::string_view url, std::string_view what, std::chrono::mil
                      " for " + std::to_string(after.count() / 1000) + " s."};
 }
 
+bool set_header(SoupMessageHeaders* headers, const char* name, const std::string& value) {
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7F; };
+  if (std::ranges::any_of(value, is_control)) return false;
+  soup_message_headers_replace(headers, name, value.c_str());
+  return read_header(headers, name) == value;
+}
+
 std::string read_header(SoupMessageHeaders* headers, const char* name) {
   const char* value = soup_message_headers_get_one(headers, name);
   return value != nullptr ? value : "";

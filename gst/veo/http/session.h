@@ -23,6 +23,10 @@ Error describe(const GError& error, std::string_view url);
 /// Describes an exchange that has missed one of our deadlines.
 Error make_timeout(std::string_view url, std::string_view what, std::chrono::milliseconds after);
 
+/// Sets a header of a request. False: the header is not there, because no header can carry the
+/// value. A line break would begin another header, and libsoup drops such a value with a warning.
+[[nodiscard]] bool set_header(SoupMessageHeaders* headers, const char* name,
+                              const std::string& value);
 /// Returns the value of a header that may occur once; empty if it is not there.
 std::string read_header(SoupMessageHeaders* headers, const char* name);
 
