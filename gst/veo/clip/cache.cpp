@@ -439,7 +439,7 @@ std::shared_ptr<const FileHandle> Cache::find(const ClipIdentity& identity, std:
       continue;
     }
     lock_file(file.get(), F_RDLCK);
-    ::futimens(file.get(), nullptr);  // it was played now
+    if (p_->limit != 0U) ::futimens(file.get(), nullptr);  // it was played now
     return std::make_shared<const FileHandle>(std::move(file));
   }
   return nullptr;

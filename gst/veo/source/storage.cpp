@@ -12,8 +12,9 @@ namespace {
 /// Ignores a relative path in the environment, as the specification demands.
 std::string find_base_directory(const char* variable, const char* below_home) {
   if (auto path = environment::get(variable); path && path->front() == '/') return *path;
-  const auto home = environment::get("HOME");
-  return (home ? *home : std::string(g_get_home_dir())) + below_home;
+  auto home = environment::get("HOME").value_or(g_get_home_dir());
+  while (home.ends_with('/')) home.pop_back();
+  return home + below_home;
 }
 
 }  // namespace
