@@ -141,7 +141,7 @@ class ReadOnlyRoot : public Machine {
 };
 
 TEST_F(ReadOnlyRoot, ADirectoryThatCannotBeMadeIsNamedWithTheVariable) {
-  for (const auto* const home : {"HOME=/", "HOME=", "HOME=//"}) {
+  for (const auto* const home : {"HOME=/", "HOME="}) {
     const auto ended =
         run(std::string("VEO_LEDGER=$PWD/l/ledger.db ") + home, "generate x -o x.mp4");
     EXPECT_EQ(ended.exit_code, 9) << ended;

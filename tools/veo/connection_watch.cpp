@@ -27,7 +27,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto head_time = std::chrono::seconds(5);
-constexpr std::size_t spare_places = 16;
+
+// Of the server's places a half is for requests, and a quarter for connections that wait for a
+// request. The last quarter is spare: a connection that was shut down keeps its place for a moment.
+std::size_t count_for_requests(std::size_t most) { return most / 2; }
+std::size_t count_in_use(std::size_t most) { return most - most / 4; }
 
 }  // namespace
 
@@ -146,7 +150,7 @@ ConnectionWatch::Id ConnectionWatch::add(int socket) {
   auto& connections = locked->connections;
   // The first connection of the map that waits for its request has waited longest, or has had the
   // most requests.
-  if (connections.size() + spare_places >= p_->most) {
+  if (connections.size() >= count_in_use(p_->most)) {
     const auto is_idle = [](const auto& one) {
       return one.second.head_until && !one.second.is_shut_down;
     };
@@ -166,7 +170,7 @@ std::shared_ptr<Wakeup> ConnectionWatch::begin_request(Id id) {
   auto& connections = locked->connections;
   const auto is_busy = [](const auto& one) { return !one.second.head_until; };
   const auto busy = std::ranges::count_if(connections, is_busy);
-  if (static_cast<std::size_t>(busy) >= p_->most - p_->most / 4) return nullptr;
+  if (static_cast<std::size_t>(busy) >= count_for_requests(p_->most)) return nullptr;
   auto& connection = connections.at(id);
   connection.wakeup = std::make_shared<Wakeup>();
   if (locked->has_ended) connection.wakeup->interrupt();
