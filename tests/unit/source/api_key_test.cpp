@@ -151,7 +151,8 @@ TEST_F(ApiKey, AFileOfAnotherUserIsAcceptedWithOneNotice) {
   const auto said = in_child([] {
     AccessProgress first;
     AccessProgress second;
-    auto text = find_header({}, first) + "; " + find_header({}, second);
+    auto text = find_header({}, first);
+    text += "; " + find_header({}, second);
     for (const auto& notice : first.notices) text += "; first: " + notice;
     for (const auto& notice : second.notices) text += "; second: " + notice;
     return text;
