@@ -420,6 +420,7 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
   opening->state_->wakeup = std::move(wakeup);
   const auto work = [state = opening->state_,
                      known = std::make_shared<Checked>(std::move(*checked))] {
+    if (state->is_abandoned) return;
     auto made = std::move(*known).make(*state);
     if (!made || !(*made)->p_->dry_run) return state->set(std::move(made));
     // A dry run says whether a run would pay, so search the ledger.
