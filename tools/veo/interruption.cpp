@@ -14,6 +14,7 @@
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -125,7 +126,12 @@ Interruption::Interruption(std::shared_ptr<Wakeup> wakeup) : state_(new State(st
   ::pthread_sigmask(SIG_BLOCK, &ours, &state_->before);
   state_->signals = ::signalfd(-1, &ours, SFD_CLOEXEC);
   state_->happened = ::eventfd(0, EFD_CLOEXEC);
-  std::thread([state = state_] { state->run(); }).detach();
+  try {
+    std::thread([state = state_] { state->run(); }).detach();
+  } catch (const std::system_error&) {
+    // The machine makes no more threads. Signals end the process then, as they do by default.
+    ::pthread_sigmask(SIG_SETMASK, &state_->before, nullptr);
+  }
 }
 
 bool Interruption::happened() const {

@@ -15,7 +15,6 @@ constexpr auto exit_waits = 5s;  // docs/money.md
 
 void wait_for_answers() {
   auto& submissions = begun_submissions();
-  submissions.begin_exit();
   // Most answers come within a moment. Only a wait that the user notices needs a message.
   if (submissions.wait_for_end(200ms)) return;
   g_printerr(
@@ -36,6 +35,6 @@ ExitCount& begun_submissions() {
   return *instance;
 }
 
-void watch_exit_for_submissions() { begun_submissions().watch_exit(wait_for_answers); }
+void watch_exit_for_submissions() { at_exit(ExitStep::submissions, wait_for_answers); }
 
 }  // namespace veo

@@ -10,8 +10,7 @@
 
 namespace veo {
 
-/// Returns the count of begun submissions: each holds an ExitCount::Hold on it. has_exit_begun() is
-/// true once the process ends normally: from then on nothing new may be sent. Any thread.
+/// Returns the count of begun submissions: each holds an ExitCount::Hold on it. Any thread.
 ExitCount& begun_submissions();
 
 /// From now on an exit waits for begun_submissions(). Any thread, any number of times.

@@ -49,6 +49,8 @@ void Job::Private::queue_submission(TaskMachine::Time until) {
     // From here on the row says that the submission may have been sent, so an exit waits until the
     // outcome is recorded.
     self->io->submission.emplace(begun_submissions());
+    // Nothing is sent after the exit has begun, so the row must not say `sending` then.
+    if (has_exit_begun()) return self->wind_up();
     self->insist({.write = [at = unix_now()](TaskRecord& it) { return it.write_sending(at); },
                   .then =
                       [p = self.get()](const Status& written) {
@@ -69,7 +71,7 @@ void Job::Private::queue_submission(TaskMachine::Time until) {
 
 void Job::Private::send_submission() {
   // Send nothing new after the exit has begun.
-  if (begun_submissions().has_exit_begun()) return wind_up();
+  if (has_exit_begun()) return wind_up();
   log::info(log::Category::job, label(), ": is sent now");
   io->is_posting = true;
   io->may_be_sent = true;

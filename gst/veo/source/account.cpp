@@ -47,7 +47,9 @@ Waited<T> ask(const AccessOptions& options, const NetworkSettings& network,
               const std::shared_ptr<Wakeup>& wakeup, Ask<T> begin) {
   auto access = resolve_access(options);
   if (!access) return fail(std::move(access.error()));
-  const auto thread = http::IoThread::acquire();
+  auto acquired = http::IoThread::try_acquire();
+  if (!acquired) return fail(std::move(acquired.error()));
+  const auto thread = std::move(*acquired);
   const auto answer = std::make_shared<Answer<T>>(wakeup);
   const auto service = std::make_shared<std::unique_ptr<Service>>();  // I/O thread
   thread->post([=, access = std::move(*access)] {
@@ -107,7 +109,9 @@ Waited<std::vector<Record>> read_history(const std::string& ledger, const Histor
   constexpr auto patience = std::chrono::seconds(5);
   constexpr auto pause = std::chrono::milliseconds(100);
   const auto location = ledger_path(ledger);
-  const auto store = StoreThread::acquire(StoreThread::Store::ledger);
+  auto acquired = StoreThread::try_acquire(StoreThread::Store::ledger);
+  if (!acquired) return fail(std::move(acquired.error()));
+  const auto store = std::move(*acquired);
   const auto until = steady_clock::now() + patience;
   do {
     const auto answer = std::make_shared<Answer<Found>>(wakeup);

@@ -14,6 +14,7 @@
 #include "veo/core/intent.h"
 #include "veo/core/task_id.h"
 #include "veo/core/url_policy.h"
+#include "veo/http/io_thread.h"
 #include "veo/ledger/ledger.h"
 #include "veo/source/access.h"
 #include "veo/system/environment.h"
@@ -89,6 +90,26 @@ Claim make_claim(const Options& settings, const std::string& api_url, const Cata
 
 }  // namespace
 
+/// The threads that a source needs. They start before anything else, so that a machine that makes
+/// no more threads refuses the request while nothing is recorded or sent.
+struct SourceThreads {
+  static Result<SourceThreads> start() {
+    auto io = http::IoThread::try_acquire();
+    if (!io) return fail(std::move(io.error()));
+    SourceThreads threads{.io = std::move(*io), .stores = {}};
+    for (const auto store :
+         {StoreThread::Store::settings, StoreThread::Store::ledger, StoreThread::Store::clips}) {
+      auto started = StoreThread::try_acquire(store);
+      if (!started) return fail(std::move(started.error()));
+      threads.stores.push_back(std::move(*started));
+    }
+    return threads;
+  }
+
+  std::shared_ptr<http::IoThread> io;
+  std::vector<std::shared_ptr<StoreThread>> stores;
+};
+
 struct Source::Private {
   using Availability = Clip::Availability;
 
@@ -126,6 +147,8 @@ struct Source::Private {
 
   void start() {
     if (dry_run) return;
+    // From now on the job holds the threads that it needs.
+    const auto held = std::exchange(threads, {});
     auto [joined, was_there] = Job::join(std::move(*std::exchange(plan, nullptr)));
     joined->subscribe(wakeup);
     job = std::move(joined);
@@ -267,6 +290,7 @@ struct Source::Private {
   std::vector<std::string> notices;
 
   // Only the reader's thread uses these.
+  SourceThreads threads;                // until start()
   std::unique_ptr<Job::Settings> plan;  // until start()
   std::shared_ptr<Job> job;
   std::shared_ptr<Clip> clip;
@@ -362,6 +386,7 @@ struct Source::Opening::State {
   }
 
   std::weak_ptr<Wakeup> wakeup;
+  SourceThreads threads;
   Guarded<Shared> shared;
 };
 
@@ -408,11 +433,14 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
   log_to_stderr();
   auto checked = Checked::check(std::move(settings));
   if (!checked) return fail(std::move(checked.error()));
+  auto threads = SourceThreads::start();
+  if (!threads) return fail(std::move(threads.error()));
   auto opening = std::make_unique<Opening>();
   opening->timeout_ = checked->settings.generation_timeout;
   opening->since_ = std::chrono::steady_clock::now();
   opening->state_ = std::make_shared<Opening::State>();
   opening->state_->wakeup = std::move(wakeup);
+  opening->state_->threads = std::move(*threads);
   const auto work = [state = opening->state_,
                      known = std::make_shared<Checked>(std::move(*checked))] {
     auto made = std::move(*known).make(*state);
@@ -476,6 +504,7 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
   source->p_ = std::make_unique<Private>();
   auto& p = *source->p_;
   p.wakeup = state.wakeup;
+  p.threads = state.threads;
 
   state.reads("API key file " + find_key_file(settings.access));
   Result<Secret> key;

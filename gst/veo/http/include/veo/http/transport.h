@@ -20,6 +20,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "veo/core/error.h"
@@ -63,6 +64,10 @@ struct ApiCall {
   std::chrono::milliseconds idle_timeout{15'000};
   /// Limits the complete exchange; a POST from the moment when it began.
   std::chrono::milliseconds total_timeout{60'000};
+  /// Called with the body of a 2xx as far as it has come. True: the exchange ends, because the
+  /// answer is complete. Then it does not matter how the stream ends: a missing last chunk, a
+  /// reset, or a connection that stays open. May be null.
+  std::function<bool(std::string_view body)> is_enough = {};
 };
 
 struct ApiAnswer {

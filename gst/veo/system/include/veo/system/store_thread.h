@@ -14,6 +14,8 @@
 #include <functional>
 #include <memory>
 
+#include "veo/core/result.h"
+
 namespace veo {
 
 class StoreThread {
@@ -22,7 +24,10 @@ class StoreThread {
 
   /// Returns the process's thread for `store`, and starts the thread if there is none. There is
   /// never a second thread for one store: the first serves new callers even while it still does the
-  /// work of callers that have left. Any thread.
+  /// work of callers that have left. Any thread. Fails as start_thread() does.
+  static Result<std::shared_ptr<StoreThread>> try_acquire(Store store);
+  /// Does the same for a caller that knows that the thread runs, because another object holds the
+  /// thread.
   static std::shared_ptr<StoreThread> acquire(Store store);
   /// Does not wait. The thread still does all posted work.
   ~StoreThread();
@@ -41,6 +46,7 @@ class StoreThread {
 
  private:
   struct Queue;
+  static void park_all();
   explicit StoreThread(std::shared_ptr<Queue> queue);
   std::shared_ptr<Queue> queue_;
 };
