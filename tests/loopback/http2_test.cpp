@@ -242,6 +242,53 @@ TEST(Http2, SilenceEndsByTheDeadlinesAndLeavesNoThread) {
   EXPECT_TRUE(threads_end("veo-io"));
 }
 
+// The I/O thread is blocked beyond the deadline, as a stopped process is, while the answer comes.
+TEST(Http2, DeadlinesDoNotBeatTheAnswer) {
+  for (const auto* const kind : {"query", "submission", "file"}) {
+    SCOPED_TRACE(kind);
+    Event asked;
+    Event blocked;
+    const Http2Server server([&](std::uint32_t stream) {
+      asked.set();
+      EXPECT_TRUE(blocked.wait());
+      return frame(Type::headers, end_headers, stream, "\x88") +
+             frame(Type::data, 0, stream, "01") + frame(Type::data, end_stream, stream, "2");
+    });
+    Client client(server.network());
+    std::promise<std::string> body;
+    http::Transport::Exchange exchange;
+    std::string bytes;
+    client.on_thread([&] {
+      if (std::string_view(kind) == "file") {
+        auto fetch = file(server.url());
+        fetch.idle_timeout = 400ms;
+        exchange = client.transport()->fetch(
+            fetch, {.head = [](const http::FileHead&) { return true; },
+                    .data = [&](auto piece) { bytes.append(piece.begin(), piece.end()); },
+                    .end =
+                        [&](const std::optional<Error>& failure) {
+                          body.set_value(failure ? failure->message : bytes);
+                        }});
+        return;
+      }
+      auto call = std::string_view(kind) == "query" ? get(server.url()) : post(server.url());
+      call.idle_timeout = 400ms;
+      call.total_timeout = 400ms;
+      exchange = client.transport()->call(call, [&](const http::ApiAnswer& answer) {
+        const auto& failure = answer.evidence.failure;
+        body.set_value(failure ? failure->message : answer.body);
+      });
+    });
+    ASSERT_TRUE(asked.wait());
+    client.thread()->post([&] {
+      blocked.set();
+      std::this_thread::sleep_for(1200ms);  // the time itself is what the test is about
+    });
+    EXPECT_EQ(body.get_future().get(), "012");
+    client.on_thread([&] { exchange = {}; });
+  }
+}
+
 TEST(Http2, FileIsComplete) {
   const Http2Server server([](std::uint32_t stream) {
     return frame(Type::headers, end_headers, stream, "\x88") + frame(Type::data, 0, stream, "01") +

@@ -392,6 +392,8 @@ Result<std::shared_ptr<Cache::Part>> Cache::begin(const ClipIdentity& identity) 
   // Sweep once in a process. A sweep checks each file that is being written, so a sweep for each of
   // a thousand downloads would make a million checks.
   if (!p_->swept.test_and_set()) p_->sweep();
+  auto thread = StoreThread::try_acquire(StoreThread::Store::clips);
+  if (!thread) return fail(std::move(thread.error()));
   std::string name;
   auto file = p_->create(make_stem(identity), name);
   if (!file) {
@@ -400,7 +402,7 @@ Result<std::shared_ptr<Cache::Part>> Cache::begin(const ClipIdentity& identity) 
   }
   // The last reference may be dropped on the I/O thread, which must not wait for the disk. So the
   // thread for clips removes the file.
-  const auto end = [thread = StoreThread::acquire(StoreThread::Store::clips)](Part* gone) {
+  const auto end = [thread = std::move(*thread)](Part* gone) {
     thread->post([owned = std::shared_ptr<Part>(gone), hold = hold_exit()] {});
   };
   std::shared_ptr<Part> part(new Part, end);

@@ -38,7 +38,7 @@ void park_io_thread() {
   auto thread = current().lock()->lock();
   if (!thread) return;
   thread->post([] { park_thread(); });
-  static_cast<void>(std::make_unique<std::shared_ptr<IoThread>>(std::move(thread)).release());
+  keep_for_ever([thread = std::move(thread)] {});
 }
 
 }  // namespace
@@ -173,7 +173,7 @@ IoThread::~IoThread() {
   if (!p_->thread.joinable()) return;  // the thread could not be made
   if (is_forked_copy()) {
     // The thread does not exist here, so nobody can join it.
-    static_cast<void>(p_.release());
+    keep_for_ever([kept = std::shared_ptr<Private>(std::move(p_))] {});
     return;
   }
   // Quit after all tasks that were posted before.
@@ -186,16 +186,12 @@ IoThread::~IoThread() {
 }
 
 void IoThread::post(Task task) {
-  auto owned = std::make_unique<Task>(std::move(task));
-  if (is_forked_copy()) {
-    // Nobody runs the task here. Its destruction could release a lock of the parent.
-    static_cast<void>(owned.release());
-    return;
-  }
+  if (is_forked_copy()) return keep_for_ever(std::move(task));
   const std::unique_ptr<GSource, Deleter<g_source_unref>> source(g_idle_source_new());
   // Sources of one priority run in the order in which they were attached.
   g_source_set_priority(source.get(), G_PRIORITY_DEFAULT);
-  g_source_set_callback(source.get(), run_task, owned.release(), delete_task);
+  g_source_set_callback(source.get(), run_task, std::make_unique<Task>(std::move(task)).release(),
+                        delete_task);
   g_source_attach(source.get(), p_->context->context.get());
 }
 

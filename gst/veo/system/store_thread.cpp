@@ -17,12 +17,6 @@ namespace {
 
 constexpr std::array<const char*, 3> names = {"veo-settings", "veo-ledger", "veo-clips"};
 
-/// Drops work without destroying what it holds: in a forked child, the destruction of a row's lock
-/// would release the lock of the parent.
-void abandon(std::function<void()> work) {
-  static_cast<void>(std::make_unique<std::function<void()>>(std::move(work)).release());
-}
-
 }  // namespace
 
 // The thread shares the queue, because the thread may outlive every StoreThread: the thread ends
@@ -119,13 +113,13 @@ std::chrono::steady_clock::duration StoreThread::busy_for() const {
 }
 
 void StoreThread::post(std::function<void()> work) {
-  if (is_forked_copy()) return abandon(std::move(work));
+  if (is_forked_copy()) return keep_for_ever(std::move(work));
   queue_->state.lock()->work.push_back(std::move(work));
   queue_->changed.notify_one();
 }
 
 void StoreThread::post_ahead(std::function<void()> work) {
-  if (is_forked_copy()) return abandon(std::move(work));
+  if (is_forked_copy()) return keep_for_ever(std::move(work));
   queue_->state.lock()->work.push_front(std::move(work));
   queue_->changed.notify_one();
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -93,6 +94,18 @@ Status check_not_forked() {
                           "threads of gst-veo do not exist here. Nothing was sent, and nothing is "
                           "paid. Start gst-veo after the fork(), or call exec() in the child.",
                .charged = Charged::no});
+}
+
+void keep_for_ever(std::function<void()> work) {
+  struct Kept {
+    std::function<void()> work;
+    Kept* next;
+  };
+  // A list rather than a leak, so that a leak checker finds the work.
+  static std::atomic<Kept*> first{nullptr};
+  auto* const kept = std::make_unique<Kept>(Kept{std::move(work), first.load()}).release();
+  while (!first.compare_exchange_weak(kept->next, kept)) {
+  }
 }
 
 void park_at_exit(void (*ask)()) {

@@ -18,6 +18,7 @@
 #include <iterator>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "command.h"
@@ -48,15 +49,29 @@ std::optional<CachedClip> found_in(Cache& cache, const std::string& api_url,
   return found ? *found : std::nullopt;
 }
 
+/// The thread for clips, which the tests hold so that the parts use the same one.
+std::shared_ptr<StoreThread>& clips_thread() {
+  static std::shared_ptr<StoreThread> thread;
+  return thread;
+}
+
 /// Waits until all files that lost their last reference have been removed.
 void settle() {
-  // Hold the thread, so that the parts use the same one. A forked writer has no such thread.
-  static const auto thread = StoreThread::acquire(StoreThread::Store::clips);
-  static const auto owner = ::getpid();
-  if (::getpid() != owner) return;
+  auto& thread = clips_thread();
+  if (!thread) thread = StoreThread::acquire(StoreThread::Store::clips);
   std::promise<void> done;
   thread->post([&] { done.set_value(); });
   done.get_future().wait();
+}
+
+/// Waits until this process has no other thread, because gst-veo does not work in a process that
+/// was forked beside its threads.
+void end_threads() {
+  clips_thread().reset();
+  const std::filesystem::path threads("/proc/self/task");
+  while (std::distance(std::filesystem::directory_iterator(threads), {}) > 1) {
+    std::this_thread::yield();
+  }
 }
 
 class CacheTest : public testing::Test {
@@ -327,6 +342,7 @@ TEST_F(CacheTest, ManyWritersOfOneClipEachWriteTheirOwnFile) {
 }
 
 TEST_F(CacheTest, APartOfADeadWriterIsSweptAndOneOfALiveWriterIsNot) {
+  end_threads();
   test::Process writer([&](const test::Process::Say& say) {
     const auto part = begin(*open(std::nullopt), clip_of("T"), "half");
     say("writing");

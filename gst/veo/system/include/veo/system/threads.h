@@ -26,6 +26,11 @@ Result<std::thread> start_thread(const char* name, std::function<void()> run);
 /// Fails with internal_error if is_forked_copy().
 Status check_not_forked();
 
+/// Keeps `work`, and all that it holds, until the process ends, and never calls it. A forked copy
+/// does this with work for a thread that it does not have: the destruction of a row's lock would
+/// release the lock of the parent. Any thread; takes no lock.
+void keep_for_ever(std::function<void()> work);
+
 /// From now on a normal exit calls `ask`, which must make a thread of start_thread() call
 /// park_thread() soon. Calls with a known function have no effect. Any thread.
 void park_at_exit(void (*ask)());
