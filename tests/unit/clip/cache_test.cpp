@@ -419,6 +419,7 @@ TEST_F(CacheTest, ADirectoryThatOthersCouldChangeIsRefused) {
 }
 
 TEST_F(CacheTest, ADirectoryWithoutWritePermissionIsNamed) {
+  end_threads();
   std::filesystem::create_directory(path_);
   ::chmod(path_.c_str(), 0500);
   const auto why = test::as_ordinary_user(directory_.path(), [&] {
