@@ -7,8 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <future>
+#include <string>
 #include <thread>
 
 #include "at_start.h"
@@ -46,12 +48,16 @@ void judge() {
 // The exit begins when the connection is made, just before the first byte of the submission.
 TEST(Exit, SendsNothingNew) {
   ASSERT_TRUE(threads_end("veo-io"));  // the child must start threads of its own
-  const RawServer server([](RawConnection& connection) { connection.read_request(); });
+  int pipe[2] = {-1, -1};
+  ASSERT_EQ(::pipe(pipe), 0);
+  // Fork before the server starts, because its threads could hold a lock of GLib.
   const pid_t child = ::fork();
   if (child == 0) {
     ::alarm(20);  // ends a child that waits for ever
+    std::uint16_t port = 0;
+    if (::read(pipe[0], &port, sizeof port) != sizeof port) ::_exit(6);
     exiting = new Exiting;
-    exiting->url = server.url("/");
+    exiting->url = "http://127.0.0.1:" + std::to_string(port) + "/";
     at_exit(ExitStep::submissions, judge);
     std::promise<void> starts;
     AtStart::get().call([&] {
@@ -66,6 +72,11 @@ TEST(Exit, SendsNothingNew) {
     starts.get_future().wait();
     std::exit(2);
   }
+  const RawServer server([](RawConnection& connection) { connection.read_request(); });
+  const auto port = server.port();
+  EXPECT_EQ(::write(pipe[1], &port, sizeof port), ssize_t{sizeof port});
+  ::close(pipe[0]);
+  ::close(pipe[1]);
   int status = -1;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);

@@ -99,8 +99,9 @@ void ExchangeState::finish_send(GObject*, GAsyncResult* result) {
 
 bool ExchangeState::needs_other_protocol(const GError& error) const {
   if (started_ || is_proxied_ || !is_http1_only()) return false;
-  // A server may also end the handshake because it finds no common protocol.
-  return is_refused_ || (error.domain == G_TLS_ERROR && error.code != G_TLS_ERROR_BAD_CERTIFICATE);
+  // A server that finds no common protocol may also end the handshake with an alert. GLib has no
+  // code for alerts. Other errors, such as a reset, do not depend on the protocol.
+  return is_refused_ || g_error_matches(&error, G_TLS_ERROR, G_TLS_ERROR_MISC);
 }
 
 void ExchangeState::read(std::span<std::uint8_t> buffer) {
