@@ -66,6 +66,7 @@ TEST(BadInput, IsRefusedBeforeAnythingIsSent) {
       {{"generate", "a dog", "--image-urls=file:///etc/passwd"}, "image_urls"},
       {{"generate", "a \xFF dog"}, "UTF-8"},
       {{"generate", "a dog", "--ssl-ca-file=missing.pem"}, "missing.pem", 9},
+      {{"generate", "a dog", "--proxy=ftp://proxy.example"}, "socks5h"},
       {{"join", "missing.mp4", "-o", "film.mp4"}, "missing.mp4"},
       {{"join", "/dev/null", "-o", "film.mp4"}, "/dev/null"},
       {{"play", "a\ttask", "--player=cat"}, "task id"},

@@ -12,8 +12,9 @@ namespace {
 bool is_passing_status(unsigned status) { return status == 408 || status == 429 || status >= 500; }
 
 /// Whether a retry can help after this failure of a connection.
-bool is_passing(const Error& failure) {
-  return failure.code == ErrorCode::network || failure.code == ErrorCode::timeout;
+bool is_passing_failure(const Error& failure) {
+  return !failure.is_final &&
+         (failure.code == ErrorCode::network || failure.code == ErrorCode::timeout);
 }
 
 Error make_bad_response(std::string message, unsigned status = 0) {
@@ -395,7 +396,7 @@ ClipPlan::Commands ClipPlan::on_end(FetchId id, std::optional<Error> failure, do
   if (!failure || is_complete()) {
     act(*fetch, Event::ended, {}, {}, random);
   } else {
-    const auto event = is_passing(*failure) ? Event::broke : Event::failed;
+    const auto event = is_passing_failure(*failure) ? Event::broke : Event::failed;
     act(*fetch, event, {}, std::move(*failure), random);
   }
   return take_commands();

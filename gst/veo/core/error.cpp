@@ -70,6 +70,8 @@ std::string_view nick(Charged charged) {
   return nicks[static_cast<std::size_t>(charged)];
 }
 
+bool is_passing(const Error& error) { return error_row(error.code).is_passing && !error.is_final; }
+
 std::string_view advice(ErrorCode code) { return error_row(code).advice; }
 
 ErrorCode classify_service_error(unsigned status, std::string_view service_code) {
@@ -100,6 +102,15 @@ Error service_error(ErrorCode code, unsigned status, ServiceWords words) {
 
   Error error;
   error.code = code;
+  // Only a proxy answers so (RFC 9110, section 15.5.8).
+  if (status == 407) {
+    error.message =
+        "A proxy between this machine and the service refuses the user and the password in the "
+        "proxy's URI, or there are none (HTTP 407). The service has not seen the request.";
+    error.http_status = status;
+    error.is_final = true;
+    return error;
+  }
   error.message = with_advice(words.message.empty()
                                   ? "The service refused without saying why (" + origin + ")."
                                   : "The service says: \"" + words.message + "\" (" + origin + ").",

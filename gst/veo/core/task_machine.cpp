@@ -28,10 +28,6 @@ constexpr auto between_hinted_queries = 5s;
 constexpr int polls_skipped = 2;
 constexpr auto longest_skip = 60s;
 
-/// Whether another query can help after this failure. A query costs nothing, and a lost task costs
-/// money.
-bool is_passing(const Error& error) { return error_row(error.code).is_passing; }
-
 }  // namespace
 
 // All transitions. An event that is not in the table is a bug of the driver, and an assertion
@@ -158,7 +154,7 @@ TaskMachine::Command TaskMachine::on_submitted(Submitted outcome, Time now, doub
       return handle(Event::accepted, now);
     case Submitted::Kind::not_sent:
     case Submitted::Kind::rate_limited:
-      if (is_retry_allowed()) {
+      if (is_retry_allowed() && is_passing(outcome.error)) {
         plan_retry(now, random, outcome.retry_after);
         trouble_ = std::move(outcome.error);
         return handle(Event::again_later, now);
@@ -199,7 +195,8 @@ TaskMachine::Command TaskMachine::on_queried(Result<TaskReport> answer,
     trouble_ = std::move(error);
     return handle(Event::again_later, now);
   }
-  if (is_passing(error)) {
+  // Also repeat a query whose error is final: it costs nothing, and a lost task costs money.
+  if (error_row(error.code).is_passing) {
     plan_retry(now, random, retry_after);
     trouble_ = std::move(error);
     return handle(Event::again_later, now);

@@ -157,6 +157,13 @@ std::string Authorization::header(const Secret& key) {
   return std::string("Bearer ").append(key.reveal());
 }
 
+std::string Authorization::proxy_header(const Secret& credentials) {
+  const auto text = credentials.reveal();
+  const GCharPtr encoded(
+      g_base64_encode(reinterpret_cast<const guchar*>(text.data()), text.size()));
+  return std::string("Basic ").append(encoded.get());
+}
+
 void Authorization::erase(const Secret& key, std::string& answer) {
   constexpr std::size_t shortest = 8;
   const auto text = key.reveal();

@@ -5,7 +5,7 @@
 #include <cassert>
 #include <utility>
 
-#include "veo/core/error_table.h"
+#include "proxy.h"
 #include "veo/core/log.h"
 #include "veo/core/url_policy.h"
 
@@ -65,6 +65,9 @@ std::chrono::milliseconds ExchangeState::elapsed() const {
 
 void ExchangeState::send() {
   sent_at_ = IoThread::Clock::now();
+  if (url_.starts_with("https:")) {
+    if (auto missing = find_missing_tls()) return finish_later(std::move(*missing));
+  }
   expect_progress();
   soup_session_send_async(session_.get(), message_.get(), G_PRIORITY_DEFAULT, cancellable_.get(),
                           async_done<&ExchangeState::finish_send, ExchangeState>,
@@ -78,10 +81,7 @@ void ExchangeState::finish_send(GObject*, GAsyncResult* result) {
   if (error) return finish(describe(*error.get(), url_));
   if (started_) return on_answer();
   // If a proxy refuses the CONNECT, libsoup ends the message with the proxy's status.
-  finish(Error{.code = ErrorCode::network,
-               .message = with_advice("The proxy did not connect to " + redact_url(url_) +
-                                          ": HTTP " + std::to_string(status()) + ".",
-                                      ErrorCode::network)});
+  finish(describe_proxy_answer(url_, status()));
 }
 
 void ExchangeState::read(std::span<std::uint8_t> buffer) {

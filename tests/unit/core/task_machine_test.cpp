@@ -126,6 +126,19 @@ INSTANTIATE_TEST_SUITE_P(All, SubmissionOutcome,
                                          Outcome{Submitted::Kind::refused, false},
                                          Outcome{Submitted::Kind::unknown, false}));
 
+// A certificate that is not trusted, or a refused password, is the same at the next try.
+TEST(TaskMachine, DoesNotRepeatASubmissionThatCannotSucceed) {
+  auto refused = ended(Submitted::Kind::not_sent, ErrorCode::network);
+  refused.error.is_final = true;
+  for (const auto& outcome : {refused, ended(Submitted::Kind::not_sent, ErrorCode::tls)}) {
+    TaskMachine machine(plain());
+    (void)machine.submit(t0);
+    EXPECT_EQ(machine.on_submitted(outcome, t0, 0.0).kind, Kind::finish);
+    EXPECT_EQ(machine.state(), State::failed);
+    EXPECT_EQ(machine.retries(), 0U);
+  }
+}
+
 TEST(TaskMachine, RetryAfterIsALowerBound) {
   TaskMachine machine(plain());
   (void)machine.submit(t0);

@@ -83,6 +83,9 @@ const ErrorRow& error_row(ErrorCode code);
 /// is `invalid_request` if 4xx, `internal_error` if 5xx, and `bad_response` otherwise.
 ErrorCode classify_service_error(unsigned status, std::string_view service_code);
 
+/// Whether to try again can help: the code's row says so, and the error itself is not final.
+bool is_passing(const Error& error);
+
 /// The row's advice; empty if the row has none.
 std::string_view advice(ErrorCode code);
 /// `text`, followed by the code's advice.
