@@ -66,6 +66,8 @@ TEST(BadInput, IsRefusedBeforeAnythingIsSent) {
       {{"generate", "a dog", "--image-urls=file:///etc/passwd"}, "image_urls"},
       {{"generate", "a \xFF dog"}, "UTF-8"},
       {{"generate", "a dog", "--ssl-ca-file=missing.pem"}, "missing.pem", 9},
+      {{"generate", "a dog", "--allow-addresses=10.0.0.1/8"}, "10.0.0.0/8"},
+      {{"generate", "a dog", "--allow-http=http://simulator"}, "simulator,build.example:8080"},
       {{"generate", "a dog", "--proxy=ftp://proxy.example"}, "socks5h"},
       {{"join", "missing.mp4", "-o", "film.mp4"}, "missing.mp4"},
       {{"join", "/dev/null", "-o", "film.mp4"}, "/dev/null"},

@@ -105,7 +105,7 @@ TEST_F(Proxied, FileIsJudgedByItsUrl) {
   });
   Client client(through(proxy.url(""), public_identity.file()));
   auto fetch = file("https://8.8.8.8/clip.mp4");
-  fetch.api_is_loopback = false;
+  fetch.policy.api_is_loopback = false;
   EXPECT_EQ(client.fetch(fetch).body, "x");
   fetch.url = "https://10.0.0.1/clip.mp4";
   EXPECT_EQ(client.fetch(fetch).code(), ErrorCode::bad_response);

@@ -75,6 +75,9 @@ class Batch {
     }
     tell_price();
     if (is_dry) return exit_success;
+    if (const auto notice = make_plain_http_notice(common->access); !notice.empty()) {
+      display_.say(notice);
+    }
     if (auto permitted = check_permission(*common); !permitted) return refuse(permitted.error());
     if (!is_agreed())
       return session_.interruption.happened() ? report_interruption() : exit_success;

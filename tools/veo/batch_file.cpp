@@ -123,7 +123,7 @@ class BatchParser {
   BatchParser(std::string path, const Options& common) : path_(std::move(path)), common_(common) {}
 
   Result<std::vector<BatchRequest>> parse() {
-    auto api_url = resolve_api_url(common_.access.api_url);
+    auto api_url = resolve_api_url(common_.access);
     if (!api_url) return fail(std::move(api_url.error()));
     errno = 0;
     std::ifstream file(path_);

@@ -112,6 +112,15 @@ A file of models, prices and rules in place of the built\-in one.
 .TP
 .B VEO_POLL_INTERVAL
 Milliseconds between two queries; 0 adapts it.
+.TP
+.B VEO_ALLOW_ADDRESSES
+CIDR ranges that file hosts may have besides public addresses.
+.TP
+.B VEO_ALLOW_HTTP
+Hosts to whose API the key may go by plain http.
+.TP
+.BR VEO_CA_FILE ", " SSL_CERT_FILE
+A file of the certificate authorities to trust.
 .SH FILES
 .TP
 .I $XDG_STATE_HOME/veo/ledger.db

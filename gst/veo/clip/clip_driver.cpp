@@ -148,7 +148,8 @@ std::string ClipDriver::notice() const {
 }
 
 Error ClipDriver::explain(Error failure) const {
-  const auto id = make_task_property(settings_.task_id);
+  auto id = make_task_property(settings_.task_id);
+  if (!failure.remedy.empty()) id += " " + failure.remedy;
   failure.message =
       "The video of task " + settings_.task_id +
       (failure.code == ErrorCode::bad_media
@@ -310,7 +311,7 @@ void ClipDriver::fetch(const ClipPlan::Command& command) {
     }
     io_->transport = std::move(*opened);
   }
-  http::FileFetch request{.url = settings_.url, .api_is_loopback = settings_.api_is_loopback};
+  http::FileFetch request{.url = settings_.url, .policy = settings_.policy};
   request.idle_timeout = settings_.network.timeout;
   if (command.is_suffix) {
     request.suffix = command.first;

@@ -90,14 +90,13 @@ Clip::Settings Job::Private::describe_clip() const {
   const auto& own = *io;
   const auto& row = own.record.row;
   const auto& urls = own.machine.report()->urls;
-  const auto origin = parse_origin(settings.access.api_url);
   const auto record_it = [record = record, store = ledger_thread, io = thread](
                              const CachedClip& cached, std::function<void(Status)> recorded) {
     http::call_store(
         *store, io, [record, cached] { return record->write_kept(cached); }, std::move(recorded));
   };
   return {.url = urls.empty() ? "" : urls.front(),
-          .api_is_loopback = origin && is_loopback_host(origin->host),
+          .policy = make_file_policy(),
           .network = settings.network,
           .api_url = settings.access.api_url,
           .task_id = own.machine.task_id(),

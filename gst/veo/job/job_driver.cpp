@@ -7,6 +7,8 @@
 #include "job_private.h"
 #include "job_registry.h"
 #include "veo/core/log.h"
+#include "veo/core/url_policy.h"
+#include "veo/http/transport_network.h"
 
 namespace veo {
 
@@ -182,6 +184,36 @@ void Job::Private::obey(const TaskMachine::Command& command) {
   }
 }
 
+FilePolicy Job::Private::make_file_policy() const {
+  // The values were checked when the source was opened.
+  return FilePolicy::make(settings.access.api_url, settings.network.allow_addresses,
+                          settings.access.allow_http)
+      .value_or(FilePolicy());
+}
+
+void Job::Private::check_file_hosts() {
+  auto policy = make_file_policy();
+  if (policy.api_is_loopback) return submit();
+  ask_record(
+      [url = settings.access.api_url](TaskRecord& it) { return it.find_newest_url(url); },
+      [this, policy = std::move(policy)](const std::string& newest) {
+        auto& own = *io;
+        if (own.ended) return wind_up();
+        // A service that is reached by plain http is not the one that the catalog describes.
+        auto hosts =
+            policy.api_is_plain_http ? std::vector<std::string>() : settings.catalog->file_hosts;
+        if (const auto origin = parse_origin(newest)) hosts.push_back(origin->host);
+        own.host_check.emplace(thread, policy, transport_network(settings.network));
+        own.host_check->start(std::move(hosts), [self = shared_from_this()](const Status& allowed) {
+          if (self->io->ended) return;  // abandon() winds the job up
+          if (!allowed) return self->give_up(allowed.error());
+          self->submit();
+        });
+      });
+}
+
+void Job::Private::submit() { obey(io->machine.submit(io->started)); }
+
 void Job::Private::finish() {
   const auto& error = *io->machine.error();
   if (settings.task_id.empty() && error.code == ErrorCode::task_failed) {
@@ -311,6 +343,7 @@ void Job::Private::give_up(const Error& error) {
 void Job::Private::abandon() {
   auto& own = *io;
   own.ended = true;
+  own.host_check.reset();
   own.webhook.reset();
   log::debug(log::Category::job, label(), ": nobody waits for it any more (", own.machine.state(),
              ")");
@@ -329,6 +362,7 @@ void Job::Private::release() {
   auto& own = *io;
   own.timer.cancel();
   own.patience.cancel();
+  own.host_check.reset();
   own.webhook.reset();
   own.submission.reset();
   own.service.reset();

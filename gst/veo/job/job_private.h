@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "begun_submissions.h"
+#include "file_host_check.h"
 #include "task_record.h"
 #include "veo/clip/cache.h"
 #include "veo/clip/clip.h"
@@ -42,6 +43,7 @@ namespace veo {
 //      ├─────── claim ───────────────► [reserved] ◄────────────────────────┘
 //      │  ◄── undecided: again in a moment
 //      │  ◄── ours ────────────────────┤
+//   the file hosts are checked
 //   the turn comes ──────────────────► [sending]
 //   POST ◄─────────────────────────────┘
 //   answer ──────────────────────────► [accepted | unknown | reserved | released]
@@ -107,6 +109,11 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   void wind_up();
   /// Destroys all that belongs to the I/O thread, so that any thread may drop the last reference.
   void release();
+
+  /// Checks that the video could be downloaded, and then begins with the submission.
+  void check_file_hosts();
+  void submit();
+  [[nodiscard]] FilePolicy make_file_policy() const;
 
   // --- I/O thread: questions to the stores ---
 
@@ -221,7 +228,8 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     TaskRecord::View record;  // as of the ledger's last answer
     std::shared_ptr<Cache> cache;
     std::optional<GenerationTimes> learned;
-    std::optional<http::Webhook> webhook;  // from before the submission to the task's end
+    std::optional<FileHostCheck> host_check;  // until the submission
+    std::optional<http::Webhook> webhook;     // from before the submission to the task's end
     TaskMachine machine{TaskMachine::Settings{}};
     // For the log.
     std::string label;

@@ -138,7 +138,7 @@ void Job::Private::on_standing(Result<TaskRecord::Standing> standing) {
     case TaskRecord::Standing::ours:
       if (auto listening = listen(); !listening) return give_up(listening.error());
       learn();
-      obey(own.machine.submit(own.started));
+      check_file_hosts();
       break;
     case TaskRecord::Standing::known:
       learn();

@@ -107,6 +107,24 @@ Result<TaskRecord::Standing> TaskRecord::finish_standing(Standing standing) {
   return standing;
 }
 
+std::string TaskRecord::find_newest_url(const std::string& api_url) const {
+  if (!ledger_) return "";
+  constexpr std::size_t page_size = 50;
+  constexpr unsigned most_pages = 20;  // rows of other services may be newer
+  HistoryQuery page{
+      .states = {RecordState::completed}, .since = {}, .task_id = {}, .limit = page_size};
+  for (unsigned i = 0; i < most_pages; ++i) {
+    const auto rows = ledger_->history(page);
+    if (!rows || !*rows) return "";
+    for (const auto& row : **rows) {
+      if (row.api_url == api_url && !row.url.empty()) return row.url;
+    }
+    if ((*rows)->size() < page_size) return "";
+    page.after = {.reserved_at = (*rows)->back().reserved_at, .id = (*rows)->back().id};
+  }
+  return "";
+}
+
 Status TaskRecord::write_confirmed(const std::string& intent, UnixTime at) {
   if (!ledger_) return {};
   auto answered = ledger_->answer(intent, view_.row, at);

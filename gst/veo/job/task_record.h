@@ -70,6 +70,9 @@ class TaskRecord {
   Status write_kept(const CachedClip& clip);
   /// Records that the service knows the task that the user named. If the intent's submission is
   /// unknown, the user has decided by naming the task: the submission has become this task.
+  /// Returns the newest recorded URL of a video of this API; empty: there is none.
+  [[nodiscard]] std::string find_newest_url(const std::string& api_url) const;
+
   Status write_confirmed(const std::string& intent, UnixTime at);
   /// Gives up the row: from now on the row has no owner.
   void release_row();

@@ -320,7 +320,7 @@ constexpr Option table[] = {
     // Where the service is.
     {.name = "api-url",
      .title = "API URL",
-     .help = "Base of the API: https, or http to a loopback address",
+     .help = "Base of the API: https, or http to a loopback address or a host of allow-http",
      .group = Group::service,
      .type = text("URL"),
      .member = member<&Options::access, &AccessOptions::api_url>(),
@@ -348,9 +348,31 @@ constexpr Option table[] = {
      .setters = user,
      .since = "0.1",
      .unset = "VEO_API_KEY_FILE, else $CREDENTIALS_DIRECTORY/veo-api-key, else VEO_API_KEY"},
+    {.name = "allow-http",
+     .title = "Allow http",
+     .help = "Hosts to whose API the key may go by http, which everybody on the way can read: "
+             "comma-separated, each with or without a port",
+     .group = Group::service,
+     .type = text("HOSTS"),
+     .member = member<&Options::access, &AccessOptions::allow_http>(),
+     .identity = Identity::job,
+     .setters = user,
+     .since = "0.1",
+     .unset = "VEO_ALLOW_HTTP, else loopback hosts alone"},
+    {.name = "allow-addresses",
+     .title = "Allow addresses",
+     .help = "Ranges of addresses that file hosts may have besides public ones, such as "
+             "198.18.0.0/15 for fake-IP DNS: comma-separated",
+     .group = Group::service,
+     .type = text("RANGES"),
+     .member = member<&Options::network, &NetworkSettings::allow_addresses>(),
+     .identity = Identity::job,
+     .setters = user,
+     .since = "0.1",
+     .unset = "VEO_ALLOW_ADDRESSES, else public addresses alone"},
     {.name = "proxy",
      .title = "Proxy",
-     .help = "HTTP proxy server URI",
+     .help = "URI of a proxy, with its password: http, https, socks4a, socks5 or socks5h",
      .group = Group::service,
      .type = text("URL"),
      .member = member<&Options::network, &NetworkSettings::proxy>(),
@@ -369,7 +391,7 @@ constexpr Option table[] = {
      .identity = Identity::job,
      .setters = user,
      .since = "0.1",
-     .unset = "the system's"},
+     .unset = "VEO_CA_FILE, else SSL_CERT_FILE, else the system's"},
     {.name = "tls-database",
      .title = "TLS database",
      .help = "Anchor certificate authorities; goes before ssl-ca-file",
@@ -543,9 +565,9 @@ namespace {
                                 dry_run, ledger, cache_directory, access, network, callback_listen,
                                 generation_timeout, poll_interval, layout, prompt_tag, join,
                                 parent_upstream_id, instance, by_uri, offers_launch_line] = options;
-  [[maybe_unused]] const auto& [api_url, api_key, api_key_file] = access;
-  [[maybe_unused]] const auto& [proxy, ssl_ca_file, tls_database, user_agent, timeout, retries] =
-      network;
+  [[maybe_unused]] const auto& [api_url, api_key, api_key_file, allow_http] = access;
+  [[maybe_unused]] const auto& [proxy, ssl_ca_file, tls_database, user_agent, timeout,
+                                allow_addresses, retries] = network;
   [[maybe_unused]] const auto& [prompt, mode, resolution, aspect_ratio, generation_type, image_urls,
                                 enable_translation, seed, watermark, callback_url, extend_task_id] =
       request;

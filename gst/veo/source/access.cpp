@@ -120,13 +120,37 @@ Result<Secret> find_key(const AccessOptions& options, const std::string& api_url
 
 }  // namespace
 
-Result<std::string> resolve_api_url(const std::string& set) {
-  return check_api_url(!set.empty() ? set
-                                    : environment::get("VEO_API_URL").value_or(default_api_url));
+std::string resolve_allow_http(const std::string& set) {
+  return !set.empty() ? set : environment::get("VEO_ALLOW_HTTP").value_or("");
+}
+
+Result<std::string> resolve_allow_addresses(const std::string& set) {
+  auto text = !set.empty() ? set : environment::get("VEO_ALLOW_ADDRESSES").value_or("");
+  auto ranges =
+      AddressRanges::parse(!set.empty() ? "allow-addresses" : "VEO_ALLOW_ADDRESSES", text);
+  if (!ranges) return fail(std::move(ranges.error()));
+  return text;
+}
+
+Result<std::string> resolve_api_url(const AccessOptions& options) {
+  const auto& set = options.api_url;
+  auto hosts = HostList::parse(!options.allow_http.empty() ? "allow-http" : "VEO_ALLOW_HTTP",
+                               resolve_allow_http(options.allow_http));
+  if (!hosts) return fail(std::move(hosts.error()));
+  return check_api_url(
+      !set.empty() ? set : environment::get("VEO_API_URL").value_or(default_api_url), *hosts);
+}
+
+std::string make_plain_http_notice(const AccessOptions& options) {
+  const auto url = resolve_api_url(options);
+  if (!url || !is_plain_http(*url)) return "";
+  return "The service is reached by plain http at " + redact_url(*url) +
+         ", because allow-http (VEO_ALLOW_HTTP) names its host. Everybody on the way can read the "
+         "API key and the prompts.";
 }
 
 Result<Access> resolve_access(const AccessOptions& options) {
-  auto url = resolve_api_url(options.api_url);
+  auto url = resolve_api_url(options);
   if (!url) return fail(std::move(url.error()));
   auto key = find_key(options, *url);
   if (!key) return fail(std::move(key.error()));

@@ -446,8 +446,12 @@ Waited<std::unique_ptr<Source>> Source::open(Options settings,
 Result<Source::Checked> Source::Checked::check(Options settings) {
   auto interval = veo::resolve_poll_interval(settings.poll_interval);
   if (!interval) return fail(std::move(interval.error()));
-  auto api_url = resolve_api_url(settings.access.api_url);
+  auto api_url = resolve_api_url(settings.access);
   if (!api_url) return fail(std::move(api_url.error()));
+  settings.access.allow_http = resolve_allow_http(settings.access.allow_http);
+  auto ranges = resolve_allow_addresses(settings.network.allow_addresses);
+  if (!ranges) return fail(std::move(ranges.error()));
+  settings.network.allow_addresses = std::move(*ranges);
   auto limit = parse_cache_size(environment::get("VEO_CACHE_SIZE"));
   if (!limit) return fail(std::move(limit.error()));
   if (!settings.task_id.empty()) {
@@ -496,11 +500,17 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
           "another request, and paid again. Set request-id to give the request a name of its own.");
     }
   }
+  if (auto notice = make_plain_http_notice(settings.access); !notice.empty()) {
+    p.notices.push_back(std::move(notice));
+  }
   p.layout_mode = settings.layout;
   p.dry_run = settings.dry_run;
   // Fill in the environment's settings. Keep the key, but not the file or variable that held the
   // key, because that makes no difference between two jobs.
-  settings.access = {.api_url = std::move(api_url), .api_key = {}, .api_key_file = {}};
+  settings.access = {.api_url = std::move(api_url),
+                     .api_key = {},
+                     .api_key_file = {},
+                     .allow_http = std::move(settings.access.allow_http)};
   settings.ledger = ledger_path(settings.ledger);
   settings.cache_directory = cache_directory(settings.cache_directory);
   settings.poll_interval = poll_interval;

@@ -166,7 +166,9 @@ GST_END_TEST;
 
 GST_START_TEST(test_properties) {
   auto* const extend = gst_check_setup_element("veoextend");
-  check_properties(extend, {"api-key",
+  check_properties(extend, {"allow-addresses",
+                            "allow-http",
+                            "api-key",
                             "api-key-file",
                             "api-url",
                             "aspect-ratio",

@@ -128,7 +128,9 @@ GST_END_TEST;
 
 GST_START_TEST(test_properties) {
   auto* const src = gst_check_setup_element("veosrc");
-  check_properties(src, {"api-key",
+  check_properties(src, {"allow-addresses",
+                         "allow-http",
+                         "api-key",
                          "api-key-file",
                          "api-url",
                          "aspect-ratio",

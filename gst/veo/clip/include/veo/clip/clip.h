@@ -19,6 +19,7 @@
 
 #include "veo/clip/shared_bytes.h"
 #include "veo/core/result.h"
+#include "veo/core/url_policy.h"
 #include "veo/system/network_settings.h"
 #include "veo/system/wakeup.h"
 
@@ -31,8 +32,8 @@ struct CachedClip;
 class Clip {
  public:
   struct Settings {
-    std::string url;               ///< may be empty if the cache has the clip
-    bool api_is_loopback = false;  ///< only then may the file host have a loopback address
+    std::string url;    ///< may be empty if the cache has the clip
+    FilePolicy policy;  ///< which file hosts and addresses are allowed
     NetworkSettings network;
     std::string api_url;  // with the next two, the clip's name in the cache
     std::string task_id;

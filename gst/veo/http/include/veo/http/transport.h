@@ -26,6 +26,7 @@
 #include "veo/core/result.h"
 #include "veo/core/secret.h"
 #include "veo/core/submission.h"
+#include "veo/core/url_policy.h"
 #include "veo/http/io_thread.h"
 
 typedef struct _GTlsDatabase GTlsDatabase;
@@ -87,9 +88,7 @@ struct ByteRange {
 
 struct FileFetch {
   std::string url;
-  /// The API itself is on a loopback host. Only then are http to loopback hosts, and loopback
-  /// addresses, allowed.
-  bool api_is_loopback = false;
+  FilePolicy policy = {};  ///< which hosts and addresses are allowed
   /// Without `range` and `suffix` no Range header is sent.
   std::optional<ByteRange> range;
   std::optional<std::uint64_t> suffix;  ///< > 0: asks for so many last bytes; only without `range`

@@ -22,8 +22,16 @@ struct Access {
   Secret key;           ///< never empty
 };
 
-/// Returns the service's URL. Fails with invalid_request.
-Result<std::string> resolve_api_url(const std::string& set);
+/// Returns the service's URL. It may be plain http for the hosts of `allow-http`. Fails with
+/// invalid_request.
+Result<std::string> resolve_api_url(const AccessOptions& options);
+/// Returns what each run must tell its user if the key goes by plain http over a network; empty if
+/// the key does not.
+std::string make_plain_http_notice(const AccessOptions& options);
+/// Return the value of the option, else that of its variable. The second fails with invalid_request
+/// if the value has not the form of an AddressRanges.
+std::string resolve_allow_http(const std::string& set);
+Result<std::string> resolve_allow_addresses(const std::string& set);
 
 /// Finds the URL and the key. Reads the key file, if one is named. The environment's key goes only
 /// to the origin of VEO_API_URL or of the built-in URL. Fails with invalid_request (the URL),
