@@ -11,6 +11,8 @@
 #include "claim_rules.h"
 #include "row_lock.h"
 #include "veo/core/log.h"
+#include "veo/system/exit_hold.h"
+#include "veo/system/store_thread.h"
 
 namespace veo {
 
@@ -24,8 +26,8 @@ class LockedRow final : public Ownership {
   RowLock lock_;
 };
 
-/// The process's ledgers. They are never closed: SQLite's close makes a checkpoint, which takes
-/// time, and a process that ends without it loses nothing.
+/// The process's ledgers. They are never closed: the threads that use them may outlive the static
+/// destructors, and each change has its own checkpoint.
 Guarded<std::map<std::string, std::shared_ptr<SqliteLedger>>>& process() {
   static auto* const instance = new Guarded<std::map<std::string, std::shared_ptr<SqliteLedger>>>;
   return *instance;
@@ -77,12 +79,18 @@ class Transaction {
       found = Later{};
       return SQLITE_OK;
     }
+    if (const auto& gap = rows_.connection().gap(); gap && !claim.restores) {
+      return refuse(make_gap_error(rows_.connection().path(), *gap));
+    }
     if (code = admit(claim, now); code != SQLITE_OK || error) return code;
 
     // The intent may be submitted. From here on, all changes are made or none.
     for (const auto& row : rows) {
       if (row.state != RecordState::unknown) continue;
       if (code = rows_.supersede(row.id, now); code != SQLITE_OK) return code;
+    }
+    if (!claim.restores) {
+      if (code = rows_.connection().establish(); code != SQLITE_OK) return code;
     }
     return reserve(claim.record, now, found);
   }
@@ -153,15 +161,36 @@ Result<std::shared_ptr<Ledger>> SqliteLedger::open(const std::string& path) {
   }
   log::info(log::Category::ledger, "opened ", log::text(path));
   known.reset(new SqliteLedger(std::move(*opened), std::move(salt)));
+  // A process that was killed may have left changes in the file -wal.
+  known->checkpoint_later();
   return known;
 }
 
 bool SqliteLedger::exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
+int SqliteLedger::transact(const std::function<int()>& work) {
+  const int code = connection_->transact(work);
+  checkpoint_later();
+  return code;
+}
+
+/// Queues a checkpoint behind the work that waits, so that an answer is recorded first.
+void SqliteLedger::checkpoint_later() {
+  if (!connection_->needs_checkpoint() || checkpoint_is_queued_.exchange(true)) return;
+  // The exit waits for the checkpoint, so that a copy of the main file is complete.
+  StoreThread::acquire(StoreThread::Store::ledger)
+      ->post([self = shared_from_this(), hold = hold_exit()] {
+        const auto rows = self->rows_.lock();
+        self->checkpoint_is_queued_ = false;
+        self->connection_->checkpoint();
+      });
+}
+
 Result<Finding> SqliteLedger::claim(const Claim& claim, UnixTime now) {
   const auto rows = rows_.lock();
   Transaction transaction(*rows);
   std::optional<Finding> found;
+  // The checkpoint can wait for the next change: a row that is only reserved was not sent.
   const int code = connection_->transact([&] { return transaction.decide(claim, now, found); });
   // A refusal is valid only if the transaction was committed.
   const auto intent = log::text(std::string_view(claim.record.intent).substr(0, 12));
@@ -207,7 +236,7 @@ Result<std::optional<Record>> SqliteLedger::find(const std::string& intent,
 Result<std::optional<Record>> SqliteLedger::adopt(Record record, UnixTime now) {
   const auto locked = rows_.lock();
   std::vector<Record> rows;
-  const int code = connection_->transact([&] {
+  const int code = transact([&] {
     const int found = locked->find_of_task(rows, record.api_url, record.task_id);
     std::erase_if(rows, [](const Record& r) { return r.state == RecordState::superseded; });
     if (found != SQLITE_OK || !rows.empty()) return found;
@@ -231,7 +260,7 @@ Result<std::optional<Record>> SqliteLedger::answer(const std::string& intent, co
   const auto locked = rows_.lock();
   Transaction transaction(*locked);
   std::optional<Record> answered;
-  const int code = connection_->transact([&] {
+  const int code = transact([&] {
     std::vector<Record> rows;
     const auto unknown = [&] {
       return std::ranges::find(rows, RecordState::unknown, &Record::state);
@@ -277,8 +306,7 @@ Status SqliteLedger::move(std::int64_t row, RecordState to, const Change& change
                  .message = "The ledger " + connection_->path() +
                             " was removed or replaced while it was in use."});
   }
-  auto moved =
-      explain_change(connection_->transact([&] { return rows->move(row, to, change); }), row, to);
+  auto moved = explain_change(transact([&] { return rows->move(row, to, change); }), row, to);
   if (moved) {
     log::info(log::Category::ledger, "row ", row, ": becomes ", to,
               log::text(change.task_id.empty() ? "" : ", task "), log::text(change.task_id));
@@ -288,8 +316,8 @@ Status SqliteLedger::move(std::int64_t row, RecordState to, const Change& change
 
 Status SqliteLedger::keep(std::int64_t row, const CachedClip& clip) {
   const auto rows = rows_.lock();
-  auto kept = explain_change(connection_->transact([&] { return rows->keep(row, clip); }), row,
-                             RecordState::completed);
+  auto kept =
+      explain_change(transact([&] { return rows->keep(row, clip); }), row, RecordState::completed);
   if (kept) {
     log::info(log::Category::ledger, "row ", row, ": the clip of task ",
               log::text(clip.identity.task_id), " is in the cache, ", clip.size, " bytes");
@@ -300,7 +328,7 @@ Status SqliteLedger::keep(std::int64_t row, const CachedClip& clip) {
 Status SqliteLedger::restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) {
   const auto rows = rows_.lock();
   const auto row = reservation.row();
-  return explain_change(connection_->transact([&] { return rows->restore(row, clip, now); }), row,
+  return explain_change(transact([&] { return rows->restore(row, clip, now); }), row,
                         RecordState::completed);
 }
 
@@ -320,7 +348,7 @@ Result<std::optional<std::vector<Record>>> SqliteLedger::history(const HistoryQu
   // A reader without open rows makes no transaction, and so never waits for a writer.
   if (code == SQLITE_OK && !rows.empty()) {
     Transaction transaction(*locked);
-    code = connection_->transact([&] { return transaction.settle_all(); });
+    code = transact([&] { return transaction.settle_all(); });
     if (transaction.error) return fail(std::move(*transaction.error));
   }
   rows.clear();
@@ -337,6 +365,36 @@ Result<std::vector<std::chrono::milliseconds>> SqliteLedger::generation_times(co
     return fail(explain(code));
   }
   return times;
+}
+
+Result<std::optional<LedgerGap>> SqliteLedger::find_gap() {
+  const auto rows = rows_.lock();
+  std::optional<LedgerGap> gap;
+  if (const int code = connection_->find_gap(gap); code != SQLITE_OK) return fail(explain(code));
+  return gap;
+}
+
+Result<bool> SqliteLedger::is_established() {
+  const auto rows = rows_.lock();
+  bool is_established = false;
+  const int code = connection_->read_established(is_established);
+  if (code != SQLITE_OK) return fail(explain(code));
+  return is_established;
+}
+
+Result<std::optional<LedgerAcceptance>> SqliteLedger::accept(UnixTime now) {
+  const auto rows = rows_.lock();
+  LedgerAcceptance acceptance;
+  const int code = connection_->accept(now.time_since_epoch().count(), acceptance);
+  checkpoint_later();
+  if (is_busy(code)) return std::optional<LedgerAcceptance>();
+  if (code != SQLITE_OK) return fail(explain(code));
+  return std::optional(acceptance);
+}
+
+LedgerIdentity SqliteLedger::identity() const {
+  const auto rows = rows_.lock();
+  return {.path = connection_->absolute_path(), .id = connection_->id()};
 }
 
 Result<std::optional<LedgerCopy>> SqliteLedger::back_up(const std::string& file) {

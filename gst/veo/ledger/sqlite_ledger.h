@@ -4,6 +4,7 @@
 // RowLock.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@
 
 namespace veo {
 
-class SqliteLedger final : public Ledger {
+class SqliteLedger final : public Ledger, public std::enable_shared_from_this<SqliteLedger> {
  public:
   /// See Ledger::open(), with a path.
   static Result<std::shared_ptr<Ledger>> open(const std::string& path);
@@ -35,6 +36,10 @@ class SqliteLedger final : public Ledger {
   Result<Record> get(std::int64_t row) override;
   Result<std::optional<std::vector<Record>>> history(const HistoryQuery& query) override;
   Result<std::vector<std::chrono::milliseconds>> generation_times(const Record& like) override;
+  Result<std::optional<LedgerGap>> find_gap() override;
+  Result<bool> is_established() override;
+  Result<std::optional<LedgerAcceptance>> accept(UnixTime now) override;
+  [[nodiscard]] LedgerIdentity identity() const override;
   Result<std::optional<LedgerCopy>> back_up(const std::string& file) override;
   [[nodiscard]] const std::string& salt() const override { return salt_; }
 
@@ -43,9 +48,13 @@ class SqliteLedger final : public Ledger {
   [[nodiscard]] Error explain(int code) const { return connection_->explain(code); }
   [[nodiscard]] Status explain_change(int code, std::int64_t row, RecordState to) const;
 
+  int transact(const std::function<int()>& work);
+  void checkpoint_later();
+
   const std::unique_ptr<Connection> connection_;
   const std::string salt_;
   Guarded<Rows> rows_;  // one user of the connection at a time
+  std::atomic_bool checkpoint_is_queued_ = false;
 };
 
 }  // namespace veo

@@ -66,6 +66,9 @@ TEST(LedgerLocation, OfAKindThatNobodyKnowsIsRefused) {
 
 class LedgerTest : public testing::Test {
  protected:
+  // The next test may fork.
+  void TearDown() override { test::wait_for_checkpoints(); }
+
   Ledger& ledger() {
     if (!ledger_) ledger_ = test::open_ledger(path_);
     return *ledger_;
@@ -182,6 +185,7 @@ TEST_F(LedgerTest, GivesTheHistoryThatIsAskedFor) {
 
 TEST_F(LedgerTest, TheHistoryCanBeReadWhileAnotherProgramWrites) {
   leave_row(ledger(), a_claim("one"), completed);
+  test::wait_for_checkpoints();
   Process writer([&](const Process::Say& say) {
     sqlite3* database = nullptr;
     sqlite3_open(path_.c_str(), &database);
@@ -811,6 +815,100 @@ TEST_F(LedgerTest, TheSchemaItselfRefusesASecondCharge) {
   EXPECT_EQ(states(), "accepted");
 }
 
+// --- A ledger that lacks what was recorded -------------------------------------------------------
+
+/// A ledger with two tasks, and a copy with the first of them in its place.
+class OlderLedger : public LedgerTest {
+ protected:
+  OlderLedger() {
+    leave_row(ledger(), a_claim("first"), completed);
+    test::query(path_, "PRAGMA wal_checkpoint(TRUNCATE)");
+    std::filesystem::copy_file(path_, copy_);
+    leave_row(ledger(), a_claim("second"), completed);
+    test::query(path_, "PRAGMA wal_checkpoint(TRUNCATE)");
+    ledger_.reset();
+    std::filesystem::rename(copy_, path_);
+  }
+  const std::string copy_ = directory_.file("copy.db");
+};
+
+TEST_F(OlderLedger, GrantsNoClaimThatSubmits) {
+  const auto error = error_of(a_claim("second"));
+  EXPECT_EQ(error.code, ErrorCode::ledger);
+  EXPECT_EQ(error.charged, Charged::no);
+  // The submission's row was reserved, sent, accepted and completed.
+  EXPECT_THAT(error.message,
+              AllOf(HasSubstr(path_), HasSubstr("4 recorded changes are missing"),
+                    HasSubstr("Nothing was submitted"), HasSubstr("veo ledger accept")));
+  EXPECT_EQ(states(), "completed");
+}
+
+TEST_F(OlderLedger, StillFindsWhatItKnows) {
+  EXPECT_EQ(kind_of(ledger().claim(a_claim("first"), noon)), "completed T1");
+  EXPECT_EQ(*ledger().find_gap(), LedgerGap{.missing = 4});
+}
+
+TEST_F(OlderLedger, StillTakesAClipOfTheCache) {
+  auto claim = a_claim("second");
+  claim.restores = true;
+  EXPECT_EQ(kind_of(ledger().claim(claim, noon)), "reservation");
+}
+
+TEST_F(OlderLedger, SubmitsAfterTheUsersDecision) {
+  const auto id = ledger().identity().id;
+  const auto accepted = ledger().accept(noon);
+  ASSERT_TRUE(accepted && *accepted);
+  EXPECT_TRUE((*accepted)->was_needed);
+  EXPECT_EQ((*accepted)->given_up, LedgerGap{.missing = 4});
+  EXPECT_EQ(*ledger().find_gap(), std::nullopt);
+  EXPECT_NE(ledger().identity().id, id);
+  EXPECT_EQ(kind_of(ledger().claim(a_claim("second"), noon)), "reservation");
+}
+
+TEST_F(LedgerTest, IsEstablishedByItsFirstSubmission) {
+  EXPECT_EQ(ledger().is_established(), Result<bool>(false));
+  auto restoring = a_claim("restored");
+  restoring.restores = true;
+  (void)reservation_of(ledger().claim(restoring, noon));
+  ASSERT_TRUE(ledger().adopt(a_claim().record, noon));
+  EXPECT_EQ(ledger().is_established(), Result<bool>(false)) << "nothing was submitted";
+  (void)reservation_of(ledger().claim(a_claim("new"), noon));
+  EXPECT_EQ(ledger().is_established(), Result<bool>(true));
+}
+
+TEST_F(LedgerTest, IsEstablishedByTheUser) {
+  test::accept(ledger());
+  EXPECT_EQ(ledger().is_established(), Result<bool>(true));
+}
+
+TEST_F(LedgerTest, IsCompleteInItsMainFileAfterEachChange) {
+  leave_row(ledger(), a_claim("first"), completed);
+  test::wait_for_checkpoints();
+  const auto copy = directory_.file("copy.db");
+  std::filesystem::copy_file(path_, copy);
+  EXPECT_EQ(test::states(copy), "completed");
+}
+
+TEST_F(LedgerTest, IsCopiedWithItsRows) {
+  leave_row(ledger(), a_claim("first"), completed);
+  leave_row(ledger(), a_claim("second"), unknown);
+  const auto copy = directory_.file("copy.db");
+  const auto made = ledger().back_up(copy);
+  ASSERT_TRUE(made) << made.error().message;
+  ASSERT_TRUE(*made);
+  EXPECT_EQ((*made)->rows, 2U);
+  EXPECT_EQ((*made)->tasks, 1U);
+  EXPECT_EQ(test::states(copy), "completed unknown");
+  EXPECT_EQ(test::query(copy, "PRAGMA journal_mode"), "delete") << "the copy has no companions";
+  EXPECT_EQ(test::query(copy, "PRAGMA integrity_check"), "ok");
+  const auto again = ledger().back_up(copy);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorCode::invalid_request);
+  const auto nowhere = ledger().back_up(directory_.file("missing/copy.db"));
+  ASSERT_FALSE(nowhere);
+  EXPECT_EQ(nowhere.error().code, ErrorCode::ledger);
+}
+
 // --- open(), and many claims at once -------------------------------------------------------------
 
 TEST_F(LedgerTest, IsOneForAPathInAProcess) {
@@ -856,6 +954,7 @@ TEST_F(LedgerTest, AHolderOfARemovedFileDoesNotDamageTheNewOne) {
     const auto task = leave_row(*old, a_claim("old"), accepted);
     std::filesystem::remove(path_);
     const auto fresh = test::open_ledger(path_);
+    test::accept(*fresh);
     for (int i = 0; i < 20; ++i) {
       say(kind_of(fresh->claim(a_claim("new " + std::to_string(i)), noon)));
     }
@@ -884,6 +983,8 @@ TEST_F(LedgerTest, AFileThatWasTakenAwayFromAnotherProcessIsMadeAnew) {
   const auto fresh = Ledger::open(path_);
   ASSERT_TRUE(fresh) << fresh.error().message;
   ASSERT_TRUE(*fresh);
+  EXPECT_EQ(kind_of((*fresh)->claim(a_claim(), noon)), "ledger") << "the old one knew more";
+  test::accept(**fresh);
   EXPECT_EQ(kind_of((*fresh)->claim(a_claim(), noon)), "reservation");
   EXPECT_EQ(states(), "reserved");
 }
@@ -898,6 +999,7 @@ TEST_F(LedgerTest, ALockOfTheFileThatWasTakenAwayDoesNotDamageTheNewOne) {
   });
   ASSERT_EQ(holder.line(), "there");
   for (const char* file : {"", "-wal", "-shm"}) std::filesystem::remove(path_ + file);
+  test::accept(ledger());
   const auto found = ledger().claim(a_claim("new"), noon);
   EXPECT_TRUE(found) << found.error().message;
 }

@@ -29,6 +29,13 @@ void lead(Ledger& ledger, std::int64_t row, RecordState state, UnixTime at = noo
 /// id.
 std::int64_t leave_row(Ledger& ledger, const Claim& claim, RecordState state, UnixTime at = noon);
 
+/// Records the user's decision to go on with a ledger that was made anew.
+void accept(Ledger& ledger);
+
+/// Waits until no thread works for a ledger. A change is followed by a checkpoint on the thread of
+/// the ledgers, which a fork would interrupt.
+void wait_for_checkpoints();
+
 /// Returns the values of a query, with `|` between columns and a newline between rows.
 std::string query(const std::string& path, const std::string& sql);
 /// Returns the states of all rows in the order of their creation, with a space between them.

@@ -25,6 +25,7 @@
 #include "veo/core/claim.h"
 #include "veo/core/history_query.h"
 #include "veo/core/ledger_copy.h"
+#include "veo/core/ledger_gap.h"
 #include "veo/core/record.h"
 #include "veo/core/result.h"
 
@@ -113,6 +114,7 @@ class Ledger {
 
   /// Makes the reservation's row stand for a clip of the intent in the cache, `completed` and at no
   /// cost. The ledger did not know the intent.
+  /// The claim had `restores`.
   virtual Status restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) = 0;
 
   /// Moves the row to another state. Also fails if no way leads from its state to `to`
@@ -128,6 +130,20 @@ class Ledger {
   /// Returns how long the service took for the newest tasks of that mode and resolution, 50 at
   /// most.
   virtual Result<std::vector<std::chrono::milliseconds>> generation_times(const Record& like) = 0;
+  // A ledger may lack what was recorded in it: an older copy took its place, or it was removed and
+  // made anew. Such a ledger grants no claim that submits; everything else works.
+
+  /// Returns what the ledger lacks; nullopt: nothing is known to be missing.
+  virtual Result<std::optional<LedgerGap>> find_gap() = 0;
+  /// Whether the ledger has ever granted a claim that submits, or the user has accepted the ledger.
+  /// Before that, the cache may know of a ledger that was here.
+  virtual Result<bool> is_established() = 0;
+  /// Records the user's decision: the ledger is used as it is. nullopt: other processes lock the
+  /// store.
+  virtual Result<std::optional<LedgerAcceptance>> accept(UnixTime now) = 0;
+  /// Returns at once.
+  [[nodiscard]] virtual LedgerIdentity identity() const = 0;
+
   /// Copies the ledger to the new file `file`, which is complete and on the disk when the call
   /// returns without an error. Also fails with invalid_request if there is such a file. nullopt:
   /// other processes lock the store.
