@@ -186,6 +186,10 @@ struct Cache::Private {
     set_text(file.get(), "api-url", identity.api_url);
     set_text(file.get(), "task-id", identity.task_id);
     set_text(file.get(), "intent", identity.intent);
+    if (!identity.ledger.path.empty()) {
+      set_text(file.get(), "ledger", identity.ledger.path);
+      set_text(file.get(), "ledger-id", identity.ledger.id);
+    }
     set_text(file.get(), "sha256", sha256);
     g_key_file_set_uint64(file.get(), group, "size", size);
     gsize length = 0;
@@ -233,7 +237,8 @@ struct Cache::Private {
     };
     CachedClip clip{.identity = {.api_url = field("api-url"),
                                  .task_id = field("task-id"),
-                                 .intent = field("intent")},
+                                 .intent = field("intent"),
+                                 .ledger = {.path = field("ledger"), .id = field("ledger-id")}},
                     .sha256 = field("sha256"),
                     .size = g_key_file_get_uint64(file.get(), group, "size", nullptr),
                     .path = {}};
@@ -468,6 +473,15 @@ Result<std::optional<CachedClip>> Cache::find_task(const std::string& api_url,
   return p_->find_sidecar(is_of_task, [&](const ClipIdentity& identity) {
     return identity.task_id == task_id && identity.api_url == api_url;
   });
+}
+
+Result<std::optional<CachedClip>> Cache::find_paid_elsewhere(const LedgerIdentity& ledger) {
+  return p_->find_sidecar([](const std::string& /*name*/) { return true; },
+                          [&](const ClipIdentity& identity) {
+                            return !identity.intent.empty() &&
+                                   identity.ledger.path == ledger.path &&
+                                   identity.ledger.id != ledger.id;
+                          });
 }
 
 }  // namespace veo

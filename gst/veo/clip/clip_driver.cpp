@@ -38,7 +38,10 @@ ClipPlan::Head make_plan_head(const http::FileHead& head) {
 
 ClipDriver::Io::Io(const std::shared_ptr<http::IoThread>& thread, const Clip::Settings& settings)
     : file(thread, settings.cache,
-           {.api_url = settings.api_url, .task_id = settings.task_id, .intent = settings.intent}) {}
+           {.api_url = settings.api_url,
+            .task_id = settings.task_id,
+            .intent = settings.intent,
+            .ledger = settings.ledger}) {}
 
 ClipDriver::ClipDriver(Clip::Settings settings)
     : settings_(std::move(settings)),

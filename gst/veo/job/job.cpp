@@ -102,6 +102,7 @@ Clip::Settings Job::Private::describe_clip() const {
           .api_url = settings.access.api_url,
           .task_id = own.machine.task_id(),
           .intent = row.intent,
+          .ledger = own.record.ledger,
           .cache = own.cache,
           .keep = settings.cache_limit != 0U,
           .sha256 = row.clip_sha256,

@@ -4,6 +4,8 @@
 #include <utility>
 #include <variant>
 
+#include "veo/core/escape.h"
+
 namespace veo {
 
 UnixTime unix_now() {
@@ -30,15 +32,24 @@ Result<TaskRecord::Standing> TaskRecord::find(const Settings& settings) {
   }
   if (!*ledger) return Standing::undecided;
   ledger_ = std::move(*ledger);
+  view_.ledger = ledger_->identity();
   if (settings.key) view_.key_mark = settings.key->make_mark(ledger_->salt());
   if (!settings.task_id.empty()) return find_task(settings);
 
+  auto established = ledger_->is_established();
+  if (!established) return fail(std::move(established.error()));
+  auto gap = ledger_->find_gap();
+  if (!gap) return fail(std::move(gap.error()));
+  // A ledger with a gap refuses the claim itself, and says how much is missing.
+  view_.needs_proof = !*established && !*gap;
   // With reuse=false (an instance is set) the clip in the cache is not the wanted one.
   const auto& wanted = settings.claim.record;
   if (wanted.instance.empty()) {
     auto known = ledger_->has_intent(wanted.intent);
     if (!known) return fail(std::move(known.error()));
     if (!*known) return Standing::unheard_of;
+  } else if (view_.needs_proof) {
+    return Standing::unheard_of;
   }
   return claim(settings, std::nullopt);
 }
@@ -49,6 +60,7 @@ Result<TaskRecord::Standing> TaskRecord::claim(const Settings& settings,
   claim.record.key_mark = view_.key_mark;
   if (lost) {
     // Nothing is submitted for a clip that is here, so no rule and no budget may refuse it.
+    claim.restores = true;
     claim.refusal.reset();
     claim.daily_budget.reset();
     claim.record.by_uri = false;
@@ -58,14 +70,14 @@ Result<TaskRecord::Standing> TaskRecord::claim(const Settings& settings,
   if (std::holds_alternative<Later>(*found)) return Standing::undecided;
   if (auto* record = std::get_if<Record>(&*found)) {
     view_.row = std::move(*record);
-    return finish_standing(Standing::known);
+    return finish_standing(settings, Standing::known);
   }
   reservation_ = std::move(std::get<Reservation>(*found));
   view_.is_claimed = true;
   view_.row = std::move(claim.record);
   view_.row.id = reservation_->row();
   view_.row.reserved_at = unix_now();
-  if (!lost) return finish_standing(Standing::ours);
+  if (!lost) return finish_standing(settings, Standing::ours);
   return restore(settings, *lost);
 }
 
@@ -76,13 +88,14 @@ Result<TaskRecord::Standing> TaskRecord::find_task(const Settings& settings) {
   if (found) {
     if (!*found) return Standing::undecided;
     view_.row = std::move(**found);
-    return finish_standing(Standing::known);
+    return finish_standing(settings, Standing::known);
   }
   view_.notices.push_back(found.error().message + " Task " + settings.task_id +
                           " is played without a record.");
   ledger_.reset();
   view_.row = std::move(wanted);
   view_.row.state = RecordState::accepted;
+  view_.ledger = {};
   return Standing::known;
 }
 
@@ -101,7 +114,17 @@ Result<TaskRecord::Standing> TaskRecord::restore(const Settings& settings, const
   return Standing::known;
 }
 
-Result<TaskRecord::Standing> TaskRecord::finish_standing(Standing standing) {
+Result<TaskRecord::Standing> TaskRecord::finish_standing(const Settings& settings,
+                                                         Standing standing) {
+  if (standing == Standing::known) {
+    if (const auto gap = ledger_->find_gap(); gap && *gap) {
+      view_.notices.push_back(describe_gap(settings.ledger, **gap) +
+                              " This task is known, and costs nothing now. Nothing new is "
+                              "submitted with this ledger until the newest copy is back, or until "
+                              "you say: veo ledger accept --ledger=" +
+                              quote_for_shell(settings.ledger));
+    }
+  }
   // Without the times, the polls follow the catalog's guess.
   if (auto times = ledger_->generation_times(view_.row)) view_.generation_times = std::move(*times);
   return standing;

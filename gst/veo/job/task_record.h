@@ -34,6 +34,10 @@ class TaskRecord {
     bool is_claimed = false;  ///< the row is ours, and its outcome is not on the disk yet
     std::string key_mark;     ///< see Secret::make_mark(); empty: there is no ledger, or no key
     std::vector<std::string> notices;  ///< for the user
+    LedgerIdentity ledger;             ///< empty: there is no ledger
+    /// The cache is to be asked whether it knows of a ledger that was lost: see
+    /// Ledger::is_established().
+    bool needs_proof = false;
     /// How long tasks like this one took.
     std::vector<std::chrono::milliseconds> generation_times;
   };
@@ -50,8 +54,8 @@ class TaskRecord {
   /// Finds the intent or the task in the ledger. Fails with ledger, and with every error of
   /// Ledger::claim().
   Result<Standing> find(const Settings& settings);
-  /// Claims the intent. `lost`: the cache has this clip of the intent, but the ledger does not know
-  /// the intent.
+  /// Claims the intent, after the cache was searched. `lost`: the cache has this clip of the
+  /// intent, but the ledger does not know the intent.
   Result<Standing> claim(const Settings& settings, const std::optional<CachedClip>& lost);
 
   [[nodiscard]] const View& view() const { return view_; }
@@ -78,7 +82,7 @@ class TaskRecord {
   TaskRecord() = default;
   Result<Standing> find_task(const Settings& settings);
   Result<Standing> restore(const Settings& settings, const CachedClip& clip);
-  Result<Standing> finish_standing(Standing standing);
+  Result<Standing> finish_standing(const Settings& settings, Standing standing);
   Status move(RecordState to, const Change& change);
 
   std::shared_ptr<Ledger> ledger_;          // null: the task is played without a record

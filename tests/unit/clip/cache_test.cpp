@@ -232,6 +232,32 @@ TEST_F(CacheTest, AnotherIntentsClipIsNotFound) {
   EXPECT_FALSE(found_in(cache(), api, ""));
 }
 
+TEST_F(CacheTest, TheSidecarKnowsTheLedgerThatPaid) {
+  const LedgerIdentity lost{.path = "/state/ledger.db", .id = "lost"};
+  auto clip = clip_of("T");
+  clip.ledger = lost;
+  keep(cache(), clip, "bytes");
+  const auto found = [&](const std::string& path, const std::string& id) {
+    const auto proof = cache().find_paid_elsewhere({.path = path, .id = id});
+    EXPECT_TRUE(proof) << proof.error().message;
+    return proof && *proof ? (*proof)->identity.task_id : "nothing";
+  };
+  EXPECT_EQ(found(lost.path, "new"), "T");
+  EXPECT_EQ(found(lost.path, lost.id), "nothing") << "the ledger is here";
+  EXPECT_EQ(found("/other/ledger.db", "new"), "nothing");
+  EXPECT_EQ(found_in(cache(), api, clip.intent)->identity.ledger.id, lost.id);
+}
+
+TEST_F(CacheTest, AClipThatNoLedgerPaidIsNoProof) {
+  auto foreign = clip_of("T", "");
+  foreign.ledger = {.path = "/state/ledger.db", .id = "lost"};
+  keep(cache(), foreign, "bytes");
+  keep(cache(), clip_of("U"), "bytes");  // as an earlier version wrote its sidecar
+  const auto proof = cache().find_paid_elsewhere({.path = "/state/ledger.db", .id = "new"});
+  ASSERT_TRUE(proof);
+  EXPECT_FALSE(*proof);
+}
+
 TEST_F(CacheTest, ASidecarWithoutItsClipIsNothing) {
   const auto kept = keep(cache(), clip_of("T"), "the clip");
   std::filesystem::remove(kept.path);

@@ -18,6 +18,7 @@
 #include <variant>
 
 #include "veo/clip/shared_bytes.h"
+#include "veo/core/cached_clip.h"
 #include "veo/core/result.h"
 #include "veo/system/network_settings.h"
 #include "veo/system/wakeup.h"
@@ -34,9 +35,10 @@ class Clip {
     std::string url;               ///< may be empty if the cache has the clip
     bool api_is_loopback = false;  ///< only then may the file host have a loopback address
     NetworkSettings network;
-    std::string api_url;  // with the next two, the clip's name in the cache
+    std::string api_url;  // with the next three, the clip's identity in the cache
     std::string task_id;
     std::string intent;
+    LedgerIdentity ledger;
     std::shared_ptr<Cache> cache;  ///< not null
     bool keep = true;              ///< false: a download is not stored in the cache
     std::string sha256;            ///< of the file in the cache; empty: the ledger knows of none
