@@ -171,6 +171,7 @@ class Database {
     sqlite3* opened = nullptr;
     EXPECT_EQ(sqlite3_open_v2(path.c_str(), &opened, SQLITE_OPEN_READWRITE, nullptr), SQLITE_OK);
     database_.reset(opened);
+    sqlite3_busy_timeout(opened, 10'000);  // a checkpoint locks the file for a moment
   }
   void run(const std::string& sql) const {
     EXPECT_EQ(sqlite3_exec(database_.get(), sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)

@@ -182,6 +182,11 @@ int history(Session& session, const Wanted& wanted) {
   };
   const auto question = question_of(wanted);
   if (!question) return refuse(question.error());
+  const auto gap = describe_ledger_gap(question->ledger, session.wakeup);
+  if (!gap) return interrupted();
+  if (*gap && !(*gap)->empty()) {
+    display.say(**gap + " Nothing is submitted with it: see veo ledger --help.");
+  }
   if (wanted.json) {
     const auto printed = print_all(*question, session.wakeup);
     if (!printed) return interrupted();

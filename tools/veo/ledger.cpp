@@ -62,6 +62,32 @@ int back_up(const Work& work) {
   return exit_success;
 }
 
+int accept(const Work& work) {
+  const auto accepted = accept_ledger(work.ledger, work.session.wakeup);
+  if (!accepted) return work.interrupt();
+  if (!*accepted) return work.refuse(accepted->error());
+  const auto& given_up = (*accepted)->given_up;
+  if (work.wanted.json) {
+    nlohmann::json object{{"event", "accept"},
+                          {"ledger", work.ledger},
+                          {"needed", (*accepted)->was_needed},
+                          {"given-up", nullptr}};
+    if (given_up) object["given-up"] = given_up->missing;
+    print_json(object);
+  } else if (!work.wanted.quiet) {
+    const auto name = "The ledger " + printable(work.ledger);
+    print(!(*accepted)->was_needed
+              ? name + " lacks nothing. Nothing was changed.\n"
+              : name + " is accepted as it is. " +
+                    (given_up ? count_text(given_up->missing, "recorded change")
+                              : std::string("What an earlier ledger recorded")) +
+                    (!given_up || given_up->missing == 1 ? " is" : " are") +
+                    " given up. Requests that it does not know are submitted again, and cost "
+                    "credits.\n");
+  }
+  return exit_success;
+}
+
 struct LedgerAction {
   std::string_view name;
   bool takes_file;
@@ -69,6 +95,7 @@ struct LedgerAction {
 };
 
 constexpr LedgerAction actions[] = {
+    {.name = "accept", .takes_file = false, .run = accept},
     {.name = "backup", .takes_file = true, .run = back_up},
 };
 
@@ -121,9 +148,12 @@ void add_ledger(CLI::App& app, Action& chosen) {
   command->footer(
       R"(`backup FILE` copies the ledger to a new file, also while others use the ledger. The copy is
 one file, and has all tasks that were recorded before the copy began. It never replaces a file.
+`accept` goes on with a ledger that is older than its last use, or that was removed and made anew.
+Until then nothing is submitted with such a ledger. What it lacks is given up.
 
-Example:
-  veo ledger backup ledger-2026-11-26.db)");
+Examples:
+  veo ledger backup ledger-2026-11-26.db
+  veo ledger accept)");
   command->callback([wanted, &chosen] {
     chosen = [wanted](Session& session) { return ledger(session, *wanted); };
   });

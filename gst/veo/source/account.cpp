@@ -176,6 +176,36 @@ Waited<LedgerCopy> back_up_ledger(const std::string& ledger, const std::string& 
   });
 }
 
+Waited<LedgerAcceptance> accept_ledger(const std::string& ledger,
+                                       const std::shared_ptr<Wakeup>& wakeup) {
+  const auto location = ledger_path(ledger);
+  return ask_ledger<LedgerAcceptance>(
+      location, wakeup, [location]() -> Result<std::optional<LedgerAcceptance>> {
+        const auto opened = Ledger::open(location);
+        if (!opened) return fail(opened.error());
+        const UnixTime now =
+            std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+        return *opened ? (*opened)->accept(now) : std::optional<LedgerAcceptance>();
+      });
+}
+
+Waited<std::string> describe_ledger_gap(const std::string& ledger,
+                                        const std::shared_ptr<Wakeup>& wakeup) {
+  const auto location = ledger_path(ledger);
+  return ask_ledger<std::string>(location, wakeup,
+                                 [location]() -> Result<std::optional<std::string>> {
+                                   const auto exists = Ledger::exists(location);
+                                   if (!exists) return fail(exists.error());
+                                   if (!*exists) return std::string();
+                                   const auto opened = Ledger::open(location);
+                                   if (!opened) return fail(opened.error());
+                                   if (!*opened) return std::optional<std::string>();
+                                   const auto gap = (*opened)->find_gap();
+                                   if (!gap) return fail(gap.error());
+                                   return *gap ? describe_gap(location, **gap) : std::string();
+                                 });
+}
+
 std::string locate_ledger(const std::string& ledger) { return ledger_path(ledger); }
 
 }  // namespace veo
