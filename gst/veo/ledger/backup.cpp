@@ -33,6 +33,7 @@ class UnfinishedFile {
   explicit UnfinishedFile(const std::string& file)
       : file_(file), path_(file + "." + std::to_string(::getpid()) + ".part") {}
   ~UnfinishedFile() {
+    if (!is_made_) return;
     for (const char* companion : {"", "-journal", "-wal", "-shm"}) {
       FileSystem::get().unlinkat(AT_FDCWD, (path_ + companion).c_str(), 0);
     }
@@ -43,7 +44,10 @@ class UnfinishedFile {
   [[nodiscard]] const std::string& path() const { return path_; }
 
   /// Makes the empty file. SQLite would make a file that all can read.
-  [[nodiscard]] bool make() const { return bool(open(path_, O_RDWR | O_CREAT | O_EXCL)); }
+  [[nodiscard]] bool make() {
+    is_made_ = bool(open(path_, O_RDWR | O_CREAT | O_EXCL));
+    return is_made_;
+  }
 
   /// Syncs the content, gives the file its name, and syncs the name. Never replaces a file.
   [[nodiscard]] bool finish() const {
@@ -71,6 +75,7 @@ class UnfinishedFile {
 
   const std::string file_;
   const std::string path_;
+  bool is_made_ = false;
 };
 
 /// Copies all pages, and makes the copy a file that needs no companions.
@@ -106,7 +111,7 @@ Result<LedgerCopy> back_up_database(sqlite3* database, const std::string& file) 
                             " exists, and a copy never replaces a file. Name another file."});
   };
   if (::access(file.c_str(), F_OK) == 0) return refuse_existing();
-  const UnfinishedFile unfinished(file);
+  UnfinishedFile unfinished(file);
   if (!unfinished.make()) return refuse(std::strerror(errno));
 
   LedgerCopy copy;
