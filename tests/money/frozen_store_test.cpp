@@ -448,6 +448,42 @@ TEST(SlowStore, ThePaidTaskIsNamedWhileItsRecordWaits) {
   }));
 }
 
+/// Changes the working directory for a scope.
+class WorkingDirectory {
+ public:
+  explicit WorkingDirectory(const std::string& path) { std::filesystem::current_path(path); }
+  ~WorkingDirectory() { std::filesystem::current_path(before_); }
+  WorkingDirectory(const WorkingDirectory&) = delete;
+  WorkingDirectory& operator=(const WorkingDirectory&) = delete;
+
+ private:
+  const std::filesystem::path before_ = std::filesystem::current_path();
+};
+
+TEST(RelativePaths, KeepTheirMeaningAfterTheApplicationHasChangedItsDirectory) {
+  auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "2"});
+  simulator.set_faults({"submit:delay=300ms"});
+  const TemporaryDirectory begin;
+  const TemporaryDirectory end;
+  auto runs = make_runs(simulator, begin.path(), 1);
+  auto& run = *runs.front();
+  g_object_set(run.element("src").get(), "ledger", "state/ledger.db", "cache-dir", "cache",
+               nullptr);
+  {
+    const WorkingDirectory first(begin.path());
+    run.start();
+    ASSERT_TRUE(wait_until([&] { return requests(simulator, "submissions") == 1; }));
+    std::filesystem::current_path(end.path());
+    ASSERT_TRUE(run.finish());
+  }
+  EXPECT_FALSE(run.failure()) << run.failure()->text;
+  EXPECT_THAT(run.warnings(), testing::IsEmpty());
+  EXPECT_EQ(select(begin.file("state/ledger.db"), "SELECT state FROM submission"),
+            std::vector<std::string>{"completed"});
+  EXPECT_TRUE(std::filesystem::exists(begin.file("cache")));
+  EXPECT_TRUE(std::filesystem::is_empty(end.path()));
+}
+
 /// A write transaction of another program.
 class WriteLock {
  public:

@@ -91,8 +91,15 @@ Clip::Settings Job::Private::describe_clip() const {
   const auto& row = own.record.row;
   const auto& urls = own.machine.report()->urls;
   const auto origin = parse_origin(settings.access.api_url);
-  const auto record_it = [record = record, store = ledger_thread, io = thread](
+  const auto record_it = [record = record, store = ledger_thread, io = thread,
+                          behind = std::weak_ptr(own.writer)](
                              const CachedClip& cached, std::function<void(Status)> recorded) {
+    if (const auto writer = behind.lock(); writer && !writer->is_recorded()) {
+      // The clip does not wait for a ledger that is locked or broken. If the ledger never learns of
+      // the clip, the next run finds it in the cache.
+      writer->when_recorded([cached](TaskRecord& it) { static_cast<void>(it.write_kept(cached)); });
+      return recorded({});
+    }
     http::call_store(
         *store, io, [record, cached] { return record->write_kept(cached); }, std::move(recorded));
   };

@@ -253,6 +253,11 @@ void Job::Private::on_queried(Result<TaskReport> report, Service::RetryAfter ret
         if (completed) return it.write_completed(url, took, at);
         return failure ? it.write_failed(*failure, at) : Status();
       };
+  if (is_ledger_behind()) {
+    // The ledger gets the answer to the submission first, and nothing waits for that.
+    own.writer->when_recorded([write](TaskRecord& it) { static_cast<void>(write(it)); });
+    return obey(own.next);
+  }
   insist({.write = write, .then = [this, confirms](const Status& written) {
             if (confirms && written) io->is_confirmed = true;
             // A failed write loses nothing, because the service can be asked again.
@@ -331,6 +336,7 @@ void Job::Private::release() {
   own.patience.cancel();
   own.webhook.reset();
   own.submission.reset();
+  own.writer.reset();
   own.service.reset();
   own.record.is_claimed = false;
   ledger_thread->post([record = record] { record->release_row(); });

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "answer_writer.h"
 #include "begun_submissions.h"
 #include "task_record.h"
 #include "veo/clip/cache.h"
@@ -173,9 +174,20 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   void queue_submission(TaskMachine::Time until);
   void send_submission();
   void on_submitted(const Submitted& outcome);
+  [[nodiscard]] AnswerRecord make_answer(RecordState state) const;
+  /// Brings the answer to a disk, and then calls `then`. With `nowhere`: no place took the answer
+  /// after some seconds; the writer goes on trying.
+  void write_answer(AnswerRecord answer, const Error& otherwise,
+                    std::function<void(const AnswerWriter::Written&)> then);
   void write_accepted(const Submitted& outcome);
-  /// Prints the id of a paid task that could not be recorded, because no other place has the id.
-  void name_unrecorded(const Error& error);
+  void write_refused(const Submitted& outcome);
+  /// Tells the user where the answer is, and why the ledger does not have it.
+  void tell_journal(const std::string& what, const AnswerWriter::Written& written);
+  /// Prints the id of a paid task that is on no disk, because no other place has the id.
+  void name_unrecorded(const Error& why);
+  /// Whether the answer is in a journal, and the ledger does not have it yet. Then nothing waits
+  /// for the ledger.
+  [[nodiscard]] bool is_ledger_behind() const { return io->writer && !io->writer->is_recorded(); }
   void write_unknown(const Submitted& outcome);
   [[nodiscard]] Error explain_unknown(const Error& seen, std::optional<double> balance) const;
   void learn_balance(Submitted outcome, std::optional<double> balance);
@@ -233,7 +245,8 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     http::IoThread::Timer patience;  // with a store
     std::optional<Waiting> waiting;
     TaskMachine::Command next;                  // to be obeyed after the open question is answered
-    std::optional<ExitCount::Hold> submission;  // from before `sending` to the recorded answer
+    std::optional<ExitCount::Hold> submission;  // from before `sending` to the answer
+    std::shared_ptr<AnswerWriter> writer;       // from the answer until the ledger has it
     TaskMachine::Time started{};
     TaskMachine::Time clock{};  // when the generation timeout begins
     std::optional<TaskMachine::Time> accepted_at;

@@ -39,6 +39,7 @@ TaskRecord::Settings Job::Private::record_settings() const {
     claim.refusal = std::move(failure);
   }
   return {.ledger = settings.ledger,
+          .cache_directory = settings.cache_directory,
           .claim = std::move(claim),
           .task_id = settings.task_id,
           .key = settings.key ? std::optional(*settings.key) : std::nullopt};
@@ -222,8 +223,6 @@ void Job::Private::tell_slow() {
   tell_waiting("The " + own.waiting->file +
                " has not answered for a second: its disk is slow or frozen, or another program "
                "keeps it. It is waited for, and nothing is lost.");
-  const auto& otherwise = own.waiting->otherwise;
-  if (otherwise && otherwise->code == ErrorCode::ledger) name_unrecorded(*otherwise);
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now());
   own.patience =
       thread->after(std::max(0ms, left), [self = shared_from_this()] { self->stop_waiting(); });

@@ -6,6 +6,18 @@
 
 namespace veo {
 
+namespace {
+
+std::optional<ErrorCode> find_error_code(std::string_view of_nick) {
+  for (std::size_t at = 0; at < error_code_count; ++at) {
+    const auto code = static_cast<ErrorCode>(at);
+    if (nick(code) == of_nick) return code;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 UnixTime unix_now() {
   return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
 }
@@ -17,7 +29,9 @@ std::shared_ptr<TaskRecord> TaskRecord::make(std::shared_ptr<StoreThread> thread
 }
 
 Result<TaskRecord::Standing> TaskRecord::find(const Settings& settings) {
-  auto ledger = Ledger::open(settings.ledger);
+  location_ = settings.ledger;
+  cache_directory_ = settings.cache_directory;
+  auto ledger = Ledger::open(location_, cache_directory_);
   if (!ledger) {
     if (settings.task_id.empty()) return fail(std::move(ledger.error()));
     // Play the task without a record, because playing costs nothing.
@@ -30,6 +44,7 @@ Result<TaskRecord::Standing> TaskRecord::find(const Settings& settings) {
   }
   if (!*ledger) return Standing::undecided;
   ledger_ = std::move(*ledger);
+  view_.salt = ledger_->salt();
   if (settings.key) view_.key_mark = settings.key->make_mark(ledger_->salt());
   if (!settings.task_id.empty()) return find_task(settings);
 
@@ -115,18 +130,65 @@ Status TaskRecord::write_confirmed(const std::string& intent, UnixTime at) {
   return {};
 }
 
+Status TaskRecord::write_pending() {
+  return pending_ ? write_answer(AnswerRecord(*pending_)) : Status();
+}
+
 Status TaskRecord::move(RecordState to, const Change& change) {
   if (!ledger_) return {};
+  if (auto written = write_pending(); !written) return written;
   auto moved = ledger_->move(view_.row.id, to, change);
   if (!moved) return moved;
   view_.row.state = to;
   const bool is_open = to == RecordState::reserved || to == RecordState::sending;
-  if (!is_open) release_row();
+  if (to == RecordState::reserved) reserve_.reset();
+  if (!is_open) let_go();
+  return {};
+}
+
+Status TaskRecord::write_answer(const AnswerRecord& answer) {
+  if (!ledger_) return {};
+  const auto& row = answer.record;
+  view_.row.task_id = row.task_id;
+  view_.row.accepted_at = row.accepted_at;
+  view_.row.error_message = row.error_message;
+  const bool is_first = !pending_;
+  pending_ = answer;
+  if (is_first) {
+    Change change{.at = row.accepted_at.value_or(row.finished_at.value_or(UnixTime{})),
+                  .task_id = row.task_id};
+    if (const auto code = find_error_code(row.error)) {
+      change.error = Error{.code = *code, .message = row.error_message};
+    }
+    if (auto moved = ledger_->move(view_.row.id, row.state, change); !moved) return moved;
+  } else {
+    auto ledger = Ledger::open(location_, cache_directory_);
+    if (!ledger) return fail(std::move(ledger.error()));
+    auto taken = *ledger ? (*ledger)->take(answer) : std::optional<Record>();
+    if (!taken) return fail(std::move(taken.error()));
+    if (!*taken) {
+      return fail({.code = ErrorCode::ledger,
+                   .message = "The ledger " + location_ +
+                              " cannot be used: another program has locked it."});
+    }
+    ledger_ = std::move(*ledger);
+    view_.row.id = (*taken)->id;
+  }
+  view_.row.state = row.state;
+  pending_.reset();
+  let_go();
   return {};
 }
 
 Status TaskRecord::write_sending(UnixTime at) {
   view_.row.sending_at = at;
+  if (!reserve_) {
+    // A disk that is full when the answer comes must not lose the answer.
+    auto made = AnswerJournal::beside(location_).reserve(
+        {.ledger = location_, .salt = view_.salt, .record = view_.row});
+    if (!made) return fail(std::move(made.error()));
+    reserve_ = std::move(*made);
+  }
   return move(RecordState::sending, {.at = at});
 }
 
@@ -136,17 +198,10 @@ Status TaskRecord::write_released(const std::optional<Error>& why, UnixTime at) 
   return move(RecordState::released, {.at = at, .error = why});
 }
 
-Status TaskRecord::write_unknown(const Error& why, std::optional<double> balance, UnixTime at) {
+Status TaskRecord::write_balance(const Error& why, double balance, UnixTime at) {
   view_.row.balance = balance;
-  view_.row.error_message = why.message;
   return move(RecordState::unknown,
               {.at = at, .task_id = why.task_id, .error = why, .balance = balance});
-}
-
-Status TaskRecord::write_accepted(const std::string& task_id, UnixTime at) {
-  view_.row.task_id = task_id;
-  view_.row.accepted_at = at;
-  return move(RecordState::accepted, {.at = at, .task_id = task_id});
 }
 
 Status TaskRecord::write_completed(const std::string& url,
@@ -161,11 +216,17 @@ Status TaskRecord::write_failed(const Error& why, UnixTime at) {
 
 Status TaskRecord::write_kept(const CachedClip& clip) {
   if (!ledger_) return {};
+  if (auto written = write_pending(); !written) return written;
   return ledger_->keep(view_.row.id, clip);
 }
 
 void TaskRecord::release_row() {
+  if (!pending_) let_go();
+}
+
+void TaskRecord::let_go() {
   reservation_.reset();
+  reserve_.reset();
   view_.is_claimed = false;
 }
 

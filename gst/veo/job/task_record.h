@@ -24,6 +24,7 @@ class TaskRecord {
  public:
   struct Settings {
     std::string ledger;
+    std::string cache_directory;  ///< of the ledger's second journal
     Claim claim;
     std::string task_id;        ///< if set, find() finds that task's row, and claims nothing
     std::optional<Secret> key;  ///< for the key's mark
@@ -32,6 +33,7 @@ class TaskRecord {
   struct View {
     Record row;               ///< if the state is unknown, `error_message` has what was seen
     bool is_claimed = false;  ///< the row is ours, and its outcome is not on the disk yet
+    std::string salt;         ///< Ledger::salt()
     std::string key_mark;     ///< see Secret::make_mark(); empty: there is no ledger, or no key
     std::vector<std::string> notices;  ///< for the user
     /// How long tasks like this one took.
@@ -61,8 +63,12 @@ class TaskRecord {
   Status write_sending(UnixTime at);
   Status write_held(UnixTime at);
   Status write_released(const std::optional<Error>& why, UnixTime at);
-  Status write_unknown(const Error& why, std::optional<double> balance, UnixTime at);
-  Status write_accepted(const std::string& task_id, UnixTime at);
+  /// Adds the balance to a row that is unknown.
+  Status write_balance(const Error& why, double balance, UnixTime at);
+  /// Records the answer to the submission. If the row cannot be changed as usual (another program
+  /// has locked, moved or replaced the ledger), the next call opens the ledger anew. Until the
+  /// answer is recorded, the row keeps its owner, and each later change first records the answer.
+  Status write_answer(const AnswerRecord& answer);
   /// `took`: how long the service took for the generation, if that is known.
   Status write_completed(const std::string& url, std::optional<std::chrono::milliseconds> took,
                          UnixTime at);
@@ -71,7 +77,7 @@ class TaskRecord {
   /// Records that the service knows the task that the user named. If the intent's submission is
   /// unknown, the user has decided by naming the task: the submission has become this task.
   Status write_confirmed(const std::string& intent, UnixTime at);
-  /// Gives up the row: from now on the row has no owner.
+  /// Gives up the row, unless its answer is still to be recorded: from now on the row has no owner.
   void release_row();
 
  private:
@@ -80,9 +86,15 @@ class TaskRecord {
   Result<Standing> restore(const Settings& settings, const CachedClip& clip);
   Result<Standing> finish_standing(Standing standing);
   Status move(RecordState to, const Change& change);
+  Status write_pending();
+  void let_go();
 
-  std::shared_ptr<Ledger> ledger_;          // null: the task is played without a record
-  std::optional<Reservation> reservation_;  // held until the outcome is on the disk
+  std::string location_;
+  std::string cache_directory_;
+  std::shared_ptr<Ledger> ledger_;                 // null: the task is played without a record
+  std::optional<Reservation> reservation_;         // held until the outcome is on the disk
+  std::optional<AnswerJournal::Reserve> reserve_;  // from before `sending` to the outcome
+  std::optional<AnswerRecord> pending_;            // the ledger has not taken it yet
   View view_;
 };
 

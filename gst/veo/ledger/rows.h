@@ -52,11 +52,15 @@ class Rows {
   int move(std::int64_t row, RecordState to, const Change& change) const;
   int accept(std::int64_t row, const std::string& task_id, UnixTime now) const;
   int keep(std::int64_t row, const CachedClip& clip) const;
+  /// Records the answer as Ledger::take() says. `is_own`: the ledger made the answer's row. `row`
+  /// has the id 0 if there is nothing to be recorded.
+  int take(const Record& answer, bool is_own, Record& row) const;
   int restore(std::int64_t row, const CachedClip& clip, UnixTime now) const;
   int remove_foreign(const std::string& api_url, const std::string& task_id) const;
 
  private:
   [[nodiscard]] Statement prepare(std::string_view sql) const;
+  int write_answer(const Record& answer, std::int64_t row, RecordState state) const;
   int select(std::vector<Record>& rows, const std::string& where,
              std::initializer_list<std::string_view> values) const;
   int change_one(Statement& change) const;

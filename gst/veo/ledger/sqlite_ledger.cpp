@@ -35,7 +35,49 @@ Guarded<std::map<std::string, std::shared_ptr<SqliteLedger>>>& process() {
 /// failure.
 class Transaction {
  public:
-  explicit Transaction(const Rows& rows) : rows_(rows) {}
+  /// The ledger's journals, and how its answers are told from those of other ledgers.
+  struct Journals {
+    std::vector<AnswerJournal> files;
+    std::string ledger;
+    std::string salt;
+  };
+
+  Transaction(const Rows& rows, Journals journals) : rows_(rows), journals_(std::move(journals)) {}
+
+  /// Takes the answers from the journals. Each is taken once in a transaction.
+  int take_journals() {
+    for (const auto& journal : journals_.files) {
+      for (auto& entry : journal.read()) {
+        const auto& answer = entry.answer;
+        const bool is_own = answer.salt == journals_.salt;
+        if (!is_own && answer.ledger != journals_.ledger) continue;
+        const bool is_taken = std::ranges::any_of(
+            taken_, [&](const auto& taken) { return taken.second.answer == answer; });
+        if (!is_taken) {
+          Record row;
+          if (const int code = rows_.take(answer.record, is_own, row); code != SQLITE_OK) {
+            return code;
+          }
+          log::warning(log::Category::ledger, "row ", row.id, ": is ", row.state,
+                       " by an answer in the journal ", log::text(journal.path()), ": task ",
+                       log::text(answer.record.task_id));
+        }
+        taken_.emplace_back(journal, std::move(entry));
+      }
+    }
+    return SQLITE_OK;
+  }
+
+  /// After the commit: the ledger has the answers.
+  void clear_journals() const {
+    for (const auto& journal : journals_.files) {
+      std::vector<AnswerJournal::Entry> entries;
+      for (const auto& [from, entry] : taken_) {
+        if (from == journal) entries.push_back(entry);
+      }
+      journal.remove(entries);
+    }
+  }
 
   /// Settles the rows of dead owners, as docs/money.md says. An owner keeps its lock until after
   /// the commit of the row's outcome, so an open row without a lock has a dead owner.
@@ -45,6 +87,13 @@ class Transaction {
       auto lock = RowLock::try_acquire(rows_.connection().lock_path(), row.id);
       if (!lock) return stop(std::move(lock.error()));
       if (!*lock) continue;
+      // The owner has written the answer, if there is one, before the owner has gone.
+      if (row.state == RecordState::sending) {
+        int code = take_journals();
+        if (code == SQLITE_OK) code = rows_.get(row, row.id);
+        if (code != SQLITE_OK) return code;
+        if (!is_running(row)) continue;
+      }
       const auto before = row.state;
       row.state = row.state == RecordState::reserved ? RecordState::released : RecordState::unknown;
       log::warning(log::Category::ledger, "row ", row.id, ": its owner has gone: ", before, " -> ",
@@ -64,6 +113,12 @@ class Transaction {
   int decide(const Claim& claim, UnixTime now, std::optional<Finding>& found) {
     std::vector<Record> rows;
     int code = rows_.find_of_intent(rows, claim.record.intent);
+    const auto is_unknown = [](const Record& row) { return row.state == RecordState::unknown; };
+    if (code == SQLITE_OK && std::ranges::any_of(rows, is_unknown)) {
+      code = take_journals();
+      rows.clear();
+      if (code == SQLITE_OK) code = rows_.find_of_intent(rows, claim.record.intent);
+    }
     if (code == SQLITE_OK) code = settle(rows);
     if (code != SQLITE_OK) return code;
     auto verdict = judge(claim, rows, now);
@@ -127,6 +182,8 @@ class Transaction {
   }
 
   const Rows& rows_;
+  const Journals journals_;
+  std::vector<std::pair<AnswerJournal, AnswerJournal::Entry>> taken_;
 };
 
 }  // namespace
@@ -136,7 +193,26 @@ SqliteLedger::SqliteLedger(std::unique_ptr<Connection> connection, std::string s
       salt_(std::move(salt)),
       rows_(std::in_place, *connection_) {}
 
-Result<std::shared_ptr<Ledger>> SqliteLedger::open(const std::string& path) {
+Result<std::shared_ptr<Ledger>> SqliteLedger::open(const std::string& path,
+                                                   const std::string& cache_directory) {
+  auto connected = connect(path);
+  if (!connected) return fail(std::move(connected.error()));
+  if (!*connected) return std::shared_ptr<Ledger>();
+  auto& ledger = **connected;
+  {
+    auto journals = ledger.journals_.lock();
+    const auto add = [&](const AnswerJournal& journal) {
+      if (std::ranges::find(*journals, journal) == journals->end()) journals->push_back(journal);
+    };
+    add(AnswerJournal::beside(path));
+    if (!cache_directory.empty()) add(AnswerJournal::in_cache(cache_directory));
+  }
+  auto taken = ledger.take_journals();
+  if (!taken) return fail(std::move(taken.error()));
+  return *taken ? std::shared_ptr<Ledger>(std::move(*connected)) : nullptr;
+}
+
+Result<std::shared_ptr<SqliteLedger>> SqliteLedger::connect(const std::string& path) {
   auto ledgers = process().lock();
   auto& known = (*ledgers)[path];
   if (known && known->connection_->is_current()) return known;
@@ -144,10 +220,10 @@ Result<std::shared_ptr<Ledger>> SqliteLedger::open(const std::string& path) {
 
   auto opened = Connection::open(path);
   if (!opened) return fail(std::move(opened.error()));
-  if (!*opened) return std::shared_ptr<Ledger>();
+  if (!*opened) return std::shared_ptr<SqliteLedger>();
   std::string salt;
   if (const int code = Rows(**opened).read_salt(salt); code != SQLITE_OK) {
-    if (is_busy(code)) return std::shared_ptr<Ledger>();
+    if (is_busy(code)) return std::shared_ptr<SqliteLedger>();
     return fail((*opened)->explain(code));
   }
   log::info(log::Category::ledger, "opened ", log::text(path));
@@ -157,9 +233,36 @@ Result<std::shared_ptr<Ledger>> SqliteLedger::open(const std::string& path) {
 
 bool SqliteLedger::exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
-Result<Finding> SqliteLedger::claim(const Claim& claim, UnixTime now) {
+Result<bool> SqliteLedger::take_journals() {
+  const auto journals = *journals_.lock();
+  const bool is_empty =
+      std::ranges::all_of(journals, [](const auto& journal) { return journal.read().empty(); });
+  if (is_empty) return true;
   const auto rows = rows_.lock();
-  Transaction transaction(*rows);
+  Transaction transaction(*rows, {journals, connection_->path(), salt_});
+  const int code = connection_->transact([&] { return transaction.take_journals(); });
+  if (is_busy(code)) return false;
+  if (code != SQLITE_OK) return fail(explain(code));
+  transaction.clear_journals();
+  return true;
+}
+
+Result<std::optional<Record>> SqliteLedger::take(const AnswerRecord& answer) {
+  const auto rows = rows_.lock();
+  Record row;
+  const int code =
+      connection_->transact([&] { return rows->take(answer.record, answer.salt == salt_, row); });
+  if (is_busy(code)) return std::optional<Record>();
+  if (code != SQLITE_OK) return fail(explain(code));
+  log::info(log::Category::ledger, "row ", row.id, ": is ", row.state, " by its answer, task ",
+            log::text(answer.record.task_id));
+  return std::optional(std::move(row));
+}
+
+Result<Finding> SqliteLedger::claim(const Claim& claim, UnixTime now) {
+  const auto journals = *journals_.lock();
+  const auto rows = rows_.lock();
+  Transaction transaction(*rows, {journals, connection_->path(), salt_});
   std::optional<Finding> found;
   const int code = connection_->transact([&] { return transaction.decide(claim, now, found); });
   // A refusal is valid only if the transaction was committed.
@@ -171,6 +274,7 @@ Result<Finding> SqliteLedger::claim(const Claim& claim, UnixTime now) {
   }
   if (is_busy(code)) return Finding(Later{});
   if (code != SQLITE_OK) return fail(explain(code));
+  transaction.clear_journals();
   if (const auto* row = std::get_if<Record>(&*found)) {
     log::info(log::Category::ledger, "intent ", intent, ": joins row ", row->id, ", ", row->state,
               ", task ", log::text(row->task_id));
@@ -227,8 +331,9 @@ Result<std::optional<Record>> SqliteLedger::adopt(Record record, UnixTime now) {
 
 Result<std::optional<Record>> SqliteLedger::answer(const std::string& intent, const Record& task,
                                                    UnixTime now) {
+  const auto journals = *journals_.lock();
   const auto locked = rows_.lock();
-  Transaction transaction(*locked);
+  Transaction transaction(*locked, {journals, connection_->path(), salt_});
   std::optional<Record> answered;
   const int code = connection_->transact([&] {
     std::vector<Record> rows;
@@ -252,6 +357,7 @@ Result<std::optional<Record>> SqliteLedger::answer(const std::string& intent, co
   });
   if (transaction.error) return fail(std::move(*transaction.error));
   if (code != SQLITE_OK) return fail(explain(code));
+  transaction.clear_journals();
   if (answered) {
     log::info(log::Category::ledger, "row ", answered->id, ": unknown -> accepted, by the user's ",
               "word: task ", log::text(task.task_id));
@@ -313,14 +419,16 @@ Result<Record> SqliteLedger::get(std::int64_t row) {
 }
 
 Result<std::optional<std::vector<Record>>> SqliteLedger::history(const HistoryQuery& query) {
+  const auto journals = *journals_.lock();
   const auto locked = rows_.lock();
   std::vector<Record> rows;
   int code = locked->find_running(rows);
   // A reader without open rows makes no transaction, and so never waits for a writer.
   if (code == SQLITE_OK && !rows.empty()) {
-    Transaction transaction(*locked);
+    Transaction transaction(*locked, {journals, connection_->path(), salt_});
     code = connection_->transact([&] { return transaction.settle_all(); });
     if (transaction.error) return fail(std::move(*transaction.error));
+    if (code == SQLITE_OK) transaction.clear_journals();
   }
   rows.clear();
   if (code == SQLITE_OK) code = locked->history(rows, query);

@@ -19,7 +19,8 @@ namespace veo {
 class SqliteLedger final : public Ledger {
  public:
   /// See Ledger::open(), with a path.
-  static Result<std::shared_ptr<Ledger>> open(const std::string& path);
+  static Result<std::shared_ptr<Ledger>> open(const std::string& path,
+                                              const std::string& cache_directory);
   static bool exists(const std::string& path);
 
   Result<Finding> claim(const Claim& claim, UnixTime now) override;
@@ -29,6 +30,7 @@ class SqliteLedger final : public Ledger {
   Result<std::optional<Record>> adopt(Record record, UnixTime now) override;
   Result<std::optional<Record>> answer(const std::string& intent, const Record& task,
                                        UnixTime now) override;
+  Result<std::optional<Record>> take(const AnswerRecord& answer) override;
   Status restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) override;
   Status move(std::int64_t row, RecordState to, const Change& change) override;
   Status keep(std::int64_t row, const CachedClip& clip) override;
@@ -40,11 +42,15 @@ class SqliteLedger final : public Ledger {
  private:
   SqliteLedger(std::unique_ptr<Connection> connection, std::string salt);
   [[nodiscard]] Error explain(int code) const { return connection_->explain(code); }
+  static Result<std::shared_ptr<SqliteLedger>> connect(const std::string& path);
+  /// Takes the answers from the journals. False: another process locks the file.
+  Result<bool> take_journals();
   [[nodiscard]] Status explain_change(int code, std::int64_t row, RecordState to) const;
 
   const std::unique_ptr<Connection> connection_;
   const std::string salt_;
   Guarded<Rows> rows_;  // one user of the connection at a time
+  Guarded<std::vector<AnswerJournal>> journals_;
 };
 
 }  // namespace veo

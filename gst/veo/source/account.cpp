@@ -68,11 +68,12 @@ Waited<T> ask(const AccessOptions& options, const NetworkSettings& network,
 using Found = std::optional<std::vector<Record>>;
 
 /// Called on the ledger's thread. nullopt: another process locks the ledger.
-Result<Found> find_records(const std::string& location, const HistoryQuery& query) {
+Result<Found> find_records(const std::string& location, const std::string& cache,
+                           const HistoryQuery& query) {
   const auto exists = Ledger::exists(location);
   if (!exists) return fail(exists.error());
   if (!*exists) return std::vector<Record>();
-  const auto opened = Ledger::open(location);
+  const auto opened = Ledger::open(location, cache);
   if (!opened) return fail(opened.error());
   return *opened ? (*opened)->history(query) : Found();
 }
@@ -107,11 +108,12 @@ Waited<std::vector<Record>> read_history(const std::string& ledger, const Histor
   constexpr auto patience = std::chrono::seconds(5);
   constexpr auto pause = std::chrono::milliseconds(100);
   const auto location = ledger_path(ledger);
+  const auto cache = cache_directory({});
   const auto store = StoreThread::acquire(StoreThread::Store::ledger);
   const auto until = steady_clock::now() + patience;
   do {
     const auto answer = std::make_shared<Answer<Found>>(wakeup);
-    store->post([=] { answer->set(find_records(location, query)); });
+    store->post([=] { answer->set(find_records(location, cache, query)); });
     auto rows = answer->wait();
     if (!rows) return std::nullopt;
     if (!*rows) return fail(std::move(rows->error()));

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/source/source.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <utility>
@@ -16,6 +14,7 @@
 #include "veo/core/url_policy.h"
 #include "veo/ledger/ledger.h"
 #include "veo/source/access.h"
+#include "veo/system/absolute_path.h"
 #include "veo/system/environment.h"
 #include "veo/system/guarded.h"
 #include "veo/system/log_to_stderr.h"
@@ -325,10 +324,13 @@ std::optional<Error> find_refusal(const Options& settings, const Catalog& catalo
   return std::nullopt;
 }
 
-/// Whether a run would find its task in the ledger. Creates and changes nothing.
-bool is_task_recorded(const Job::Settings& plan) {
-  if (::access(plan.ledger.c_str(), F_OK) != 0) return false;
-  const auto ledger = Ledger::open(plan.ledger);
+/// Whether a run would find its task in the ledger. Makes nothing. Fails if the kind of ledger is
+/// not known.
+Result<bool> is_task_recorded(const Job::Settings& plan) {
+  const auto exists = Ledger::exists(plan.ledger);
+  if (!exists) return fail(exists.error());
+  if (!*exists) return false;
+  const auto ledger = Ledger::open(plan.ledger, plan.cache_directory);
   if (!ledger || !*ledger) return false;
   const auto found = (*ledger)->find(plan.claim.record.intent, plan.claim.record.instance);
   return found && found->has_value();
@@ -344,6 +346,8 @@ struct Source::Checked {
 
   Options settings;
   std::string api_url;
+  std::string ledger;
+  std::string cache_directory;
   std::chrono::milliseconds poll_interval{};
   std::optional<std::uint64_t> cache_limit;
 };
@@ -424,7 +428,9 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
       auto& p = *(*source)->p_;
       auto& refusal = p.plan->claim.refusal;
       const bool is_new = p.plan->task_id.empty();
-      const bool is_reused = is_new && is_task_recorded(*p.plan);
+      auto recorded = is_new ? is_task_recorded(*p.plan) : false;
+      if (!recorded) return state->set(fail(std::move(recorded.error())));
+      const bool is_reused = *recorded;
       p.shared.lock()->is_reused = is_reused;
       const bool is_refused = is_new && refusal && !is_reused;
       state->set(is_refused ? Result<std::unique_ptr<Source>>(fail(std::move(*refusal)))
@@ -455,6 +461,11 @@ Result<Source::Checked> Source::Checked::check(Options settings) {
       return fail(std::move(named.error()));
     }
   }
+  // The application may change its directory from here on.
+  auto ledger = ledger_path(settings.ledger);
+  auto cache = veo::cache_directory(settings.cache_directory);
+  settings.access.api_key_file = make_absolute(settings.access.api_key_file);
+  settings.network.ssl_ca_file = make_absolute(settings.network.ssl_ca_file);
   // Make one name for all submissions of this Source, unless the caller has given a name.
   if (settings.reuse) {
     settings.instance.clear();
@@ -463,6 +474,8 @@ Result<Source::Checked> Source::Checked::check(Options settings) {
   }
   return Checked{.settings = std::move(settings),
                  .api_url = std::move(*api_url),
+                 .ledger = std::move(ledger),
+                 .cache_directory = std::move(cache),
                  .poll_interval = *interval,
                  .cache_limit = *limit};
 }
@@ -501,8 +514,8 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
   // Fill in the environment's settings. Keep the key, but not the file or variable that held the
   // key, because that makes no difference between two jobs.
   settings.access = {.api_url = std::move(api_url), .api_key = {}, .api_key_file = {}};
-  settings.ledger = ledger_path(settings.ledger);
-  settings.cache_directory = cache_directory(settings.cache_directory);
+  settings.ledger = std::move(ledger);
+  settings.cache_directory = std::move(cache_directory);
   settings.poll_interval = poll_interval;
   p.plan = std::make_unique<Job::Settings>(Job::Settings{{std::move(settings)},
                                                          std::move(key),

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <array>
+#include <csignal>
 #include <deque>
 #include <optional>
 #include <thread>
@@ -15,7 +16,8 @@ namespace veo {
 
 namespace {
 
-constexpr std::array<const char*, 3> names = {"veo-settings", "veo-ledger", "veo-clips"};
+constexpr std::array<const char*, 4> names = {"veo-settings", "veo-ledger", "veo-clips",
+                                              "veo-journal"};
 
 }  // namespace
 
@@ -58,6 +60,11 @@ struct StoreThread::Queue {
 
   void run(const char* name) {
     pthread_setname_np(pthread_self(), name);
+    // A write beyond RLIMIT_FSIZE must fail, and not end the application.
+    sigset_t file_size;
+    sigemptyset(&file_size);
+    sigaddset(&file_size, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &file_size, nullptr);
     while (auto work = next()) (*work)();
   }
 

@@ -26,6 +26,7 @@
 #include "veo/core/history_query.h"
 #include "veo/core/record.h"
 #include "veo/core/result.h"
+#include "veo/ledger/answer_journal.h"
 
 namespace veo {
 
@@ -79,8 +80,11 @@ class Ledger {
   /// Returns the process's connection to the ledger at `location`, the path of a file. Makes the
   /// file if there is none. Null: other processes lock it. Fails with `ledger` if the file cannot
   /// be trusted with a record of what is paid, or if `location` is a URI (`scheme://…`) of a kind
-  /// that this version does not know.
-  static Result<std::shared_ptr<Ledger>> open(const std::string& location);
+  /// that this version does not know. Each call first takes the answers from the ledger's journals:
+  /// from the one beside its file and, unless `cache_directory` is empty, from the one there. Fails
+  /// with `ledger` if the ledger cannot take them.
+  static Result<std::shared_ptr<Ledger>> open(const std::string& location,
+                                              const std::string& cache_directory = {});
   /// Whether there is a ledger. Does not make one. Fails if open() refuses the kind of `location`.
   static Result<bool> exists(const std::string& location);
 
@@ -113,6 +117,13 @@ class Ledger {
   /// Makes the reservation's row stand for a clip of the intent in the cache, `completed` and at no
   /// cost. The ledger did not know the intent.
   virtual Status restore(const Reservation& reservation, const CachedClip& clip, UnixTime now) = 0;
+
+  /// Records the answer to a submission, whatever has become of its row meanwhile, and returns the
+  /// row. A row that is missing (the ledger is an older copy, or was made anew) is made. If another
+  /// submission of the intent is recorded instead, the answer's row becomes `superseded`, so that
+  /// its task id is not lost. The same answer can be taken many times. nullopt: other processes
+  /// lock the store.
+  virtual Result<std::optional<Record>> take(const AnswerRecord& answer) = 0;
 
   /// Moves the row to another state. Also fails if no way leads from its state to `to`
   /// (list_states_before()). If the row is in that state already, only the change is written.

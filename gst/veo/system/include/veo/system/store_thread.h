@@ -7,6 +7,7 @@
 //
 //   I/O thread ── post(work) ──► [ledger]   claims and records
 //              ── post(work) ──► [clips]    the cache: writes, hashes, syncs, renames
+//              ── post(work) ──► [journal]  an answer that the ledger does not take in time
 //   a caller   ── post(work) ──► [settings] reads the key and the catalog
 #pragma once
 
@@ -18,7 +19,7 @@ namespace veo {
 
 class StoreThread {
  public:
-  enum class Store { settings, ledger, clips };
+  enum class Store { settings, ledger, clips, journal };
 
   /// Returns the process's thread for `store`, and starts the thread if there is none. There is
   /// never a second thread for one store: the first serves new callers even while it still does the
