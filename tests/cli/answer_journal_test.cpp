@@ -275,7 +275,7 @@ void expect_no_loss(const std::string& what, const std::string& script, int& sen
 
 const std::string read_charges =
     R"(charges() { curl -s "${VEO_API_URL%/v1}/simulator/state" |
-         grep -o '"charges": *[0-9]*' | tr -d '":' | head -1; }; )";
+         grep -o '"charges": *[0-9]*' | head -1 | sed 's/[^0-9]*/charges /'; }; )";
 
 TEST(FullDisk, LosesNoAnswerAtAnySize) {
   const TemporaryDirectory home;

@@ -285,6 +285,17 @@ void for_each_line(std::string_view text, Each each) {
   }
 }
 
+/// Empties the file if the ledgers have all its answers and nobody has a Reserve, because that
+/// frees the space of the reserves, too. The caller holds the guard.
+void empty_if_done(int file, std::string_view text) {
+  if (text.empty() || text.size() >= largest_file || is_unit_held(file, 0, most_units)) return;
+  bool has_more = false;
+  for_each_line(text, [&](std::size_t /*at*/, std::string_view line) {
+    has_more = has_more || (!line.empty() && line.front() == is_waiting && parse_line(line));
+  });
+  if (!has_more) retried([&] { return FileSystem::get().ftruncate(file, 0); });
+}
+
 /// Whether the file belongs to this user alone. Others could make tasks appear as paid.
 bool is_trusted(int file) {
   struct stat info {};
@@ -367,6 +378,7 @@ Result<AnswerJournal::Reserve> AnswerJournal::reserve(const AnswerRecord& answer
   auto file = open_to_write();
   if (!file) return fail(std::move(file.error()));
   if (!hold_guard(file->get())) return refuse(errno);
+  if (const auto text = read_all(file->get())) empty_if_done(file->get(), *text);
   struct stat info {};
   if (files.fstat(file->get(), &info) != 0) return refuse(errno);
 
@@ -442,8 +454,6 @@ std::vector<AnswerJournal::Entry> AnswerJournal::read() const {
 }
 
 void AnswerJournal::remove(const std::vector<Entry>& entries) const {
-  if (entries.empty()) return;
-  auto& files = FileSystem::get();
   const FileSizeSignal blocked;
   const auto file = open_journal(path_, O_RDWR);
   if (!file || !hold_guard(file.get())) return;
@@ -457,15 +467,7 @@ void AnswerJournal::remove(const std::vector<Entry>& entries) const {
       text->at(at) = is_taken;
     }
   }
-  bool has_more = text->size() >= largest_file;
-  for_each_line(*text, [&](std::size_t /*at*/, std::string_view line) {
-    has_more = has_more || (!line.empty() && line.front() == is_waiting && parse_line(line));
-  });
-  // To empty the file frees the space of the reserves, too.
-  if (has_more || is_unit_held(file.get(), 0, most_units)) return;
-  if (retried([&] { return files.ftruncate(file.get(), 0); }) != 0) {
-    log::debug(log::Category::ledger, "the journal ", log::text(path_), " could not be emptied");
-  }
+  empty_if_done(file.get(), *text);
 }
 
 void AnswerJournal::remove(const AnswerRecord& answer) const {

@@ -78,7 +78,8 @@ class AnswerJournal {
   [[nodiscard]] std::vector<Entry> read() const;
   /// The ledger has these answers. A failure does no harm, because an answer can be taken twice.
   void remove(const std::vector<Entry>& entries) const;
-  /// Removes each entry that is equal to the answer.
+  /// Removes each entry that is equal to the answer. Also empties the file if another process has
+  /// removed the last entry.
   void remove(const AnswerRecord& answer) const;
 
   bool operator==(const AnswerJournal&) const = default;
