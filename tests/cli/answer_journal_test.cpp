@@ -191,6 +191,45 @@ TEST_F(LateAnswer, SurvivesAKillWhileTheLedgerIsLocked) {
   expect_the_rerun_to_be_free();
 }
 
+class LateRefusal : public LateAnswer, public testing::WithParamInterface<const char*> {};
+
+// The ledger says `sending`. Without the journal the next run would not know that nothing is paid.
+TEST_P(LateRefusal, OfALockedLedgerDoesNotBecomeUnknown) {
+  simulator_.set_faults({std::string("submit:delay=700ms,error=") + GetParam()});
+  auto refused = line();
+  refused.args.emplace_back("--retries=0");
+  Program running(refused);
+  await_submission();
+  ForeignWriteLock lock(ledger());
+  const auto ended = running.wait();
+  EXPECT_THAT(ended.exit_code, testing::AnyOf(4, 6)) << ended;
+  EXPECT_EQ(row(), "sending ") << "the lock has hindered nothing";
+  lock.release();
+  simulator_.set_faults({});
+  const auto again = Program(line()).wait();
+  EXPECT_EQ(again.exit_code, 0) << again;
+  EXPECT_EQ(count(simulator_, "charges"), 1);
+  EXPECT_EQ(row(), "completed " + last_task(simulator_));
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, LateRefusal,
+                         testing::Values("insufficient_credits", "rate_limit_exceeded"),
+                         [](const auto& row) { return std::string(row.param); });
+
+// Nobody knows whether the submission was accepted, and the ledger has gone.
+TEST_F(LateAnswer, ThatIsUnknownIsNotPaidAgainWithANewLedger) {
+  simulator_.set_faults({"submit:delay=700ms", "submit:no-task-id"});
+  Program running(line());
+  await_submission();
+  fs::remove(ledger());
+  EXPECT_EQ(running.wait().exit_code, 8);
+  const auto charges = count(simulator_, "charges");
+  const auto again = Program(line()).wait();
+  EXPECT_EQ(again.exit_code, 8) << again;
+  EXPECT_EQ(count(simulator_, "submissions"), 1);
+  EXPECT_EQ(count(simulator_, "charges"), charges);
+}
+
 class LongGeneration : public LateAnswer {
  protected:
   LongGeneration() : LateAnswer("14s") {}

@@ -177,10 +177,12 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   [[nodiscard]] AnswerRecord make_answer(RecordState state) const;
   /// Brings the answer to a disk, and then calls `then`. With `nowhere`: no place took the answer
   /// after some seconds; the writer goes on trying.
-  void write_answer(AnswerRecord answer, const Error& otherwise,
+  void write_answer(AnswerRecord answer, std::optional<Error> otherwise,
                     std::function<void(const AnswerWriter::Written&)> then);
   void write_accepted(const Submitted& outcome);
   void write_refused(const Submitted& outcome);
+  /// Releases a row that is `sending`: surely nothing is paid.
+  void write_surely_unpaid(const std::optional<Error>& why, std::function<void()> then);
   /// Tells the user where the answer is, and why the ledger does not have it.
   void tell_journal(const std::string& what, const AnswerWriter::Written& written);
   /// Prints the id of a paid task that is on no disk, because no other place has the id.

@@ -118,14 +118,14 @@ AnswerRecord Job::Private::make_answer(RecordState state) const {
   return answer;
 }
 
-void Job::Private::write_answer(AnswerRecord answer, const Error& otherwise,
+void Job::Private::write_answer(AnswerRecord answer, std::optional<Error> otherwise,
                                 std::function<void(const AnswerWriter::Written&)> then) {
   auto& own = *io;
   // From here on an exit waits for a disk, and not for the service.
   auto hold = std::make_shared<std::optional<ExitCount::Hold>>(std::in_place, unwritten_answers());
   own.submission.reset();
   begin_waiting("ledger " + settings.ledger, ledger_thread);
-  own.waiting->otherwise = otherwise;
+  own.waiting->otherwise = std::move(otherwise);
   own.writer = AnswerWriter::write(
       {.thread = thread,
        .ledger_thread = ledger_thread,
@@ -207,14 +207,19 @@ void Job::Private::name_unrecorded(const Error& why) {
 }
 
 void Job::Private::write_refused(const Submitted& outcome) {
+  write_surely_unpaid(outcome.error, [this, outcome] { conclude_submission(outcome); });
+}
+
+void Job::Private::write_surely_unpaid(const std::optional<Error>& why,
+                                       std::function<void()> then) {
   auto& row = io->record.row;
-  row.error = nick(outcome.error.code);
-  row.error_message = outcome.error.message;
+  row.error = why ? nick(why->code) : "";
+  row.error_message = why ? why->message : "";
   row.finished_at = unix_now();
-  write_answer(make_answer(RecordState::released), outcome.error,
-               [this, outcome](const AnswerWriter::Written& /*written*/) {
+  write_answer(make_answer(RecordState::released), why,
+               [this, then = std::move(then)](const AnswerWriter::Written& /*written*/) {
                  io->record.is_claimed = false;
-                 conclude_submission(outcome);
+                 then();
                });
 }
 
@@ -280,6 +285,10 @@ void Job::Private::give_back(const std::optional<Error>& why, std::function<void
   if (!own.record.is_claimed || own.may_be_sent) {
     own.timer.cancel();
     return then();
+  }
+  // The ledger may still say that the submission has been sent.
+  if (own.record.row.state == RecordState::sending) {
+    return write_surely_unpaid(why, std::move(then));
   }
   insist({.write = [why, at = unix_now()](TaskRecord& it) { return it.write_released(why, at); },
           .is_answer = true,
