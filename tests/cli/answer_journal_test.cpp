@@ -89,8 +89,10 @@ int count(const Simulator& simulator, const char* what) {
   return simulator.state().at(what).get<int>();
 }
 
+/// Returns the id of the newest task; "none" if there is none.
 std::string last_task(const Simulator& simulator) {
-  return simulator.state().at("tasks").back().at("id").get<std::string>();
+  const auto tasks = simulator.state().at("tasks");
+  return tasks.empty() ? "none" : tasks.back().at("id").get<std::string>();
 }
 
 /// A line whose ledger exists. The answer to its submission comes late.
@@ -189,6 +191,16 @@ TEST_F(LateAnswer, SurvivesAKillWhileTheLedgerIsLocked) {
   simulator_.set_faults({});
   lock.release();
   expect_the_rerun_to_be_free();
+}
+
+TEST_F(LateAnswer, IsNotAskedForWithALedgerOfAnUnknownKind) {
+  for (const char* const run_kind : {"--dry-run", "--retries=0"}) {
+    const auto ended =
+        run({"generate", "a dog", "--ledger=postgresql://me:secret@host/db", run_kind});
+    EXPECT_EQ(ended.exit_code, 9) << ended;
+    EXPECT_THAT(ended.errors, testing::AllOf(HasSubstr("postgresql://"), Not(HasSubstr("secret"))));
+  }
+  EXPECT_EQ(count(simulator_, "submissions"), 0);
 }
 
 class LateRefusal : public LateAnswer, public testing::WithParamInterface<const char*> {};

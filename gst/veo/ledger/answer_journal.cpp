@@ -109,6 +109,14 @@ void add(std::string& text, std::string_view name, std::int64_t value) {
   add(text, name, std::to_string(value));
 }
 
+/// Shortens a message, and keeps its last character complete (UTF-8).
+std::string_view shorten(std::string_view message) {
+  if (message.size() <= longest_message) return message;
+  auto size = longest_message;
+  while (size > 0 && (static_cast<unsigned char>(message[size]) & 0xc0U) == 0x80U) --size;
+  return message.substr(0, size);
+}
+
 std::string encode(const AnswerRecord& answer) {
   const auto& record = answer.record;
   std::string text;
@@ -121,7 +129,7 @@ std::string encode(const AnswerRecord& answer) {
   add(text, "reserved-at", record.reserved_at.time_since_epoch().count());
   for (const auto& field : text_fields) {
     std::string_view value = record.*field.member;
-    if (field.member == &Record::error_message) value = value.substr(0, longest_message);
+    if (field.member == &Record::error_message) value = shorten(value);
     if (!value.empty()) add(text, field.name, value);
   }
   for (const auto& field : time_fields) {
@@ -355,7 +363,9 @@ Result<FileHandle> AnswerJournal::open_to_write() const {
       return files.openat(AT_FDCWD, directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     }));
     if (!directory || retried([&] { return files.fsync(directory.get()); }) != 0) {
-      return fail(explain(errno));
+      auto why = explain(errno);
+      files.unlinkat(AT_FDCWD, path_.c_str(), 0);
+      return fail(std::move(why));
     }
   }
   if (!file) return fail(explain(errno));
