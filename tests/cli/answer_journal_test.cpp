@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -191,6 +192,25 @@ TEST_F(LateAnswer, SurvivesAKillWhileTheLedgerIsLocked) {
   simulator_.set_faults({});
   lock.release();
   expect_the_rerun_to_be_free();
+}
+
+// The last resort: the id is on standard error, and no other message says something else.
+TEST_F(LateAnswer, ThatNoDiskTakesIsToldWithItsTaskId) {
+  Program running(line());
+  await_submission();
+  ForeignWriteLock lock(ledger());
+  fs::remove(journal());
+  fs::create_directory(journal());
+  fs::remove_all(cache());
+  std::ofstream(cache()) << "no directory";
+  const auto ended = running.wait();
+  EXPECT_EQ(ended.exit_code, 9) << ended;
+  EXPECT_THAT(ended.errors, HasSubstr("task-id=" + last_task(simulator_)));
+  EXPECT_THAT(ended.errors, HasSubstr("is on no disk"));
+  EXPECT_THAT(ended.errors, Not(HasSubstr("is safe in")));
+  EXPECT_THAT(ended.errors, Not(HasSubstr("no answer")));
+  EXPECT_EQ(count(simulator_, "charges"), 1);
+  EXPECT_EQ(count(simulator_, "queries"), 1) << "only the question for the task that is not there";
 }
 
 TEST_F(LateAnswer, IsNotAskedForWithALedgerOfAnUnknownKind) {
