@@ -33,6 +33,7 @@ GstStructure* details_of(const Error& error) {
                            "service-message", G_TYPE_STRING, error.service_message.c_str(),     //
                            "task-id", G_TYPE_STRING, error.task_id.c_str(),                     //
                            "charged", G_TYPE_STRING, std::string(nick(error.charged)).c_str(),  //
+                           "paid", G_TYPE_BOOLEAN, is_paid(error) ? TRUE : FALSE,               //
                            nullptr);
 }
 

@@ -254,8 +254,11 @@ static void gst_veo_extend_class_init(GstVeoExtendClass* klass) {
 
   gst_element_class_add_static_pad_template(element_class, &sink_template);
   gst_element_class_add_static_pad_template(element_class, &src_template);
-  gst_element_class_set_static_metadata(
-      element_class, "Veo extension", "Filter/Network",
-      "Continues a generated video by a task of its own (a paid service), as one seamless film",
-      "gst-veo");
+  gst_element_class_set_static_metadata(element_class, "Veo extension", "Filter/Network",
+                                        "Continues a generated video by a task of its own, as one "
+                                        "seamless film. Costs credits. Sends "
+                                        "the API key and the prompt to api.aivideoapi.ai, a "
+                                        "provider of Veo that is not Google, or to "
+                                        "api-url",
+                                        "gst-veo");
 }

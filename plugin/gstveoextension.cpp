@@ -62,7 +62,7 @@ bool Extension::load_media() {
     return true;
   }
   auto error = media.error();
-  error.message += " Nothing was sent, and nothing is charged.";
+  error.message += " Nothing was sent, and nothing is paid.";
   post_error(shared_.element, error);
   return false;
 }
@@ -81,7 +81,7 @@ bool Extension::start() {
   } catch (const std::system_error& error) {
     GST_ELEMENT_ERROR(shared_.element, RESOURCE, NO_SPACE_LEFT,
                       ("There is no thread for the continuation. Nothing was sent, and nothing is "
-                       "charged. Run it again where fewer threads are in use."),
+                       "paid. Run it again where fewer threads are in use."),
                       ("%s", error.what()));
     return false;
   }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "gstveoerror.h"
+#include "veo/core/error_table.h"
 #include "veo/core/log.h"
 
 #define GST_CAT_DEFAULT gst_veo_extend_debug
@@ -43,6 +44,24 @@ guint find_group_id(GstElement* element) {
 Status outcome_of(Continuation::State state) {
   if (state.error) return fail(std::move(*state.error));
   return {};
+}
+
+/// Says what another run of the same line does.
+std::string describe_next(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::submit_unknown:  // its message says what to do
+      return "";
+    case ErrorCode::task_failed:
+      return " The same line again submits this step anew, and pays no other one again.";
+    case ErrorCode::bad_media:
+      return " The steps before it are paid, and each plays by its task id.";
+    default:
+      break;
+  }
+  return error_row(code).is_passing
+             ? " The same line again goes on with this step, and pays no other one again."
+             : " When that is corrected, the same line goes on with this step, and pays no other "
+               "one again.";
 }
 
 }  // namespace
@@ -259,8 +278,8 @@ void FilmOutput::post_failure(Error error) {
   const auto step = shared_.step();
   error.message =
       "Step " + std::to_string(step) + " of the film failed: " + error.message +
-      (bytes_ > 0 ? " The film up to step " + std::to_string(step - 1) + " is whole." : "") +
-      " The same line again goes on with this step, and pays no other one again.";
+      (bytes_ > 0 ? " The film up to step " + std::to_string(step - 1) + " is complete." : "") +
+      describe_next(error.code);
   post_error(shared_.element, error);
 }
 

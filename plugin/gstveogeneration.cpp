@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "gstveopeer.h"
 #include "veo/core/log.h"
 #include "veo/media/library.h"
 
@@ -70,12 +71,6 @@ Status Generation::find_parent(Options& options) {
                    .message = "There is no task to continue: upstream is no veosrc or veoextend. "
                               "Set extend-task-id to the task whose video comes in."});
     }
-    // Check the video before the submission, so that a continuation that cannot be joined costs
-    // nothing.
-    const auto format = media_.probe(shared_.parent);
-    if (!format) return fail(format.error());
-    log::debug(Category::film, "step ", state.step(),
-               ": the video that comes in can be joined: ", log::text(describe(*format)));
   } else if (!is_named) {
     if (state.upstream->task_id.empty()) {
       return fail({.code = ErrorCode::invalid_request,
@@ -92,7 +87,31 @@ Status Generation::find_parent(Options& options) {
   } else {
     log::info(Category::film, "step ", state.step(), ": is task ", log::text(options.task_id));
   }
-  return {};
+  return check_parent(state, options);
+}
+
+/// Checks the video that comes in before the submission, so that a continuation that cannot be
+/// joined costs nothing. The film needs these bytes anyway, and they come in seconds, while a
+/// generation takes minutes.
+Status Generation::check_parent(const State& state, const Options& options) {
+  const bool is_paid = state.upstream && !options.task_id.empty();
+  if (is_paid || state.settings.source.join == Join::replace) return {};
+  const auto format = media_.probe(shared_.parent);
+  if (format) {
+    log::debug(Category::film, "step ", state.step(),
+               ": the video that comes in can be joined: ", log::text(describe(*format)));
+    return {};
+  }
+  if (shared_.get([](const State& now) { return now.has_failed_parent(); })) {
+    return Continuation::parent_failed();
+  }
+  auto error = format.error();
+  if (error.code == ErrorCode::bad_media) {
+    error.message = "The video that comes in cannot be a part of a film: " + error.message +
+                    " The continuation was not submitted, and nothing is charged for it. "
+                    "join=replace makes the continuation alone.";
+  }
+  return fail(std::move(error));
 }
 
 Status Generation::open(const State& state, const Options& options) {
@@ -100,6 +119,17 @@ Status Generation::open(const State& state, const Options& options) {
                                    state.settings.source.join == Join::append
                                        ? Reporter::Setting::background
                                        : Reporter::Setting::playback);
+  if (!options.dry_run) {
+    const auto is_linked = wait_for_peer(
+        shared_.src,
+        [this] {
+          (*shared_.reporter.lock())
+              ->waiting("Waiting until the src pad is linked; nothing is sent yet");
+        },
+        [this](Wakeup::Time until) { return shared_.wakeup->pause(until); });
+    if (!is_linked) return Continuation::interrupted();
+    if (!*is_linked) return fail(is_linked->error());
+  }
   const auto opened = reader_.open(options);
   if (!opened) return Continuation::interrupted();
   if (!*opened) return fail(opened->error());

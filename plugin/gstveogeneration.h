@@ -32,6 +32,7 @@ class Generation {
   /// Waits until the parent's task is known and can be continued. Writes the task's id to
   /// `options`.
   Status find_parent(Options& options);
+  Status check_parent(const State& state, const Options& options);
   Status open(const State& state, const Options& options);
   Status wait_for_completion();
   /// Finds out which steps the task's file contains, and so which files make the film.

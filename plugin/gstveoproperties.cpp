@@ -24,19 +24,23 @@ const char* static_text(const std::string& text) { return g_intern_string(text.c
 
 GParamSpec* make_number_spec(const Option& option, const char* name, const char* nick,
                              const char* blurb, GParamFlags flags) {
+  // The property takes every number of its type, so that check_ranges() sees the number. GObject
+  // would drop a number outside a range with a warning, and the element would pay without it.
   const OptionType& type = option.type;
   if (type.least < 0) {
-    return g_param_spec_int(name, nick, blurb, static_cast<gint>(type.least),
-                            static_cast<gint>(type.most), static_cast<gint>(type.standard), flags);
+    return g_param_spec_int(name, nick, blurb, G_MININT, G_MAXINT, static_cast<gint>(type.standard),
+                            flags);
   }
-  return g_param_spec_uint(name, nick, blurb, static_cast<guint>(type.least),
-                           static_cast<guint>(type.most), static_cast<guint>(type.standard), flags);
+  return g_param_spec_uint(name, nick, blurb, 0, G_MAXUINT, static_cast<guint>(type.standard),
+                           flags);
 }
 
 GParamSpec* make_spec(const Option& option) {
   const char* const name = option.name.value.data();
   const char* const nick = option.title.value.data();
-  const char* const blurb = static_text(help_of(option));
+  const auto range = range_of(option);
+  const char* const blurb =
+      static_text(help_of(option) + (range.empty() ? "" : " [" + range + "]"));
   const auto flags = option.exposure == Option::Exposure::secret ? write_only : read_write;
   const OptionType& type = option.type;
   switch (type.kind) {
@@ -77,7 +81,7 @@ std::shared_ptr<GTlsDatabase> database_of(const GValue* value) {
   return database != nullptr ? std::shared_ptr<GTlsDatabase>(database, g_object_unref) : nullptr;
 }
 
-/// Reads a value whose type and range GObject has checked by the GParamSpec.
+/// Reads a value whose type GObject has checked by the GParamSpec.
 OptionValue read_value(const Option& option, const GValue* value) {
   const OptionType& type = option.type;
   switch (type.kind) {

@@ -63,6 +63,12 @@ void Reporter::opening(const Error& trouble) {
   post_trouble(trouble);
 }
 
+void Reporter::waiting(const std::string& text) {
+  if (step_ != Step::none) return;
+  step_ = Step::submit;
+  post_progress(GST_PROGRESS_TYPE_START, text, 0);
+}
+
 void Reporter::warn(const Source::Snapshot& seen) {
   for (; warned_ < seen.notices.size(); ++warned_) {
     GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS, ("%s", seen.notices[warned_].c_str()),
@@ -120,7 +126,10 @@ void Reporter::complete(Step step, const Source::Snapshot& seen) {
       break;
     case Step::download:
       post_progress(GST_PROGRESS_TYPE_COMPLETE,
-                    "Playing " + std::to_string(seen.size.value_or(0)) + " bytes as they come");
+                    "Playing " + std::to_string(seen.size.value_or(0)) +
+                        (seen.cached ? " bytes from the cache: the task is already paid, and "
+                                       "nothing is spent"
+                                     : " bytes as they come"));
       break;
     case Step::none:
     case Step::done:

@@ -32,6 +32,8 @@ class Reporter {
   /// Reports that the source is not open yet, because it waits for a file. There is no snapshot
   /// yet.
   void opening(const Error& trouble);
+  /// Reports that nothing has begun yet, and why.
+  void waiting(const std::string& text);
   /// Reports that the stream's first byte is about to go downstream.
   void streaming(const Source::Snapshot& seen);
   /// Posts new notices as warnings.

@@ -7,7 +7,11 @@
  *
  * veosrc submits a task to the Veo 3.1 service, waits until it is completed, and pushes the
  * resulting MP4 while it is being downloaded. **Each task costs credits.** The key comes from
- * #GstVeoSrc:api-key-file, or from the environment (VEO_API_KEY_FILE, VEO_API_KEY).
+ * #GstVeoSrc:api-key-file, or from the environment (VEO_API_KEY_FILE, VEO_API_KEY_COMMAND,
+ * VEO_API_KEY).
+ *
+ * The key and the prompt go to api.aivideoapi.ai, unless #GstVeoSrc:api-url names another address.
+ * The provider there offers Google's Veo 3.1 models, and is not Google. Its keys begin with sk-.
  *
  * The wait takes minutes. PROGRESS messages (`submit`, `generate`, `download`) and `veo-task`
  * element messages report how far the task is. The application can cancel the wait at any moment.
@@ -51,6 +55,7 @@
 
 #include "gstveoerror.h"
 #include "gstveoevent.h"
+#include "gstveopeer.h"
 #include "gstveoprepared.h"
 #include "gstveoproperties.h"
 #include "gstveoreporter.h"
@@ -228,7 +233,13 @@ class VeoSrc {
       if (!options) return fail_with(options.error());
       const bool has_description = state_.lock()->settings.source.prompt_tag;
       stream_.description = has_description ? options->request.prompt : "";
-      stream_.reporter.emplace(GST_ELEMENT(element_), *options);
+      // After a flush in the wait for a peer, the reporter has an open step.
+      if (!stream_.reporter) stream_.reporter.emplace(GST_ELEMENT(element_), *options);
+      if (!options->dry_run) {
+        const auto is_linked = wait_for_somebody();
+        if (!is_linked) return leave();
+        if (!*is_linked) return fail_with(is_linked->error());
+      }
       GST_DEBUG_OBJECT(element_, "opening");
       if (auto begun = reader_.begin(std::move(*options)); !begun) return fail_with(begun.error());
     }
@@ -245,6 +256,17 @@ class VeoSrc {
     // The source has joined the prepared job, or the properties now ask for another request.
     set_prepared(nullptr);
     return GST_FLOW_OK;
+  }
+
+  /// Waits for somebody who takes the video that is about to be paid.
+  Waited<void> wait_for_somebody() {
+    return wait_for_peer(
+        GST_BASE_SRC_PAD(element_),
+        [this] {
+          GST_INFO_OBJECT(element_, "waits for a peer of the src pad");
+          stream_.reporter->waiting("Waiting until the src pad is linked; nothing is sent yet");
+        },
+        [this](Wakeup::Time until) { return reader_.pause(until); });
   }
 
   /// Ends create() after an interrupted wait.
@@ -531,8 +553,11 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
   base_class->query = gst_veo_src_query;
 
   gst_element_class_add_static_pad_template(element_class, &src_template);
-  gst_element_class_set_static_metadata(
-      element_class, "Veo source", "Source/Network",
-      "Generates a video with sound from a prompt (a paid service), and plays it as it arrives",
-      "gst-veo");
+  gst_element_class_set_static_metadata(element_class, "Veo source", "Source/Network",
+                                        "Generates a video with sound from a prompt, and plays it "
+                                        "as it arrives. Costs credits. Sends "
+                                        "the API key and the prompt to api.aivideoapi.ai, a "
+                                        "provider of Veo that is not Google, or to "
+                                        "api-url",
+                                        "gst-veo");
 }

@@ -306,23 +306,23 @@ void check_default(GstElement* element, GParamSpec* spec) {
   g_value_unset(&value);
 }
 
+/// GObject drops a number outside a property's range with a warning alone. So a property takes each
+/// number of its type, and the option's own range refuses the number before anything is sent.
 template <class Spec, class Value>
-void check_limits(GstElement* element, const GParamSpec* spec, const Spec* limits, Value above) {
+void check_limits(GstElement* element, const GParamSpec* spec, const Spec* limits, Value least,
+                  Value most) {
+  fail_unless_equals_int64(limits->minimum, least);
+  fail_unless_equals_int64(limits->maximum, most);
   for (const auto limit : {limits->minimum, limits->maximum, limits->default_value}) {
     expect_round_trip(element, spec, std::to_string(limit));
-  }
-  if (limits->maximum < above) {
-    const auto before = property(element, spec->name);
-    ASSERT_WARNING(g_object_set(element, spec->name, limits->maximum + 1, nullptr));
-    fail_unless_equals_text(property(element, spec->name), before);
   }
 }
 
 void check_values(GstElement* element, GParamSpec* spec) {
   if (G_IS_PARAM_SPEC_UINT(spec)) {
-    check_limits(element, spec, G_PARAM_SPEC_UINT(spec), G_MAXUINT);
+    check_limits(element, spec, G_PARAM_SPEC_UINT(spec), 0U, G_MAXUINT);
   } else if (G_IS_PARAM_SPEC_INT(spec)) {
-    check_limits(element, spec, G_PARAM_SPEC_INT(spec), G_MAXINT);
+    check_limits(element, spec, G_PARAM_SPEC_INT(spec), G_MININT, G_MAXINT);
   } else if (G_IS_PARAM_SPEC_BOOLEAN(spec)) {
     for (const char* const value : {"true", "false"}) expect_round_trip(element, spec, value);
   } else if (G_IS_PARAM_SPEC_ENUM(spec)) {

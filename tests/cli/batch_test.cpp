@@ -116,7 +116,8 @@ TEST(Batch, TellsEachMistakeByItsLineBeforeAnythingIsSent) {
        {"shots.jsonl:2: there is no member \"promt\"",
         "shots.jsonl:3: the member \"prompt\" is there twice", "shots.jsonl:4: it is no JSON",
         "shots.jsonl:5: it is no JSON object", "shots.jsonl:6: seed takes a whole number",
-        "shots.jsonl:8: mode: \"slow\"", "shots.jsonl:9: there is no member \"api-url\"",
+        "shots.jsonl:7: seed-range: ", "shots.jsonl:8: mode: \"slow\"",
+        "shots.jsonl:9: there is no member \"api-url\"",
         "shots.jsonl:11: it asks for what line 10 asks for",
         "shots.jsonl:12: there is no member \"reuse\"", "shots.jsonl:13: it is no JSON"}) {
     EXPECT_THAT(ended.errors, HasSubstr(mistake));
@@ -126,6 +127,9 @@ TEST(Batch, TellsEachMistakeByItsLineBeforeAnythingIsSent) {
   const auto refused = shell.veo({"batch", "shots.jsonl", "--yes"});
   EXPECT_EQ(refused.exit_code, 2) << refused;
   EXPECT_THAT(refused.errors, HasSubstr("shots.jsonl:2: "));
+  const auto cost = refused.errors.find("Nothing was sent");
+  EXPECT_NE(cost, std::string::npos);
+  EXPECT_EQ(refused.errors.find("Nothing was sent", cost + 1), std::string::npos) << refused;
   EXPECT_THAT(refused.errors, Not(HasSubstr("shots.jsonl:1: ")));
   EXPECT_EQ(shell.veo({"batch", "none.jsonl", "--yes"}).exit_code, 9);
   EXPECT_EQ(simulator.state().at("connections").at("api").at("total"), 0);

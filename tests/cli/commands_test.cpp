@@ -26,8 +26,27 @@ TEST(Generate, WritesTheOriginalAndPaysOnce) {
   const auto second = shell.veo({"generate", "a dog in a park", "-o", "again.mp4"});
   EXPECT_EQ(second.exit_code, 0) << second;
   EXPECT_EQ(shell.contents("again.mp4"), shell.contents("dog.mp4"));
+  EXPECT_THAT(second.errors, HasSubstr("is already paid, and its video is in the cache: nothing is "
+                                       "spent."));
+  EXPECT_THAT(second.errors, testing::Not(HasSubstr("Downloading")));
+  EXPECT_THAT(first.errors, testing::Not(HasSubstr("nothing is spent")));
   EXPECT_EQ(simulator.state().at("charges"), 1);
   EXPECT_THAT(shell.files(), ElementsAre("again.mp4", "dog.mp4"));
+}
+
+TEST(Generate, TellsAPaidTaskThatDiffersOnlyInWhiteSpace) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "1.mp4"}).exit_code, 0);
+  const auto id = only_task(simulator).at("id").get<std::string>();
+  const auto again = shell.veo({"generate", " a dog\n", "-o", "2.mp4"});
+  EXPECT_EQ(again.exit_code, 0) << again;
+  EXPECT_THAT(again.errors, HasSubstr("Task " + id));
+  EXPECT_THAT(again.errors, HasSubstr("differs only in white space"));
+  EXPECT_LT(again.errors.find("white space"), again.errors.find("Generating"));
+  EXPECT_EQ(simulator.state().at("charges"), 2);
+  EXPECT_THAT(shell.veo({"generate", "a cat", "-o", "3.mp4"}).errors,
+              testing::Not(HasSubstr("white space")));
 }
 
 TEST(Generate, NamesTheFileByItsTask) {
@@ -150,6 +169,8 @@ TEST(Task, IsPlayedByAPlayer) {
   ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
   const auto id = only_task(simulator).at("id").get<std::string>();
   const auto played = shell.veo({"play", id, "--player=ffmpeg -v error -i - -f framecrc frames"});
+  EXPECT_THAT(played.errors, HasSubstr("its whole video was handed over"));
+  EXPECT_THAT(played.errors, testing::Not(HasSubstr("/dev/fd")));
   EXPECT_EQ(played.exit_code, 0) << played;
   EXPECT_THAT(shell.contents("frames"), HasSubstr("0,         47,"));
   const auto failed = shell.veo({"play", id, "--player=cat >/dev/null; exit 3"});

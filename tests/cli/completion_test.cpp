@@ -19,8 +19,8 @@ using testing::IsSupersetOf;
 using testing::UnorderedElementsAre;
 
 const std::vector<std::string> commands{"batch",    "completion", "credits", "download", "extend",
-                                        "generate", "history",    "join",    "play",     "price",
-                                        "serve",    "status",     "wait"};
+                                        "generate", "history",    "join",    "ledger",   "play",
+                                        "price",    "serve",      "status",  "wait"};
 
 class Completion : public testing::Test {
  protected:

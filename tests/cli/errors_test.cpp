@@ -39,6 +39,12 @@ TEST(BadInput, IsRefusedBeforeAnythingIsSent) {
       {{"generate", "a dog", "--no-such-flag"}, "--no-such-flag"},
       {{"fly"}, "fly"},
       {{"generate", "a dog", "--mode=slow"}, "fast|quality|lite"},
+      {{"generate", "-"}, "\"$(cat prompt.txt)\""},
+      {{"generate", "  "}, "variable of your shell"},
+      {{"generate", "!"}, "variable of your shell"},
+      {{"extend", "task", "...", "--clip-only"}, "white space and punctuation"},
+      {{"history", "--limit=0"}, "1 or more"},
+      {{"history", "--since=tomorrow"}, "--since: \"tomorrow\" is no time. Give a date"},
       {{"generate", "a dog", "--seed=many"}, "seed"},
       {{"generate", "a dog", "--reuse=perhaps"}, "reuse"},
       {{"generate", "a dog", "--take=0"}, "take"},
@@ -66,6 +72,9 @@ TEST(BadInput, IsRefusedBeforeAnythingIsSent) {
       {{"generate", "a dog", "--image-urls=file:///etc/passwd"}, "image_urls"},
       {{"generate", "a \xFF dog"}, "UTF-8"},
       {{"generate", "a dog", "--ssl-ca-file=missing.pem"}, "missing.pem", 9},
+      {{"generate", "a dog", "--allow-addresses=10.0.0.1/8"}, "10.0.0.0/8"},
+      {{"generate", "a dog", "--allow-http=http://simulator"}, "simulator,build.example:8080"},
+      {{"generate", "a dog", "--proxy=ftp://proxy.example"}, "socks5h"},
       {{"join", "missing.mp4", "-o", "film.mp4"}, "missing.mp4"},
       {{"join", "/dev/null", "-o", "film.mp4"}, "/dev/null"},
       {{"play", "a\ttask", "--player=cat"}, "task id"},
@@ -80,6 +89,80 @@ TEST(BadInput, IsRefusedBeforeAnythingIsSent) {
   }
   EXPECT_EQ(simulator.state().at("connections").at("api").at("total"), 0);
   EXPECT_THAT(shell.files(), IsEmpty());
+}
+
+// curl reads the file of @FILE. For veo it would be a prompt that is paid.
+TEST(BadInput, APromptThatNamesAFileIsRefused) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  std::ofstream(shell.file("my prompt.txt")) << "a dog";
+  for (const auto& args :
+       std::vector<std::vector<std::string>>{{"generate", "@my prompt.txt"},
+                                             {"generate", "--prompt=@my prompt.txt"},
+                                             {"extend", "task", "@my prompt.txt", "--clip-only"}}) {
+    const auto ended = shell.veo(args);
+    EXPECT_EQ(ended.exit_code, 2) << ended;
+    EXPECT_THAT(ended.errors, HasSubstr("\"$(cat 'my prompt.txt')\". Nothing was sent"));
+  }
+  EXPECT_EQ(simulator.state().at("connections").at("api").at("total"), 0);
+  // A name of no file is a prompt.
+  EXPECT_EQ(shell.veo({"generate", "@nobody", "-o", "nobody.mp4"}).exit_code, 0);
+}
+
+// Each failed submission says in its text whether it cost anything.
+struct Costless {
+  std::vector<std::string> simulator;
+  std::vector<std::string> args;
+  const char* says;
+};
+
+TEST(FailedSubmission, SaysThatNothingIsPaid) {
+  constexpr const char* refused = "The submission was refused, and nothing is paid.";
+  constexpr const char* unsent = "Nothing was sent, and nothing is paid.";
+  const std::vector<Costless> cases{
+      {{"--credits", "1"}, {}, refused},
+      {{"--key", "sk-other"}, {}, refused},
+      {{}, {"--api-url=http://127.0.0.1:1/v1", "--api-key=sk-1", "--retries=0"}, unsent},
+      {{}, {"--api-url=https://no-such-host.invalid/v1", "--api-key=sk-1", "--retries=0"}, unsent},
+      {{}, {"--api-key-file=missing"}, unsent},
+      {{}, {"--seed=5"}, unsent},
+      {{}, {"-o", "nowhere/dog.mp4"}, unsent},
+  };
+  for (const auto& given : cases) {
+    const auto simulator = start_simulator("0s", given.simulator);
+    const Shell shell(simulator);
+    std::vector<std::string> args{"generate", "a dog"};
+    args.insert(args.end(), given.args.begin(), given.args.end());
+    const bool is_other_key = !given.simulator.empty() && given.simulator[0] == "--key";
+    if (is_other_key) args.emplace_back("--api-key=sk-wrong");
+    const auto ended = shell.veo(args);
+    EXPECT_NE(ended.exit_code, 0) << ended;
+    EXPECT_THAT(ended.errors, HasSubstr(given.says));
+    args.emplace_back("--json");
+    EXPECT_EQ(last_event(shell.veo(args).output, "error").at("charged"), "no");
+    EXPECT_EQ(simulator.state().at("charges"), 0);
+  }
+}
+
+TEST(Key, OfAnotherServiceIsNotSent) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  auto settings = shell.settings({"generate", "a dog", "--api-key=AIzaSyA-of-google",
+                                  "--api-url=https://api.aivideoapi.ai/v1",
+                                  // A library that is broken must not reach the service.
+                                  "--proxy=http://127.0.0.1:1"});
+  const auto ended = Program(settings).wait();
+  EXPECT_EQ(ended.exit_code, 3) << ended;
+  EXPECT_THAT(ended.errors, HasSubstr("no key of the provider at api.aivideoapi.ai"));
+  EXPECT_THAT(ended.errors, HasSubstr("Nothing was sent, and nothing is paid."));
+}
+
+TEST(Provider, IsNamedWhereUsersLook) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  EXPECT_THAT(shell.veo({"--help"}).output, HasSubstr("api.aivideoapi.ai"));
+  EXPECT_THAT(shell.veo({"price"}).output, HasSubstr("api.aivideoapi.ai"));
+  EXPECT_THAT(shell.veo({"price", "--mode=fast"}).output, testing::Not(HasSubstr("aivideoapi")));
 }
 
 TEST(BadInput, IsJsonForMachines) {
@@ -132,7 +215,6 @@ TEST(ServiceError, HasItsExitCode) {
       {"query:error=rate_limit_exceeded", 6, "timeout", "unknown"},
       {"query:html", 6, "timeout", "unknown"},
       {"query:unknown-status", 6, "timeout", "unknown"},
-      {"query:no-urls", 6, "timeout", "unknown"},
       {"query:error=internal_error", 6, "timeout", "unknown"},
       {"file:not-mp4", 9, "bad-media", "unknown"},
       {"file:status=404", 9, "network", "unknown"},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Ctrl-C twice: the second one ends the command, whatever the command waits for.
+// Ctrl-C: the first one ends the player. The second one ends the command, whatever the command
+// waits for.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
@@ -118,6 +119,38 @@ TEST_P(SecondSignal, EndsThePlayerToo) {
   }
 }
 
+class FirstSignal : public testing::TestWithParam<int> {};
+
+TEST_P(FirstSignal, EndsThePlayerThatStillPlays) {
+  const auto simulator = start_simulator("0s", {"--task-id", "T"});
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
+  // The player has read the whole video, and would play it for minutes.
+  Program running(shell.settings(
+      {"play", "T", "--player", "echo $$ >player; cat >/dev/null; echo up >&2; exec sleep 1000"}));
+  ASSERT_TRUE(running.wait_for("up"));
+  running.kill(GetParam());
+  const auto ended = running.wait(std::chrono::seconds(10));
+  EXPECT_EQ(ended.exit_code, 130) << ended;
+  EXPECT_EQ(ended.signal, 0) << "it hung";
+  EXPECT_FALSE(is_left(static_cast<pid_t>(std::stol(shell.contents("player")))));
+}
+
+TEST_P(FirstSignal, EndsThePlayerThatReadsNothing) {
+  const auto simulator = start_simulator("0s", {"--task-id", "T"});
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
+  Program running(shell.settings(
+      {"play", "T", "--player", "trap '' INT TERM; echo $$ >player; echo up >&2; sleep 1000"}));
+  ASSERT_TRUE(running.wait_for("up"));
+  running.kill(GetParam());
+  const auto ended = running.wait(std::chrono::seconds(10));
+  EXPECT_EQ(ended.exit_code, 130) << ended;
+  EXPECT_EQ(ended.signal, 0) << "it hung";
+  EXPECT_FALSE(is_left(static_cast<pid_t>(std::stol(shell.contents("player")))));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FirstSignal, testing::Values(SIGINT, SIGTERM));
 INSTANTIATE_TEST_SUITE_P(All, SecondSignal, testing::Values(SIGINT, SIGTERM));
 
 }  // namespace

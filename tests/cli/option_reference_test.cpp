@@ -54,15 +54,13 @@ Property read_property(const GParamSpec* spec) {
     }
   }
   if (G_IS_PARAM_SPEC_BOOLEAN(spec)) property.choices = {"true", "false"};
-  const auto range_of = [](auto least, auto most, auto no_end) {
-    return std::to_string(least) + (most == no_end ? " or more" : " to " + std::to_string(most));
-  };
-  if (G_IS_PARAM_SPEC_UINT(spec)) {
-    const auto* const number = G_PARAM_SPEC_UINT(spec);
-    property.range = range_of(number->minimum, number->maximum, G_MAXUINT);
-  } else if (G_IS_PARAM_SPEC_INT(spec)) {
-    const auto* const number = G_PARAM_SPEC_INT(spec);
-    property.range = range_of(number->minimum, number->maximum, G_MAXINT);
+  if (G_IS_PARAM_SPEC_UINT(spec) || G_IS_PARAM_SPEC_INT(spec)) {
+    // The property takes every number of its type. Its text names the option's range.
+    const auto begin = property.help.rfind(" [");
+    EXPECT_THAT(property.help, EndsWith("]")) << spec->name;
+    if (begin == std::string::npos) return property;
+    property.range = property.help.substr(begin + 2, property.help.size() - begin - 3);
+    property.help.resize(begin);
   }
   return property;
 }

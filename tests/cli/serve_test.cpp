@@ -4,10 +4,17 @@
 #include <gmock/gmock.h>
 #include <gst/gst.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <map>
 #include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "sha256.h"
 #include "shell.h"
@@ -261,6 +268,113 @@ TEST_F(Serve, EndsAtOnceThoughPlayersWait) {
   }
   EXPECT_EQ(end().exit_code, 0);
   EXPECT_THAT(waiting.wait().output, AnyOf("503", "000"));
+}
+
+/// A connection to the server that sends what the test says, and reads nothing.
+class SilentPeer {
+ public:
+  SilentPeer(std::uint16_t port, const std::string& text) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) close();
+    if (fd_ >= 0 && !text.empty() &&
+        ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) {
+      close();
+    }
+  }
+  SilentPeer(SilentPeer&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  SilentPeer& operator=(SilentPeer&&) = delete;
+  ~SilentPeer() { close(); }
+
+  [[nodiscard]] bool is_open() const { return fd_ >= 0; }
+  /// Waits until the server closes the connection. False: it has not done so within 30 s.
+  [[nodiscard]] bool wait_for_close() const {
+    pollfd closed{fd_, POLLIN, 0};
+    return ::poll(&closed, 1, 30'000) == 1;
+  }
+  void close() {
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+  }
+
+ private:
+  int fd_;
+};
+
+std::uint16_t port_of(const std::string& url) {
+  return static_cast<std::uint16_t>(std::stoi(url.substr(url.find(':', 6) + 1)));
+}
+
+class SilentPeers : public Serve, public testing::WithParamInterface<std::size_t> {};
+
+TEST_P(SilentPeers, KeepNobodyOut) {
+  const auto id = make_clip();
+  serve();
+  std::vector<SilentPeer> peers;
+  for (std::size_t i = 0; i < GetParam(); ++i) {
+    // Half of them send a part of a request.
+    peers.emplace_back(port_of(url_), i % 2 == 0 ? "" : "GET / HTTP/1.1\r\nHost: ");
+    ASSERT_TRUE(peers.back().is_open()) << i;
+  }
+  EXPECT_THAT(curl("-m 4 " + url_ + "task/" + id).output, StartsWith("200"));
+  EXPECT_EQ(sha256(shell_.contents("body")), sha256(shell_.contents("dog.mp4")));
+  EXPECT_TRUE(peers.front().wait_for_close());
+  EXPECT_TRUE(peers.back().wait_for_close());
+  EXPECT_EQ(end().exit_code, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Numbers, SilentPeers, testing::Values(64, 300, 700));
+
+TEST_F(Serve, APlayerThatDropsAndRetriesKeepsNobodyOut) {
+  const auto id = make_clip();
+  simulator_.set_faults({"task:slow=1h"});
+  serve({{"VEO_URI_BUDGET", "400"}});
+  const auto path = url_.substr(url_.find('/', 8));
+  const auto request =
+      "GET " + path + "clip?prompt=x HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port_of(url_)) +
+      "\r\n\r\n";
+  for (int i = 0; i < 100; ++i) {
+    SilentPeer player(port_of(url_), request);
+    ASSERT_TRUE(player.is_open()) << i;
+  }
+  // The server notices each player that has gone.
+  const auto count_gone = [this] {
+    const auto log = running_->errors();
+    int gone = 0;
+    for (auto at = log.find("has gone"); at != std::string::npos;
+         at = log.find("has gone", at + 1)) {
+      ++gone;
+    }
+    return gone;
+  };
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (count_gone() < 100) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << running_->errors();
+    std::this_thread::yield();
+  }
+  EXPECT_THAT(curl("-m 10 -I " + url_ + "task/" + id).output, StartsWith("200"));
+  EXPECT_THAT(curl("-m 10 -H 'Range: bytes=0-9' " + url_ + "task/" + id).output, StartsWith("206"));
+  EXPECT_EQ(end().exit_code, 0);
+  EXPECT_LE(simulator_.state().at("charges").get<int>(), 2) << "the request was paid twice";
+}
+
+TEST_F(Serve, ManyWaitingPlayersKeepNobodyOut) {
+  const auto id = make_clip();
+  simulator_.set_faults({"task:slow=1h"});
+  serve({{"VEO_URI_BUDGET", "400"}});
+  const auto path = url_.substr(url_.find('/', 8));
+  const auto request =
+      "GET " + path + "clip?prompt=x HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port_of(url_)) +
+      "\r\n\r\n";
+  std::vector<SilentPeer> players;
+  for (int i = 0; i < 200; ++i) {
+    players.emplace_back(port_of(url_), request);
+    ASSERT_TRUE(players.back().is_open()) << i;
+  }
+  EXPECT_THAT(curl("-m 10 -I " + url_ + "task/" + id).output, StartsWith("200"));
+  EXPECT_THAT(curl("-m 10 -H 'Range: bytes=0-9' " + url_ + "task/" + id).output, StartsWith("206"));
+  EXPECT_EQ(end().exit_code, 0);
 }
 
 }  // namespace

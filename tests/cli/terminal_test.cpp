@@ -69,21 +69,23 @@ TEST(OnATerminal, ASessionHasALineForEachPhase) {
   const auto second = task_of(simulator, 1);
   const std::string date = "20[0-9]+-[0-9]+-[0-9]+";
   const std::string time = "[0-9][0-9]:[0-9][0-9]";
-  ASSERT_THAT(lines, ElementsAre(MatchesRegex("Submitting   0:00  40 credits  task " + first),
-                                 MatchesRegex("Generating   (█)+  100 %  0:0[0-9]  40 credits"),
-                                 MatchesRegex("Downloading  (█)+  100 %  0:0[0-9]  [0-9]+ kB"),
-                                 MatchesRegex("Saved dog.mp4, of task " + first + "[.]"),
-                                 MatchesRegex("Submitting   0:00  price unknown  task " + second),
-                                 MatchesRegex("Generating   (█)+  100 %  0:0[0-9]  price unknown"),
-                                 MatchesRegex("Downloading  (█)+  100 %  0:0[0-9]  [0-9]+ kB"),
-                                 MatchesRegex("Saved next.mp4, of task " + second + "[.]"),
-                                 MatchesRegex("DATE +STATUS +MODE +CREDITS  TASK, PROMPT"),
-                                 MatchesRegex(date + "  completed  extension +[?]  " + second),
-                                 MatchesRegex(time + " +it sleeps"),
-                                 MatchesRegex(date + "  completed  fast +40  " + first),
-                                 MatchesRegex(time + " +720p +a dog"),
-                                 MatchesRegex("2 tasks, 40 credits, and 1 of unknown price[.]"),
-                                 MatchesRegex("920")));
+  ASSERT_THAT(
+      lines,
+      ElementsAre(MatchesRegex("Submitting   0:00  40 credits  task " + first),
+                  MatchesRegex("Generating   (█)+  100 %  0:0[0-9]  40 credits"),
+                  MatchesRegex("Downloading  (█)+  100 %  0:0[0-9]  [0-9]+ kB"),
+                  MatchesRegex("Saved dog.mp4, of task " + first + "[.]"),
+                  MatchesRegex("Submitting   0:00  price unknown  task " + second),
+                  MatchesRegex("Generating   (█)+  100 %  0:0[0-9]  price unknown"),
+                  MatchesRegex("Downloading  (█)+  100 %  0:0[0-9]  [0-9]+ kB"),
+                  MatchesRegex("Saved next.mp4, of task " + second + "[.]"),
+                  MatchesRegex("DATE +STATUS +MODE +CREDITS  TASK, PROMPT"),
+                  MatchesRegex(date + "  completed  extension +[?]  " + second),
+                  MatchesRegex(time + " +it sleeps"),
+                  MatchesRegex(date + "  completed  fast +40  " + first),
+                  MatchesRegex(time + " +720p +a dog"),
+                  MatchesRegex("2 tasks, 40 credits of play money, and 1 of unknown price[.]"),
+                  MatchesRegex("920")));
   EXPECT_TRUE(terminal.cursor_is_visible());
   EXPECT_EQ(terminal.cursor_column(), 0);
 

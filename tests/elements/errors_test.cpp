@@ -167,8 +167,6 @@ INSTANTIATE_TEST_SUITE_P(Query, Errors, testing::Values(
          resource, read_error, "timeout", "unknown", "", 1},
     Case{"huge", {"--fault", "query:huge"}, x_short,
          resource, read_error, "timeout", "unknown", "", 1},
-    Case{"no_urls", {"--fault", "query:no-urls"}, x_short,
-         resource, read_error, "timeout", "unknown", "url", 1},
     Case{"unknown_status", {"--fault", "query:unknown-status"}, x_short,
          resource, read_error, "timeout", "unknown", "status", 1},
     Case{"internal_error", {"--fault", "query:error=internal_error"}, x_short,

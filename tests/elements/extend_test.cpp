@@ -389,6 +389,45 @@ TEST_F(Extend, AStreamWithoutATaskIsAnErrorAndCostsNothing) {
   EXPECT_EQ(simulator.state().at("submissions"), 0);
 }
 
+/// The ways to join in which the film contains the parent.
+class ExtendParent : public Extend, public testing::WithParamInterface<const char*> {};
+
+// The parent comes from the veosrc upstream, and no film can contain its video.
+TEST_P(ExtendParent, IsCheckedBeforeItsContinuationIsPaid) {
+  const auto parent = directory_.file("a.mp4");
+  output_of("ffmpeg -v error -y -f lavfi -i testsrc2=size=320x180:rate=24:duration=2 -c:v mpeg4 " +
+            parent + " 2>&1");
+  for (const auto* const layout : {"streamable", "original"}) {
+    SCOPED_TRACE(layout);
+    const auto simulator = Simulator::start({"--generation-time", "0s", "--clip", parent});
+    const auto run = make(simulator, "veosrc prompt=A layout=" + std::string(layout) +
+                                         " ! veoextend prompt=B join=" + GetParam());
+    ASSERT_TRUE(run->failure());
+    EXPECT_EQ(run->failure()->details.at("code"), "bad-media");
+    EXPECT_EQ(run->failure()->details.at("charged"), "no");
+    EXPECT_THAT(run->failure()->text, HasSubstr("mpeg4"));
+    EXPECT_THAT(run->failure()->text, HasSubstr("was not submitted"));
+    EXPECT_EQ(simulator.state().at("submissions"), 1) << "of the parent";
+  }
+}
+
+// The last frame of the parent is a tick short, so that its average rate is no film's.
+TEST_P(ExtendParent, MayHaveALastFrameOfAnotherDuration) {
+  // Without B-frames the last frame in the file is the last one that is shown.
+  const auto clean = clip("clean.mp4", 0, 48, "-bf 0");
+  const auto parent = directory_.file("a.mp4");
+  output_of("ffmpeg -v error -y -i " + clean +
+            " -c copy -bsf:v \"setts=duration=if(eq(N\\,47)\\,511\\,512)\" " + parent + " 2>&1");
+  const auto more = clip("b.mp4", 48, 24);
+  const auto simulator =
+      Simulator::start({"--generation-time", "0s", "--clip", parent, "--clip", more});
+  const auto run =
+      make(simulator, std::string("veosrc prompt=A ! veoextend prompt=B join=") + GetParam());
+  ASSERT_FALSE(run->failure()) << run->failure()->text;
+  EXPECT_EQ(pictures(film()), pictures(clean) + pictures(more));
+}
+INSTANTIATE_TEST_SUITE_P(All, ExtendParent, testing::Values("auto", "append"));
+
 TEST_F(Extend, AContinuationThatDoesNotFitLeavesTheParentComplete) {
   const auto parent = clip("a.mp4", 0, 48);
   const auto other = clip("b.mp4", 0, 24, "", "640x360");

@@ -270,7 +270,8 @@ TEST(Money, ATaskThatTheServiceForgotIsNotSubmittedAgain) {
   }
   simulator.set_faults({"query:error=task_not_found"});
   // The task is old enough that the service must know the task.
-  execute(simulator.ledger(), "UPDATE submission SET accepted_at = accepted_at - 61000");
+  execute(simulator.ledger(),
+          "UPDATE submission SET changed_ledger_time = changed_ledger_time - 61000");
   const auto gone = play(simulator, "prompt=x");
   EXPECT_EQ(gone.code(), "task-not-found");
   EXPECT_THAT(gone.failure->text, HasSubstr("40 credits"));

@@ -49,6 +49,8 @@ const Row rows[] = {
     {"dry-run", "false", "true"},
     {"api-url", "NULL", "https://a.example/v1"},
     {"api-key-file", "NULL", "/tmp/key"},
+    {"allow-http", "NULL", "simulator:8080"},
+    {"allow-addresses", "NULL", "198.18.0.0/15"},
     {"proxy", "NULL", nullptr},
     {"ssl-ca-file", "NULL", "/tmp/ca.pem"},
     {"user-agent", "NULL", "mine/1"},

@@ -243,6 +243,7 @@ std::string decode_line(const std::string& source) {
 void execute(const std::string& ledger, const char* sql) {
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(ledger.c_str(), &database), SQLITE_OK);
+  sqlite3_busy_timeout(database, 10'000);  // the ledger's checkpoints lock the file for a moment
   EXPECT_EQ(sqlite3_exec(database, sql, nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(database);
 }

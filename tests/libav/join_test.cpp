@@ -257,6 +257,63 @@ TEST_F(Join, TakesOtherClocks) {
 }
 
 // 47 frames last 91.8 AAC frames. The rest at each join must not add up.
+// libavformat divides the frames by the duration, so a last frame that is a tick short gives the
+// rate 2359296/98303 for Veo's 192 frames, and no other clip has that rate.
+TEST_F(Join, TakesALastFrameThatIsShorterOrLongerThanTheOthers) {
+  // Without B-frames the last frame in the file is the last one that is shown.
+  const auto clip = make("clip", "-bf 0");
+  for (const auto* const last : {"511", "300", "1", "513", "900"}) {
+    SCOPED_TRACE(last);
+    const auto other = directory_.file(std::string("last-") + last + ".mp4");
+    output_of("ffmpeg -v error -y -i " + clip + " -c copy -bsf:v \"setts=duration=if(eq(N\\," +
+              "47)\\," + last + "\\,512)\" " + other + " 2>&1");
+    FileStream stream(other);
+    const auto format = probe(stream);
+    ASSERT_TRUE(format) << format.error().message;
+    EXPECT_EQ(format->video.rate.frames, 24);
+    EXPECT_EQ(format->video.rate.seconds, 1);
+    expect_seamless({clip, other, clip});
+  }
+}
+
+TEST_F(Join, FindsTheRateThatMostFramesHave) {
+  const struct {
+    const char* rate;
+    const char* clock;
+    int frames;
+    int seconds;
+  } cases[] = {
+      {"24", "1000", 24, 1},  // frames of 41 and 42 ms
+      {"24000/1001", "24000", 24'000, 1001},
+      {"24000/1001", "90000", 24'000, 1001},
+      {"30000/1001", "1000", 30'000, 1001},
+      {"25", "12800", 25, 1},
+      {"10", "10240", 10, 1},
+      {"7", "7168", 7, 1},
+  };
+  int made = 0;
+  for (const auto& one : cases) {
+    SCOPED_TRACE(std::string(one.rate) + " on " + one.clock);
+    const auto clip = make("rate-" + std::to_string(made++), "", "-c:a aac", 4, 0, "320x180",
+                           one.rate, std::string("-video_track_timescale ") + one.clock);
+    FileStream stream(clip);
+    const auto format = probe(stream);
+    ASSERT_TRUE(format) << format.error().message;
+    EXPECT_EQ(format->video.rate.frames, one.frames);
+    EXPECT_EQ(format->video.rate.seconds, one.seconds);
+  }
+}
+
+// Half of the frames last twice as long: no single duration describes the clip.
+TEST_F(Join, KeepsTheAverageOfFramesOfManyDurations) {
+  const auto clip = make("uneven", "-vf \"select='lt(n,24)+not(mod(n,2))'\" -fps_mode vfr");
+  FileStream stream(clip);
+  const auto format = probe(stream);
+  ASSERT_TRUE(format) << format.error().message;
+  const double rate = static_cast<double>(format->video.rate.frames) / format->video.rate.seconds;
+  EXPECT_NEAR(rate, 19.2, 0.1);
+}
+
 TEST_F(Join, KeepsTwentyClipsInStep) {
   const auto odd = make("odd", "", "-c:a aac", 47.0 / 24);
   expect_seamless(std::vector<std::string>(20, odd));

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
+#include "at_start.h"
 #include "client.h"
 #include "raw_server.h"
 
@@ -202,6 +205,62 @@ TEST(Cancel, InTheHandlerOfTheHeadEndsTheFetch) {
       [&] { return client.transport()->fetch(file(server.url()), std::move(handler)); });
   EXPECT_TRUE(server.left.wait());
   client.on_thread([&] { exchange = {}; });
+}
+
+// The host drops a connection just when it is used again, and the exchange is cancelled before
+// libsoup sends the message again by itself. libsoup 3.2 must not end the message twice, which is a
+// CRITICAL: the tests run with G_DEBUG=fatal-criticals.
+TEST(Cancel, BetweenTwoAttemptsOfLibsoupEndsTheMessageOnce) {
+  // Either connection may be the one that is used again.
+  for (const unsigned index : {0U, 1U}) {
+    Event both_asked;
+    std::atomic<unsigned> asked{0};
+    Event drop;
+    Event dropped;
+    const RawServer server([&](RawConnection& connection) {
+      connection.read_request();
+      if (++asked == 2) both_asked.set();
+      EXPECT_TRUE(both_asked.wait());
+      connection.write(http_answer("200 OK", "{}"));
+      if (connection.index() == index) {
+        EXPECT_TRUE(drop.wait());
+        connection.reset();
+        dropped.set();
+      }
+      connection.read_to_end();
+    });
+    Client client;
+    std::promise<void> ended[2];
+    Transport::Exchange first[2];
+    client.on_thread([&] {
+      for (int i : {0, 1}) {
+        first[i] = client.transport()->call(
+            get(server.url("/")), [&ended, i](const http::ApiAnswer&) { ended[i].set_value(); });
+      }
+    });
+    for (auto& one : ended) one.get_future().wait();
+
+    Transport::Exchange exchange;
+    http::IoThread::Timer timer;
+    Event cancelled;
+    AtStart::get().call([&] {
+      drop.set();
+      EXPECT_TRUE(dropped.wait());
+      // A timer runs before libsoup goes through its queue.
+      timer = client.thread()->after(0ms, [&] {
+        exchange = {};
+        cancelled.set();
+      });
+    });
+    client.on_thread(
+        [&] { exchange = client.transport()->call(get(server.url("/")), unexpected_answer); });
+    EXPECT_TRUE(cancelled.wait());
+    client.on_thread([&] {
+      timer.cancel();
+      for (auto& one : first) one = {};
+    });
+  }
+  EXPECT_TRUE(threads_end("veo-io"));
 }
 
 TEST(Cancel, AHandlerMayDestroyEverything) {

@@ -79,7 +79,7 @@ http::ApiCall post(std::string url) {
 }
 
 http::FileFetch file(std::string url) {
-  return {.url = std::move(url), .api_is_loopback = true, .range = {}, .if_range = {}};
+  return {.url = std::move(url), .policy = {.api_is_loopback = true}, .range = {}, .if_range = {}};
 }
 
 unsigned threads_named(std::string_view name) {

@@ -363,7 +363,7 @@ TEST(FileFetch, RefusesLoopbackUnlessTheApiIsOnLoopback) {
   Client client;
   for (const auto* scheme : {"http", "https"}) {
     auto fetch = file(server.url("/", scheme));
-    fetch.api_is_loopback = false;
+    fetch.policy.api_is_loopback = false;
     EXPECT_EQ(client.fetch(fetch).code(), ErrorCode::bad_response);
   }
   EXPECT_EQ(server.connections(), 0U);
@@ -378,7 +378,7 @@ TEST(FileFetch, RefusesANameOfAPrivateAddress) {
   const Resolver resolver("files.example", {"127.0.0.1"});
   Client client;
   auto fetch = file("https://files.example:" + std::to_string(inside.port()) + "/clip.mp4");
-  fetch.api_is_loopback = false;
+  fetch.policy.api_is_loopback = false;
   const auto fetched = client.fetch(fetch);
   EXPECT_EQ(fetched.code(), ErrorCode::bad_response);
   EXPECT_THAT(fetched.failure->message, HasSubstr("not public"));
@@ -397,10 +397,30 @@ TEST(FileFetch, RefusesAConnectionThatWasMadeUnderOtherRules) {
       {.proxy = "", .ssl_ca_file = identity.file(), .tls_database = {}, .user_agent = ""});
   auto fetch = file("https://files.example:" + std::to_string(inside.port()) + "/clip.mp4");
   EXPECT_EQ(client.fetch(fetch).body, "x");
-  fetch.api_is_loopback = false;
+  fetch.policy.api_is_loopback = false;
   EXPECT_EQ(client.fetch(fetch).code(), ErrorCode::bad_response);
   EXPECT_EQ(inside.requests().size(), 1U);
   EXPECT_EQ(inside.connections(), 1U);
+}
+
+TEST(FileFetch, TakesTheAddressesThatTheUserAllows) {
+  const TlsIdentity identity("files.example");
+  const RawServer inside([&](RawConnection& connection) {
+    if (!connection.start_tls(identity.certificate())) return;
+    while (!connection.read_request().empty()) connection.write(http_answer("200 OK", "x"));
+  });
+  const Resolver resolver("files.example", {"127.0.0.1"});
+  Client client(
+      {.proxy = "", .ssl_ca_file = identity.file(), .tls_database = {}, .user_agent = ""});
+  auto fetch = file("https://files.example:" + std::to_string(inside.port()) + "/clip.mp4");
+  fetch.policy = *FilePolicy::make("https://api.example", "10.0.0.0/8", "");
+  const auto refused = client.fetch(fetch);
+  ASSERT_TRUE(refused.failure);
+  EXPECT_THAT(refused.failure->message, HasSubstr("127.0.0.1"));
+  EXPECT_EQ(refused.failure->remedy, "allow-addresses=127.0.0.1/32");
+  EXPECT_TRUE(inside.requests().empty());
+  fetch.policy = *FilePolicy::make("https://api.example", "127.0.0.1/32", "");
+  EXPECT_EQ(client.fetch(fetch).body, "x");
 }
 
 }  // namespace

@@ -47,6 +47,22 @@ TEST(Query, ErasesTheKeyFromAnAnswerThatQuotesIt) {
   EXPECT_EQ(answer.body, R"({"message":"Bad Bearer )" + stars + R"(, again )" + stars + R"("})");
 }
 
+// libsoup drops a header that it cannot send, and sends the rest.
+TEST(Query, SendsNothingWithoutItsAuthorization) {
+  const RawServer server(keeps_answering(http_answer("200 OK", "{}")));
+  Client client;
+  for (const auto* const method : {"GET", "POST"}) {
+    auto call = get(server.url("/"));
+    call.method = method;
+    call.key = Secret(std::string("sk-a\r\nX-Injected: b"));
+    const auto answer = client.call(call);
+    ASSERT_TRUE(answer.evidence.failure) << method;
+    EXPECT_EQ(answer.evidence.failure->code, ErrorCode::invalid_api_key);
+    EXPECT_FALSE(answer.evidence.begun);
+  }
+  EXPECT_EQ(server.requests().size(), 0U);
+}
+
 TEST(Query, DoesNotFollowRedirects) {
   const RawServer server(
       keeps_answering(http_answer("302 Found", "", "Location: http://127.0.0.1:1/\r\n")));
@@ -93,6 +109,18 @@ TEST(Query, ResolvesARetryAfterDate) {
   ASSERT_TRUE(after);
   EXPECT_GE(*after, 90s);
   EXPECT_LE(*after, 101s);
+}
+
+// The clock of this machine may be ten years ahead or back.
+TEST(Query, ReadsTheDateOfRetryAfterByTheServersClock) {
+  for (const std::string year : {"1994", "2094"}) {
+    const RawServer server(keeps_answering(
+        http_answer("503 Service Unavailable", "",
+                    "Date: Sun, 06 Nov " + year + " 08:49:30 GMT\r\nRetry-After: Sun, 06 Nov " +
+                        year + " 08:49:37 GMT\r\n")));
+    Client client;
+    EXPECT_EQ(client.call(get(server.url("/"))).evidence.retry_after, 7s) << year;
+  }
 }
 
 TEST(Query, TakesARetryAfterInThePastForNow) {

@@ -98,15 +98,20 @@ void RawConnection::reset() {
   g_socket_close(socket, nullptr);
 }
 
-bool RawConnection::start_tls(GTlsCertificate* certificate, const char* alpn) {
+bool RawConnection::start_tls(GTlsCertificate* certificate, std::vector<const char*> alpn) {
   tls_.reset(g_tls_server_connection_new(stream_, certificate, nullptr));
   if (!tls_) return false;
-  const char* const protocols[] = {alpn, nullptr};
+  alpn.push_back(nullptr);
   auto* const connection = G_TLS_CONNECTION(tls_.get());
-  g_tls_connection_set_advertised_protocols(connection, protocols);
+  g_tls_connection_set_advertised_protocols(connection, alpn.size() > 1 ? alpn.data() : nullptr);
   g_tls_connection_set_require_close_notify(connection, FALSE);
   stream_ = tls_.get();
   return g_tls_connection_handshake(connection, stop_, nullptr);
+}
+
+std::string RawConnection::protocol() const {
+  const char* const chosen = g_tls_connection_get_negotiated_protocol(G_TLS_CONNECTION(tls_.get()));
+  return chosen != nullptr ? chosen : "";
 }
 
 RawServer::RawServer(Script script, const char* address)

@@ -60,8 +60,11 @@ class RawConnection {
   std::string read_to_end();
   /// Ends the connection with RST instead of FIN.
   void reset();
-  /// Continues as TLS, and offers only the protocol `alpn`. Returns false if the handshake failed.
-  bool start_tls(GTlsCertificate* certificate, const char* alpn = "http/1.1");
+  /// Continues as TLS, and takes one of the protocols `alpn`. Returns false if the handshake
+  /// failed.
+  bool start_tls(GTlsCertificate* certificate, std::vector<const char*> alpn = {"http/1.1"});
+  /// Returns the protocol of TLS that both sides have chosen; empty: none.
+  [[nodiscard]] std::string protocol() const;
 
  private:
   const unsigned index_;

@@ -206,6 +206,40 @@ TEST_P(SubmissionEnds, WithItsEvidence) {
 INSTANTIATE_TEST_SUITE_P(Each, SubmissionEnds, ::testing::ValuesIn(endings),
                          [](const auto& test) { return test.param.name; });
 
+// A complete document is the answer, however its stream ends.
+TEST(Submission, EndsWithACompleteDocument) {
+  const auto chunk =
+      "36\r\n"
+      R"({"code":200,"data":{"taskId":"t-1"},"padding":"01234"})"
+      "\r\n";
+  const std::string body = R"({"code":200,"data":{"taskId":"t-1"},"padding":"01234"})";
+  const std::string ends[] = {
+      "HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n" + body,
+      std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") + chunk,
+      std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") + chunk + "oops",
+      std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n") + chunk +
+          "0\r\nTrailer: x\r\n\r\n",
+      "HTTP/1.1 200 OK\r\n\r\n" + body};
+  for (const auto& end : ends) {
+    SCOPED_TRACE(end);
+    Event left;
+    const RawServer server([&](RawConnection& connection) {
+      connection.read_request();
+      connection.write(end);
+      connection.read_to_end();  // the server keeps the connection
+      left.set();
+    });
+    Client client;
+    auto call = post(server.url("/"));
+    call.is_enough = [&](std::string_view seen) { return seen == body; };
+    const auto answer = client.call(call);
+    EXPECT_TRUE(answer.evidence.complete);
+    EXPECT_FALSE(answer.evidence.failure);
+    EXPECT_EQ(answer.body, body);
+    EXPECT_TRUE(left.wait());
+  }
+}
+
 TEST(Submission, IsOnTheWireAsTheApiWantsIt) {
   const RawServer server(answers(http_answer("200 OK", "{}")));
   Client client;

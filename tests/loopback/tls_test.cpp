@@ -2,12 +2,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <future>
+#include <string>
+
 #include "client.h"
 #include "raw_server.h"
 #include "resolver.h"
 
 namespace veo::test {
 namespace {
+
+using ::testing::HasSubstr;
 
 class Tls : public ::testing::Test {
  protected:
@@ -81,6 +89,49 @@ TEST(TlsPeer, ThatHangsUpHasGotNothing) {
   const auto evidence = client.call(post(gone.url("/", "https"))).evidence;
   EXPECT_FALSE(evidence.begun);
   EXPECT_TRUE(evidence.failure);
+}
+
+/// Returns the error of a transport for the CA file.
+Error open_with(const std::string& ca_file) {
+  const auto thread = http::IoThread::acquire();
+  std::promise<Error> ended;
+  thread->post([&] {
+    http::Network network{.proxy = "", .ssl_ca_file = ca_file};
+    network.ca_name = "SSL_CERT_FILE";
+    const auto opened = http::Transport::open(thread, network);
+    ended.set_value(opened ? Error{} : opened.error());
+  });
+  return ended.get_future().get();
+}
+
+TEST(CaFile, ThatCannotBeReadIsNamedWithItsVariable) {
+  const auto error = open_with("/nonexistent/ca.pem");
+  EXPECT_EQ(error.code, ErrorCode::tls);
+  EXPECT_THAT(error.message, HasSubstr("/nonexistent/ca.pem (SSL_CERT_FILE)"));
+  EXPECT_THAT(error.message, HasSubstr("No such file"));
+}
+
+// Nobody writes to the FIFO, so a read would wait for ever, on the I/O thread.
+TEST(CaFile, MustBeARegularFile) {
+  const std::string fifo = ::testing::TempDir() + "veo-ca-fifo-" + std::to_string(::getpid());
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const auto error = open_with(fifo);
+  ::unlink(fifo.c_str());
+  EXPECT_EQ(error.code, ErrorCode::tls);
+  EXPECT_THAT(error.message, HasSubstr("not a regular file"));
+  EXPECT_THAT(open_with("/tmp").message, HasSubstr("not a regular file"));
+}
+
+// Plain http is allowed for such a name, so the name must not leave this machine, whatever a
+// resolver says (RFC 6761, section 6.3).
+TEST(LoopbackName, LeadsToThisMachineByItself) {
+  const Resolver resolver("api.localhost", {"192.0.2.1"});
+  const RawServer server([](RawConnection& connection) {
+    while (!connection.read_request().empty()) connection.write(http_answer("200 OK", "{}"));
+  });
+  Client client;
+  const auto url = "http://api.localhost:" + std::to_string(server.port()) + "/v1";
+  EXPECT_TRUE(client.call(post(url)).evidence.complete);
 }
 
 }  // namespace

@@ -160,12 +160,12 @@ TEST_F(MediaLibrary, IsNotLoadedByTheCommandForOneClip) {
 TEST_F(MediaLibrary, MissingCostsNothingInAPipeline) {
   if (is_installed()) GTEST_SKIP() << "libveo-media is installed in this system";
   const auto ended = play(Tree(Media::missing), "veosrc prompt=a ! veoextend prompt=b ! fakesink");
-  EXPECT_THAT(ended.output,
-              AllOf(HasSubstr("error Films and pictures need the library libveo-media-1.0.so.0, "
-                              "which cannot be loaded: libveo-media-1.0.so.0: cannot open shared "
-                              "object file"),
-                    HasSubstr("(Debian: libavcodec"),
-                    HasSubstr("Nothing was sent, and nothing is charged.")));
+  EXPECT_THAT(
+      ended.output,
+      AllOf(HasSubstr("error Films and pictures need the library libveo-media-1.0.so.0, "
+                      "which cannot be loaded: libveo-media-1.0.so.0: cannot open shared "
+                      "object file"),
+            HasSubstr("(Debian: libavcodec"), HasSubstr("Nothing was sent, and nothing is paid.")));
   EXPECT_EQ(submissions(), 0U) << "the clip before it is not paid either";
 }
 
@@ -176,7 +176,7 @@ TEST_F(MediaLibrary, MissingCostsNothingInTheCommand) {
   const auto extended = veo(tree, {"extend", task, "it sleeps", "-o", file("film.mp4")});
   EXPECT_EQ(extended.exit_code, exit_bad_media) << extended;
   EXPECT_THAT(extended.errors, AllOf(HasSubstr("need the library libveo-media-1.0.so.0"),
-                                     HasSubstr("Nothing was submitted.")));
+                                     HasSubstr("Nothing was sent, and nothing is paid.")));
   EXPECT_EQ(submissions(), 1U);
   const auto joined = veo(tree, {"join", file("a.mp4"), file("a.mp4"), "-o", file("film.mp4")});
   EXPECT_EQ(joined.exit_code, exit_bad_media) << joined;

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -25,7 +27,6 @@
 #include <vector>
 
 #include "command.h"
-#include "environment.h"
 #include "freezable.h"
 #include "test_pipeline.h"
 
@@ -316,35 +317,46 @@ INSTANTIATE_TEST_SUITE_P(Kernel, FrozenDisk,
                                           testing::Values(true)),
                          name_of);
 
-/// A catalog that makes its first reader wait: a pipe, through which the real catalog comes later.
-class HeldCatalog {
+/// A key file that makes its readers wait: a pipe, through which the key comes later.
+class HeldKey {
  public:
-  HeldCatalog() { ::mkfifo(path_.c_str(), 0600); }
-  ~HeldCatalog() { let_go(); }
-  HeldCatalog(const HeldCatalog&) = delete;
-  HeldCatalog& operator=(const HeldCatalog&) = delete;
+  explicit HeldKey(std::string key) : key_(std::move(key)) {
+    // A reader may leave before the key comes.
+    ::signal(SIGPIPE, SIG_IGN);
+    ::mkfifo(path_.c_str(), 0600);
+  }
+  ~HeldKey() { let_go(); }
+  HeldKey(const HeldKey&) = delete;
+  HeldKey& operator=(const HeldKey&) = delete;
 
-  /// Returns whether a thread reads the catalog, and so waits for our bytes.
+  /// Lets the elements take their key from the file.
+  void hold(const Runs& runs) const {
+    for (const auto& run : runs) {
+      g_object_set(run->element("src").get(), "api-key", "", "api-key-file", path_.c_str(),
+                   nullptr);
+    }
+  }
+  /// Returns whether a thread reads the key, and so waits for our bytes.
   [[nodiscard]] bool is_read() {
     if (writer_ < 0) writer_ = ::open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     return writer_ >= 0;
   }
-  /// Gives the real catalog to this reader and to all later ones.
+  /// Gives the key to the reader and to all later ones.
   void let_go() {
     if (writer_ < 0) return;
-    std::ifstream file(VEO_SOURCE_ROOT "/data/catalog.json");
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    const auto whole = directory_.file("whole.json");
-    std::ofstream(whole) << text;
-    std::filesystem::rename(whole, path_);
-    EXPECT_EQ(::write(writer_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+    const auto file = directory_.file("regular");
+    std::ofstream(file) << key_;
+    ::chmod(file.c_str(), 0600);
+    std::filesystem::rename(file, path_);
+    const bool is_written = ::write(writer_, key_.data(), key_.size()) > 0;
+    EXPECT_TRUE(is_written || errno == EPIPE);
     ::close(std::exchange(writer_, -1));
   }
 
  private:
+  const std::string key_;
   const TemporaryDirectory directory_;
-  const std::string path_ = directory_.file("catalog.json");
-  const Environment environment_{"VEO_CATALOG", path_};
+  const std::string path_ = directory_.file("key");
   int writer_ = -1;
 };
 
@@ -355,15 +367,16 @@ TEST_P(Opening, CanBeLeftAndBegunAgain) {
   const TemporaryDirectory directory;
   const Beside beside;
   {
-    HeldCatalog catalog;
+    HeldKey key(simulator.key());
     auto runs = make_runs(simulator, directory.path(), GetParam());
+    key.hold(runs);
     start(runs);
-    ASSERT_TRUE(wait_until([&] { return catalog.is_read(); }));
+    ASSERT_TRUE(wait_until([&] { return key.is_read(); }));
     beside.expect_to_go_on();
-    expect_to_stop(runs, [&] { catalog.let_go(); });
+    expect_to_stop(runs, [&] { key.let_go(); });
     // The same element starts again, and this time it plays.
     runs.front()->start(GST_STATE_PLAYING);
-    catalog.let_go();
+    key.let_go();
     EXPECT_TRUE(runs.front()->finish());
     EXPECT_FALSE(runs.front()->failure()) << runs.front()->failure()->text;
   }
@@ -375,11 +388,12 @@ TEST(Abandon, WhileItIsOpenedSubmitsNothing) {
   const auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "2"});
   const TemporaryDirectory directory;
   auto runs = make_runs(simulator, directory.path(), 1);
-  HeldCatalog catalog;
+  HeldKey key(simulator.key());
+  key.hold(runs);
   runs.front()->start();
-  ASSERT_TRUE(wait_until([&] { return catalog.is_read(); }));
+  ASSERT_TRUE(wait_until([&] { return key.is_read(); }));
   g_signal_emit_by_name(runs.front()->element("src").get(), "abandon");
-  catalog.let_go();
+  key.let_go();
   ASSERT_TRUE(runs.front()->next(GST_MESSAGE_EOS));
   EXPECT_TRUE(runs.front()->eos());
   runs.clear();
@@ -446,6 +460,42 @@ TEST(SlowStore, ThePaidTaskIsNamedWhileItsRecordWaits) {
     return select(ledger, "SELECT task_id FROM submission WHERE state = 'accepted'") ==
            std::vector<std::string>{id};
   }));
+}
+
+/// Changes the working directory for a scope.
+class WorkingDirectory {
+ public:
+  explicit WorkingDirectory(const std::string& path) { std::filesystem::current_path(path); }
+  ~WorkingDirectory() { std::filesystem::current_path(before_); }
+  WorkingDirectory(const WorkingDirectory&) = delete;
+  WorkingDirectory& operator=(const WorkingDirectory&) = delete;
+
+ private:
+  const std::filesystem::path before_ = std::filesystem::current_path();
+};
+
+TEST(RelativePaths, KeepTheirMeaningAfterTheApplicationHasChangedItsDirectory) {
+  auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "2"});
+  simulator.set_faults({"submit:delay=300ms"});
+  const TemporaryDirectory begin;
+  const TemporaryDirectory end;
+  auto runs = make_runs(simulator, begin.path(), 1);
+  auto& run = *runs.front();
+  g_object_set(run.element("src").get(), "ledger", "state/ledger.db", "cache-dir", "cache",
+               nullptr);
+  {
+    const WorkingDirectory first(begin.path());
+    run.start();
+    ASSERT_TRUE(wait_until([&] { return requests(simulator, "submissions") == 1; }));
+    std::filesystem::current_path(end.path());
+    ASSERT_TRUE(run.finish());
+  }
+  EXPECT_FALSE(run.failure()) << run.failure()->text;
+  EXPECT_THAT(run.warnings(), testing::IsEmpty());
+  EXPECT_EQ(select(begin.file("state/ledger.db"), "SELECT state FROM submission"),
+            std::vector<std::string>{"completed"});
+  EXPECT_TRUE(std::filesystem::exists(begin.file("cache")));
+  EXPECT_TRUE(std::filesystem::is_empty(end.path()));
 }
 
 /// A write transaction of another program.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // veo-run PROPERTY=VALUE… [--continue=PROMPT]… [--keep=FILE] [--first=PROPERTY=VALUE]
-// [--name=NAME=ADDRESS,…] [--budget=CREDITS]
+// [--name=NAME=ADDRESS,…] [--budget=CREDITS] [--exit-after=MICROSECONDS] [--fork]
 //
 // Runs `veosrc PROPERTY=VALUE… ! fakesink` to its end, over the files that VEO_TEST_FAULT asks for
 // (FaultPlan::parse()), and prints the result as one line of JSON:
@@ -13,9 +13,12 @@
 // With `--continue` a veoextend follows for each prompt, with the same properties. `--keep` writes
 // the output to a file. With `--first` another line, which differs in that property, plays first
 // and keeps its connections open. `--name` resolves a name as Resolver does. `--budget` sets
-// VEO_DAILY_BUDGET. The exit code is 0 after any run, whatever its result, and 2 if the line cannot
-// run. SIGALRM ends a run that hangs.
+// VEO_DAILY_BUDGET. `--exit-after` starts the line and ends the process normally after that time,
+// without a stop of the pipeline. With `--fork` a child of fork() plays the line while the parent
+// already plays it; the child's result is printed as `"child"`. The exit code is 0 after any run,
+// whatever its result, and 2 if the line cannot run. SIGALRM ends a run that hangs.
 #include <gst/gst.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -110,6 +113,8 @@ struct Arguments {
   std::string kept;
   std::string first;
   std::optional<Resolver> resolver;
+  std::optional<unsigned> exit_after;
+  bool forks = false;
 
   Arguments(int argc, char** argv) {
     for (int i = 1; i < argc; ++i) {
@@ -125,6 +130,10 @@ struct Arguments {
         kept = word;
       } else if (takes("--first=")) {
         first = word;
+      } else if (takes("--exit-after=")) {
+        exit_after = static_cast<unsigned>(std::stoul(std::string(word)));
+      } else if (takes("--fork")) {
+        forks = true;
       } else if (takes("--name=")) {
         set_resolver(word);
       } else if (takes("--budget=")) {
@@ -177,6 +186,17 @@ class Playing {
   Playing(const Playing&) = delete;
   Playing& operator=(const Playing&) = delete;
 
+  /// Waits until the task has an id.
+  void wait_for_task() {
+    for (;;) {
+      char* task_id = nullptr;
+      g_object_get(src_, "task-id", &task_id, nullptr);
+      const Text owned(task_id);
+      if (task_id != nullptr && *task_id != '\0') return;
+      ::usleep(1000);
+    }
+  }
+
   json wait() {
     const Ptr<GstBus> bus(gst_pipeline_get_bus(GST_PIPELINE(pipeline_.get())));
     const std::unique_ptr<GstMessage, MessageUnref> end(gst_bus_timed_pop_filtered(
@@ -216,6 +236,28 @@ json run(const Arguments& arguments) {
   return Playing(arguments.properties, arguments.continuations, arguments.kept).wait();
 }
 
+/// Plays the line in a child of fork(), while the parent's threads run.
+json run_in_child(const Arguments& arguments) {
+  int pipe[2] = {-1, -1};
+  if (::pipe(pipe) != 0) throw std::runtime_error("pipe");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(pipe[0]);
+    ::alarm(hang_seconds / 2);  // a fork clears the alarm
+    const auto line = Playing(arguments.properties).wait().dump();
+    const auto written = ::write(pipe[1], line.data(), line.size());
+    std::exit(written == static_cast<ssize_t>(line.size()) ? 0 : 1);
+  }
+  ::close(pipe[1]);
+  std::string line;
+  for (char byte = 0; ::read(pipe[0], &byte, 1) == 1;) line += byte;
+  ::close(pipe[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  auto end = json::parse(line, nullptr, false);
+  return {{"result", end.is_discarded() ? json() : end}, {"status", status}};
+}
+
 int run_all(int argc, char** argv) {
   ::alarm(hang_seconds);
   const char* const plan = std::getenv("VEO_TEST_FAULT");
@@ -226,7 +268,23 @@ int run_all(int argc, char** argv) {
     FileSystem::set(files);
   }
   gst_init(nullptr, nullptr);
-  auto line = run(Arguments(argc, argv));
+  const Arguments arguments(argc, argv);
+  if (arguments.exit_after) {
+    // Never destroyed, as in a program that just ends.
+    static_cast<void>(std::make_unique<Playing>(arguments.properties).release());
+    ::usleep(*arguments.exit_after);
+    return 0;
+  }
+  if (arguments.forks) {
+    Playing playing(arguments.properties);
+    playing.wait_for_task();
+    const auto child = run_in_child(arguments);
+    auto own = playing.wait();
+    own["child"] = child;
+    std::printf("%s\n", own.dump(-1, ' ', false, json::error_handler_t::replace).c_str());
+    return 0;
+  }
+  auto line = run(arguments);
   const std::vector<std::string> none;
   line["operations"] = files != nullptr ? files->operations() : none;
   line["steps"] = files != nullptr ? files->steps() : none;

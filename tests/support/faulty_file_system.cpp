@@ -117,6 +117,25 @@ int FaultyFileSystem::fsync(int fd) {
   return result;
 }
 
+int FaultyFileSystem::ftruncate(int fd, off_t size) {
+  const auto entered = sequence_->enter();
+  if (const int error = sequence_->next(FileOperation::truncate, path_of(fd)); error > 0) {
+    errno = error;
+    return -1;
+  }
+  if (auto* const undo = sequence_->undo()) undo->on_truncate(link_of(fd), size);
+  return FileSystem::ftruncate(fd, size);
+}
+
+int FaultyFileSystem::fallocate(int fd, off_t offset, off_t size) {
+  const auto entered = sequence_->enter();
+  if (const int error = sequence_->next(FileOperation::write, path_of(fd)); error > 0) {
+    errno = error;
+    return -1;
+  }
+  return FileSystem::fallocate(fd, offset, size);
+}
+
 int FaultyFileSystem::fstat(int fd, struct stat* info) {
   const auto entered = sequence_->enter();
   if (const int error = sequence_->next(FileOperation::stat, path_of(fd)); error != 0) {

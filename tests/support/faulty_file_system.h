@@ -38,6 +38,8 @@ class FaultyFileSystem : public FileSystem {
   ssize_t pread(int fd, void* into, std::size_t size, off_t offset) override;
   ssize_t pwrite(int fd, const void* from, std::size_t size, off_t offset) override;
   int fsync(int fd) override;
+  int ftruncate(int fd, off_t size) override;
+  int fallocate(int fd, off_t offset, off_t size) override;
   int fstat(int fd, struct stat* info) override;
   int mkdir(const char* path, mode_t mode) override;
   int renameat(int from_directory, const char* from, int to_directory, const char* to) override;

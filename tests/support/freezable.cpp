@@ -71,6 +71,14 @@ class FrozenFileSystem : public FileSystem {
     wait_if_frozen(path_of(fd));
     return FileSystem::fsync(fd);
   }
+  int ftruncate(int fd, off_t size) override {
+    wait_if_frozen(path_of(fd));
+    return FileSystem::ftruncate(fd, size);
+  }
+  int fallocate(int fd, off_t offset, off_t size) override {
+    wait_if_frozen(path_of(fd));
+    return FileSystem::fallocate(fd, offset, size);
+  }
   int mkdir(const char* path, mode_t mode) override {
     wait_if_frozen(path);
     return FileSystem::mkdir(path, mode);

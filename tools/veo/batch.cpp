@@ -63,19 +63,30 @@ class Batch {
     limit_ = std::exchange(common->max_credits, 0);
     const bool is_dry = std::exchange(common->dry_run, false);
     if (!arguments_.has("layout")) common->layout = LayoutMode::original;
-    auto requests = read_batch(arguments_.file, *common);
-    if (!requests) return refuse(requests.error());
+    // A file that is a pipe may be written by hand, or by a program that takes its time.
+    const Patience patience{.timeout = std::chrono::hours(24),
+                            .is_cancelled = [this] { return session_.interruption.happened(); }};
+    auto file = read_batch(arguments_.file, *common, patience);
+    if (!file) {
+      return session_.interruption.happened() ? report_interruption() : refuse(file.error());
+    }
     if (!is_dry) {
       auto manifest = Manifest::open(arguments_.directory);
       if (!manifest) return refuse(manifest.error());
       manifest_.emplace(std::move(*manifest));
     }
-    if (auto sorted = sort_requests(std::move(*requests), *common); !sorted) {
+    if (auto sorted = sort_requests(std::move(*file), *common); !sorted) {
       return session_.interruption.happened() ? report_interruption() : refuse(sorted.error());
     }
     tell_price();
     if (is_dry) return exit_success;
-    if (auto permitted = check_permission(*common); !permitted) return refuse(permitted.error());
+    if (const auto notice = make_plain_http_notice(common->access); !notice.empty()) {
+      display_.say(notice);
+    }
+    if (auto permitted = check_permission(*common); !permitted) {
+      return session_.interruption.happened() ? report_interruption()
+                                              : refuse(with_cost(permitted.error()));
+    }
     if (!is_agreed())
       return session_.interruption.happened() ? report_interruption() : exit_success;
     return run_all();
@@ -112,7 +123,9 @@ class Batch {
 
   /// Finds out which videos are here, which tasks are paid, and what the rest costs. Fails if a
   /// request would be refused; the message contains all such requests.
-  Status sort_requests(std::vector<BatchRequest> requests, const Options& common) {
+  Status sort_requests(BatchFile file, const Options& common) {
+    // Price the good lines even if others have mistakes, so that one message has all mistakes.
+    auto& [requests, mistakes] = file;
     lines_ = requests.size();
     const auto records =
         read_history(common.ledger, {.states = {RecordState::unknown}}, session_.wakeup);
@@ -121,8 +134,8 @@ class Batch {
     if (!*records) return fail(records->error());
     std::set<std::string_view> unknown;
     for (const auto& record : **records) unknown.insert(record.intent);
-    std::vector<std::string> mistakes;
     for (auto& request : requests) {
+      if (mistakes.contains(request.line)) continue;
       if (is_here(request.id)) {
         ++completed_;
         continue;
@@ -133,8 +146,10 @@ class Batch {
       if (!priced) return fail({.code = ErrorCode::network, .message = "It was interrupted."});
       if (!*priced) {
         const auto& error = priced->error();
-        if (error.code != ErrorCode::invalid_request) return fail(error);
-        mistakes.push_back(at_line(arguments_.file, request.line, error.message));
+        if (error.code != ErrorCode::invalid_request) {
+          return fail(mistakes.empty() ? error : mistakes_in(arguments_.file, mistakes));
+        }
+        mistakes.emplace(request.line, error.message);
         continue;
       }
       const auto seen = (**priced)->snapshot();
@@ -185,7 +200,7 @@ class Batch {
   }
 
   /// Checks whether the run may spend the price of all requests.
-  Status check_permission(const Options& common) const {
+  Status check_permission(const Options& common) {
     if (to_submit_ == 0) return {};
     const bool is_over = !price_ || *price_ > limit_;
     if (limit_ > 0 && is_over) {
@@ -197,8 +212,12 @@ class Batch {
                ", and --max-credits=" + std::to_string(limit_) +
                " allows no more than that. Nothing was sent. Raise the limit, or remove lines."});
     }
-    auto access = resolve_access(common.access);
-    if (!access) return fail(std::move(access.error()));
+    std::vector<std::string> notices;
+    auto access = open_access(common.access, session_.wakeup, &notices);
+    // After an interruption the caller reads `interruption` and ignores the error.
+    if (!access) return fail(Error{});
+    if (!*access) return fail(std::move(access->error()));
+    for (const auto& notice : notices) display_.say(notice);
     if (!arguments_.yes && !is_interactive()) {
       return fail(
           {.code = ErrorCode::invalid_request,

@@ -2,13 +2,11 @@
 #include "batch_file.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -16,6 +14,7 @@
 #include "veo/options/option_table.h"
 #include "veo/source/access.h"
 #include "veo/system/environment.h"
+#include "veo/system/small_file.h"
 
 namespace veo::cli {
 
@@ -24,6 +23,7 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t longest_line = 1U << 20U;
+constexpr std::size_t largest_file = 256U << 20U;
 constexpr std::size_t most_mistakes = 20;
 
 /// Returns the value of one item. nullopt: the JSON has another type. A choice or a text is a
@@ -120,25 +120,26 @@ std::string parse_line(const std::string& text, Options& settings, bool& names_i
 
 class BatchParser {
  public:
-  BatchParser(std::string path, const Options& common) : path_(std::move(path)), common_(common) {}
+  BatchParser(std::string path, const Options& common, const Patience& patience)
+      : path_(std::move(path)), common_(common), patience_(patience) {}
 
-  Result<std::vector<BatchRequest>> parse() {
-    auto api_url = resolve_api_url(common_.access.api_url);
+  Result<BatchFile> parse() {
+    auto api_url = resolve_api_url(common_.access);
     if (!api_url) return fail(std::move(api_url.error()));
-    errno = 0;
-    std::ifstream file(path_);
+    auto contents = read_small_file_or_pipe(
+        path_, {.what = "The file " + path_, .code = ErrorCode::cache, .most = largest_file},
+        patience_);
+    if (!contents) {
+      contents.error().message += " Nothing was sent.";
+      return fail(std::move(contents.error()));
+    }
+    std::istringstream lines(std::move(*contents));
     std::string text;
-    for (std::size_t line = 1; std::getline(file, text); ++line) {
+    for (std::size_t line = 1; std::getline(lines, text); ++line) {
       if (text.find_first_not_of(" \t\r") != std::string::npos) add(line, text);
     }
-    if (!file.eof()) {
-      return fail({.code = ErrorCode::cache,
-                   .message = "Cannot read " + path_ + ": " + std::strerror(errno) +
-                              ". Nothing was sent."});
-    }
     name(*api_url);
-    if (!mistakes_.empty()) return fail(mistakes_in(path_, mistakes_));
-    return std::move(requests_);
+    return BatchFile{.requests = std::move(requests_), .mistakes = std::move(mistakes_)};
   }
 
  private:
@@ -146,7 +147,8 @@ class BatchParser {
     BatchRequest request{.line = line, .settings = common_, .id = {}};
     bool names_its_take = false;
     if (auto wrong = parse_line(text, request.settings, names_its_take); !wrong.empty()) {
-      return mistakes_.push_back(at_line(path_, line, wrong));
+      mistakes_.emplace(line, wrong);
+      return;
     }
     const auto& settings = request.settings;
     has_take_.push_back(names_its_take || !settings.request_id.empty());
@@ -176,40 +178,59 @@ class BatchParser {
                : "task/" + settings.task_id;
       const auto [before, is_new] = lines.emplace(id, line);
       if (!is_new) {
-        mistakes_.push_back(at_line(
-            path_, line, "it asks for what line " + std::to_string(before->second) + " asks for"));
+        mistakes_.emplace(line,
+                          "it asks for what line " + std::to_string(before->second) + " asks for");
       }
     }
   }
 
   const std::string path_;
   const Options& common_;
+  const Patience& patience_;
   std::vector<BatchRequest> requests_;
   std::vector<bool> has_take_;                            // for each of requests_
   std::map<std::string, std::set<std::uint32_t>> takes_;  // the takes that lines name, by request
-  std::vector<std::string> mistakes_;
+  std::map<std::size_t, std::string> mistakes_;
 };
 
 }  // namespace
 
-Result<std::vector<BatchRequest>> read_batch(const std::string& path, const Options& common) {
-  return BatchParser(path, common).parse();
+Result<BatchFile> read_batch(const std::string& path, const Options& common,
+                             const Patience& patience) {
+  return BatchParser(path, common, patience).parse();
 }
+
+namespace {
+
+/// Removes the sentence about the cost from the end of a message, because the last line of the
+/// message about the whole file says it once.
+std::string without_cost(std::string text) {
+  for (const std::string_view end :
+       {" Nothing was sent, and nothing is paid.", " Nothing was sent."}) {
+    if (text.ends_with(end)) text.resize(text.size() - end.size());
+  }
+  return text;
+}
+
+}  // namespace
 
 std::string at_line(const std::string& path, std::size_t line, const std::string& what) {
   return path + ":" + std::to_string(line) + ": " + what;
 }
 
-Error mistakes_in(const std::string& path, const std::vector<std::string>& mistakes) {
+Error mistakes_in(const std::string& path, const std::map<std::size_t, std::string>& mistakes) {
   std::string message;
-  for (std::size_t i = 0; i < std::min(mistakes.size(), most_mistakes); ++i) {
-    message += mistakes[i] + "\n";
+  std::size_t told = 0;
+  for (const auto& [line, what] : mistakes) {
+    if (++told > most_mistakes) break;
+    message += at_line(path, line, without_cost(what)) + "\n";
   }
   if (mistakes.size() > most_mistakes) {
     message += "and " + std::to_string(mistakes.size() - most_mistakes) + " more lines.\n";
   }
-  return {.code = ErrorCode::invalid_request,
-          .message = message + "Nothing was sent: mend " + path + " first."};
+  return {
+      .code = ErrorCode::invalid_request,
+      .message = message + "Nothing was sent, and nothing is paid. Correct " + path + " first."};
 }
 
 }  // namespace veo::cli

@@ -6,12 +6,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "veo/core/result.h"
 #include "veo/source/source.h"
+#include "veo/system/patience.h"
 
 namespace veo::cli {
 
@@ -22,17 +24,24 @@ struct BatchRequest {
   std::string id;
 };
 
-/// Reads the lines of the file at `path`. `common` supplies the options that a line does not name.
-/// Equal lines are takes of one request: each gets the next take, from 1, that no line names. So
-/// the file may be sorted in another way. Fails with invalid_request (the message has a line for
-/// each mistake), or with cache (the file cannot be read).
-Result<std::vector<BatchRequest>> read_batch(const std::string& path, const Options& common);
+/// The lines of a batch file.
+struct BatchFile {
+  std::vector<BatchRequest> requests;
+  std::map<std::size_t, std::string> mistakes;  ///< what is wrong, by the number of the line
+};
+
+/// Reads the lines of the file or pipe at `path`; waits for a pipe with this patience. `common`
+/// supplies the options that a line does not name. Equal lines are takes of one request: each gets
+/// the next take, from 1, that no line names. So the file may be sorted in another way. Fails with
+/// invalid_request (the API's URL), or with cache (the file cannot be read).
+Result<BatchFile> read_batch(const std::string& path, const Options& common,
+                             const Patience& patience);
 
 /// Returns `PATH:LINE: WHAT`, the form of a compiler's messages.
 std::string at_line(const std::string& path, std::size_t line, const std::string& what);
 
 /// Returns the error of a batch with these mistakes, of which there is at least one. The message
 /// contains the first 20 of them.
-Error mistakes_in(const std::string& path, const std::vector<std::string>& mistakes);
+Error mistakes_in(const std::string& path, const std::map<std::size_t, std::string>& mistakes);
 
 }  // namespace veo::cli

@@ -2,6 +2,10 @@
 #include "command.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
+
+#include "veo/core/escape.h"
 
 namespace veo::cli {
 
@@ -94,6 +98,25 @@ void add_option(CLI::App& command, Arguments& arguments, const Option& option) {
 
 }  // namespace
 
+namespace {
+
+/// Refuses `@FILE` as a prompt if the file is there: curl reads such a file, and veo would pay for
+/// a video of the file's name.
+Status check_is_no_file(const Options& settings) {
+  const auto& prompt = settings.request.prompt;
+  if (!settings.task_id.empty() || !prompt.starts_with('@')) return {};
+  const auto path = prompt.substr(1);
+  std::error_code error;
+  if (path.empty() || !std::filesystem::is_regular_file(path, error)) return {};
+  return fail({.code = ErrorCode::invalid_request,
+               .message = "The prompt \"" + prompt +
+                          "\" names a file, and veo does not read a prompt from a file. To take "
+                          "the file's text, write \"$(cat " +
+                          quote_for_shell(path) + ")\". Nothing was sent, and nothing is paid."});
+}
+
+}  // namespace
+
 Display::Kind Arguments::kind() const {
   if (json) return Display::Kind::json;
   return quiet ? Display::Kind::quiet : Display::Kind::automatic;
@@ -119,6 +142,7 @@ Result<Options> Arguments::settings() const {
     if (text.empty()) continue;
     if (auto done = set(name, text); !done) return fail(std::move(done.error()));
   }
+  if (auto checked = check_is_no_file(settings); !checked) return fail(std::move(checked.error()));
   return settings;
 }
 

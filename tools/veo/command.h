@@ -72,6 +72,7 @@ void add_extend(CLI::App& app, Action& chosen);
 void add_generate(CLI::App& app, Action& chosen);
 void add_history(CLI::App& app, Action& chosen);
 void add_join(CLI::App& app, Action& chosen);
+void add_ledger(CLI::App& app, Action& chosen);
 void add_play(CLI::App& app, Action& chosen);
 void add_price(CLI::App& app, Action& chosen);
 void add_reference(CLI::App& app, Action& chosen);

@@ -2,6 +2,7 @@
 #include "command.h"
 #include "display_text.h"
 #include "exit_code.h"
+#include "veo/source/access.h"
 #include "veo/source/account.h"
 
 namespace veo::cli {
@@ -16,6 +17,9 @@ int credits(Session& session, const Arguments& arguments) {
   };
   auto settings = arguments.settings();
   if (!settings) return refuse(settings.error());
+  if (const auto notice = make_plain_http_notice(settings->access); !notice.empty()) {
+    display.say(notice);
+  }
   const auto answer = query_credits(settings->access, settings->network, session.wakeup);
   if (!answer) {
     display.interrupted("", "The same line asks again.");

@@ -5,6 +5,7 @@
 
 #include "exit_code.h"
 #include "run.h"
+#include "veo/core/error_table.h"
 
 namespace veo::cli {
 
@@ -53,7 +54,10 @@ int deliver(Session& session, const Deliver& arguments, Delivered what) {
   // Open the output first, so that a file that cannot be written costs nothing.
   if (!settings->dry_run) {
     auto opened = Output::open(arguments.output, session.interruption);
-    if (!opened) return refuse(opened.error());
+    if (!opened) {
+      const bool is_new = settings->task_id.empty();
+      return refuse(is_new ? with_cost(opened.error()) : opened.error());
+    }
     output = std::move(*opened);
   }
   const auto film = what == Delivered::film ? std::optional(settings->join) : std::nullopt;

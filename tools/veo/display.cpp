@@ -13,6 +13,7 @@
 #include "display_text.h"
 #include "exit_code.h"
 #include "terminal.h"
+#include "veo/core/error_table.h"
 
 namespace veo::cli {
 
@@ -127,14 +128,18 @@ void Display::update(const Source::Snapshot& seen) {
       enter(Phase::generating, seen);
       break;
     case Job::Phase::completed:
-      if (seen.downloading) enter(Phase::downloading, seen);
+      // The clip does not know at once whether the cache has the file.
+      if (seen.cached || seen.clip.requests > 0) enter(Phase::downloading, seen);
       break;
   }
   if (std::string trouble = seen.job.trouble ? seen.job.trouble->message : "";
       trouble != trouble_) {
     trouble_ = std::move(trouble);
     if (!trouble_.empty()) {
-      say("Trying again: " + trouble_);
+      // After a trouble with a file nothing is tried again: the library waits for the file.
+      const auto code = seen.job.trouble->code;
+      const bool is_file = code == ErrorCode::ledger || code == ErrorCode::cache;
+      say((is_file ? "Waiting: " : "Trying again: ") + trouble_);
       tell({{"event", "retry"}, {"message", trouble_}});
     }
   }
@@ -153,6 +158,11 @@ void Display::enter(Phase phase, const Source::Snapshot& seen) {
   phase_began_ = steady_clock::now();
   percent_.reset();
   if (kind_ != Kind::automatic) return;
+  if (phase == Phase::downloading && seen.cached) {
+    is_drawn_ = true;  // there is no progress to draw
+    return say("Task " + seen.job.task_id +
+               " is already paid, and its video is in the cache: nothing is spent.");
+  }
   // On a terminal the changing line shows the phase. Only a task that is joined needs a line that
   // names it.
   if (terminal_ && !(phase == Phase::generating && seen.job.reused)) return;
@@ -330,7 +340,8 @@ nlohmann::json to_json(const Error& error) {
           {"service-code", or_null(error.service_code)},
           {"service-message", or_null(error.service_message)},
           {"task-id", or_null(error.task_id)},
-          {"charged", nick(error.charged)}};
+          {"charged", nick(error.charged)},
+          {"paid", is_paid(error)}};
 }
 
 }  // namespace veo::cli

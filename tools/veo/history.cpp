@@ -15,6 +15,7 @@
 #include "exit_code.h"
 #include "output.h"
 #include "terminal.h"
+#include "veo/core/url_policy.h"
 #include "veo/source/account.h"
 
 namespace veo::cli {
@@ -109,8 +110,10 @@ nlohmann::json to_json(const Record& record) {
 }
 
 nlohmann::json to_json(const Total& total) {
-  return {{"event", "total"},         {"api-url", total.api_url},   {"tasks", total.tasks},
-          {"credits", total.credits}, {"unpriced", total.unpriced}, {"in-doubt", total.in_doubt}};
+  return {
+      {"event", "total"},          {"api-url", total.api_url}, {"play-money", total.is_play_money},
+      {"tasks", total.tasks},      {"credits", total.credits}, {"unpriced", total.unpriced},
+      {"in-doubt", total.in_doubt}};
 }
 
 /// The ledger's path, and the query for its records.
@@ -130,8 +133,9 @@ Result<Question> question_of(const Wanted& wanted) {
     if (!question.query.since) {
       return fail(
           {.code = ErrorCode::invalid_request,
-           .message = "since: \"" + wanted.since +
-                      "\" is not of the form 2026-11-23, 2026-11-23T05:15:18Z, 7d or 24h."});
+           .message = "--since: \"" + wanted.since +
+                      "\" is no time. Give a date, such as 2026-11-23 or 2026-11-23T05:15:18Z, or "
+                      "a span before now, such as 30min, 24h, 7d or 2w."});
     }
   }
   for (const auto& status : wanted.statuses) {
@@ -158,7 +162,7 @@ std::optional<Status> print_all(Question question, const std::shared_ptr<Wakeup>
     add(totals, **page);
     if ((*page)->size() < query.limit) break;
     printed += (*page)->size();
-    query.after = {.reserved_at = (*page)->back().reserved_at, .id = (*page)->back().id};
+    query.after = (*page)->back().id;
   }
   for (const auto& total : totals) print_json(to_json(total));
   return Status();
@@ -182,6 +186,11 @@ int history(Session& session, const Wanted& wanted) {
   };
   const auto question = question_of(wanted);
   if (!question) return refuse(question.error());
+  const auto gap = describe_ledger_gap(question->ledger, session.wakeup);
+  if (!gap) return interrupted();
+  if (*gap && !(*gap)->empty()) {
+    display.say(**gap + " Nothing is submitted with it: see veo ledger --help.");
+  }
   if (wanted.json) {
     const auto printed = print_all(*question, session.wakeup);
     if (!printed) return interrupted();
@@ -191,6 +200,12 @@ int history(Session& session, const Wanted& wanted) {
   if (!read) return interrupted();
   if (!*read) return refuse(read->error());
   const auto& records = **read;
+  if (records.empty()) {
+    const bool is_filtered = !wanted.since.empty() || !wanted.statuses.empty();
+    display.say(is_filtered ? "No record fits --since and --status."
+                            : "Nothing is recorded here yet: no task was submitted with this "
+                              "ledger (--ledger, VEO_LEDGER).");
+  }
   if (!wanted.html) {
     print_table(records);
     return exit_success;
@@ -241,7 +256,10 @@ std::string cost_text(const Record& record) {
 void add(std::vector<Total>& totals, const Records& records) {
   for (const auto& record : records) {
     auto total = std::ranges::find(totals, record.api_url, &Total::api_url);
-    if (total == totals.end()) total = totals.insert(total, {.api_url = record.api_url});
+    if (total == totals.end()) {
+      total = totals.insert(
+          total, {.api_url = record.api_url, .is_play_money = is_loopback_url(record.api_url)});
+    }
     if (!is_spent(record.state)) continue;
     const auto cost = cost_of(record);
     ++total->tasks;
@@ -259,10 +277,14 @@ std::vector<Total> total_of(const Records& records) {
   return totals;
 }
 
+std::string credits_text(const Total& total) {
+  return total.is_play_money ? "credits of play money" : "credits";
+}
+
 std::string total_text(const Total& total, bool names_api) {
   auto text = names_api ? printable(total.api_url) + ": " : std::string();
   text += std::to_string(total.tasks) + (total.tasks == 1 ? " task, " : " tasks, ") +
-          std::to_string(total.credits) + " credits";
+          std::to_string(total.credits) + " " + credits_text(total);
   if (total.in_doubt > 0) text += ", " + std::to_string(total.in_doubt) + " of them in doubt";
   if (total.unpriced > 0) text += ", and " + std::to_string(total.unpriced) + " of unknown price";
   return text + ".";
@@ -298,7 +320,16 @@ void add_history(CLI::App& app, Action& chosen) {
   add_arguments(*command, *wanted, {Option::Group::files}, {"cache-dir"});
   command->add_option("-n,--limit", wanted->limit, "only the newest N")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check([](const std::string& text) {
+        std::size_t number = 0;
+        const auto* const end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, number);
+        return error == std::errc{} && stop == end && number > 0
+                   ? ""
+                   : "\"" + text +
+                         "\" is no number of records, which is 1 or more. Without --limit all "
+                         "records are shown";
+      });
   command
       ->add_option("--since", wanted->since,
                    "only since then: 2026-11-23, 2026-11-23T05:15:18Z, 7d, 24h")

@@ -23,6 +23,7 @@ using Records = std::vector<Record>;
 /// The sums over the records of one API. Credits are estimates of the catalog that was valid then.
 struct Total {
   std::string api_url;
+  bool is_play_money = false;  ///< the API is a simulator on this machine
   std::size_t tasks = 0;       ///< tasks that the service has made or is making
   std::uint64_t credits = 0;   ///< credits that were spent on these tasks
   std::size_t unpriced = 0;    ///< how many of these tasks have an unknown price
@@ -38,6 +39,8 @@ std::vector<Total> total_of(const Records& records);
 std::optional<std::uint32_t> cost_of(const Record& record);
 /// `40`, or `?` if the cost is unknown. This text is for people.
 std::string cost_text(const Record& record);
+/// `credits`, or `credits of play money`.
+std::string credits_text(const Total& total);
 /// Returns the total as a sentence. `names_api`: the sentence names the API, because there are
 /// several.
 std::string total_text(const Total& total, bool names_api);

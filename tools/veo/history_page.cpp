@@ -84,8 +84,8 @@ std::string totals(const Records& records) {
     if (all.size() > 1) {
       text += "<div class=\"api\"><dt>API</dt><dd>" + escape_html(total.api_url) + "</dd></div>\n";
     }
-    text +=
-        number(total.tasks == 1 ? "task" : "tasks", total.tasks) + number("credits", total.credits);
+    text += number(total.tasks == 1 ? "task" : "tasks", total.tasks) +
+            number(credits_text(total), total.credits);
     if (total.in_doubt > 0) text += number("of them in doubt", total.in_doubt);
     if (total.unpriced > 0) text += number("of unknown price", total.unpriced);
     text += "</dl>\n";

@@ -4,18 +4,31 @@
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 
+#include "connection_watch.h"
+
 namespace veo::cli {
 
 namespace {
 
-constexpr unsigned most_connections = 64;
+constexpr unsigned most_connections = 512;
+constexpr unsigned fewest_connections = 64;
 constexpr unsigned idle_timeout = 600;  // seconds, long enough for a player that is paused
 constexpr std::size_t block = 256U << 10U;
+
+/// Returns how many connections the server may have. A request needs descriptors of its own, so at
+/// most half of them are for connections.
+unsigned count_places() {
+  rlimit descriptors{};
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return fewest_connections;
+  return static_cast<unsigned>(
+      std::clamp<rlim_t>(descriptors.rlim_cur / 2, fewest_connections, most_connections));
+}
 
 struct Address {
   sockaddr_storage bytes{};
@@ -82,13 +95,36 @@ MHD_Result send(MHD_Connection* connection, HttpServer::Response answer) {
 struct HttpServer::Private {
   /// Returns the state of a new request.
   static void* on_request_begun(void* /*unused*/, const char* target, MHD_Connection* /*unused*/) {
-    return new Request{.method = "", .target = target, .header = nullptr};
+    return new Request{.method = "",
+                       .target = target,
+                       .header = nullptr,
+                       .wakeup = nullptr,
+                       .is_peer_gone = nullptr};
   }
 
-  static void on_request_ended(void* /*unused*/, MHD_Connection* /*unused*/, void** state,
+  static void on_request_ended(void* opaque, MHD_Connection* connection, void** state,
                                MHD_RequestTerminationCode /*unused*/) {
     delete static_cast<Request*>(*state);
     *state = nullptr;
+    static_cast<Private*>(opaque)->watch->end_request(find_id(connection));
+  }
+
+  // The context of a connection is its id in the watch.
+
+  static void on_connection(void* opaque, MHD_Connection* connection, void** context,
+                            MHD_ConnectionNotificationCode code) {
+    auto& watch = *static_cast<Private*>(opaque)->watch;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+      watch.remove(reinterpret_cast<ConnectionWatch::Id>(*context));
+      return;
+    }
+    const auto* info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *context = reinterpret_cast<void*>(watch.add(info->connect_fd));
+  }
+
+  static ConnectionWatch::Id find_id(MHD_Connection* connection) {
+    const auto* info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return reinterpret_cast<ConnectionWatch::Id>(info->socket_context);
   }
 
   static MHD_Result on_request(void* opaque, MHD_Connection* connection, const char* /*path*/,
@@ -112,15 +148,27 @@ struct HttpServer::Private {
       if (value == nullptr) return std::nullopt;
       return value;
     };
+    auto& server = *static_cast<Private*>(opaque);
+    const auto id = find_id(connection);
     // No exception may pass through libmicrohttpd, which is C.
     try {
-      return send(connection, static_cast<Private*>(opaque)->handler(request));
+      request.wakeup = server.watch->begin_request(id);
+      if (!request.wakeup) {
+        return send(connection, {.status = 503,
+                                 .headers = {{"Retry-After", "10"}},
+                                 .text = "Too many players wait. Try again in a moment.\n",
+                                 .stream = nullptr,
+                                 .length = {}});
+      }
+      request.is_peer_gone = [&server, id] { return server.watch->is_peer_gone(id); };
+      return send(connection, server.handler(request));
     } catch (const std::exception&) {
       return MHD_NO;
     }
   }
 
   Handler handler;
+  std::unique_ptr<ConnectionWatch> watch;
   MHD_Daemon* daemon = nullptr;  // owned: stopped by ~HttpServer()
 };
 
@@ -136,16 +184,21 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& address
   std::unique_ptr<HttpServer> server(new HttpServer);
   auto& p = *server->p_;
   p.handler = std::move(handler);
-  const unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+  const auto places = count_places();
+  auto watch = ConnectionWatch::start(places);
+  if (!watch) return fail(std::move(watch.error()));
+  p.watch = std::move(*watch);
+  // select(2), the default, fails for descriptors from 1024 on.
+  const unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION |
                          (at->is_ipv6 ? MHD_USE_IPv6 : MHD_NO_FLAG);
-  std::array<MHD_OptionItem, 6> options{{
+  std::array<MHD_OptionItem, 7> options{{
       {MHD_OPTION_SOCK_ADDR, 0, const_cast<sockaddr_storage*>(&at->bytes)},
-      {MHD_OPTION_CONNECTION_LIMIT, most_connections, nullptr},
+      {MHD_OPTION_CONNECTION_LIMIT, static_cast<intptr_t>(places), nullptr},
       {MHD_OPTION_CONNECTION_TIMEOUT, idle_timeout, nullptr},
       {MHD_OPTION_URI_LOG_CALLBACK, reinterpret_cast<intptr_t>(&Private::on_request_begun),
        nullptr},
-      {MHD_OPTION_NOTIFY_COMPLETED, reinterpret_cast<intptr_t>(&Private::on_request_ended),
-       nullptr},
+      {MHD_OPTION_NOTIFY_COMPLETED, reinterpret_cast<intptr_t>(&Private::on_request_ended), &p},
+      {MHD_OPTION_NOTIFY_CONNECTION, reinterpret_cast<intptr_t>(&Private::on_connection), &p},
       {MHD_OPTION_END, 0, nullptr},
   }};
   p.daemon = MHD_start_daemon(flags, port, nullptr, nullptr, &Private::on_request, &p,
@@ -153,12 +206,16 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& address
   if (p.daemon == nullptr) {
     return fail({.code = ErrorCode::network,
                  .message = "Cannot listen on " + address + ", port " + std::to_string(port) +
-                            ": " + std::strerror(errno) + "."});
+                            ": " + std::strerror(errno) +
+                            ". Name another port with --port; 0 takes any free one."});
   }
   return server;
 }
 
+void HttpServer::end_waits() { p_->watch->end_waits(); }
+
 HttpServer::~HttpServer() {
+  if (p_->watch) p_->watch->end_waits();
   if (p_->daemon != nullptr) MHD_stop_daemon(p_->daemon);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Wraps libmicrohttpd for `veo serve`: GET and HEAD, with a thread for each connection, so that a
-// handler and a body may wait. The caller must end these waits before it destroys the server.
+// handler and a body may wait. All waits of a request are on its wakeup, which is interrupted when
+// the peer closes the connection, and by end_waits().
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 
 #include "veo/core/result.h"
 #include "veo/media/byte_stream.h"
+#include "veo/system/wakeup.h"
 
 namespace veo::cli {
 
@@ -24,6 +26,8 @@ class HttpServer {
     std::string target;  ///< path and query as they arrived, with their escapes
     /// Returns the value of a header. nullopt: the request does not have the header.
     std::function<std::optional<std::string>(const char* name)> header;
+    std::shared_ptr<Wakeup> wakeup;
+    std::function<bool()> is_peer_gone;
   };
   struct Response {
     unsigned status = 200;
@@ -42,7 +46,9 @@ class HttpServer {
   /// (this is no address) or network.
   static Result<std::unique_ptr<HttpServer>> start(const std::string& address, std::uint16_t port,
                                                    Handler handler);
-  /// Waits until the handlers and the bodies have ended.
+  /// Interrupts the waits of all requests, those of later requests, too.
+  void end_waits();
+  /// Ends the waits, and waits until the handlers and the bodies have ended.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -4,21 +4,18 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <fstream>
-#include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "exit_code.h"
+#include "veo/system/child_process.h"
 
 namespace veo::cli {
 
@@ -31,47 +28,6 @@ constexpr std::string_view last_words =
     "known of it. Nothing is submitted twice by itself.\n";
 
 constexpr auto same_request_time = std::chrono::milliseconds(300);
-constexpr int child_timeout = 500;  // milliseconds
-constexpr int poll_interval = 10;   // milliseconds
-
-/// Stops `process`, its children and their children. The kernel's list of children is reliable only
-/// while the process is stopped (proc(5)).
-void stop_family(pid_t process, std::vector<pid_t>& family) {
-  ::kill(process, SIGSTOP);
-  family.push_back(process);
-  const auto id = std::to_string(process);
-  std::ifstream children("/proc/" + id + "/task/" + id + "/children");
-  for (pid_t child = 0; children >> child;) stop_family(child, family);
-}
-
-/// Whether the child has ended. Does not reap the child, because the thread that started the child
-/// may wait for it.
-bool has_ended(pid_t child) {
-  siginfo_t info{};
-  const int waited = ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT);
-  return waited != 0 || info.si_pid == child;
-}
-
-/// Ends the child and its family by the signal. If that is not enough, uses SIGKILL.
-void end_child(pid_t child, int signal) {
-  std::vector<pid_t> family;
-  stop_family(child, family);
-  // Signal the player itself last, because the main thread ends our process when the player has
-  // ended.
-  std::for_each(family.rbegin(), family.rend(), [signal](pid_t process) {
-    ::kill(process, signal);
-    ::kill(process, SIGCONT);
-  });
-  for (int waited = 0; waited < child_timeout && !has_ended(child); waited += poll_interval) {
-    ::poll(nullptr, 0, poll_interval);
-  }
-  // The child may have started more processes since then.
-  if (!has_ended(child)) {
-    family.clear();
-    stop_family(child, family);
-  }
-  std::for_each(family.rbegin(), family.rend(), [](pid_t process) { ::kill(process, SIGKILL); });
-}
 
 }  // namespace
 
@@ -101,7 +57,7 @@ struct Interruption::State {
     const bool follows_a_moving_line = ::isatty(STDERR_FILENO) != 0;
     if (follows_a_moving_line) static_cast<void>(!::write(STDERR_FILENO, "\n", 1));
     static_cast<void>(!::write(STDERR_FILENO, last_words.data(), last_words.size()));
-    if (const auto started = child.load()) end_child(started, second);
+    if (const auto started = child.load()) end_child_family(started, second);
     ::_exit(exit_interrupted);
   }
 
@@ -125,7 +81,12 @@ Interruption::Interruption(std::shared_ptr<Wakeup> wakeup) : state_(new State(st
   ::pthread_sigmask(SIG_BLOCK, &ours, &state_->before);
   state_->signals = ::signalfd(-1, &ours, SFD_CLOEXEC);
   state_->happened = ::eventfd(0, EFD_CLOEXEC);
-  std::thread([state = state_] { state->run(); }).detach();
+  try {
+    std::thread([state = state_] { state->run(); }).detach();
+  } catch (const std::system_error&) {
+    // The machine makes no more threads. Signals end the process then, as they do by default.
+    ::pthread_sigmask(SIG_SETMASK, &state_->before, nullptr);
+  }
 }
 
 bool Interruption::happened() const {

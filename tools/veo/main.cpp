@@ -85,7 +85,11 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(
       std::string(
-          R"(Try it without a key, money or a network: start veo-simulator, set VEO_API_URL to the
+          R"(The key and the prompts go to api.aivideoapi.ai, unless --api-url or VEO_API_URL names
+another address. The provider there offers Google's Veo 3.1 models, and is not Google: its
+keys begin with sk-, and its dashboard shows the credits.
+
+Try it without a key, money or a network: start veo-simulator, set VEO_API_URL to the
 address that it prints, and VEO_API_KEY to sk-simulator.
 
 Examples:
@@ -106,6 +110,7 @@ Examples:
   add_price(app, chosen);
   add_serve(app, chosen);
   add_history(app, chosen);
+  add_ledger(app, chosen);
   add_completion(app, chosen);
   add_reference(app, chosen);
   try {

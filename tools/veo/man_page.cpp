@@ -91,9 +91,10 @@ to sk\-simulator.
 
 constexpr const char* after = R"(.SH ENVIRONMENT
 .TP
-.BR VEO_API_KEY ", " VEO_API_KEY_FILE ", " CREDENTIALS_DIRECTORY
-The key: itself, the file that holds it, or the directory of a file
+.BR VEO_API_KEY ", " VEO_API_KEY_COMMAND ", " VEO_API_KEY_FILE ", " CREDENTIALS_DIRECTORY
+The key: itself, a shell line that prints it, the file that holds it, or the directory of a file
 .IR veo\-api\-key .
+The last one that is set decides.
 .TP
 .B VEO_API_URL
 Base of the API.
@@ -112,6 +113,15 @@ A file of models, prices and rules in place of the built\-in one.
 .TP
 .B VEO_POLL_INTERVAL
 Milliseconds between two queries; 0 adapts it.
+.TP
+.B VEO_ALLOW_ADDRESSES
+CIDR ranges that file hosts may have besides public addresses.
+.TP
+.B VEO_ALLOW_HTTP
+Hosts to whose API the key may go by plain http.
+.TP
+.BR VEO_CA_FILE ", " SSL_CERT_FILE
+A file of the certificate authorities to trust.
 .SH FILES
 .TP
 .I $XDG_STATE_HOME/veo/ledger.db

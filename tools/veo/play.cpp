@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <fcntl.h>
-#include <spawn.h>
+#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +11,8 @@
 #include "deliver.h"
 #include "exit_code.h"
 #include "run.h"
+#include "veo/system/child_process.h"
+#include "veo/system/file_handle.h"
 
 namespace veo::cli {
 
@@ -22,56 +24,43 @@ class Player {
  public:
   explicit Player(Interruption& interruption) : interruption_(interruption) {}
 
-  /// False: the player could not be started.
+  /// False and errno: the player could not be started.
   bool start(const std::string& line) {
     std::array<int, 2> pipe{};
     if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return false;
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, pipe[0], STDIN_FILENO);
-    posix_spawnattr_t attributes;
-    ::posix_spawnattr_init(&attributes);
-    sigset_t defaults;
-    ::sigemptyset(&defaults);
-    for (const int signal : {SIGPIPE, SIGXFSZ}) ::sigaddset(&defaults, signal);
-    ::posix_spawnattr_setsigdefault(&attributes, &defaults);
-    ::posix_spawnattr_setsigmask(&attributes, &interruption_.mask_before());
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    std::string shell = "/bin/sh";
-    std::string option = "-c";
-    std::string copy = line;
-    std::array<char*, 4> argv{shell.data(), option.data(), copy.data(), nullptr};
-    const int error =
-        ::posix_spawn(&pid_, shell.c_str(), &actions, &attributes, argv.data(), environ);
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-    ::close(pipe[0]);
-    input_ = pipe[1];
-    if (error == 0) interruption_.set_child(pid_);
-    return error == 0;
+    const FileHandle video(pipe[0]);
+    input_ = FileHandle(pipe[1]);
+    const auto child = spawn_shell(
+        line, {.streams = {video.get(), -1, -1}, .signal_mask = interruption_.mask_before()});
+    if (!child) return false;
+    pid_ = *child;
+    interruption_.set_child(pid_);
+    return true;
   }
 
-  [[nodiscard]] std::string input() const { return "/dev/fd/" + std::to_string(input_); }
+  [[nodiscard]] std::string input() const { return "/dev/fd/" + std::to_string(input_.get()); }
 
-  /// Closes the player's input, waits until the player has ended, and returns its exit code.
+  /// Closes the player's input, waits until the player has ended, and returns its exit code. After
+  /// a signal the player is ended, because it may have minutes of video left to show.
   int wait() {
-    ::close(input_);
-    siginfo_t ended{};
-    while (::waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOWAIT) < 0 &&
-           errno == EINTR) {
+    input_ = FileHandle();
+    while (!has_child_ended(pid_)) {
+      pollfd signal{interruption_.fd(), POLLIN, 0};
+      if (::poll(&signal, 1, poll_interval) > 0) end_child_family(pid_, SIGTERM);
     }
     // After waitpid() another process may get the player's number, so a signal must not go there.
     interruption_.set_child(0);
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-    }
+    retried([&] { return ::waitpid(pid_, &status, 0); });
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   }
 
  private:
+  static constexpr int poll_interval = 20;  // milliseconds
+
   Interruption& interruption_;
   pid_t pid_ = -1;
-  int input_ = -1;
+  FileHandle input_;
 };
 
 int play(Session& session, const Arguments& arguments, const std::string& line) {
@@ -95,6 +84,8 @@ int play(Session& session, const Arguments& arguments, const std::string& line) 
   }
   int code = run(session, std::move(*settings), std::move(*output), display).exit_code;
   const int played = player.wait();
+  // The video may be here while the player still shows it: a signal ends that, too.
+  if (session.interruption.happened()) return exit_interrupted;
   if (code == exit_success && played != 0) {
     return refuse({.code = ErrorCode::bad_media,
                    .message = "The player (" + line + ") ended with status " +

@@ -57,6 +57,11 @@ int show(const Arguments& arguments, bool extension) {
     }
   }
   print({.extend_task_id = ""}, **catalog, arguments.json, false);
+  if (!arguments.json) {
+    cli::print(
+        "Credits of the provider at api.aivideoapi.ai, which offers Google's Veo models and is not "
+        "Google.\n");
+  }
   return exit_success;
 }
 
@@ -68,7 +73,9 @@ void add_price(CLI::App& app, Action& chosen) {
   const auto extension = std::make_shared<bool>(false);
   add_named_arguments(*command, *arguments, {"mode", "resolution"});
   command->add_flag("--extension", *extension, "of `veo extend`");
-  command->footer(R"(Asks nobody. Without --mode or --resolution: all prices.
+  command->footer(
+      R"(Asks nobody. Without --mode or --resolution: all prices. The credits are those of
+the provider at api.aivideoapi.ai, which offers Google's Veo models and is not Google.
 
 Examples:
   veo price

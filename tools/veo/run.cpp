@@ -56,7 +56,8 @@ class Delivery {
         reader_(session.wakeup) {}
 
   Outcome run() {
-    const auto opened = reader_.open(settings_);
+    if (auto begun = reader_.begin(settings_); !begun) return fail_with(begun.error());
+    const auto opened = reader_.wait_until_open([this](const Error& trouble) { tell(trouble); });
     if (!opened) return report_interruption();
     if (!*opened) return fail_with(opened->error());
     display_.update(**opened);
@@ -69,6 +70,13 @@ class Delivery {
   }
 
  private:
+  /// Says once why the opening waits.
+  void tell(const Error& trouble) {
+    if (trouble.message == told_) return;
+    told_ = trouble.message;
+    display_.say("Waiting: " + told_);
+  }
+
   /// Makes the watch that updates the display while the reader waits.
   SourceReader::Watch make_watch() {
     const auto show = [this](const Source::Snapshot& seen) {
@@ -215,7 +223,8 @@ class Delivery {
   Outcome refuse_parent(Error error) {
     if (session_.interruption.happened()) return report_interruption();
     error.message = "The video to continue cannot be joined: " + error.message +
-                    " Nothing was submitted. --clip-only asks for the continuation alone.";
+                    " Nothing was sent, and nothing is paid. --clip-only asks for the continuation "
+                    "alone.";
     return fail_with(error);
   }
 
@@ -253,6 +262,9 @@ class Delivery {
     display_.tell(std::move(event));
     if (file.empty()) {
       display_.say("Task " + outcome_.task_id + " is completed.");
+    } else if (file.starts_with("/dev/fd/")) {
+      // A pipe of the shell or to a player: its name means nothing to people.
+      display_.say("Task " + outcome_.task_id + ": its whole video was handed over.");
     } else if (file != "-") {
       display_.say("Saved " + file + ", of task " + outcome_.task_id + ".");
     }
@@ -305,7 +317,7 @@ class Delivery {
           "If the submission has begun, veo waits for its answer and records it. The same line "
           "again goes on with the task.";
     } else {
-      next = "Nothing was sent.";
+      next = "Nothing was sent, and nothing is paid.";
     }
     display_.interrupted(outcome_.task_id, next);
     return outcome_;
@@ -318,6 +330,7 @@ class Delivery {
   Display& display_;
   SourceReader reader_;
   Outcome outcome_;
+  std::string told_;               // why the opening waits
   bool is_output_closed_ = false;  // the reader of the output has left
 };
 

@@ -15,6 +15,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <set>
 
 #include "command.h"
 #include "exit_code.h"
@@ -98,12 +99,14 @@ std::optional<Range> parse_range(std::string_view text, std::uint64_t size) {
   return Range{first, std::max(first, std::min(last, size - 1) + 1)};
 }
 
+constexpr const char* interrupted = "veo serve is ending.";
+
 class Player {
  public:
   Player(Display& display, Options settings, std::string token)
       : settings_(std::move(settings)),
         token_(std::move(token)),
-        shared_(Shared{.display = display, .hosts = {}, .waiting = {}}) {}
+        shared_(Shared{.display = display, .hosts = {}}) {}
 
   /// Sets the names of the server. Call it once, before a player can know the URL.
   void serve_at(const std::string& authority, std::uint16_t port) {
@@ -124,18 +127,11 @@ class Player {
     }
     const auto what = std::string(target.substr(end + 1));
     auto response = play(what, request);
+    const bool is_gone = request.wakeup->is_interrupted() && request.is_peer_gone();
     say(request.method + " " + what.substr(0, what.find('?')) + ": " +
-        std::to_string(response.status));
+        (is_gone ? "the player has gone. The task goes on, and the next request joins it"
+                 : std::to_string(response.status)));
     return response;
-  }
-
-  /// Ends the waits of all players.
-  void end() {
-    const auto shared = shared_.lock();
-    shared->has_ended = true;
-    for (const auto& one : shared->waiting) {
-      if (const auto wakeup = one.lock()) wakeup->interrupt();
-    }
   }
 
  private:
@@ -144,24 +140,36 @@ class Player {
     if (!uri) return refuse(400, uri.error().message);
     auto settings = settings_;
     if (const auto set = set_uri(settings, *uri); !set) return refuse(400, set.error().message);
-    const auto wakeup = make_wakeup();
-    SourceReader reader(wakeup);
-    const auto opened = reader.open(std::move(settings));
-    if (!opened) return refuse(503, "veo serve is ending.");
+    SourceReader reader(request.wakeup);
+    // The player waits in silence, so its user looks here for the reason.
+    std::set<std::string> told;
+    const auto tell = [this, &told](const std::string& text) {
+      if (told.insert(text).second) say(text);
+    };
+    if (const auto begun = reader.begin(std::move(settings)); !begun) {
+      return refuse(error_row(begun.error().code).http_status, begun.error().message);
+    }
+    const auto opened = reader.wait_until_open(
+        [&tell](const Error& trouble) { tell("Waiting: " + trouble.message); });
+    if (!opened) return refuse(503, interrupted);
     if (!*opened)
       return refuse(error_row(opened->error().code).http_status, opened->error().message);
     reader.start();
-    const auto first = reader.wait_for_bytes(0);
-    if (!first) return refuse(503, "veo serve is ending.");
+    const auto first = reader.wait_for_bytes(0, {.on_change = [&tell](const auto& seen) {
+                                               for (const auto& notice : seen.notices) tell(notice);
+                                               if (const auto& trouble = seen.job.trouble) {
+                                                 tell("Waiting: " + trouble->message);
+                                               }
+                                             }});
+    if (!first) return refuse(503, interrupted);
     if (!*first) {
       say(first->error().message);
       return refuse(error_row(first->error().code).http_status, first->error().message);
     }
-    return make_response(reader.source(), wakeup, request);
+    return make_response(reader.source(), request);
   }
 
   static HttpServer::Response make_response(const std::shared_ptr<Source>& source,
-                                            const std::shared_ptr<Wakeup>& wakeup,
                                             const HttpServer::Request& request) {
     const auto seen = source->snapshot();
     // The id identifies the bytes, because a task has one file and the bytes have one order. The
@@ -171,7 +179,7 @@ class Player {
                                               {"ETag", tag},
                                               {"X-Content-Type-Options", "nosniff"}},
                                   .text = "",
-                                  .stream = std::make_unique<SourceStream>(source, wakeup),
+                                  .stream = std::make_unique<SourceStream>(source, request.wakeup),
                                   .length = seen.size};
     if (!seen.size) return response;
     response.headers.emplace_back("Accept-Ranges", "bytes");
@@ -197,16 +205,6 @@ class Player {
     return std::ranges::find(shared->hosts, host) != shared->hosts.end();
   }
 
-  /// Makes a wakeup that end() will interrupt.
-  std::shared_ptr<Wakeup> make_wakeup() {
-    auto wakeup = std::make_shared<Wakeup>();
-    const auto shared = shared_.lock();
-    std::erase_if(shared->waiting, [](const auto& one) { return one.expired(); });
-    shared->waiting.push_back(wakeup);
-    if (shared->has_ended) wakeup->interrupt();
-    return wakeup;
-  }
-
   void say(const std::string& text) { shared_.lock()->display.say(text); }
 
   const Options settings_;
@@ -216,8 +214,6 @@ class Player {
   struct Shared {
     Display& display;
     std::vector<std::string> hosts;
-    std::vector<std::weak_ptr<Wakeup>> waiting;
-    bool has_ended = false;
   };
   Guarded<Shared> shared_;
 };
@@ -266,7 +262,7 @@ int serve(Session& session, const Serve& arguments) {
   }
   display.say("Serving task/ID and clip?prompt=… beneath this address. Ctrl-C ends the server.");
   session.wakeup->wait_for_interruption();
-  player.end();
+  (*server)->end_waits();
   return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "display_text.h"
 #include "exit_code.h"
 #include "veo/core/task_machine.h"
+#include "veo/source/access.h"
 #include "veo/source/account.h"
 
 namespace veo::cli {
@@ -15,6 +16,7 @@ std::string describe(const TaskReport& report) {
       done && report.status != TaskStatus::completed) {
     text += ", " + std::to_string(*done) + " %";
   }
+  if (report.status == TaskStatus::completed && report.urls.empty()) text += ", without a video";
   if (report.resolution) text += ", " + *report.resolution;
   if (report.failure) text += ": " + report.failure->message;
   return text;
@@ -41,6 +43,9 @@ int status(Session& session, const Arguments& arguments) {
     return exit_code(error.code);
   };
   if (!settings) return refuse(settings.error());
+  if (const auto notice = make_plain_http_notice(settings->access); !notice.empty()) {
+    display.say(notice);
+  }
   const auto answer =
       query_task(settings->access, settings->network, settings->task_id, session.wakeup);
   if (!answer) {

@@ -186,6 +186,10 @@ struct Cache::Private {
     set_text(file.get(), "api-url", identity.api_url);
     set_text(file.get(), "task-id", identity.task_id);
     set_text(file.get(), "intent", identity.intent);
+    if (!identity.ledger.path.empty()) {
+      set_text(file.get(), "ledger", identity.ledger.path);
+      set_text(file.get(), "ledger-id", identity.ledger.id);
+    }
     set_text(file.get(), "sha256", sha256);
     g_key_file_set_uint64(file.get(), group, "size", size);
     gsize length = 0;
@@ -233,7 +237,8 @@ struct Cache::Private {
     };
     CachedClip clip{.identity = {.api_url = field("api-url"),
                                  .task_id = field("task-id"),
-                                 .intent = field("intent")},
+                                 .intent = field("intent"),
+                                 .ledger = {.path = field("ledger"), .id = field("ledger-id")}},
                     .sha256 = field("sha256"),
                     .size = g_key_file_get_uint64(file.get(), group, "size", nullptr),
                     .path = {}};
@@ -392,6 +397,8 @@ Result<std::shared_ptr<Cache::Part>> Cache::begin(const ClipIdentity& identity) 
   // Sweep once in a process. A sweep checks each file that is being written, so a sweep for each of
   // a thousand downloads would make a million checks.
   if (!p_->swept.test_and_set()) p_->sweep();
+  auto thread = StoreThread::try_acquire(StoreThread::Store::clips);
+  if (!thread) return fail(std::move(thread.error()));
   std::string name;
   auto file = p_->create(make_stem(identity), name);
   if (!file) {
@@ -400,7 +407,7 @@ Result<std::shared_ptr<Cache::Part>> Cache::begin(const ClipIdentity& identity) 
   }
   // The last reference may be dropped on the I/O thread, which must not wait for the disk. So the
   // thread for clips removes the file.
-  const auto end = [thread = StoreThread::acquire(StoreThread::Store::clips)](Part* gone) {
+  const auto end = [thread = std::move(*thread)](Part* gone) {
     thread->post([owned = std::shared_ptr<Part>(gone), hold = hold_exit()] {});
   };
   std::shared_ptr<Part> part(new Part, end);
@@ -439,7 +446,7 @@ std::shared_ptr<const FileHandle> Cache::find(const ClipIdentity& identity, std:
       continue;
     }
     lock_file(file.get(), F_RDLCK);
-    ::futimens(file.get(), nullptr);  // it was played now
+    if (p_->limit != 0U) ::futimens(file.get(), nullptr);  // it was played now
     return std::make_shared<const FileHandle>(std::move(file));
   }
   return nullptr;
@@ -468,6 +475,15 @@ Result<std::optional<CachedClip>> Cache::find_task(const std::string& api_url,
   return p_->find_sidecar(is_of_task, [&](const ClipIdentity& identity) {
     return identity.task_id == task_id && identity.api_url == api_url;
   });
+}
+
+Result<std::optional<CachedClip>> Cache::find_paid_elsewhere(const LedgerIdentity& ledger) {
+  return p_->find_sidecar([](const std::string& /*name*/) { return true; },
+                          [&](const ClipIdentity& identity) {
+                            return !identity.intent.empty() &&
+                                   identity.ledger.path == ledger.path &&
+                                   identity.ledger.id != ledger.id;
+                          });
 }
 
 }  // namespace veo

@@ -38,7 +38,10 @@ ClipPlan::Head make_plan_head(const http::FileHead& head) {
 
 ClipDriver::Io::Io(const std::shared_ptr<http::IoThread>& thread, const Clip::Settings& settings)
     : file(thread, settings.cache,
-           {.api_url = settings.api_url, .task_id = settings.task_id, .intent = settings.intent}) {}
+           {.api_url = settings.api_url,
+            .task_id = settings.task_id,
+            .intent = settings.intent,
+            .ledger = settings.ledger}) {}
 
 ClipDriver::ClipDriver(Clip::Settings settings)
     : settings_(std::move(settings)),
@@ -148,7 +151,8 @@ std::string ClipDriver::notice() const {
 }
 
 Error ClipDriver::explain(Error failure) const {
-  const auto id = make_task_property(settings_.task_id);
+  auto id = make_task_property(settings_.task_id);
+  if (!failure.remedy.empty()) id += " " + failure.remedy;
   failure.message =
       "The video of task " + settings_.task_id +
       (failure.code == ErrorCode::bad_media
@@ -310,7 +314,7 @@ void ClipDriver::fetch(const ClipPlan::Command& command) {
     }
     io_->transport = std::move(*opened);
   }
-  http::FileFetch request{.url = settings_.url, .api_is_loopback = settings_.api_is_loopback};
+  http::FileFetch request{.url = settings_.url, .policy = settings_.policy};
   request.idle_timeout = settings_.network.timeout;
   if (command.is_suffix) {
     request.suffix = command.first;

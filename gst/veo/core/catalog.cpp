@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#include "veo/core/escape.h"
 #include "veo/core/task_id.h"
 
 namespace veo {
@@ -74,6 +75,53 @@ Status check_text(const std::string& name, std::string_view text) {
   // g_utf8_validate_len() refuses a NUL. JSON parsers cut a text at a NUL, so this is right.
   if (g_utf8_validate_len(text.data(), text.size(), nullptr)) return {};
   return refuse("valid-text", "'" + name + "' is not valid UTF-8, or contains a NUL.");
+}
+
+/// Whether a prompt can mean the character: the character is in none of the Unicode categories Z
+/// (separators), C (controls and formats) and P (punctuation). An emoji is a symbol.
+bool has_meaning(gunichar character) {
+  switch (g_unichar_type(character)) {
+    case G_UNICODE_UNASSIGNED:
+      // Unicode keeps these planes' blocks for pictures, and an emoji may be newer than GLib.
+      return character >= 0x1F000 && character <= 0x1FAFF;
+    case G_UNICODE_CONTROL:
+    case G_UNICODE_FORMAT:
+    case G_UNICODE_PRIVATE_USE:
+    case G_UNICODE_SURROGATE:
+    case G_UNICODE_LINE_SEPARATOR:
+    case G_UNICODE_PARAGRAPH_SEPARATOR:
+    case G_UNICODE_SPACE_SEPARATOR:
+    case G_UNICODE_CONNECT_PUNCTUATION:
+    case G_UNICODE_DASH_PUNCTUATION:
+    case G_UNICODE_CLOSE_PUNCTUATION:
+    case G_UNICODE_FINAL_PUNCTUATION:
+    case G_UNICODE_INITIAL_PUNCTUATION:
+    case G_UNICODE_OTHER_PUNCTUATION:
+    case G_UNICODE_OPEN_PUNCTUATION:
+      return false;
+    default:
+      return true;
+  }
+}
+
+/// Refuses a prompt that nobody means, because the service would take the credits for it. A rule of
+/// the catalog refuses the empty prompt.
+Status check_prompt(const std::string& prompt) {
+  constexpr std::size_t longest_shown = 40;
+  for (const char* at = prompt.c_str(); *at != '\0'; at = g_utf8_next_char(at)) {
+    if (has_meaning(g_utf8_get_char(at))) return {};
+  }
+  if (prompt.empty()) return {};
+  std::string hint = "Is a variable of your shell empty?";
+  if (prompt == "-") {
+    hint =
+        "The prompt is not read from standard input. To take it from a file, write "
+        "\"$(cat prompt.txt)\".";
+  } else if (prompt == "!") {
+    hint += " gst-launch-1.0 takes the next word of the line for the value of an empty prompt=.";
+  }
+  return refuse("prompt-says-nothing", "The prompt \"" + escape_text(prompt, longest_shown) +
+                                           "\" has only white space and punctuation. " + hint);
 }
 
 /// Checks that the URL is an absolute http or https URL with a host, and has no character that a
@@ -159,6 +207,7 @@ Status validate(const Request& request, const Catalog& catalog) {
   const auto& model = find_model(request, catalog);
   // The texts come first, because the later checks count characters and show texts to people.
   if (auto checked = check_texts(request); !checked) return checked;
+  if (auto checked = check_prompt(request.prompt); !checked) return checked;
   if (auto checked = check_references(request); !checked) return checked;
   if (auto checked = check_fields(request, model); !checked) return checked;
   return check_rules(request, model);

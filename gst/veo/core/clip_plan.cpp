@@ -12,8 +12,9 @@ namespace {
 bool is_passing_status(unsigned status) { return status == 408 || status == 429 || status >= 500; }
 
 /// Whether a retry can help after this failure of a connection.
-bool is_passing(const Error& failure) {
-  return failure.code == ErrorCode::network || failure.code == ErrorCode::timeout;
+bool is_passing_failure(const Error& failure) {
+  return !failure.is_final &&
+         (failure.code == ErrorCode::network || failure.code == ErrorCode::timeout);
 }
 
 Error make_bad_response(std::string message, unsigned status = 0) {
@@ -146,9 +147,10 @@ ClipPlan::Commands ClipPlan::on_head(FetchId id, const Head& head, double random
 ClipPlan::Event ClipPlan::classify(const Fetch& fetch, const Head& head) const {
   const auto& now = contents_;
   if (head.status == 206) {
-    if (!head.part || !head.total || head.part->last >= *head.total) return Event::nonsense;
-    const bool is_asked_for =
-        fetch.is_tail ? head.part->last + 1 == *head.total : head.part->first == fetch.position;
+    if (!head.part || (head.total && head.part->last >= *head.total)) return Event::nonsense;
+    // The host may leave the file's size open. Then nothing says whether a tail is the file's tail.
+    const bool is_asked_for = fetch.is_tail ? head.total && head.part->last + 1 == *head.total
+                                            : head.part->first == fetch.position;
     if (!is_asked_for) return Event::nonsense;
     if (is_same_file(head)) return Event::part;
     return head.part->first == 0 ? Event::other_from_start : Event::other_file;
@@ -161,7 +163,7 @@ ClipPlan::Event ClipPlan::classify(const Fetch& fetch, const Head& head) const {
     return is_proven || is_first ? Event::same_file : Event::unproven_file;
   }
   if (head.status == 416 && fetch.position > 0) {
-    const bool is_end = head.total == fetch.position && !now.is_size_told;
+    const bool is_end = head.total.value_or(fetch.position) == fetch.position && !now.is_size_told;
     return is_end && fetch.role == Role::main ? Event::nothing_left : Event::other_file;
   }
   return is_passing_status(head.status) ? Event::passing : Event::refused;
@@ -219,11 +221,7 @@ void ClipPlan::act(Fetch& fetch, Event event, const Head& head, Error failure, d
     case Action::retry:
       return retry(fetch, failure, head.retry_after, random);
     case Action::advance:
-      flush(fetch);
-      fetch.state = FetchState::idle;
-      // If the host did not tell the size, the file ends where the answer to the main fetch ends.
-      if (fetch.role == Role::main && !contents_.size) contents_.size = fetch.position;
-      return advance();
+      return finish(fetch, event);
     case Action::leave:
       return leave(fetch);
     case Action::give_up:
@@ -232,9 +230,31 @@ void ClipPlan::act(Fetch& fetch, Event event, const Head& head, Error failure, d
   }
 }
 
+void ClipPlan::finish(Fetch& fetch, Event event) {
+  flush(fetch);
+  fetch.state = FetchState::idle;
+  const auto asked_end = fetch.end ? fetch.end : contents_.size;
+  // The host may send a part of what was asked for. The rest is asked for again, but not for ever:
+  // such parts must bring the file on.
+  const bool is_short = event == Event::ended && count_here_from(fetch.position) == 0 &&
+                        (asked_end ? fetch.position < *asked_end : fetch.is_open_part);
+  if (is_short && ++short_answers_ > allowed_short_answers + furthest_ / least_short_answer) {
+    if (fetch.role == Role::side) return leave(fetch);
+    return give_up(make_bad_response("the file host sends the file in too many small parts."));
+  }
+  if (fetch.role == Role::main && !contents_.size) {
+    // Only a request behind this part tells whether the file ends with it.
+    if (is_short) return start(fetch, fetch.position, std::nullopt);
+    // If the host did not tell the size, the file ends where the answer to the main fetch ends.
+    contents_.size = fetch.position;
+  }
+  advance();
+}
+
 void ClipPlan::accept(Fetch& fetch, const Head& head) {
   learn_file(head);
   if (fetch.role == Role::main) contents_.is_known = true;
+  fetch.is_open_part = head.status == 206 && !head.total;
   if (fetch.is_tail) {
     fetch.position = head.part->first;
     fetch.end = *head.total;
@@ -395,7 +415,7 @@ ClipPlan::Commands ClipPlan::on_end(FetchId id, std::optional<Error> failure, do
   if (!failure || is_complete()) {
     act(*fetch, Event::ended, {}, {}, random);
   } else {
-    const auto event = is_passing(*failure) ? Event::broke : Event::failed;
+    const auto event = is_passing_failure(*failure) ? Event::broke : Event::failed;
     act(*fetch, event, {}, std::move(*failure), random);
   }
   return take_commands();

@@ -57,6 +57,15 @@ constexpr ServiceRow service_rows[] = {
     {503, "upstream_error", ErrorCode::upstream_error},
 };
 
+/// Describes an answer without a message. An answer without a code either is not in the service's
+/// own form: a page of HTML, or nothing.
+std::string describe_silence(const std::string& origin, bool has_code) {
+  if (has_code) return "The service refuses without a reason (" + origin + ").";
+  return "The answer (" + origin +
+         ") has no word of the service. A proxy, a sign-in page or another server may have sent "
+         "it.";
+}
+
 }  // namespace
 
 std::span<const ErrorRow> error_table() { return rows; }
@@ -69,6 +78,8 @@ std::string_view nick(Charged charged) {
   constexpr std::string_view nicks[] = {"no", "refunded", "unknown"};
   return nicks[static_cast<std::size_t>(charged)];
 }
+
+bool is_passing(const Error& error) { return error_row(error.code).is_passing && !error.is_final; }
 
 std::string_view advice(ErrorCode code) { return error_row(code).advice; }
 
@@ -94,14 +105,58 @@ std::string with_advice(std::string text, ErrorCode code) {
   return text;
 }
 
+std::string without_advice(std::string text, ErrorCode code) {
+  const auto sentence = advice(code);
+  const auto at = sentence.empty() ? std::string::npos : text.find(sentence);
+  if (at == std::string::npos) return text;
+  // Take the space before the advice, too, and so that after an advice at the beginning.
+  const auto begin = at > 0 && text[at - 1] == ' ' ? at - 1 : at;
+  text.erase(begin, at + sentence.size() - begin);
+  if (begin == 0 && text.starts_with(' ')) text.erase(0, 1);
+  return text;
+}
+
+bool is_paid(const Error& error) {
+  return !error.task_id.empty() && error.charged == Charged::unknown &&
+         error.code != ErrorCode::submit_unknown && error_row(error.code).keeps_task;
+}
+
+Error with_cost(Error error) {
+  constexpr std::string_view not_sent = "Nothing was sent, and nothing is paid.";
+  constexpr std::string_view refused = "The submission was refused, and nothing is paid.";
+  constexpr std::string_view refunded =
+      "The submission was refused. The provider says that the credits come back by themselves.";
+  // Without the first letter, because the words may begin a sentence.
+  constexpr std::string_view is_said = "othing was sent";
+  if (error.charged == Charged::unknown || error.message.find(is_said) != std::string::npos) {
+    return error;
+  }
+  const auto sentence = error.charged == Charged::refunded ? refunded
+                        : error.http_status != 0           ? refused
+                                                           : not_sent;
+  if (error.message.find(sentence) == std::string::npos) {
+    error.message.append(error.message.empty() ? "" : " ").append(sentence);
+  }
+  return error;
+}
+
 Error service_error(ErrorCode code, unsigned status, ServiceWords words) {
   std::string origin = "HTTP " + std::to_string(status);
   if (!words.code.empty()) origin += ", " + words.code;
 
   Error error;
   error.code = code;
+  // Only a proxy answers so (RFC 9110, section 15.5.8).
+  if (status == 407) {
+    error.message =
+        "A proxy between this machine and the service refuses the user and the password in the "
+        "proxy's URI, or there are none (HTTP 407). The service has not seen the request.";
+    error.http_status = status;
+    error.is_final = true;
+    return error;
+  }
   error.message = with_advice(words.message.empty()
-                                  ? "The service refused without saying why (" + origin + ")."
+                                  ? describe_silence(origin, !words.code.empty())
                                   : "The service says: \"" + words.message + "\" (" + origin + ").",
                               code);
   error.http_status = status;

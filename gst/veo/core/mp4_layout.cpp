@@ -7,6 +7,7 @@
 #include <iterator>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace veo::mp4 {
@@ -114,6 +115,18 @@ struct ChunkOffsets {
   }
 };
 
+/// The boxes that can stand beside a `moov` that moves. None of them has an offset into the file.
+/// Another box may have one: `mfra`, `sidx`, `meta` with an `iloc`, or a box of the future. Then
+/// the `moov` stays where it is.
+constexpr std::uint32_t movable[] = {fourcc("ftyp"), fourcc("mdat"), fourcc("moov"),
+                                     fourcc("free"), fourcc("skip"), fourcc("wide"),
+                                     fourcc("uuid"), fourcc("pdin"), fourcc("udta")};
+
+/// The boxes within a `moov` that have offsets into a file, besides `stco` and `co64`, or that hide
+/// such boxes, because they are compressed or refer to another file.
+constexpr std::string_view not_understood[] = {"cmov", "saio", "iloc", "tfra",
+                                               "sidx", "ssix", "rmra"};
+
 /// The path from the `moov` to the chunk offsets. A `moov` has any number of `trak` boxes. Below
 /// that, each box has one box of the next type, and a `stbl` has one table of chunk offsets.
 constexpr std::uint32_t path[] = {fourcc("moov"), fourcc("trak"), fourcc("mdia"), fourcc("minf"),
@@ -125,10 +138,20 @@ class MoovRewriter {
  public:
   MoovRewriter(View moov, const Move& move) : moov_(moov), move_(move) {}
 
-  Status read() { return walk({path[0], 0, moov_.size(), move_.moov.header_size}, 0); }
+  Status read() {
+    if (auto done = walk({path[0], 0, moov_.size(), move_.moov.header_size}, 0); !done) return done;
+    // These boxes can be in any box, so search every byte for their types. Four other bytes are
+    // hardly ever the same by chance, and then the file only goes out as it was delivered.
+    const std::string_view text(reinterpret_cast<const char*>(moov_.data()), moov_.size());
+    const bool has_only_known = std::ranges::none_of(
+        not_understood, [text](auto type) { return text.find(type) != text.npos; });
+    is_understood_ = has_only_known && is_self_contained_ && tables_.size() == tracks_;
+    return {};
+  }
   [[nodiscard]] bool is_fragmented() const { return fragmented_; }
-  /// Whether the `moov` is compressed (QuickTime's `cmov`), so that its offsets cannot be read.
-  [[nodiscard]] bool is_compressed() const { return compressed_; }
+  /// Whether rewrite() corrects every offset into the file: each track has a table of chunk
+  /// offsets, and no other box has an offset.
+  [[nodiscard]] bool is_understood() const { return is_understood_; }
 
   Bytes rewrite() {
     const auto size = widen_tables();
@@ -168,7 +191,9 @@ class MoovRewriter {
       }
       offset = box->end();
       if (depth == 0 && box->type == fourcc("mvex")) fragmented_ = true;
-      if (depth == 0 && box->type == fourcc("cmov")) compressed_ = true;
+      if (depth == 0 && box->type == fourcc("trak")) ++tracks_;
+      const bool is_elsewhere = box->type == fourcc("dinf") && !refers_to_this_file(*box);
+      if (is_elsewhere) is_self_contained_ = false;
       if (in_stbl && box->type == fourcc("stsc")) samples.chunks = *box;
       if (in_stbl && box->type == fourcc("stsz")) samples.sizes = *box;
       const bool wanted = in_stbl ? box->type == fourcc("stco") || box->type == fourcc("co64")
@@ -182,6 +207,24 @@ class MoovRewriter {
       if (!status) return status;
     }
     return in_stbl && found ? check_media(tables_.back(), samples) : Status();
+  }
+
+  /// Whether the `dref` in this `dinf` says that all media are in this file (ISO/IEC 14496-12,
+  /// section 8.7.2). Chunk offsets into another file must not change.
+  [[nodiscard]] bool refers_to_this_file(const Box& dinf) const {
+    const auto within = payload(dinf);
+    const auto dref = read_header(within, 0);
+    if (!dref || dref->type != fourcc("dref") || !is_within(*dref, within.size())) return false;
+    std::uint64_t at = dref->header_size + 8;
+    while (at < dref->end()) {
+      const auto entry = read_header(within.first(dref->end()).subspan(at), at);
+      if (!entry || !is_within(*entry, dref->end()) || entry->size < entry->header_size + 4) {
+        return false;
+      }
+      if ((within[at + entry->header_size + 3] & 1U) == 0) return false;
+      at = entry->end();
+    }
+    return true;
   }
 
   /// The `stsc` and `stsz` boxes of the same `stbl`, if it has them.
@@ -311,7 +354,9 @@ class MoovRewriter {
   std::vector<Box> containers_;
   std::vector<ChunkOffsets> tables_;  // in their order in the file
   bool fragmented_ = false;
-  bool compressed_ = false;
+  bool is_self_contained_ = true;
+  bool is_understood_ = false;
+  std::size_t tracks_ = 0;
 };
 
 }  // namespace
@@ -380,6 +425,7 @@ Status LayoutScanner::take_header(std::span<const std::uint8_t> bytes) {
   boxes_.push_back(*box);
   position_ = box->end();
 
+  if (std::ranges::find(movable, box->type) == std::end(movable)) is_fixed_ = true;
   const bool is_media = box->type == fourcc("mdat") || box->type == fourcc("moof");
   if (box->type == fourcc("mdat") && !first_mdat_) first_mdat_ = box;
   if (box->type == fourcc("moof")) fragmented_ = true;
@@ -408,8 +454,9 @@ Status LayoutScanner::finish_boxes() {
   if (boxes_.back().type == fourcc("moof")) {
     return bad_media("it is cut short: its last 'moof' box has no media.");
   }
-  const bool is_to_be_moved = !layout_ && !fragmented_ && first_mdat_;
-  if (!is_to_be_moved) {
+  const bool is_behind_media = !layout_ && !fragmented_ && first_mdat_;
+  const bool is_to_be_read = is_behind_media && !(is_fixed_ && moov_->size > max_moov_size);
+  if (!is_to_be_read) {
     keep_order();
     state_ = State::done;
     return {};
@@ -432,7 +479,7 @@ Status LayoutScanner::take_moov(std::span<const std::uint8_t> bytes) {
     return position_ < file_size_ ? Status() : finish_boxes();
   }
   state_ = State::done;
-  if (rewriter.is_fragmented() || rewriter.is_compressed()) {
+  if (is_fixed_ || rewriter.is_fragmented() || !rewriter.is_understood()) {
     keep_order();
     return {};
   }

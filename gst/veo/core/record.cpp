@@ -63,6 +63,10 @@ std::span<const RecordState> list_states_before(RecordState to) {
 
 bool is_spent(RecordState state) { return state != failed && state != released; }
 
+bool is_without_video(const Record& record) {
+  return record.state == RecordState::completed && record.error == nick(ErrorCode::task_failed);
+}
+
 std::string to_text(UnixTime time) {
   // g++ 12 cannot format std::chrono types.
   const auto day = std::chrono::floor<std::chrono::days>(time);

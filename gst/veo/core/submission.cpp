@@ -112,7 +112,11 @@ constexpr Row rows[] = {
      },
      Submitted::Kind::refused, Charged::refunded, make_refusal},
     // 2xx with a task id. The rest of the answer does not matter.
-    {[](const Seen& s) { return s.has_class(2) && s.answer.task_id && !s.answer.task_id->empty(); },
+    // The end of the stream does not matter either: the id comes from a complete document.
+    {[](const Seen& s) {
+       return s.wire.got_head && !s.wire.second_start && s.wire.status / 100 == 2 &&
+              s.answer.task_id && !s.answer.task_id->empty();
+     },
      Submitted::Kind::accepted, Charged::no, make_no_error},
     // Everything else: a lost or truncated answer, 3xx, 408, 409, 421, another 5xx, a 2xx without a
     // task
@@ -131,6 +135,9 @@ Submitted classify_submission(const SubmissionEvidence& evidence, const Submissi
   end.kind = row.kind;
   end.error = row.make_error(seen);
   end.error.charged = row.charged;
+  const bool has_cost =
+      end.kind != Submitted::Kind::accepted && end.kind != Submitted::Kind::unknown;
+  if (has_cost) end.error = with_cost(std::move(end.error));
   if (end.kind == Submitted::Kind::accepted) end.task_id = *answer.task_id;
   if (end.kind == Submitted::Kind::rate_limited) end.retry_after = evidence.retry_after;
   return end;

@@ -28,9 +28,30 @@ constexpr auto between_hinted_queries = 5s;
 constexpr int polls_skipped = 2;
 constexpr auto longest_skip = 60s;
 
-/// Whether another query can help after this failure. A query costs nothing, and a lost task costs
-/// money.
-bool is_passing(const Error& error) { return error_row(error.code).is_passing; }
+/// For this long after the first answer `completed` without a URL, the video may still appear.
+constexpr auto video_appears_within = 60s;
+constexpr auto between_queries_for_video = 5s;
+
+/// The time for the last query, which the machine sends or awaits after the generation timeout.
+constexpr auto last_query_within = 15s;
+/// If the poll interval is longer than this, an answer of this age is too old to end the task.
+constexpr auto oldest_last_answer = 10s;
+/// No query takes longer than this while the process runs (Service).
+constexpr auto longest_query = 61s;
+/// A timer that is so late shows that the process was stopped.
+constexpr auto latest_timer = 1s;
+/// After a stop, the last query is repeated for this long if it fails.
+constexpr auto recovery_time = 60s;
+
+Error make_no_video_error(const std::string& task_id) {
+  return {.code = ErrorCode::task_failed,
+          .message = "The service finished task " + task_id +
+                     ", but delivered no video. The usual reason is a safety filter that refused "
+                     "the video. It is not known whether the service refunded the credits. The "
+                     "request is never submitted again by itself: set take=2 (or the next number) "
+                     "to pay for another video.",
+          .charged = Charged::unknown};
+}
 
 }  // namespace
 
@@ -75,15 +96,44 @@ TaskMachine::Command TaskMachine::handle(Event event, Time now) {
     return {};
   }
   state_ = row->to;
-  if (row->command == Command::Kind::wait) return wait_until(std::max(due_, now));
-  if (row->command == Command::Kind::send_query && std::exchange(hinted_, false)) {
-    next_hinted_query_ = now + between_hinted_queries;
+  if (row->command == Command::Kind::wait) return wait_until(std::max(due_, now), now);
+  if (row->command == Command::Kind::send_query) {
+    asked_ = now;
+    if (std::exchange(hinted_, false)) next_hinted_query_ = now + between_hinted_queries;
   }
-  return {row->command, started_ + settings_.generation_timeout};
+  armed_ = std::max(now, find_limit());
+  return {row->command, find_limit()};
 }
 
-TaskMachine::Command TaskMachine::wait_until(Time due) const {
-  return {Command::Kind::wait, std::min(due, started_ + settings_.generation_timeout)};
+TaskMachine::Command TaskMachine::wait_until(Time due, Time now) {
+  const auto until = std::min(due, find_limit());
+  armed_ = std::max(now, until);
+  return {Command::Kind::wait, until};
+}
+
+/// Returns when the generation timeout is over.
+TaskMachine::Time TaskMachine::find_end() const { return started_ + settings_.generation_timeout; }
+
+/// Returns when the machine gives up, unless it finds out before that the process was stopped.
+TaskMachine::Time TaskMachine::find_limit() const {
+  auto limit = std::max({find_end(), extended_, recovers_until_});
+  if (no_video_since_) {
+    limit = std::max(limit, *no_video_since_ + video_appears_within + last_query_within);
+  }
+  return limit;
+}
+
+bool TaskMachine::is_out_of_time(Time now) const { return !no_video_since_ && now >= find_end(); }
+
+/// Whether the newest answer is young enough to end the task. Its age counts from its query: the
+/// answer may have waited in the socket while the process was stopped. Every query that was sent
+/// after the end is the last one, however long the service took to answer it.
+bool TaskMachine::is_newest_answer_recent(Time now) const {
+  if (asked_ == Time::min()) return false;
+  const auto most = asked_ >= find_end() ? std::chrono::milliseconds(longest_query)
+                                         : std::min<std::chrono::milliseconds>(
+                                               compute_poll_wait(now), oldest_last_answer);
+  return now - asked_ <= most;
 }
 
 bool TaskMachine::is_retry_allowed() const {
@@ -120,6 +170,12 @@ std::string TaskMachine::make_resume_hint() const {
          make_task_property(task_id_) + ".";
 }
 
+void TaskMachine::set_trouble(Error error) {
+  // The machine itself tries again, so "Try again later" would be no advice.
+  error.message = without_advice(std::move(error.message), error.code);
+  trouble_ = std::move(error);
+}
+
 void TaskMachine::fail_with(Error error) {
   if (error.task_id.empty()) error.task_id = task_id_;
   error_ = std::move(error);
@@ -132,9 +188,10 @@ TaskMachine::Command TaskMachine::submit(Time now) {
 }
 
 TaskMachine::Command TaskMachine::adopt(std::string task_id, Time now,
-                                        std::optional<Time> submitted) {
+                                        std::optional<Time> submitted, Finding finding) {
   task_id_ = std::move(task_id);
   submitted_ = submitted;
+  finding_ = finding;
   started_ = now;
   return handle(Event::adopt, now);
 }
@@ -158,10 +215,14 @@ TaskMachine::Command TaskMachine::on_submitted(Submitted outcome, Time now, doub
       return handle(Event::accepted, now);
     case Submitted::Kind::not_sent:
     case Submitted::Kind::rate_limited:
-      if (is_retry_allowed()) {
+      if (is_retry_allowed() && is_passing(outcome.error)) {
         plan_retry(now, random, outcome.retry_after);
-        trouble_ = std::move(outcome.error);
+        set_trouble(std::move(outcome.error));
         return handle(Event::again_later, now);
+      }
+      if (attempts_ > 0) {
+        outcome.error.message +=
+            " The submission was tried " + std::to_string(attempts_ + 1) + " times.";
       }
       break;
     case Submitted::Kind::refused:
@@ -176,65 +237,124 @@ TaskMachine::Command TaskMachine::on_queried(Result<TaskReport> answer,
                                              std::optional<std::chrono::seconds> retry_after,
                                              Time now, double random) {
   if (state_ != State::querying) return {};
+  auto event = Event::in_progress;
+  bool may_repeat = false;
   if (answer) {
     attempts_ = 0;
     trouble_.reset();
     report_ = std::move(*answer);
-    if (report_->status == TaskStatus::completed) return handle(Event::succeeded, now);
     if (report_->status == TaskStatus::failed) {
+      no_video_since_.reset();
       fail_with(report_->failure.value_or(Error{.code = ErrorCode::task_failed}));
       return handle(Event::gave_up, now);
     }
-    if (now >= started_ + settings_.generation_timeout) return on_timer(now);
+    if (report_->status == TaskStatus::completed) {
+      return report_->urls.empty() ? wait_for_video(now) : handle(Event::succeeded, now);
+    }
+    no_video_since_.reset();
     plan_poll(now);
-    return handle(Event::in_progress, now);
+  } else if (finding_ == Finding::no_video) {
+    // An earlier run has waited for the video already, and no answer contradicts that run.
+    no_video_since_ = now;
+    fail_with(make_no_video_error(task_id_));
+    return handle(Event::gave_up, now);
+  } else {
+    Error error = std::move(answer.error());
+    const bool may_appear = error.code == ErrorCode::task_not_found && submitted_ &&
+                            now < *submitted_ + task_appears_within;
+    // Also repeat a query whose error is final: it costs nothing, and a lost task costs money.
+    if (!may_appear && !error_row(error.code).is_passing) {
+      // The query has failed for good, but the service has accepted the task, and it may be paid.
+      no_video_since_.reset();
+      if (error.charged == Charged::no) error.charged = Charged::unknown;
+      error.message = "Task " + task_id_ + " could not be followed. " + error.message;
+      if (error.code != ErrorCode::task_not_found) error.message += make_resume_hint();
+      fail_with(std::move(error));
+      return handle(Event::gave_up, now);
+    }
+    event = Event::again_later;
+    may_repeat = now < recovers_until_;
+    if (may_appear) {
+      // This is not a failure yet. So it is not a retry, and the next query comes as for a running
+      // task.
+      plan_poll(now);
+    } else {
+      plan_retry(now, random, retry_after);
+    }
+    set_trouble(std::move(error));
   }
-  Error error = std::move(answer.error());
-  const bool may_appear = error.code == ErrorCode::task_not_found && submitted_ &&
-                          now < *submitted_ + task_appears_within;
-  if (may_appear) {
-    // This is not a failure yet. So it is not a retry, and the next query comes as for a running
-    // task.
-    plan_poll(now);
-    trouble_ = std::move(error);
-    return handle(Event::again_later, now);
+  if (is_out_of_time(now) && !may_repeat) {
+    if (is_newest_answer_recent(now)) return expire(now);
+    due_ = now;
   }
-  if (is_passing(error)) {
-    plan_retry(now, random, retry_after);
-    trouble_ = std::move(error);
-    return handle(Event::again_later, now);
+  return handle(event, now);
+}
+
+/// The service has completed the task, but its answer has no URL.
+TaskMachine::Command TaskMachine::wait_for_video(Time now) {
+  if (!no_video_since_) no_video_since_ = now;
+  const auto end = *no_video_since_ + video_appears_within;
+  // An answer can wait in the socket for a long time, so the minute ends with a query that was sent
+  // after it.
+  if (finding_ == Finding::no_video || asked_ >= end) {
+    fail_with(make_no_video_error(task_id_));
+    return handle(Event::gave_up, now);
   }
-  // The query has failed for good, but the service has accepted the task, and it may be paid.
-  if (error.charged == Charged::no) error.charged = Charged::unknown;
-  error.message = "Task " + task_id_ + " could not be followed. " + error.message;
-  if (error.code != ErrorCode::task_not_found) error.message += make_resume_hint();
-  fail_with(std::move(error));
-  return handle(Event::gave_up, now);
+  const auto wait = settings_.poll_interval > 0ms
+                        ? settings_.poll_interval
+                        : std::chrono::milliseconds(between_queries_for_video);
+  due_ = std::max(now, std::min(now + wait, end));
+  trouble_ = Error{.code = ErrorCode::bad_response,
+                   .message = "The service says that task " + task_id_ +
+                              " is completed, but names no video. The service is asked again for "
+                              "a minute.",
+                   .task_id = task_id_,
+                   .charged = Charged::unknown};
+  return handle(Event::again_later, now);
 }
 
 TaskMachine::Command TaskMachine::on_timer(Time now) {
   if (state_ != State::held && state_ != State::waiting && state_ != State::querying) return {};
-  if (now >= started_ + settings_.generation_timeout) {
-    const auto limit = std::to_string(settings_.generation_timeout.count()) + " s";
-    if (task_id_.empty()) {
-      Error error = trouble_.value_or(Error{});
-      error.message = "The request could not be submitted within " + limit +
-                      "; nothing was sent. " + error.message;
-      error.code = ErrorCode::timeout;
-      error.charged = Charged::no;
-      fail_with(std::move(error));
-    } else {
-      fail_with({.code = ErrorCode::timeout,
-                 .message = "Task " + task_id_ + " was not finished within " + limit + "." +
-                            (trouble_ ? " When it was last asked for: " + trouble_->message : "") +
-                            make_resume_hint(),
-                 .charged = Charged::unknown});
-    }
-    return handle(Event::expired, now);
+  if (now >= find_limit()) {
+    const bool was_stopped = now >= armed_ + latest_timer;
+    return task_id_.empty() ? expire(now) : ask_last(was_stopped, now);
   }
-  if (state_ == State::querying) return {};
-  if (now < due_) return wait_until(due_);
+  if (state_ == State::querying) return wait_until(find_limit(), now);
+  if (now < due_) return wait_until(due_, now);
   return handle(Event::due, now);
+}
+
+/// The time is over. Sends a last query, or awaits it, unless an answer has decided already.
+TaskMachine::Command TaskMachine::ask_last(bool was_stopped, Time now) {
+  if (was_stopped) recovers_until_ = now + recovery_time;
+  if (state_ == State::querying) {
+    // If the process was stopped, the answer may lie in the socket.
+    extended_ = std::max(extended_, asked_ + last_query_within);
+    return now < find_limit() ? wait_until(find_limit(), now) : expire(now);
+  }
+  if (is_newest_answer_recent(now)) return expire(now);
+  extended_ = now + last_query_within;
+  return handle(Event::due, now);
+}
+
+TaskMachine::Command TaskMachine::expire(Time now) {
+  const auto limit = std::to_string(settings_.generation_timeout.count()) + " s";
+  no_video_since_.reset();
+  if (task_id_.empty()) {
+    Error error = trouble_.value_or(Error{});
+    error.message = "The request could not be submitted within " + limit + "." +
+                    (trouble_ ? " The last try: " + error.message : "");
+    error.code = ErrorCode::timeout;
+    error.charged = Charged::no;
+    fail_with(with_cost(std::move(error)));
+  } else {
+    fail_with({.code = ErrorCode::timeout,
+               .message = "Task " + task_id_ + " was not finished within " + limit + "." +
+                          (trouble_ ? " When it was last asked for: " + trouble_->message : "") +
+                          make_resume_hint(),
+               .charged = Charged::unknown});
+  }
+  return handle(Event::expired, now);
 }
 
 TaskMachine::Command TaskMachine::on_hint(Time now) {
@@ -259,6 +379,8 @@ TaskStatus TaskMachine::status() const {
     case State::querying:
       break;
   }
+  // A task without a video is not completed for the user: there is nothing to play yet.
+  if (no_video_since_) return TaskStatus::processing;
   return report_ ? report_->status : TaskStatus::pending;
 }
 

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/core/url_policy.h"
 
-#include <arpa/inet.h>
 #include <glib.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <utility>
 
 namespace veo {
@@ -40,27 +37,6 @@ bool is_ambiguous(std::string_view url) {
 Uri parse(std::string_view url) {
   if (is_ambiguous(url)) return nullptr;
   return Uri(g_uri_parse(std::string(url).c_str(), uri_flags, nullptr));
-}
-
-struct Address {
-  std::array<std::uint8_t, 16> bytes{};
-  std::size_t size = 0;
-  [[nodiscard]] std::span<const std::uint8_t> view() const { return std::span(bytes).first(size); }
-};
-
-/// Parses an IPv4 address of four decimal numbers, or an IPv6 address in a form of RFC 4291.
-/// Refuses the octal, hexadecimal and shortened forms that inet_aton() accepts.
-std::optional<Address> parse_address(const std::string& host) {
-  if (host.find('\0') != std::string::npos) return std::nullopt;
-  Address address;
-  if (inet_pton(AF_INET, host.c_str(), address.bytes.data()) == 1) {
-    address.size = 4;
-  } else if (inet_pton(AF_INET6, host.c_str(), address.bytes.data()) == 1) {
-    address.size = 16;
-  } else {
-    return std::nullopt;
-  }
-  return address;
 }
 
 /// Whether the last label begins with a digit. No top-level domain does, so the host is no name;
@@ -111,62 +87,6 @@ auto refuse(ErrorCode code, std::string_view what, std::string_view url, const c
   return fail(std::move(error));
 }
 
-/// The addresses that have the same first `bits` bits as `prefix`.
-template <std::size_t Size>
-struct Block {
-  std::array<std::uint8_t, Size> prefix;
-  unsigned bits;
-
-  [[nodiscard]] bool contains(std::span<const std::uint8_t> address) const {
-    const auto bytes = bits / 8;
-    if (!std::equal(prefix.begin(), prefix.begin() + bytes, address.begin())) return false;
-    const auto mask = static_cast<std::uint8_t>(0xff00U >> bits % 8);
-    return bytes == Size || ((prefix[bytes] ^ address[bytes]) & mask) == 0;
-  }
-};
-
-template <std::size_t Size, std::size_t Count>
-bool is_in(const Block<Size> (&blocks)[Count], std::span<const std::uint8_t> address) {
-  return std::ranges::any_of(blocks, [&](const auto& block) { return block.contains(address); });
-}
-
-// The blocks of the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890) that are not
-// globally reachable, and multicast. Some addresses within a block are reachable (anycast services
-// of the IETF in 192.0.0.0/24 and 2001::/23). They host no videos, so the complete block is
-// refused.
-constexpr Block<4> not_public_v4[] = {
-    {{0, 0, 0, 0}, 8},        // this network, RFC 791
-    {{10, 0, 0, 0}, 8},       // private use, RFC 1918
-    {{100, 64, 0, 0}, 10},    // shared, CGNAT, RFC 6598
-    {{127, 0, 0, 0}, 8},      // loopback, RFC 1122
-    {{169, 254, 0, 0}, 16},   // link-local, RFC 3927; clouds keep their metadata there
-    {{172, 16, 0, 0}, 12},    // private use, RFC 1918
-    {{192, 0, 0, 0}, 24},     // IETF protocol assignments, RFC 6890
-    {{192, 0, 2, 0}, 24},     // documentation, RFC 5737
-    {{192, 88, 99, 0}, 24},   // 6to4 relays, deprecated by RFC 7526
-    {{192, 168, 0, 0}, 16},   // private use, RFC 1918
-    {{198, 18, 0, 0}, 15},    // benchmarking, RFC 2544
-    {{198, 51, 100, 0}, 24},  // documentation, RFC 5737
-    {{203, 0, 113, 0}, 24},   // documentation, RFC 5737
-    {{224, 0, 0, 0}, 4},      // multicast, RFC 5771
-    {{240, 0, 0, 0}, 4},      // reserved and limited broadcast, RFC 1112 and 919
-};
-// IANA allocates global unicast addresses only from this block. Outside it are: unspecified,
-// loopback, IPv4-compatible, discard-only (100::/64), local NAT64 (64:ff9b:1::/48), SRv6
-// (5f00::/16), unique local (fc00::/7), link-local (fe80::/10), site-local (fec0::/10), multicast
-// (ff00::/8).
-constexpr Block<16> global_unicast_v6{{0x20}, 3};
-constexpr Block<16> not_public_v6[] = {
-    {{0x20, 0x01, 0x00, 0x00}, 23},  // IETF protocol assignments with Teredo, RFC 2928
-    {{0x20, 0x01, 0x0d, 0xb8}, 32},  // documentation, RFC 3849
-    {{0x20, 0x02}, 16},              // 6to4, RFC 3056: contains any IPv4 address
-    {{0x3f, 0xff}, 20},              // documentation, RFC 9637
-};
-constexpr Block<16> mapped_v4{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96};  // RFC 4291
-constexpr Block<16> nat64{{0x00, 0x64, 0xff, 0x9b}, 96};                        // RFC 6052
-constexpr Block<4> loopback_v4{{127}, 8};
-constexpr Block<16> loopback_v6{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 128};
-
 /// Makes the text printable UTF-8, and cuts it to `limit` bytes.
 std::string make_printable(const std::string& text, std::size_t limit) {
   const OwnedText valid(g_utf8_make_valid(text.data(), static_cast<gssize>(text.size())));
@@ -203,20 +123,69 @@ Result<Origin> parse_origin(std::string_view url) {
 
 bool is_loopback_host(std::string_view host) {
   const auto text = to_lower(host);
-  if (text == "localhost") return true;
+  if (text == "localhost" || text.ends_with(".localhost")) return true;
   const auto address = parse_address(text);
   return address && is_loopback_address(address->view());
 }
 
-Result<std::string> check_api_url(std::string_view url) {
+bool is_loopback_url(std::string_view url) {
+  const auto origin = parse_origin(url);
+  return origin && is_loopback_host(origin->host);
+}
+
+Result<HostList> HostList::parse(std::string_view name, std::string_view text) {
+  const auto refuse = [&](std::string_view item) {
+    return fail({.code = ErrorCode::invalid_request,
+                 .message = std::string(name) + " has the item \"" +
+                            make_printable(std::string(item), 60) +
+                            "\", which is not a host. Write host names, separated by commas and "
+                            "with or without a port, as in simulator,build.example:8080. Nothing "
+                            "was sent."});
+  };
+  HostList made;
+  if (text.find_first_not_of(" \t") == std::string_view::npos) return made;
+  for (std::size_t at = 0; at <= text.size();) {
+    const auto comma = std::min(text.find(',', at), text.size());
+    auto item = text.substr(at, comma - at);
+    at = comma + 1;
+    item.remove_prefix(std::min(item.find_first_not_of(" \t"), item.size()));
+    item = item.substr(0, item.find_last_not_of(" \t") + 1);
+    Item host;
+    if (parse_address(item)) {
+      host.host = to_lower(item);
+    } else {
+      // GUri parses the item as it parses URLs, so the spelling is the same.
+      const bool has_more = item.find_first_of("/?#@") != std::string_view::npos;
+      const auto origin =
+          find_origin(has_more ? nullptr : veo::parse("http://" + std::string(item)).get());
+      if (!origin) return refuse(item);
+      host.host = origin->host;
+      const auto colon = item.find_last_of(":]");
+      if (colon != std::string_view::npos && item[colon] == ':') host.port = origin->port;
+    }
+    made.items_.push_back(std::move(host));
+  }
+  return made;
+}
+
+bool HostList::contains(const Origin& origin) const {
+  return std::ranges::any_of(items_, [&](const Item& item) {
+    return item.host == origin.host && (!item.port || *item.port == origin.port);
+  });
+}
+
+Result<std::string> check_api_url(std::string_view url, const HostList& http_hosts) {
   const auto no = [&](const char* why) {
     return refuse(ErrorCode::invalid_request, "The API's URL", url, why);
   };
   const auto uri = parse(url);
   const auto origin = find_origin(uri.get());
   if (!origin) return no(origin.error());
-  if (origin->scheme != "https" && !is_loopback_host(origin->host)) {
-    return no("it must be https, or http to a loopback address, since the key goes there");
+  if (origin->scheme != "https" && !is_loopback_host(origin->host) &&
+      !http_hosts.contains(*origin)) {
+    return no(
+        "it must be https, or http to a loopback address or to a host that allow-http "
+        "(VEO_ALLOW_HTTP) names, since the key goes there");
   }
   if (g_uri_get_query(uri.get()) != nullptr || g_uri_get_fragment(uri.get()) != nullptr) {
     return no("it must end with its path");
@@ -231,36 +200,53 @@ Result<std::string> check_api_url(std::string_view url) {
   return base;
 }
 
-Status check_file_url(std::string_view url, bool api_is_loopback) {
+bool is_plain_http(std::string_view api_url) {
+  const auto origin = find_origin(parse(api_url).get());
+  return origin && origin->scheme == "http" && !is_loopback_host(origin->host);
+}
+
+Result<FilePolicy> FilePolicy::make(std::string_view api_url, std::string_view allow_addresses,
+                                    std::string_view allow_http) {
+  auto ranges = AddressRanges::parse("allow-addresses", allow_addresses);
+  if (!ranges) return fail(std::move(ranges.error()));
+  auto hosts = HostList::parse("allow-http", allow_http);
+  if (!hosts) return fail(std::move(hosts.error()));
+  const auto origin = find_origin(parse(api_url).get());
+  const bool is_plain = is_plain_http(api_url);
+  return FilePolicy{.api_is_loopback = origin && is_loopback_host(origin->host),
+                    .allowed_addresses = std::move(*ranges),
+                    .http_hosts = is_plain ? std::move(*hosts) : HostList(),
+                    .api_is_plain_http = is_plain};
+}
+
+Status check_file_url(std::string_view url, const FilePolicy& policy) {
   const auto no = [&](const char* why) {
     return refuse(ErrorCode::bad_response, "The video's URL", url, why);
   };
   const auto origin = find_origin(parse(url).get());
   if (!origin) return no(origin.error());
-  if (is_loopback_host(origin->host)) {
-    if (api_is_loopback) return {};
-    return no("it points to this machine");
-  }
-  if (origin->scheme != "https") return no("it is not https");
   const auto address = parse_address(origin->host);
-  if (address && !is_public_address(address->view())) return no("its address is not a public one");
-  return {};
-}
-
-bool is_public_address(std::span<const std::uint8_t> address) {
-  if (address.size() == 4) return !is_in(not_public_v4, address);
-  if (address.size() != 16) return false;
-  if (mapped_v4.contains(address) || nat64.contains(address)) {
-    return is_public_address(address.last(4));
+  const bool is_named_by_user = address && policy.allowed_addresses.contains(*address);
+  if (is_loopback_host(origin->host)) {
+    if (policy.api_is_loopback) return {};
+    const bool is_allowed =
+        address ? is_named_by_user : policy.allowed_addresses.contains_loopback();
+    if (!is_allowed) return no("it points to this machine");
   }
-  return global_unicast_v6.contains(address) && !is_in(not_public_v6, address);
+  const bool may_be_http =
+      policy.http_hosts.contains(*origin) || (policy.api_is_plain_http && is_named_by_user);
+  if (origin->scheme != "https" && !may_be_http) return no("it is not https");
+  if (!address || is_allowed_address(*address, policy)) return {};
+  auto refused =
+      refuse(ErrorCode::bad_response, "The video's URL", url, "its address is not a public one");
+  refused.value().message += " " + explain_refused_addresses(origin->host, {&*address, 1});
+  refused.value().remedy = "allow-addresses=" + suggest_ranges({&*address, 1});
+  return refused;
 }
 
-bool is_loopback_address(std::span<const std::uint8_t> address) {
-  if (address.size() == 4) return loopback_v4.contains(address);
-  if (address.size() != 16) return false;
-  if (mapped_v4.contains(address)) return is_loopback_address(address.last(4));
-  return loopback_v6.contains(address);
+bool is_allowed_address(const Address& address, const FilePolicy& policy) {
+  return is_public_address(address.view()) || policy.allowed_addresses.contains(address) ||
+         (policy.api_is_loopback && is_loopback_address(address.view()));
 }
 
 std::string redact_url(std::string_view url) {

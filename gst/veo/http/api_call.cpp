@@ -17,6 +17,7 @@
 #include "veo/core/error_table.h"
 #include "veo/core/log.h"
 #include "veo/core/url_policy.h"
+#include "veo/system/exit_hold.h"
 
 namespace veo::http {
 
@@ -32,27 +33,17 @@ class Call final : public ExchangeState {
         is_post_(call.method == "POST"),
         total_timeout_(call.total_timeout),
         key_(call.key),
+        body_(call.body),
+        is_enough_(call.is_enough),
         answered_(std::move(answered)) {}
 
-  void start(const ApiCall& call) {
-    if (!make_message(call.method.c_str())) {
-      return finish_later(
-          {.code = ErrorCode::bad_response, .message = redact_url(url_) + " is not an HTTP URL."});
-    }
-    soup_message_headers_replace(request_headers(), "Authorization",
-                                 Authorization::header(call.key).c_str());
+  void start() {
+    if (auto ready = prepare(); !ready) return finish_later(std::move(ready.error()));
     if (is_post_) {
-      // Use a new connection: an idle connection may be dead, which would leave the POST in doubt.
-      soup_message_add_flags(message_.get(), SOUP_MESSAGE_NEW_CONNECTION);
-      const GBytesPtr body(g_bytes_new(call.body.data(), call.body.size()));
-      soup_message_set_request_body_from_bytes(message_.get(), "application/json", body.get());
+      log::debug(log::Category::http, "#", number(), " POST ", log::url(url_), ", ", body_.size(),
+                 " bytes of body");
     } else {
       limit_total();
-    }
-    if (is_post_) {
-      log::debug(log::Category::http, "#", number(), " POST ", log::url(url_), ", ",
-                 call.body.size(), " bytes of body");
-    } else {
       log::debug(log::Category::http, "#", number(), " GET ", log::url(url_));
     }
     send();
@@ -75,8 +66,42 @@ class Call final : public ExchangeState {
   [[nodiscard]] bool has_begun() const override { return is_post_ && answer_.evidence.begun; }
 
  private:
+  /// Makes the message.
+  Status prepare() {
+    if (!make_message(is_post_ ? "POST" : "GET")) {
+      return fail(
+          {.code = ErrorCode::bad_response, .message = redact_url(url_) + " is not an HTTP URL."});
+    }
+    // Without the header the service would answer 401, or do paid work for somebody else.
+    if (!set_header(request_headers(), "Authorization", Authorization::header(key_))) {
+      return fail({.code = ErrorCode::invalid_api_key,
+                   .message = "The API key has a character that no header may have. Nothing was "
+                              "sent."});
+    }
+    if (!is_post_) return {};
+    // Use a new connection: an idle connection may be dead, which would leave the POST in doubt.
+    soup_message_add_flags(message_.get(), SOUP_MESSAGE_NEW_CONNECTION);
+    const GBytesPtr body(g_bytes_new(body_.data(), body_.size()));
+    soup_message_set_request_body_from_bytes(message_.get(), "application/json", body.get());
+    return {};
+  }
+
+  [[nodiscard]] bool is_http1_only() const override { return is_post_ && !offers_http2_; }
+  void send_again() override {
+    offers_http2_ = true;
+    if (auto ready = prepare(); !ready) return finish_later(std::move(ready.error()));
+    send();
+  }
+
   void on_starting() override {
     auto& evidence = answer_.evidence;
+    // The exit may have begun while the connection was made.
+    if (is_post_ && !evidence.begun && has_exit_begun()) {
+      soup_message_headers_clear(request_headers());
+      return finish(
+          Error{.code = ErrorCode::network,
+                .message = "The process ends, so nothing was sent to " + redact_url(url_) + "."});
+    }
     if (has_begun()) {
       evidence.second_start = true;
       // On HTTP/2 a cancellation keeps back the body only. Without its key, the head orders
@@ -110,6 +135,7 @@ class Call final : public ExchangeState {
                                  ErrorCode::bad_response)});
     }
     answer_.body.append(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(count));
+    if (is_enough_ && status() / 100 == 2 && is_enough_(answer_.body)) return finish(std::nullopt);
     note_progress();
     read(buffer_);
   }
@@ -124,7 +150,7 @@ class Call final : public ExchangeState {
   }
 
   void limit_total() {
-    total_ = thread_->after(total_timeout_, [weak = weak_from_this(), this] {
+    total_.set(thread_, total_timeout_, [weak = weak_from_this(), this] {
       const auto self = weak.lock();
       if (self) finish(make_timeout(url_, "no whole answer", total_timeout_));
     });
@@ -146,6 +172,9 @@ class Call final : public ExchangeState {
   const bool is_post_;
   const std::chrono::milliseconds total_timeout_;
   const Secret key_;
+  const std::string body_;
+  const std::function<bool(std::string_view)> is_enough_;
+  bool offers_http2_ = false;
   std::function<void(ApiAnswer)> answered_;
   ApiAnswer answer_;
   std::array<std::uint8_t, 16384> buffer_;
@@ -155,6 +184,13 @@ class Call final : public ExchangeState {
 
 std::string Authorization::header(const Secret& key) {
   return std::string("Bearer ").append(key.reveal());
+}
+
+std::string Authorization::proxy_header(const Secret& credentials) {
+  const auto text = credentials.reveal();
+  const GCharPtr encoded(
+      g_base64_encode(reinterpret_cast<const guchar*>(text.data()), text.size()));
+  return std::string("Basic ").append(encoded.get());
 }
 
 void Authorization::erase(const Secret& key, std::string& answer) {
@@ -170,7 +206,7 @@ std::shared_ptr<ExchangeState> start_call(std::shared_ptr<IoThread> thread, Soup
                                           const ApiCall& call,
                                           std::function<void(ApiAnswer)> answered) {
   auto exchange = std::make_shared<Call>(std::move(thread), session, call, std::move(answered));
-  exchange->start(call);
+  exchange->start();
   return exchange;
 }
 

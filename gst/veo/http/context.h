@@ -20,10 +20,19 @@ class WebhookListener;
 
 /// All timers of the I/O thread. One GSource serves all of them, because GLib checks each source
 /// whenever it wakes, and a thousand waiting tasks have a thousand timers.
+///
+/// A process may be stopped for minutes (SIGSTOP, a paused container), or one task may block the
+/// thread. When the thread goes on, timers and sockets are ready at once. A timer that runs first
+/// would throw away an answer that has arrived. So a timer that is later than `stopped_for` shows
+/// that the thread has stood still, and all timers then wait for `quiet`. In that time the thread
+/// reads the sockets, over several rounds, as TLS and HTTP/2 need them.
 class Timers {
  public:
   /// Unique. The order of the keys is the order in which their timers are due.
   using Key = std::pair<IoThread::Clock::time_point, guint64>;
+
+  static constexpr std::chrono::milliseconds stopped_for{500};
+  static constexpr std::chrono::milliseconds quiet{1000};
 
   explicit Timers(GMainContext* context);
   ~Timers();
@@ -39,8 +48,12 @@ class Timers {
   static gboolean dispatch(GSource* source, GSourceFunc, gpointer) noexcept;
   void run_due();
   void arm();
+  /// Whether the thread has just stood still. Sets quiet_until_ if so.
+  bool begin_quiet(IoThread::Clock::time_point now);
 
   std::map<Key, IoThread::Task> pending_;
+  IoThread::Clock::time_point quiet_until_{};
+  unsigned quiet_times_ = 0;  // in a row
   guint64 added_ = 0;
   std::unique_ptr<GSource, Deleter<g_source_unref>> source_;
 };

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "deadline.h"
 #include "glib_ptr.h"
 #include "session.h"
 #include "veo/http/transport.h"
@@ -52,6 +53,11 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   /// Called when `count` bytes are in the buffer of read(); 0: the body has ended.
   virtual void on_received(std::size_t count) = 0;
   virtual Error describe_failure(const GError& error) const { return describe(error, url_); }
+  /// Whether TLS offers HTTP/1.1 alone to the server. If the server does not choose HTTP/1.1,
+  /// send_again() is called, before anything is sent.
+  [[nodiscard]] virtual bool is_http1_only() const { return false; }
+  /// Makes the message anew, without is_http1_only(), and calls send().
+  virtual void send_again() {}
   /// Tells the handler that the exchange is over. Called once.
   virtual void report(std::optional<Error> failure) = 0;
 
@@ -88,11 +94,17 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
       thread_;  // until the end, so that the thread runs as long as the exchange
   std::string url_;
   GObjectPtr<SoupMessage> message_;
-  IoThread::Timer idle_;
-  IoThread::Timer total_;
+  Deadline idle_;
+  Deadline total_;
 
  private:
   void drop_message();
+  void cancel_message();
+  /// Whether the handshake has failed because the server does not speak HTTP/1.1.
+  [[nodiscard]] bool needs_other_protocol(const GError& error) const;
+  void on_handshake(GSocketClientEvent event, GTlsConnection* connection);
+  void note_sign_of_life();
+  void end_after_trailers();
   void finish_send(GObject* source, GAsyncResult* result);
   void finish_read(GObject* source, GAsyncResult* result);
   static void handle_network_event(SoupMessage*, GSocketClientEvent event, GIOStream* connection,
@@ -106,7 +118,14 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   const std::chrono::milliseconds idle_timeout_;
   GObjectPtr<GCancellable> cancellable_;
   GObjectPtr<GInputStream> stream_;
-  bool started_ = false;  // the message
+  // Of the message:
+  bool started_ = false;
+  bool is_in_signal_ = false;  // `starting` or `got-headers` is being handled
+  bool has_head_ = false;
+  bool has_trailers_ = false;
+  bool is_reading_ = false;
+  bool is_proxied_ = false;
+  bool is_refused_ = false;  // the server did not choose HTTP/1.1
   bool over_ = false;
 };
 

@@ -78,7 +78,7 @@ class Fetch final : public ExchangeState {
   Fetch(std::shared_ptr<IoThread> thread, SoupSession* session, FileFetch fetch,
         FileHandler handler)
       : ExchangeState(std::move(thread), session, std::move(fetch.url), fetch.idle_timeout),
-        api_is_loopback_(fetch.api_is_loopback),
+        policy_(std::move(fetch.policy)),
         range_(fetch.range),
         suffix_(fetch.suffix),
         if_range_(std::move(fetch.if_range)),
@@ -104,7 +104,7 @@ class Fetch final : public ExchangeState {
  private:
   /// Sends the request to url_. Returns the error if the URL is not allowed.
   std::optional<Error> next_hop() {
-    if (auto allowed = check_file_url(url_, api_is_loopback_); !allowed) {
+    if (auto allowed = check_file_url(url_, policy_); !allowed) {
       return std::move(allowed.error());
     }
     if (!make_message("GET")) return bad_response(url_, "is no HTTP URL.");
@@ -115,7 +115,10 @@ class Fetch final : public ExchangeState {
       soup_message_headers_set_range(request_headers(), -static_cast<goffset>(*suffix_), -1);
     }
     if (if_range_ && (range_ || suffix_)) {
-      soup_message_headers_replace(request_headers(), "If-Range", if_range_->c_str());
+      // Without the header the host could mix the bytes of two files.
+      if (!set_header(request_headers(), "If-Range", *if_range_)) {
+        return bad_response(url_, "has a validator that no header can carry.");
+      }
     }
     log_request();
     send();
@@ -136,20 +139,24 @@ class Fetch final : public ExchangeState {
                log::text(hops_ > 0 ? ", redirected" : ""));
   }
 
-  /// Whether the connection's address is allowed. With a proxy only the proxy's address is known,
-  /// so check_file_url() has judged the URL's host alone.
-  [[nodiscard]] bool is_allowed(GSocketAddress* remote) const {
-    if (G_IS_PROXY_ADDRESS(remote)) return true;
-    if (!G_IS_INET_SOCKET_ADDRESS(remote)) return false;
-    auto* address = g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(remote));
-    const std::span bytes(g_inet_address_to_bytes(address),
-                          g_inet_address_get_native_size(address));
-    return is_public_address(bytes) || (api_is_loopback_ && is_loopback_address(bytes));
-  }
-
+  /// Ends the exchange if the connection's address is not allowed. With a proxy only the proxy's
+  /// address is known, so check_file_url() has judged the URL's host alone.
   void check_address(GSocketAddress* remote) {
-    if (is_allowed(remote)) return;
-    finish(bad_response(url_, "leads to an address that is not public."));
+    if (G_IS_PROXY_ADDRESS(remote)) return;
+    std::optional<Address> reached;
+    if (G_IS_INET_SOCKET_ADDRESS(remote)) {
+      auto* address = g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(remote));
+      reached =
+          make_address({g_inet_address_to_bytes(address), g_inet_address_get_native_size(address)});
+    }
+    if (!reached) return finish(bad_response(url_, "leads to what is no IP address."));
+    if (is_allowed_address(*reached, policy_)) return;
+    const auto origin = parse_origin(url_);
+    auto error =
+        bad_response(url_, "cannot be reached. " + explain_refused_addresses(
+                                                       origin ? origin->host : "", {&*reached, 1}));
+    error.remedy = "allow-addresses=" + suggest_ranges({&*reached, 1});
+    finish(std::move(error));
   }
 
   // Check twice: before TLS names the host to a stranger, and for a connection that is used again.
@@ -236,6 +243,12 @@ class Fetch final : public ExchangeState {
 
   /// Returns why the body cannot be the file's bytes; null if it can.
   const char* check_head(const FileHead& head) const {
+    // libsoup reads a length that is no number as another number.
+    const bool has_length =
+        !read_header(response_headers(), "Content-Length").empty() &&
+        soup_message_headers_get_encoding(response_headers()) != SOUP_ENCODING_CHUNKED;
+    const bool is_possible = head.content_length && *head.content_length <= INT64_MAX;
+    if (has_length && !is_possible) return "announced a length that is no number of bytes.";
     const auto coding = read_header(response_headers(), "Content-Encoding");
     if (!coding.empty() && g_ascii_strcasecmp(coding.c_str(), "identity") != 0) {
       return "came in a content coding that was not asked for.";
@@ -289,7 +302,7 @@ class Fetch final : public ExchangeState {
     handler->end(std::move(failure));
   }
 
-  const bool api_is_loopback_;
+  const FilePolicy policy_;
   const std::optional<ByteRange> range_;
   const std::optional<std::uint64_t> suffix_;
   const std::optional<std::string> if_range_;

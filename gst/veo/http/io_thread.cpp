@@ -2,7 +2,6 @@
 #include "veo/http/io_thread.h"
 
 #include <glib.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <cassert>
@@ -12,6 +11,7 @@
 
 #include "context.h"
 #include "veo/system/guarded.h"
+#include "veo/system/threads.h"
 
 namespace veo::http {
 
@@ -31,6 +31,15 @@ gboolean run_task(gpointer task) noexcept {
 }
 
 void delete_task(gpointer task) noexcept { delete static_cast<IoThread::Task*>(task); }
+
+/// Asks the process's thread to park. Whoever holds the thread then releases it in vain: its
+/// destructor would wait for the end of the parked thread.
+void park_io_thread() {
+  auto thread = current().lock()->lock();
+  if (!thread) return;
+  thread->post([] { park_thread(); });
+  keep_for_ever([thread = std::move(thread)] {});
+}
 
 }  // namespace
 
@@ -71,9 +80,25 @@ gboolean Timers::dispatch(GSource* source, GSourceFunc, gpointer) noexcept {
   return G_SOURCE_CONTINUE;
 }
 
+bool Timers::begin_quiet(IoThread::Clock::time_point now) {
+  // The bound lets timers run on a machine where each round of the loop is slow.
+  constexpr unsigned most_quiet_times = 3;
+  const bool stood_still =
+      !pending_.empty() &&
+      now - std::max(pending_.begin()->first.first, quiet_until_) > stopped_for;
+  if (!stood_still || quiet_times_ >= most_quiet_times) {
+    quiet_times_ = 0;
+    return now < quiet_until_;
+  }
+  ++quiet_times_;
+  quiet_until_ = now + quiet;
+  return true;
+}
+
 void Timers::run_due() {
   // Leave timers that become due meanwhile to the next round, so that other sources get their turn.
   const auto now = IoThread::Clock::now();
+  if (begin_quiet(now)) return arm();
   while (!pending_.empty() && pending_.begin()->first.first <= now) {
     const auto due = pending_.extract(pending_.begin());
     due.mapped()();
@@ -87,7 +112,8 @@ void Timers::arm() {
   const auto next =
       pending_.empty()
           ? microseconds(-1)
-          : std::chrono::ceil<microseconds>(pending_.begin()->first.first.time_since_epoch());
+          : std::chrono::ceil<microseconds>(
+                std::max(pending_.begin()->first.first, quiet_until_).time_since_epoch());
   g_source_set_ready_time(source_.get(), next.count());
 }
 
@@ -111,11 +137,12 @@ void IoThread::Timer::cancel() {
   if (const auto context = gone->context.lock()) context->timers.remove(gone->key);
 }
 
-IoThread::IoThread() : p_(std::make_unique<Private>()) {
+IoThread::IoThread() : p_(std::make_unique<Private>()) {}
+
+Status IoThread::start() {
   // The thread owns what it runs on, so that it can end after its IoThread.
   p_->context = std::make_shared<Context>();
-  p_->thread = std::thread([context = p_->context] {
-    pthread_setname_np(pthread_self(), "veo-io");
+  auto started = start_thread("veo-io", [context = p_->context] {
     is_this_an_io_thread = true;
     g_main_context_push_thread_default(context->context.get());
     g_main_loop_run(context->loop.get());
@@ -124,17 +151,31 @@ IoThread::IoThread() : p_(std::make_unique<Private>()) {
     }
     g_main_context_pop_thread_default(context->context.get());
   });
+  if (!started) return fail(std::move(started.error()));
+  p_->thread = std::move(*started);
+  return {};
 }
 
-std::shared_ptr<IoThread> IoThread::acquire() {
+Result<std::shared_ptr<IoThread>> IoThread::try_acquire() {
+  if (auto here = check_not_forked(); !here) return fail(std::move(here.error()));
+  park_at_exit(park_io_thread);
   auto thread = current().lock();
   if (auto running = thread->lock()) return running;
-  std::shared_ptr<IoThread> started(new IoThread);
-  *thread = started;
-  return started;
+  std::shared_ptr<IoThread> made(new IoThread);
+  if (auto started = made->start(); !started) return fail(std::move(started.error()));
+  *thread = made;
+  return made;
 }
 
+std::shared_ptr<IoThread> IoThread::acquire() { return try_acquire().value(); }
+
 IoThread::~IoThread() {
+  if (!p_->thread.joinable()) return;  // the thread could not be made
+  if (is_forked_copy()) {
+    // The thread does not exist here, so nobody can join it.
+    keep_for_ever([kept = std::shared_ptr<Private>(std::move(p_))] {});
+    return;
+  }
   // Quit after all tasks that were posted before.
   post([context = p_->context] { g_main_loop_quit(context->loop.get()); });
   if (is_current()) {
@@ -145,6 +186,7 @@ IoThread::~IoThread() {
 }
 
 void IoThread::post(Task task) {
+  if (is_forked_copy()) return keep_for_ever(std::move(task));
   const std::unique_ptr<GSource, Deleter<g_source_unref>> source(g_idle_source_new());
   // Sources of one priority run in the order in which they were attached.
   g_source_set_priority(source.get(), G_PRIORITY_DEFAULT);

@@ -3,6 +3,7 @@
 
 #include <libsoup/soup.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,9 +14,12 @@
 namespace veo::http {
 
 /// Makes a session that does nothing by itself: it has no cookies, no cache, no sniffing and no
-/// decoding of contents, and it authenticates only a CONNECT to a proxy, by the proxy's own URI.
+/// decoding of contents, and it authenticates only to a proxy, by the proxy's own URI (proxy.h).
 /// The exchanges have the deadlines. I/O thread only.
 Result<GObjectPtr<SoupSession>> make_session(const Network& network, int connections_per_host);
+
+/// Returns the error of an https exchange if GLib has no TLS backend.
+std::optional<Error> find_missing_tls();
 
 /// Describes a failed exchange, with the code network or tls. The text names the URL's scheme, host
 /// and path, never its query.
@@ -23,6 +27,10 @@ Error describe(const GError& error, std::string_view url);
 /// Describes an exchange that has missed one of our deadlines.
 Error make_timeout(std::string_view url, std::string_view what, std::chrono::milliseconds after);
 
+/// Sets a header of a request. False: the header is not there, because no header can carry the
+/// value. A line break would begin another header, and libsoup drops such a value with a warning.
+[[nodiscard]] bool set_header(SoupMessageHeaders* headers, const char* name,
+                              const std::string& value);
 /// Returns the value of a header that may occur once; empty if it is not there.
 std::string read_header(SoupMessageHeaders* headers, const char* name);
 

@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <sstream>
+#include <utility>
 
 #include "veo/system/environment.h"
 
@@ -10,11 +11,17 @@ namespace veo {
 
 namespace {
 
-std::string find_first_set(std::initializer_list<const char*> names) {
+struct Variable {
+  std::string name;
+  std::string value;
+};
+
+/// Returns the first of the variables that has a value; if there is none, an empty value.
+Variable find_first_set(std::initializer_list<const char*> names) {
   for (const char* name : names) {
-    if (auto value = environment::get(name)) return *value;
+    if (auto value = environment::get(name)) return {.name = name, .value = std::move(*value)};
   }
-  return "";
+  return {};
 }
 
 /// Makes a list of `a.example, .b.example`.
@@ -34,15 +41,24 @@ http::Network transport_network(const NetworkSettings& settings) {
   http::Network network{.proxy = settings.proxy,
                         .ssl_ca_file = settings.ssl_ca_file,
                         .tls_database = settings.tls_database,
-                        .user_agent = settings.user_agent,
-                        .no_proxy = {}};
+                        .user_agent = settings.user_agent};
+  if (network.ssl_ca_file.empty() && !network.tls_database) {
+    const auto set = find_first_set({"VEO_CA_FILE", "SSL_CERT_FILE"});
+    if (!set.value.empty()) {
+      network.ssl_ca_file = set.value;
+      network.ca_name = set.name;
+    }
+  }
   if (!network.proxy.empty()) return network;
-  network.proxy = find_first_set({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
-  if (network.proxy.empty()) return network;
+  const auto set = find_first_set({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
+  if (set.value.empty()) return network;
+  network.proxy = set.value;
+  network.proxy_name = set.name;
+  network.is_proxy_for_http = false;
   // Add the scheme as curl does, because users write the variables for curl.
   if (network.proxy.find("://") == std::string::npos) network.proxy.insert(0, "http://");
-  network.no_proxy = split_hosts(find_first_set({"no_proxy", "NO_PROXY"}));
-  for (const char* loopback : {"localhost", "127.0.0.0/8", "::1"}) {
+  network.no_proxy = split_hosts(find_first_set({"no_proxy", "NO_PROXY"}).value);
+  for (const char* loopback : {"localhost", "*.localhost", "127.0.0.0/8", "::1"}) {
     network.no_proxy.emplace_back(loopback);
   }
   return network;

@@ -10,11 +10,14 @@
 
 namespace veo {
 
-/// Returns the count of begun submissions: each holds an ExitCount::Hold on it. has_exit_begun() is
-/// true once the process ends normally: from then on nothing new may be sent. Any thread.
+/// Returns the count of begun submissions: each holds an ExitCount::Hold on it. Any thread.
 ExitCount& begun_submissions();
 
-/// From now on an exit waits for begun_submissions(). Any thread, any number of times.
+/// Returns the count of answers that have come, and that are on no disk yet. Any thread.
+ExitCount& unwritten_answers();
+
+/// From now on an exit waits for begun_submissions() and unwritten_answers(). Any thread, any
+/// number of times.
 void watch_exit_for_submissions();
 
 }  // namespace veo

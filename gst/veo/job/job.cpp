@@ -90,18 +90,25 @@ Clip::Settings Job::Private::describe_clip() const {
   const auto& own = *io;
   const auto& row = own.record.row;
   const auto& urls = own.machine.report()->urls;
-  const auto origin = parse_origin(settings.access.api_url);
-  const auto record_it = [record = record, store = ledger_thread, io = thread](
+  const auto record_it = [record = record, store = ledger_thread, io = thread,
+                          behind = std::weak_ptr(own.writer)](
                              const CachedClip& cached, std::function<void(Status)> recorded) {
+    if (const auto writer = behind.lock(); writer && !writer->is_recorded()) {
+      // The clip does not wait for a ledger that is locked or broken. If the ledger never learns of
+      // the clip, the next run finds it in the cache.
+      writer->when_recorded([cached](TaskRecord& it) { static_cast<void>(it.write_kept(cached)); });
+      return recorded({});
+    }
     http::call_store(
         *store, io, [record, cached] { return record->write_kept(cached); }, std::move(recorded));
   };
   return {.url = urls.empty() ? "" : urls.front(),
-          .api_is_loopback = origin && is_loopback_host(origin->host),
+          .policy = make_file_policy(),
           .network = settings.network,
           .api_url = settings.access.api_url,
           .task_id = own.machine.task_id(),
           .intent = row.intent,
+          .ledger = own.record.ledger,
           .cache = own.cache,
           .keep = settings.cache_limit != 0U,
           .sha256 = row.clip_sha256,

@@ -6,7 +6,11 @@
 
 #include "job_private.h"
 #include "job_registry.h"
+#include "veo/core/error_table.h"
 #include "veo/core/log.h"
+#include "veo/core/url_policy.h"
+#include "veo/http/transport_network.h"
+#include "veo/system/clocks.h"
 
 namespace veo {
 
@@ -111,18 +115,19 @@ void Job::Private::join_task() {
     return obey(own.machine.conclude(std::move(report), now()));
   }
   if (!settings.key) return give_up(settings.key.error());
-  const auto submitted = find_submission_time(row);
+  const auto submitted = find_submission_time();
   shared.lock()->snapshot.accepted_at = submitted;
   own.clock = now();
-  obey(own.machine.adopt(row.task_id, own.clock, submitted));
+  obey(own.machine.adopt(
+      row.task_id, own.clock, submitted,
+      is_without_video(row) ? TaskMachine::Finding::no_video : TaskMachine::Finding::none));
 }
 
-std::optional<TaskMachine::Time> Job::Private::find_submission_time(const Record& row) {
-  if (!row.sending_at || !row.accepted_at) return std::nullopt;
-  // The row's times come from another clock, or from another program. Limit them to one day.
-  const auto today = unix_now();
-  const auto accepted = std::clamp(*row.accepted_at, today - 24h, today);
-  return now() - (today - accepted);
+std::optional<TaskMachine::Time> Job::Private::find_submission_time() const {
+  const auto& age = io->record.age;
+  if (!age) return std::nullopt;
+  // Another program may have written any time into the row. Limit the age to one day.
+  return now() - std::clamp<milliseconds>(*age, 0ms, 24h);
 }
 
 void Job::Private::name_task(const std::string& task_id) {
@@ -182,6 +187,36 @@ void Job::Private::obey(const TaskMachine::Command& command) {
   }
 }
 
+FilePolicy Job::Private::make_file_policy() const {
+  // The values were checked when the source was opened.
+  return FilePolicy::make(settings.access.api_url, settings.network.allow_addresses,
+                          settings.access.allow_http)
+      .value_or(FilePolicy());
+}
+
+void Job::Private::check_file_hosts() {
+  auto policy = make_file_policy();
+  if (policy.api_is_loopback) return submit();
+  ask_record(
+      [url = settings.access.api_url](TaskRecord& it) { return it.find_newest_url(url); },
+      [this, policy = std::move(policy)](const std::string& newest) {
+        auto& own = *io;
+        if (own.ended) return wind_up();
+        // A service that is reached by plain http is not the one that the catalog describes.
+        auto hosts =
+            policy.api_is_plain_http ? std::vector<std::string>() : settings.catalog->file_hosts;
+        if (const auto origin = parse_origin(newest)) hosts.push_back(origin->host);
+        own.host_check.emplace(thread, policy, transport_network(settings.network));
+        own.host_check->start(std::move(hosts), [self = shared_from_this()](const Status& allowed) {
+          if (self->io->ended) return;  // abandon() winds the job up
+          if (!allowed) return self->give_up(allowed.error());
+          self->submit();
+        });
+      });
+}
+
+void Job::Private::submit() { obey(io->machine.submit(io->started)); }
+
 void Job::Private::finish() {
   const auto& error = *io->machine.error();
   if (settings.task_id.empty() && error.code == ErrorCode::task_failed) {
@@ -236,8 +271,12 @@ void Job::Private::on_queried(Result<TaskReport> report, Service::RetryAfter ret
   own.next = own.machine.on_queried(std::move(report), retry_after, now(), random());
   const bool confirms = good && !settings.task_id.empty() && !own.is_confirmed;
   const bool completed = own.machine.state() == TaskMachine::State::completed;
-  const bool failed = own.machine.error() && own.machine.error()->code == ErrorCode::task_failed;
-  if (!confirms && !completed && !failed) return obey(own.next);
+  const bool has_no_video = own.machine.has_no_video();
+  const bool failed =
+      own.machine.error() && !has_no_video && own.machine.error()->code == ErrorCode::task_failed;
+  // A row that says so already keeps the time of its end.
+  const bool is_new = has_no_video && !is_without_video(own.record.row);
+  if (!confirms && !completed && !failed && !is_new) return obey(own.next);
 
   const auto write =
       [intent = confirms ? std::optional(settings.claim.record.intent) : std::nullopt,
@@ -245,21 +284,27 @@ void Job::Private::on_queried(Result<TaskReport> report, Service::RetryAfter ret
        took = completed
                   ? compute_generation_time(*own.machine.report(), settings.generation_timeout)
                   : std::nullopt,
-       completed, failure = failed ? own.machine.error() : std::nullopt,
-       at = unix_now()](TaskRecord& it) {
+       completed, is_new, failure = failed || is_new ? own.machine.error() : std::nullopt,
+       at = read_clocks()](TaskRecord& it) {
         if (intent) {
           if (auto written = it.write_confirmed(*intent, at); !written) return written;
         }
         if (completed) return it.write_completed(url, took, at);
+        if (is_new) return it.write_without_video(*failure, at);
         return failure ? it.write_failed(*failure, at) : Status();
       };
+  if (is_ledger_behind()) {
+    // The ledger gets the answer to the submission first, and nothing waits for that.
+    own.writer->when_recorded([write](TaskRecord& it) { static_cast<void>(write(it)); });
+    return obey(own.next);
+  }
   insist({.write = write, .then = [this, confirms](const Status& written) {
             if (confirms && written) io->is_confirmed = true;
             // A failed write loses nothing, because the service can be asked again.
             if (!written) add_notice(written.error().message);
             obey(io->next);
           }});
-  if (failed) own.waiting->otherwise = own.machine.error();
+  if (failed || is_new) own.waiting->otherwise = own.machine.error();
 }
 
 Error Job::Private::add_history(Error error) const {
@@ -300,7 +345,10 @@ void Job::Private::arm(TaskMachine::Time until) {
   after(delay, [this] { obey(io->machine.on_timer(now())); });
 }
 
-void Job::Private::give_up(const Error& error) {
+void Job::Private::give_up(const Error& why) {
+  // A job without a task has sent nothing that was accepted.
+  const bool has_task = !settings.task_id.empty() || !io->record.row.task_id.empty();
+  const auto error = has_task || io->may_be_sent ? why : with_cost(why);
   log::error(log::Category::job, label(), ": gives up: ", error);
   give_back(error, [this, error] {
     if (!io->ended) publish_failure(error);
@@ -311,6 +359,7 @@ void Job::Private::give_up(const Error& error) {
 void Job::Private::abandon() {
   auto& own = *io;
   own.ended = true;
+  own.host_check.reset();
   own.webhook.reset();
   log::debug(log::Category::job, label(), ": nobody waits for it any more (", own.machine.state(),
              ")");
@@ -329,8 +378,10 @@ void Job::Private::release() {
   auto& own = *io;
   own.timer.cancel();
   own.patience.cancel();
+  own.host_check.reset();
   own.webhook.reset();
   own.submission.reset();
+  own.writer.reset();
   own.service.reset();
   own.record.is_claimed = false;
   ledger_thread->post([record = record] { record->release_row(); });

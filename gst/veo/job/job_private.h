@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "answer_writer.h"
 #include "begun_submissions.h"
+#include "file_host_check.h"
 #include "task_record.h"
 #include "veo/clip/cache.h"
 #include "veo/clip/clip.h"
@@ -42,6 +44,7 @@ namespace veo {
 //      ├─────── claim ───────────────► [reserved] ◄────────────────────────┘
 //      │  ◄── undecided: again in a moment
 //      │  ◄── ours ────────────────────┤
+//   the file hosts are checked
 //   the turn comes ──────────────────► [sending]
 //   POST ◄─────────────────────────────┘
 //   answer ──────────────────────────► [accepted | unknown | reserved | released]
@@ -89,7 +92,7 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// Goes on with a task that was submitted before.
   void join_task();
   /// Returns when the service accepted the task, on the monotonic clock.
-  [[nodiscard]] static std::optional<TaskMachine::Time> find_submission_time(const Record& row);
+  [[nodiscard]] std::optional<TaskMachine::Time> find_submission_time() const;
   void obey(const TaskMachine::Command& command);
   void finish();
   void on_callback();
@@ -107,6 +110,11 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   void wind_up();
   /// Destroys all that belongs to the I/O thread, so that any thread may drop the last reference.
   void release();
+
+  /// Checks that the video could be downloaded, and then begins with the submission.
+  void check_file_hosts();
+  void submit();
+  [[nodiscard]] FilePolicy make_file_policy() const;
 
   // --- I/O thread: questions to the stores ---
 
@@ -173,9 +181,22 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   void queue_submission(TaskMachine::Time until);
   void send_submission();
   void on_submitted(const Submitted& outcome);
+  [[nodiscard]] AnswerRecord make_answer(RecordState state) const;
+  /// Brings the answer to a disk, and then calls `then`. With `nowhere`: no place took the answer
+  /// after some seconds; the writer goes on trying.
+  void write_answer(AnswerRecord answer, std::optional<Error> otherwise,
+                    std::function<void(const AnswerWriter::Written&)> then);
   void write_accepted(const Submitted& outcome);
-  /// Prints the id of a paid task that could not be recorded, because no other place has the id.
-  void name_unrecorded(const Error& error);
+  void write_refused(const Submitted& outcome);
+  /// Releases a row that is `sending`: surely nothing is paid.
+  void write_surely_unpaid(const std::optional<Error>& why, std::function<void()> then);
+  /// Tells the user where the answer is, and why the ledger does not have it.
+  void tell_journal(const std::string& what, const AnswerWriter::Written& written);
+  /// Prints the id of a paid task that is on no disk, because no other place has the id.
+  void name_unrecorded(const Error& why);
+  /// Whether the answer is in a journal, and the ledger does not have it yet. Then nothing waits
+  /// for the ledger.
+  [[nodiscard]] bool is_ledger_behind() const { return io->writer && !io->writer->is_recorded(); }
   void write_unknown(const Submitted& outcome);
   [[nodiscard]] Error explain_unknown(const Error& seen, std::optional<double> balance) const;
   void learn_balance(Submitted outcome, std::optional<double> balance);
@@ -221,7 +242,8 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     TaskRecord::View record;  // as of the ledger's last answer
     std::shared_ptr<Cache> cache;
     std::optional<GenerationTimes> learned;
-    std::optional<http::Webhook> webhook;  // from before the submission to the task's end
+    std::optional<FileHostCheck> host_check;  // until the submission
+    std::optional<http::Webhook> webhook;     // from before the submission to the task's end
     TaskMachine machine{TaskMachine::Settings{}};
     // For the log.
     std::string label;
@@ -233,7 +255,8 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
     http::IoThread::Timer patience;  // with a store
     std::optional<Waiting> waiting;
     TaskMachine::Command next;                  // to be obeyed after the open question is answered
-    std::optional<ExitCount::Hold> submission;  // from before `sending` to the recorded answer
+    std::optional<ExitCount::Hold> submission;  // from before `sending` to the answer
+    std::shared_ptr<AnswerWriter> writer;       // from the answer until the ledger has it
     TaskMachine::Time started{};
     TaskMachine::Time clock{};  // when the generation timeout begins
     std::optional<TaskMachine::Time> accepted_at;

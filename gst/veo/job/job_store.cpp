@@ -4,6 +4,7 @@
 
 #include "job_private.h"
 #include "job_registry.h"
+#include "veo/core/ledger_gap.h"
 #include "veo/core/log.h"
 #include "veo/core/retry.h"
 #include "veo/core/task_id.h"
@@ -39,6 +40,7 @@ TaskRecord::Settings Job::Private::record_settings() const {
     claim.refusal = std::move(failure);
   }
   return {.ledger = settings.ledger,
+          .cache_directory = settings.cache_directory,
           .claim = std::move(claim),
           .task_id = settings.task_id,
           .key = settings.key ? std::optional(*settings.key) : std::nullopt};
@@ -61,29 +63,45 @@ void Job::Private::find_in_ledger() {
              [this](Result<TaskRecord::Standing> standing) { on_standing(std::move(standing)); });
 }
 
-/// Searches the cache first. If the ledger was lost, nobody must pay again for a clip that is here.
+/// Searches the cache first. If the ledger was lost, nobody must pay again for a clip that is here,
+/// and nobody must pay for what the lost ledger knew before the user decides.
 void Job::Private::claim_unless_cached() {
-  const auto& wanted = settings.claim.record;
-  ask_cache(
-      [cache = io->cache, url = wanted.api_url, intent = wanted.intent] {
-        return cache->find_intent(url, intent);
-      },
-      [this](Result<std::optional<CachedClip>> clip) {
-        if (io->ended) return wind_up();
-        if (!clip) return give_up(clip.error());
-        if (*clip) {
-          log::warning(log::Category::clip, label(), ": the cache has a clip of this intent, ",
-                       "of task ", log::text((*clip)->identity.task_id),
-                       ", which the ledger does not know: it is played");
-        } else {
-          log::debug(log::Category::clip, label(), ": the cache has no clip of this intent");
-        }
-        ask_record(
-            [wish = record_settings(), lost = std::move(*clip)](TaskRecord& it) {
-              return it.claim(wish, lost);
-            },
-            [this](Result<TaskRecord::Standing> standing) { on_standing(std::move(standing)); });
-      });
+  struct Found {
+    std::optional<CachedClip> wanted;  ///< the clip of this intent
+    std::optional<CachedClip> proof;   ///< a clip that was paid with a ledger that was lost
+  };
+  const auto search = [cache = io->cache, record = settings.claim.record,
+                       ledger = io->record.ledger,
+                       needs_proof = io->record.needs_proof]() -> Result<Found> {
+    Found found;
+    // With reuse=false (an instance is set) the clip in the cache is not the wanted one.
+    if (record.instance.empty()) {
+      auto wanted = cache->find_intent(record.api_url, record.intent);
+      if (!wanted) return fail(std::move(wanted.error()));
+      found.wanted = std::move(*wanted);
+    }
+    if (!found.wanted && needs_proof) {
+      auto proof = cache->find_paid_elsewhere(ledger);
+      if (!proof) return fail(std::move(proof.error()));
+      found.proof = std::move(*proof);
+    }
+    return found;
+  };
+  ask_cache(search, [this](Result<Found> found) {
+    if (io->ended) return wind_up();
+    if (!found) return give_up(found.error());
+    if (found->proof) return give_up(make_lost_ledger_error(settings.ledger, *found->proof));
+    if (found->wanted) {
+      log::warning(log::Category::clip, label(), ": the cache has a clip of this intent, of task ",
+                   log::text(found->wanted->identity.task_id),
+                   ", which the ledger does not know: it is played");
+    } else {
+      log::debug(log::Category::clip, label(), ": the cache has no clip of this intent");
+    }
+    ask_record([wish = record_settings(),
+                lost = std::move(found->wanted)](TaskRecord& it) { return it.claim(wish, lost); },
+               [this](Result<TaskRecord::Standing> standing) { on_standing(std::move(standing)); });
+  });
 }
 
 /// Searches the cache, because a process may have ended after it kept the clip and before it
@@ -138,7 +156,7 @@ void Job::Private::on_standing(Result<TaskRecord::Standing> standing) {
     case TaskRecord::Standing::ours:
       if (auto listening = listen(); !listening) return give_up(listening.error());
       learn();
-      obey(own.machine.submit(own.started));
+      check_file_hosts();
       break;
     case TaskRecord::Standing::known:
       learn();
@@ -222,8 +240,6 @@ void Job::Private::tell_slow() {
   tell_waiting("The " + own.waiting->file +
                " has not answered for a second: its disk is slow or frozen, or another program "
                "keeps it. It is waited for, and nothing is lost.");
-  const auto& otherwise = own.waiting->otherwise;
-  if (otherwise && otherwise->code == ErrorCode::ledger) name_unrecorded(*otherwise);
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now());
   own.patience =
       thread->after(std::max(0ms, left), [self = shared_from_this()] { self->stop_waiting(); });

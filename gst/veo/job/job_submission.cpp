@@ -2,7 +2,6 @@
 #include <glib.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "job_private.h"
@@ -10,6 +9,7 @@
 #include "veo/core/log.h"
 #include "veo/core/task_id.h"
 #include "veo/core/unknown_submission.h"
+#include "veo/system/clocks.h"
 
 namespace veo {
 
@@ -19,13 +19,12 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr unsigned tries_for_an_answer = 16;  // some seconds
-constexpr unsigned tries_before_a_word = 3;   // other processes may be writing just now
 
 Error make_unrecorded_error(const std::string& task_id, const std::string& why) {
   return {.code = ErrorCode::ledger,
-          .message = "Task " + task_id + " is accepted and paid, but could not be recorded: " +
-                     why + " Keep its id: " + make_task_property(task_id) +
-                     " plays it at no further cost. Nothing else is submitted.",
+          .message = "Task " + task_id + " is accepted and paid, but its id is on no disk: " + why +
+                     " Keep the id: " + make_task_property(task_id) +
+                     " plays the task at no further cost. Nothing else is submitted.",
           .task_id = task_id,
           .charged = Charged::unknown};
 }
@@ -49,7 +48,9 @@ void Job::Private::queue_submission(TaskMachine::Time until) {
     // From here on the row says that the submission may have been sent, so an exit waits until the
     // outcome is recorded.
     self->io->submission.emplace(begun_submissions());
-    self->insist({.write = [at = unix_now()](TaskRecord& it) { return it.write_sending(at); },
+    // Nothing is sent after the exit has begun, so the row must not say `sending` then.
+    if (has_exit_begun()) return self->wind_up();
+    self->insist({.write = [at = read_clocks()](TaskRecord& it) { return it.write_sending(at); },
                   .then =
                       [p = self.get()](const Status& written) {
                         if (p->io->ended) return p->wind_up();
@@ -69,7 +70,7 @@ void Job::Private::queue_submission(TaskMachine::Time until) {
 
 void Job::Private::send_submission() {
   // Send nothing new after the exit has begun.
-  if (begun_submissions().has_exit_begun()) return wind_up();
+  if (has_exit_begun()) return wind_up();
   log::info(log::Category::job, label(), ": is sent now");
   io->is_posting = true;
   io->may_be_sent = true;
@@ -103,68 +104,146 @@ void Job::Private::on_submitted(const Submitted& outcome) {
       break;
   }
   own.may_be_sent = false;
+  if (outcome.kind == Submitted::Kind::refused) return write_refused(outcome);
   // Keep the claim for another try. If there is no other try, give_back() releases the claim.
-  insist({.write = [at = unix_now()](TaskRecord& it) { return it.write_held(at); },
+  insist({.write = [at = read_clocks()](TaskRecord& it) { return it.write_held(at); },
           .is_answer = true,
           .then =
               [this, outcome](const Status& /*unused*/) {
                 io->submission.reset();
                 conclude_submission(outcome);
               }});
-  if (outcome.kind == Submitted::Kind::refused) own.waiting->otherwise = outcome.error;
+}
+
+AnswerRecord Job::Private::make_answer(RecordState state) const {
+  AnswerRecord answer{.ledger = settings.ledger, .salt = io->record.salt, .record = io->record.row};
+  answer.record.state = state;
+  return answer;
+}
+
+void Job::Private::write_answer(AnswerRecord answer, std::optional<Error> otherwise,
+                                std::function<void(const AnswerWriter::Written&)> then) {
+  auto& own = *io;
+  // From here on an exit waits for a disk, and not for the service.
+  auto hold = std::make_shared<std::optional<ExitCount::Hold>>(std::in_place, unwritten_answers());
+  own.submission.reset();
+  begin_waiting("ledger " + settings.ledger, ledger_thread);
+  own.waiting->otherwise = std::move(otherwise);
+  own.writer = AnswerWriter::write(
+      {.thread = thread,
+       .ledger_thread = ledger_thread,
+       .clips_thread = clips_thread,
+       .record = record,
+       .answer = std::move(answer),
+       .cache_directory = settings.cache_directory,
+       .label = own.label,
+       .on_written =
+           [self = shared_from_this(), hold, then = std::move(then)](const auto& written) {
+             using Place = AnswerWriter::Place;
+             if (written.place == Place::nowhere) {
+               self->name_unrecorded(written.why);
+               if (written.failures < tries_for_an_answer || !*hold) return;
+             }
+             // The writer goes on without the job if the answer is nowhere after all tries.
+             if (!*hold) return;
+             hold->reset();
+             if (written.view) self->io->record = *written.view;
+             self->end_waiting();
+             if (written.view) self->io->writer.reset();
+             then(written);
+           },
+       .on_recorded =
+           [self = shared_from_this()](const TaskRecord::View& view) {
+             self->io->record.row.id = view.row.id;
+             self->io->writer.reset();
+           }});
 }
 
 void Job::Private::write_accepted(const Submitted& outcome) {
-  const auto& id = outcome.task_id;
-  insist({.write = [id, at = unix_now()](TaskRecord& it) { return it.write_accepted(id, at); },
-          // The task is paid, and its id may never be anywhere else.
-          .tries = std::numeric_limits<unsigned>::max(),
-          .is_answer = true,
-          .then =
-              [this, outcome](const Status& /*written*/) {
-                io->submission.reset();
-                if (io->ended) {
-                  g_printerr(
-                      "gst-veo: the submission was accepted as task %s after its pipeline had "
-                      "stopped. It is paid and recorded: the same line plays it.\n",
-                      outcome.task_id.c_str());
-                }
-                conclude_submission(outcome);
-              },
-          .on_failed_try =
-              [this, id](const Status& written, unsigned tried) {
-                const auto error = make_unrecorded_error(id, written.error().message);
-                if (tried == tries_before_a_word) name_unrecorded(error);
-                if (tried != tries_for_an_answer) return;
-                // Go on trying for as long as the process lives.
-                io->submission.reset();
-                if (!io->ended) publish_failure(error);
-              }});
-  io->waiting->otherwise =
-      make_unrecorded_error(id, "the ledger " + settings.ledger + " does not answer.");
+  io->record.row.task_id = outcome.task_id;
+  io->record.row.accepted_at = read_clocks().wall;
+  const auto unrecorded =
+      make_unrecorded_error(outcome.task_id, "the ledger " + settings.ledger + " does not answer.");
+  write_answer(make_answer(RecordState::accepted), unrecorded,
+               [this, outcome](const AnswerWriter::Written& written) {
+                 const auto& id = outcome.task_id;
+                 if (written.place == AnswerWriter::Place::nowhere) {
+                   if (!io->ended) publish_failure(make_unrecorded_error(id, written.why.message));
+                   return release();
+                 }
+                 if (written.place == AnswerWriter::Place::journal) {
+                   tell_journal("Task " + id + " is accepted and paid. ", written);
+                 } else if (io->ended) {
+                   g_printerr(
+                       "gst-veo: the submission was accepted as task %s after its pipeline had "
+                       "stopped. It is paid and recorded: the same line plays it.\n",
+                       id.c_str());
+                 }
+                 conclude_submission(outcome);
+               });
 }
 
-void Job::Private::name_unrecorded(const Error& error) {
-  if (std::exchange(io->waiting->is_named, true)) return;
+void Job::Private::tell_journal(const std::string& what, const AnswerWriter::Written& written) {
+  const auto why = written.why.message.empty()
+                       ? "The ledger " + settings.ledger + " does not answer."
+                       : written.why.message;
+  const auto text = what + why + " The answer is safe in " + written.path +
+                    ". The ledger takes the answer from there, in this run or in the next. Run the "
+                    "same line again if this run ends early: it costs nothing more.";
+  if (io->ended) {
+    g_printerr("gst-veo: %s\n", text.c_str());
+  } else {
+    add_notice(text);
+  }
+}
+
+void Job::Private::name_unrecorded(const Error& why) {
+  auto& waiting = io->waiting;
+  if (!waiting || !waiting->otherwise || waiting->otherwise->task_id.empty()) return;
+  if (std::exchange(waiting->is_named, true)) return;
+  auto error = *waiting->otherwise;
+  if (error.code == ErrorCode::ledger && !why.message.empty()) {
+    error = make_unrecorded_error(error.task_id, why.message);
+  }
   g_printerr("gst-veo: %s\n", error.message.c_str());
   add_notice(error.message);
 }
 
+void Job::Private::write_refused(const Submitted& outcome) {
+  write_surely_unpaid(outcome.error, [this, outcome] { conclude_submission(outcome); });
+}
+
+void Job::Private::write_surely_unpaid(const std::optional<Error>& why,
+                                       std::function<void()> then) {
+  auto& row = io->record.row;
+  row.error = why ? nick(why->code) : "";
+  row.error_message = why ? why->message : "";
+  row.finished_at = read_clocks().wall;
+  write_answer(make_answer(RecordState::released), why,
+               [this, then = std::move(then)](const AnswerWriter::Written& /*written*/) {
+                 io->record.is_claimed = false;
+                 then();
+               });
+}
+
 void Job::Private::write_unknown(const Submitted& outcome) {
-  insist({.write = [why = outcome.error, at = unix_now()](
-                       TaskRecord& it) { return it.write_unknown(why, std::nullopt, at); },
-          .is_answer = true,
-          .then =
-              [this, outcome](const Status& /*unused*/) {
-                io->submission.reset();
-                if (io->ended) return conclude_unknown(outcome, std::nullopt);
-                // The balance hints at whether the task was paid.
-                io->service->ask_balance(
-                    [self = shared_from_this(), outcome](std::optional<double> balance) {
-                      self->learn_balance(outcome, balance);
-                    });
-              }});
-  io->waiting->otherwise = explain_unknown(outcome.error, std::nullopt);
+  auto& row = io->record.row;
+  row.task_id = outcome.error.task_id;
+  row.error = nick(outcome.error.code);
+  row.error_message = outcome.error.message;
+  row.finished_at = read_clocks().wall;
+  write_answer(make_answer(RecordState::unknown), explain_unknown(outcome.error, std::nullopt),
+               [this, outcome](const AnswerWriter::Written& written) {
+                 if (written.place == AnswerWriter::Place::journal) {
+                   tell_journal("It is unknown whether the submission was accepted. ", written);
+                 }
+                 if (io->ended) return conclude_unknown(outcome, std::nullopt);
+                 // The balance hints at whether the task was paid.
+                 io->service->ask_balance(
+                     [self = shared_from_this(), outcome](std::optional<double> balance) {
+                       self->learn_balance(outcome, balance);
+                     });
+               });
 }
 
 Error Job::Private::explain_unknown(const Error& seen, std::optional<double> balance) const {
@@ -181,9 +260,9 @@ Error Job::Private::explain_unknown(const Error& seen, std::optional<double> bal
 }
 
 void Job::Private::learn_balance(Submitted outcome, std::optional<double> balance) {
-  if (!balance) return conclude_unknown(std::move(outcome), balance);
-  insist({.write = [why = outcome.error, balance,
-                    at = unix_now()](TaskRecord& it) { return it.write_unknown(why, balance, at); },
+  if (!balance || is_ledger_behind()) return conclude_unknown(std::move(outcome), balance);
+  insist({.write = [why = outcome.error, balance = *balance, at = read_clocks()](
+                       TaskRecord& it) { return it.write_balance(why, balance, at); },
           .tries = 1,  // it is only a hint
           .then = [this, outcome,
                    balance](const Status& /*unused*/) { conclude_unknown(outcome, balance); }});
@@ -210,7 +289,11 @@ void Job::Private::give_back(const std::optional<Error>& why, std::function<void
     own.timer.cancel();
     return then();
   }
-  insist({.write = [why, at = unix_now()](TaskRecord& it) { return it.write_released(why, at); },
+  // The ledger may still say that the submission has been sent.
+  if (own.record.row.state == RecordState::sending) {
+    return write_surely_unpaid(why, std::move(then));
+  }
+  insist({.write = [why, at = read_clocks()](TaskRecord& it) { return it.write_released(why, at); },
           .is_answer = true,
           .then = [then = std::move(then)](const Status& /*unused*/) { then(); }});
   own.waiting->otherwise = why;

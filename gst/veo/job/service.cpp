@@ -68,6 +68,12 @@ void Service::submit(const Request& request, const Catalog& catalog,
   post.body = json::encode_create(request, catalog);
   post.idle_timeout = idle_timeout_;
   post.total_timeout = std::max(post.total_timeout, 4 * idle_timeout_);
+  // A complete document with a task id is the answer, however its stream ends.
+  post.is_enough = [](std::string_view body) {
+    const auto last = body.find_last_not_of(" \t\r\n");
+    if (last == std::string_view::npos || body[last] != '}') return false;
+    return json::decode_submission(200, body).task_id.has_value();
+  };
   call(std::move(post), "/videos/generations",
        [this, handler = std::move(handler)](const http::ApiAnswer& answer) {
          auto outcome = classify_submission(

@@ -24,6 +24,7 @@ class TaskRecord {
  public:
   struct Settings {
     std::string ledger;
+    std::string cache_directory;  ///< of the ledger's second journal
     Claim claim;
     std::string task_id;        ///< if set, find() finds that task's row, and claims nothing
     std::optional<Secret> key;  ///< for the key's mark
@@ -32,10 +33,17 @@ class TaskRecord {
   struct View {
     Record row;               ///< if the state is unknown, `error_message` has what was seen
     bool is_claimed = false;  ///< the row is ours, and its outcome is not on the disk yet
+    std::string salt;         ///< Ledger::salt()
     std::string key_mark;     ///< see Secret::make_mark(); empty: there is no ledger, or no key
     std::vector<std::string> notices;  ///< for the user
+    LedgerIdentity ledger;             ///< empty: there is no ledger
+    /// The cache is to be asked whether it knows of a ledger that was lost: see
+    /// Ledger::is_established().
+    bool needs_proof = false;
     /// How long tasks like this one took.
     std::vector<std::chrono::milliseconds> generation_times;
+    /// If the row is of a running task of this ledger: how long ago the service accepted the task.
+    std::optional<std::chrono::milliseconds> age;
   };
 
   /// Makes a record that is also destroyed on `thread`.
@@ -50,43 +58,59 @@ class TaskRecord {
   /// Finds the intent or the task in the ledger. Fails with ledger, and with every error of
   /// Ledger::claim().
   Result<Standing> find(const Settings& settings);
-  /// Claims the intent. `lost`: the cache has this clip of the intent, but the ledger does not know
-  /// the intent.
+  /// Claims the intent, after the cache was searched. `lost`: the cache has this clip of the
+  /// intent, but the ledger does not know the intent.
   Result<Standing> claim(const Settings& settings, const std::optional<CachedClip>& lost);
 
   [[nodiscard]] const View& view() const { return view_; }
 
   // Changes of the row's state (core/record.h). A change is on the disk when its call returns
   // without an error.
-  Status write_sending(UnixTime at);
-  Status write_held(UnixTime at);
-  Status write_released(const std::optional<Error>& why, UnixTime at);
-  Status write_unknown(const Error& why, std::optional<double> balance, UnixTime at);
-  Status write_accepted(const std::string& task_id, UnixTime at);
+  Status write_sending(const ClockReading& at);
+  Status write_held(const ClockReading& at);
+  Status write_released(const std::optional<Error>& why, const ClockReading& at);
+  /// Adds the balance to a row that is unknown.
+  Status write_balance(const Error& why, double balance, const ClockReading& at);
+  /// Records the answer to the submission. If the row cannot be changed as usual (another program
+  /// has locked, moved or replaced the ledger), the next call opens the ledger anew. Until the
+  /// answer is recorded, the row keeps its owner, and each later change first records the answer.
+  Status write_answer(const AnswerRecord& answer);
   /// `took`: how long the service took for the generation, if that is known.
   Status write_completed(const std::string& url, std::optional<std::chrono::milliseconds> took,
-                         UnixTime at);
-  Status write_failed(const Error& why, UnixTime at);
+                         const ClockReading& at);
+  /// Records that the task has ended without a video: see is_without_video().
+  Status write_without_video(const Error& why, const ClockReading& at);
+  Status write_failed(const Error& why, const ClockReading& at);
   Status write_kept(const CachedClip& clip);
-  /// Records that the service knows the task that the user named. If the intent's submission is
-  /// unknown, the user has decided by naming the task: the submission has become this task.
-  Status write_confirmed(const std::string& intent, UnixTime at);
-  /// Gives up the row: from now on the row has no owner.
+  /// Records that the service knows the task that the user named. See Ledger::confirm().
+  Status write_confirmed(const std::string& intent, const ClockReading& at);
+  /// Returns the newest recorded URL of a video of this API; empty: there is none.
+  [[nodiscard]] std::string find_newest_url(const std::string& api_url) const;
+  /// Gives up the row, unless its answer is still to be recorded: from now on the row has no owner.
   void release_row();
 
  private:
   TaskRecord() = default;
   Result<Standing> find_task(const Settings& settings);
+  /// Adds a notice if a paid request differs from this one only in white space.
+  void tell_similar();
   Result<Standing> restore(const Settings& settings, const CachedClip& clip);
-  Result<Standing> finish_standing(Standing standing);
+  /// Completes the view, and returns `standing`.
+  Result<Standing> finish_standing(const Settings& settings, Standing standing);
+  /// Whether there is a row to change. A task that the user named has no row until the service has
+  /// confirmed that it knows the task.
+  [[nodiscard]] bool has_row() const { return ledger_ && view_.row.id != 0; }
   Status move(RecordState to, const Change& change);
+  Status write_pending();
+  void let_go();
 
-  std::shared_ptr<Ledger> ledger_;          // null: the task is played without a record
-  std::optional<Reservation> reservation_;  // held until the outcome is on the disk
+  std::string location_;
+  std::string cache_directory_;
+  std::shared_ptr<Ledger> ledger_;                 // null: the task is played without a record
+  std::optional<Reservation> reservation_;         // held until the outcome is on the disk
+  std::optional<AnswerJournal::Reserve> reserve_;  // from before `sending` to the outcome
+  std::optional<AnswerRecord> pending_;            // the ledger has not taken it yet
   View view_;
 };
-
-/// Reads the wall clock.
-UnixTime unix_now();
 
 }  // namespace veo

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "document.h"
+#include "veo/core/url_policy.h"
 #include "veo/json/codec.h"
 
 namespace veo::json {
@@ -54,6 +55,14 @@ class Decoder {
     expect(std::ranges::find(known, name) != known.end(), place,
            "names the field '" + name + "', which the API does not have");
     return name;
+  }
+
+  std::string decode_host(const Place& place) {
+    auto host = decode_string(place);
+    const auto origin = parse_origin("https://" + host);
+    expect(origin && origin->host == host, place,
+           "is not the name of a host, in lower case and without a scheme or port");
+    return host;
   }
 
   std::optional<std::int64_t> decode_bound(const Place& place) {
@@ -160,8 +169,8 @@ Result<Catalog> decode_catalog(std::string_view text) {
 
   Decoder decoder;
   const Place root{document->root(), ""};
-  decoder.check_members(
-      root, {"format", "source", "generation", "extension", "extend_credits", "extend_seconds"});
+  decoder.check_members(root, {"format", "source", "generation", "extension", "extend_credits",
+                               "extend_seconds", "file_hosts"});
   decoder.expect(root["format"].value.get_integer() == 1, root["format"], "is not 1");
   decoder.decode_string(root["source"]);
   Catalog catalog;
@@ -173,6 +182,8 @@ Result<Catalog> decode_catalog(std::string_view text) {
   if (root["extend_seconds"].value.is_present()) {
     catalog.extend_seconds = decoder.decode_number("seconds", root["extend_seconds"]);
   }
+  catalog.file_hosts = decoder.decode_list(root["file_hosts"],
+                                           [&](const Place& p) { return decoder.decode_host(p); });
   if (decoder.mistake()) return fail(make_unusable_error(*decoder.mistake() + "."));
   return catalog;
 }

@@ -100,16 +100,19 @@ std::optional<std::string> filter_non_empty(std::optional<std::string> text) {
 /// answer is good.
 using Flaw = std::optional<std::string>;
 
+/// Reads the output of a completed task. An output without a URL breaks no promise, in whatever way
+/// the service writes that there is none: the task has no video.
 Flaw read_output(const Value& output, TaskReport& report) {
+  if (!output.is_present()) return std::nullopt;
   if (!output.is_object()) return "'output' is not an object";
   const auto urls = output["urls"];
-  if (!urls.is_array()) return "'output.urls' is not an array";
+  if (urls.is_present() && !urls.is_array()) return "'output.urls' is not an array";
   for (const auto& element : urls.get_elements()) {
-    auto url = filter_non_empty(element.get_string());
-    if (!url) return "'output.urls' has an entry that is not a non-empty string";
-    report.urls.push_back(*std::move(url));
+    if (!element.is_present()) continue;
+    auto url = element.get_string();
+    if (!url) return "'output.urls' has an entry that is not a string";
+    if (!url->empty()) report.urls.push_back(*std::move(url));
   }
-  if (report.urls.empty()) return "'output.urls' is empty";
 
   const auto metadata = output["metadata"];
   if (metadata.is_present() && !metadata.is_object()) return "'output.metadata' is not an object";

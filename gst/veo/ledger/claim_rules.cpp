@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <string_view>
+#include <tuple>
 
 #include "veo/core/unknown_submission.h"
 
@@ -14,13 +16,20 @@ namespace {
 constexpr std::ptrdiff_t max_failures = 3;
 constexpr std::ptrdiff_t max_resubmissions = 2;
 
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view white = " \t\n\v\f\r";
+  const auto first = text.find_first_not_of(white);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(white) - first + 1);
+}
+
 bool has_task(const Record& record) {
   return record.state == RecordState::accepted || record.state == RecordState::completed;
 }
 
-std::ptrdiff_t count_of_today(const std::vector<Record>& rows, RecordState state, UnixTime now) {
+std::ptrdiff_t count_of_today(const std::vector<Record>& rows, RecordState state, LedgerTime now) {
   return std::ranges::count_if(rows, [&](const Record& row) {
-    return row.state == state && row.finished_at.value_or(row.reserved_at) > now - budget_window;
+    return row.state == state && row.changed_ledger_time > now - budget_window;
   });
 }
 
@@ -42,7 +51,7 @@ Error failed_too_often(const std::vector<Record>& rows) {
 
 /// Refuses the claim because of an unknown submission, until the user says otherwise.
 std::optional<Error> check_unknown(const Claim& claim, const std::vector<Record>& rows,
-                                   UnixTime now) {
+                                   LedgerTime now) {
   const auto first = std::ranges::find(rows, RecordState::unknown, &Record::state);
   if (first == rows.end()) return std::nullopt;
   if (!claim.resubmit) return make_unknown_submission_error(*first, claim.is_plain);
@@ -56,6 +65,14 @@ std::optional<Error> check_unknown(const Claim& claim, const std::vector<Record>
 
 }  // namespace
 
+bool is_similar(const Record& a, const Record& b) {
+  const auto rest = [](const Record& it) {
+    return std::tie(it.api_url, it.account, it.model, it.mode, it.resolution, it.parent_task_id,
+                    it.details);
+  };
+  return a.prompt != b.prompt && trim(a.prompt) == trim(b.prompt) && rest(a) == rest(b);
+}
+
 bool is_running(const Record& record) {
   return record.state == RecordState::reserved || record.state == RecordState::sending;
 }
@@ -67,7 +84,7 @@ const Record* find_joinable(const std::vector<Record>& rows, const std::string& 
   return found == rows.end() ? nullptr : &*found;
 }
 
-Verdict judge(const Claim& claim, const std::vector<Record>& rows, UnixTime now) {
+Verdict judge(const Claim& claim, const std::vector<Record>& rows, LedgerTime now) {
   const auto& wanted = claim.record;
   if (claim.by_request_id) {
     const auto other = std::ranges::find_if(rows, [&](const Record& row) {
@@ -90,15 +107,10 @@ Verdict judge(const Claim& claim, const std::vector<Record>& rows, UnixTime now)
 
 bool has_budget(const Claim& claim) { return claim.daily_budget || claim.uri_budget; }
 
-Status check_budgets(const Claim& claim, const Spending& spending, UnixTime now) {
+Status check_budgets(const Claim& claim, const Spending& spending) {
   const auto price = claim.price_is_known ? std::optional(claim.record.credits) : std::nullopt;
   const auto check = [&](const char* variable, Credits limit, Credits before) {
-    auto fits = check_budget(variable, limit, before, price);
-    if (!fits && spending.newest && *spending.newest > now) {
-      fits.error().message += " The newest row is dated " + to_text(*spending.newest) +
-                              ", in the future: what was recorded since then counts until then.";
-    }
-    return fits;
+    return check_budget(variable, limit, before, price);
   };
   if (claim.daily_budget) {
     auto fits = check("VEO_DAILY_BUDGET", *claim.daily_budget, spending.all);

@@ -10,12 +10,14 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <iterator>
 #include <utility>
 
 #include "row_lock.h"
 #include "veo/core/error_table.h"
 #include "veo/core/log.h"
+#include "veo/core/url_policy.h"
 #include "veo/system/private_directory.h"
 
 namespace veo {
@@ -78,6 +80,44 @@ constexpr const char* migrations[] = {
        CREATE INDEX submission_state ON submission (state, reserved_at);
        CREATE INDEX submission_generation_time ON submission (api_url, model, mode, resolution)
          WHERE generation_time IS NOT NULL;)",
+    // Rules count by ledger time (core/ledger_time.h), and play money is apart from money. Older
+    // versions dated a row never before the newest row, so a date of the future may be wrong. The
+    // later dates of such a row are right, and no reservation is later than now.
+    R"(CREATE TABLE clock (
+         wall INTEGER NOT NULL,
+         boot TEXT NOT NULL,
+         uptime INTEGER NOT NULL,
+         ledger_time INTEGER NOT NULL
+       );
+       INSERT INTO clock SELECT ms, '', 0, ms
+         FROM (SELECT CAST(strftime('%s', 'now') AS INTEGER) * 1000 AS ms);
+       ALTER TABLE submission ADD COLUMN is_loopback INTEGER NOT NULL DEFAULT 0;
+       ALTER TABLE submission ADD COLUMN reserved_ledger_time INTEGER NOT NULL DEFAULT 0;
+       ALTER TABLE submission ADD COLUMN changed_ledger_time INTEGER NOT NULL DEFAULT 0;
+       UPDATE submission SET
+         is_loopback = veo_is_loopback(api_url),
+         reserved_ledger_time = min(reserved_at, coalesce(sending_at, reserved_at),
+           coalesce(accepted_at, reserved_at), coalesce(finished_at, reserved_at),
+           (SELECT ledger_time FROM clock)),
+         changed_ledger_time = min(coalesce(finished_at, accepted_at, sending_at, reserved_at),
+           (SELECT ledger_time FROM clock));
+       -- Older versions wrote the options of the line that named a foreign task.
+       UPDATE submission SET model = '', mode = '', resolution = '', details = ''
+         WHERE intent = '';
+       -- The history's order is that of the ids.
+       DROP INDEX submission_state;
+       CREATE INDEX submission_state ON submission (state);
+       CREATE INDEX submission_spending ON submission (is_loopback, reserved_ledger_time);)",
+    // One row. `change_count` is compared with the witness (witness.h). `established` is 1 after
+    // the first submission, or after the user's decision at `accepted_at`.
+    R"(CREATE TABLE meta (
+         id TEXT NOT NULL,
+         change_count INTEGER NOT NULL,
+         established INTEGER NOT NULL,
+         accepted_at INTEGER
+       );
+       INSERT INTO meta VALUES (lower(hex(randomblob(16))), 0,
+         (SELECT EXISTS (SELECT 1 FROM submission)), NULL);)",
 };
 constexpr auto newest_version = static_cast<std::int64_t>(std::size(migrations));
 
@@ -95,6 +135,18 @@ std::string make_lock_path(const std::string& path) { return path + "-locks"; }
 constexpr int patient_ms = 2000;
 constexpr int impatient_ms = 50;
 
+/// Makes core's rule known to the SQL of the migrations.
+int add_functions(sqlite3* database) {
+  const auto is_loopback = [](sqlite3_context* context, int /*count*/,
+                              sqlite3_value** values) noexcept {
+    const auto* const text = reinterpret_cast<const char*>(sqlite3_value_text(values[0]));
+    sqlite3_result_int(context, text != nullptr && is_loopback_url(text) ? 1 : 0);
+  };
+  return sqlite3_create_function_v2(database, "veo_is_loopback", 1,
+                                    SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr, is_loopback,
+                                    nullptr, nullptr, nullptr);
+}
+
 /// Whether the path is on a network file system. WAL shares memory between processes, so all of
 /// them must be on one machine.
 bool is_network_file_system(const std::string& path) {
@@ -109,6 +161,15 @@ bool is_network_file_system(const std::string& path) {
   struct statfs info {};
   return ::statfs(path.c_str(), &info) == 0 &&
          std::ranges::find(magics, static_cast<long>(info.f_type)) != std::end(magics);
+}
+
+/// Returns the same text for each way to name the file.
+std::string resolve(const std::string& directory, const std::string& path) {
+  const auto slash = path.rfind('/');
+  const auto name = slash == std::string::npos ? path : path.substr(slash + 1);
+  std::error_code error;
+  const auto resolved = std::filesystem::canonical(directory, error);
+  return error ? path : (resolved / name).string();
 }
 
 Error refuse(const std::string& path, const std::string& why) {
@@ -219,6 +280,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path) {
   }
 
   std::unique_ptr<Connection> connection(new Connection(path));
+  connection->absolute_path_ = resolve(directory, path);
   connection->device_ = info.st_dev;
   connection->inode_ = info.st_ino;
   sqlite3* database = nullptr;
@@ -233,6 +295,13 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path) {
   return connection;
 }
 
+int Connection::read_number(const char* sql, std::int64_t& value) {
+  Statement statement(database(), sql);
+  const int code = statement.step();
+  if (code == SQLITE_ROW) value = statement.integer();
+  return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
 /// Brings the file to this version's schema. False: another process locks the file.
 Result<bool> Connection::prepare() {
   sqlite3_busy_timeout(database(), patient_ms);
@@ -241,23 +310,14 @@ Result<bool> Connection::prepare() {
     return fail(explain(code));
   };
 
-  const auto number = [this](const char* sql, std::int64_t& value) {
-    Statement statement(database(), sql);
-    const int code = statement.step();
-    if (code == SQLITE_ROW) value = statement.integer();
-    return code == SQLITE_ROW ? SQLITE_OK : code;
-  };
   // Count the tables before reading the ids, because another process may be making both.
   std::int64_t tables = 0;
-  if (const int code = number("SELECT count(*) FROM sqlite_schema", tables); code != SQLITE_OK) {
-    return ended(code);
-  }
   std::int64_t version = 0;
   std::int64_t application = 0;
-  if (const int code = number("PRAGMA user_version", version); code != SQLITE_OK)
-    return ended(code);
-  if (const int code = number("PRAGMA application_id", application); code != SQLITE_OK) {
-    return ended(code);
+  for (const auto& [sql, value] : {std::pair{"SELECT count(*) FROM sqlite_schema", &tables},
+                                   {"PRAGMA user_version", &version},
+                                   {"PRAGMA application_id", &application}}) {
+    if (const int code = read_number(sql, *value); code != SQLITE_OK) return ended(code);
   }
   if (version > newest_version && application == application_id) {
     return fail(refuse(path_, "a newer version of gst-veo made it (schema " +
@@ -267,17 +327,28 @@ Result<bool> Connection::prepare() {
   if (application != application_id && (version != 0 || application != 0 || tables != 0)) {
     return fail(refuse(path_, "it is another program's database."));
   }
-  // With FULL, each commit syncs the WAL before it returns: a few syncs for each task.
-  if (const int code = run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-      code != SQLITE_OK) {
-    return ended(code);
-  }
+  // With FULL, each commit is synced before it returns: a few syncs for each task.
+  int code = run("PRAGMA synchronous = FULL");
+  if (code == SQLITE_OK) code = add_functions(database());
+  // The schema of a new file goes into the main file at once, because WAL begins after it.
+  if (code == SQLITE_OK && tables == 0) code = migrate();
+  if (code == SQLITE_OK) code = run("PRAGMA journal_mode = WAL");
+  if (code != SQLITE_OK) return ended(code);
   if (sqlite3_db_readonly(database(), "main") == 1) return ended(SQLITE_READONLY);
-  if (version == newest_version) return true;
+  if (tables != 0 && version != newest_version) code = migrate();
+  const auto witness = read_witness(lock_path());
+  if (code == SQLITE_OK) code = learn_gap(witness);
+  if (code != SQLITE_OK) return ended(code);
+  is_ready_ = true;
+  if (!gap_) update_witness();
+  return true;
+}
 
-  const int code = transact([&] {
-    // Read the version again: another process may have migrated the file meanwhile.
-    int step = number("PRAGMA user_version", version);
+int Connection::migrate() {
+  return transact([&] {
+    // Read the version here, because another process may have migrated the file meanwhile.
+    std::int64_t version = 0;
+    int step = read_number("PRAGMA user_version", version);
     for (auto at = version; step == SQLITE_OK && at < newest_version; ++at) {
       step = run(migrations[at]);
     }
@@ -286,8 +357,6 @@ Result<bool> Connection::prepare() {
                 "; PRAGMA user_version = " + std::to_string(newest_version) + ";")
                    .c_str());
   });
-  if (code != SQLITE_OK) return ended(code);
-  return true;
 }
 
 bool Connection::is_current() const {
@@ -299,8 +368,8 @@ int Connection::run(const char* sql) {
   return sqlite3_exec(database(), sql, nullptr, nullptr, nullptr);
 }
 
-int Connection::transact(const std::function<int()>& work) {
-  int code = run("BEGIN IMMEDIATE");
+int Connection::begin() {
+  const int code = run("BEGIN IMMEDIATE");
   const bool was_busy = std::exchange(is_busy_, is_busy(code));
   if (is_busy_ && !was_busy) {
     log::warning(log::Category::ledger, log::text(path_),
@@ -311,12 +380,137 @@ int Connection::transact(const std::function<int()>& work) {
   } else if (was_busy) {
     log::info(log::Category::ledger, log::text(path_), " is not locked any more");
   }
-  sqlite3_busy_timeout(database(), is_busy(code) ? impatient_ms : patient_ms);
-  if (code != SQLITE_OK) return code;
-  code = work();
-  if (code == SQLITE_OK) code = run("COMMIT");
-  if (code != SQLITE_OK) run("ROLLBACK");
+  sqlite3_busy_timeout(database(), is_busy_ ? impatient_ms : patient_ms);
   return code;
+}
+
+int Connection::transact(const std::function<int()>& work) {
+  // Read the witness before the transaction begins. The transaction then sees each commit that the
+  // witness knows.
+  const auto witness = is_ready_ ? read_witness(lock_path()) : std::nullopt;
+  int code = begin();
+  if (code != SQLITE_OK) return code;
+  const int changes = sqlite3_total_changes(database());
+  if (is_ready_) code = learn_gap(witness);
+  if (code == SQLITE_OK) code = work();
+  const bool has_changed = code == SQLITE_OK && sqlite3_total_changes(database()) != changes;
+  const bool counts = has_changed && is_ready_ && !gap_;
+  if (counts) code = count_change();
+  if (code == SQLITE_OK) code = run("COMMIT");
+  if (code != SQLITE_OK) {
+    run("ROLLBACK");
+    return code;
+  }
+  if (has_changed) needs_checkpoint_ = true;
+  if (counts) update_witness();
+  return SQLITE_OK;
+}
+
+// --- The witness ---------------------------------------------------------------------------------
+
+int Connection::read_age(LedgerAge& age) {
+  Statement statement(database(), "SELECT id, change_count FROM meta");
+  const int code = statement.step();
+  // The table has one row.
+  if (code != SQLITE_ROW) return code == SQLITE_DONE ? SQLITE_CORRUPT : code;
+  age.id = statement.text();
+  age.changes = static_cast<std::uint64_t>(statement.integer());
+  return SQLITE_OK;
+}
+
+/// Compares the ledger with its witness.
+int Connection::learn_gap(const std::optional<LedgerAge>& witness) {
+  if (const int code = read_age(age_); code != SQLITE_OK) return code;
+  const auto before = std::exchange(gap_, std::nullopt);
+  if (witness && witness->id != age_.id) {
+    gap_ = LedgerGap{.missing = witness->changes, .is_other = true};
+  } else if (witness && witness->changes > age_.changes) {
+    gap_ = LedgerGap{.missing = witness->changes - age_.changes};
+  }
+  if (gap_ && gap_ != before) {
+    log::warning(log::Category::ledger, log::text(describe_gap(path_, *gap_)));
+  }
+  return SQLITE_OK;
+}
+
+int Connection::find_gap(std::optional<LedgerGap>& gap) {
+  const auto witness = read_witness(lock_path());
+  const int code = learn_gap(witness);
+  gap = gap_;
+  return code;
+}
+
+int Connection::count_change() {
+  ++age_.changes;
+  return Statement(database(), "UPDATE meta SET change_count = ?")
+      .bind(static_cast<std::int64_t>(age_.changes))
+      .run();
+}
+
+/// Writes the age into the witness, unless the witness knows a newer one: several processes may
+/// write after their commits in another order. A witness that cannot be written stays behind, and
+/// says nothing false.
+void Connection::update_witness() {
+  // If the file was removed or replaced, the witness belongs to the new file.
+  if (!is_current()) return;
+  const auto known = read_witness(lock_path());
+  if (known && (known->id != age_.id || known->changes >= age_.changes)) return;
+  if (!write_witness(lock_path(), age_)) {
+    log::warning(log::Category::ledger, log::text(lock_path()),
+                 " could not be written: ", log::text(std::strerror(errno)));
+  }
+}
+
+int Connection::read_established(bool& is_established) {
+  std::int64_t value = 0;
+  const int code = read_number("SELECT established FROM meta", value);
+  is_established = value != 0;
+  return code;
+}
+
+int Connection::establish() {
+  return Statement(database(), "UPDATE meta SET established = 1 WHERE established = 0").run();
+}
+
+int Connection::accept(std::int64_t now, LedgerAcceptance& acceptance) {
+  bool is_established = false;
+  const int code = transact([&] {
+    acceptance.given_up = gap_;
+    int step = read_established(is_established);
+    if (step != SQLITE_OK || (is_established && !gap_)) return step;
+    // With a new id, the ledger that is given up is recognized if it comes back.
+    return Statement(database(),
+                     "UPDATE meta SET id = lower(hex(randomblob(16))), established = 1, "
+                     "accepted_at = ?")
+        .bind(now)
+        .run();
+  });
+  acceptance.was_needed = !is_established || acceptance.given_up;
+  if (code != SQLITE_OK || !acceptance.was_needed) return code;
+  if (const int read = read_age(age_); read != SQLITE_OK) return read;
+  gap_.reset();
+  // If the witness stays as it is, the user is asked again.
+  return write_witness(lock_path(), age_, WitnessSync::yes) ? SQLITE_OK : SQLITE_IOERR_WRITE;
+}
+
+// --- The main file -------------------------------------------------------------------------------
+
+void Connection::checkpoint() {
+  sqlite3_busy_timeout(database(), 0);
+  int frames = 0;
+  int done = 0;
+  int code =
+      sqlite3_wal_checkpoint_v2(database(), "main", SQLITE_CHECKPOINT_PASSIVE, &frames, &done);
+  // The slow part is done, and no writer had to wait for it. What follows empties the file -wal.
+  // Otherwise SQLite would add its pages to a copy that is put in the ledger's place.
+  if (code == SQLITE_OK && frames == done) {
+    code =
+        sqlite3_wal_checkpoint_v2(database(), "main", SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  }
+  needs_checkpoint_ = code != SQLITE_OK || frames != done;
+  sqlite3_busy_timeout(database(), is_busy_ ? impatient_ms : patient_ms);
+  log::debug(log::Category::ledger, log::text(path_), ": checkpoint of ", frames, " pages, ", done,
+             " are in the main file: ", log::text(sqlite3_errstr(code)));
 }
 
 }  // namespace veo

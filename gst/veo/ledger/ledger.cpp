@@ -36,9 +36,10 @@ Status check_kind(const std::string& location) {
 
 }  // namespace
 
-Result<std::shared_ptr<Ledger>> Ledger::open(const std::string& location) {
+Result<std::shared_ptr<Ledger>> Ledger::open(const std::string& location,
+                                             const std::string& cache_directory) {
   if (auto known = check_kind(location); !known) return fail(std::move(known.error()));
-  return SqliteLedger::open(location);
+  return SqliteLedger::open(location, cache_directory);
 }
 
 Result<bool> Ledger::exists(const std::string& location) {

@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "veo/core/url_policy.h"
+
 namespace veo {
 
 namespace {
@@ -12,10 +14,18 @@ namespace {
 constexpr std::string_view columns =
     "id, intent, instance, request, state, credits, api_url, account, model, mode, resolution, "
     "prompt, parent_task_id, details, key_mark, by_uri, task_id, url, clip_sha256, clip_size, "
-    "clip_path, error, error_message, balance, reserved_at, sending_at, accepted_at, finished_at";
+    "clip_path, error, error_message, balance, reserved_at, sending_at, accepted_at, finished_at, "
+    "reserved_ledger_time, changed_ledger_time";
 
 std::int64_t integer(UnixTime time) { return time.time_since_epoch().count(); }
+std::int64_t integer(LedgerTime time) { return time.time_since_epoch().count(); }
+std::optional<std::int64_t> integer(const std::optional<UnixTime>& time) {
+  return time ? std::optional(integer(*time)) : std::nullopt;
+}
 UnixTime time_of(std::int64_t value) { return UnixTime(std::chrono::milliseconds(value)); }
+LedgerTime ledger_time_of(std::int64_t value) {
+  return LedgerTime(std::chrono::milliseconds(value));
+}
 std::optional<UnixTime> time_of(std::optional<std::int64_t> value) {
   return value ? std::optional(time_of(*value)) : std::nullopt;
 }
@@ -52,6 +62,8 @@ Record read(Statement& row) {
   record.sending_at = time_of(row.optional_integer());
   record.accepted_at = time_of(row.optional_integer());
   record.finished_at = time_of(row.optional_integer());
+  record.reserved_ledger_time = ledger_time_of(row.integer());
+  record.changed_ledger_time = ledger_time_of(row.integer());
   return record;
 }
 
@@ -80,14 +92,20 @@ std::string spent_states() {
 }
 
 // SQLite guesses which index selects the fewest rows. A + in front of a column keeps SQLite from
-// the indexes of time and state.
+// the column's index.
 std::string history_of(const HistoryQuery& query, std::string_view state) {
   const bool is_of_task = !query.task_id.empty();
   const std::string no_index = is_of_task ? "+" : "";
-  auto sql =
-      "SELECT " + std::string(columns) + " FROM submission WHERE " + no_index + "reserved_at >= ?1";
+  auto sql = "SELECT " + std::string(columns) + " FROM submission WHERE " + no_index +
+             "id < ?3 AND +reserved_at >= ?1";
   if (is_of_task) sql += " AND task_id = ?2";
-  if (query.after) sql += " AND (" + no_index + "reserved_at, id) < (?3, ?4)";
+  // Dates follow the ids except where a clock was wrong. So nearly all rows from the first matching
+  // row on match. SQLite would look for the least id in the order of the ids, from the oldest on.
+  if (query.since && !is_of_task) {
+    sql +=
+        " AND id >= (SELECT min(id) FROM submission INDEXED BY submission_time WHERE reserved_at "
+        ">= ?1)";
+  }
   if (!state.empty()) sql += " AND " + no_index + "state = '" + std::string(state) + "'";
   return sql;
 }
@@ -124,13 +142,11 @@ int Rows::history(std::vector<Record>& rows, const HistoryQuery& query) const {
     sql += (sql.empty() ? "" : " UNION ALL ") + history_of(query, nick(state));
   }
   if (query.states.empty()) sql = history_of(query, "");
-  auto statement = prepare(sql + " ORDER BY reserved_at DESC, id DESC LIMIT ?5");
-  const auto after = query.after.value_or(HistoryQuery::Place{});
+  auto statement = prepare(sql + " ORDER BY id DESC LIMIT ?4");
   const auto limit = query.limit == 0 ? std::int64_t{-1} : static_cast<std::int64_t>(query.limit);
   statement.bind(query.since ? integer(*query.since) : std::numeric_limits<std::int64_t>::min())
       .bind(query.task_id)
-      .bind(integer(after.reserved_at))
-      .bind(after.id)
+      .bind(query.after.value_or(std::numeric_limits<std::int64_t>::max()))
       .bind(limit);
   return read_all(rows, statement);
 }
@@ -164,55 +180,86 @@ int Rows::read_salt(std::string& salt) const {
   return code == SQLITE_ROW ? SQLITE_OK : code == SQLITE_DONE ? SQLITE_CORRUPT : code;
 }
 
-int Rows::read_newest(std::optional<UnixTime>& time) const {
-  auto statement = prepare("SELECT max(reserved_at) FROM submission");
-  const int code = statement.step();
-  if (code == SQLITE_ROW) time = time_of(statement.optional_integer());
-  return code == SQLITE_ROW ? SQLITE_OK : code;
-}
-
-int Rows::sum_spending(Spending& spending, UnixTime since) const {
+int Rows::sum_spending(Spending& spending, LedgerTime since, bool is_loopback) const {
   auto statement = prepare(
       "SELECT coalesce(sum(credits), 0), coalesce(sum(iif(by_uri, credits, 0)), 0) "
-      "FROM submission WHERE reserved_at > ? AND +state IN (" +
+      "FROM submission WHERE is_loopback = ? AND reserved_ledger_time > ? AND +state IN (" +
       spent_states() + ")");
-  const int code = statement.bind(integer(since)).step();
+  const int code = statement.bind(std::int64_t{is_loopback ? 1 : 0}).bind(integer(since)).step();
   if (code != SQLITE_ROW) return code;
   spending.all = static_cast<Credits>(statement.integer());
   spending.by_uri = static_cast<Credits>(statement.integer());
-  return read_newest(spending.newest);
+  return SQLITE_OK;
 }
 
-int Rows::insert(const Record& record, RecordState state, UnixTime now, std::int64_t& id) const {
+int Rows::read_clock(LedgerClock& clock) const {
+  auto statement = prepare("SELECT wall, boot, uptime, ledger_time FROM clock");
+  const int code = statement.step();
+  if (code == SQLITE_ROW) {
+    clock.last.wall = time_of(statement.integer());
+    clock.last.boot = statement.text();
+    clock.last.uptime = std::chrono::milliseconds(statement.integer());
+    clock.time = ledger_time_of(statement.integer());
+  }
+  // Every ledger is made with a clock.
+  return code == SQLITE_ROW ? SQLITE_OK : code == SQLITE_DONE ? SQLITE_CORRUPT : code;
+}
+
+int Rows::find_of_future(std::vector<Record>& rows, UnixTime now) const {
+  auto statement = prepare("SELECT " + std::string(columns) +
+                           " FROM submission WHERE max(reserved_at, coalesce(sending_at, 0), "
+                           "coalesce(accepted_at, 0), coalesce(finished_at, 0)) > ? ORDER BY id");
+  return read_all(rows, statement.bind(integer(now)));
+}
+
+int Rows::advance_clock(LedgerClock& clock, const ClockReading& now) const {
+  if (const int code = read_clock(clock); code != SQLITE_OK) return code;
+  clock.advance(now);
+  auto statement = prepare("UPDATE clock SET wall = ?, boot = ?, uptime = ?, ledger_time = ?");
+  const int code = statement.bind(integer(clock.last.wall))
+                       .bind(clock.last.boot)
+                       .bind(std::int64_t{clock.last.uptime.count()})
+                       .bind(integer(clock.time))
+                       .run();
+  // The caller wants its own date, even if another process has read its clocks later.
+  clock.last = now;
+  return code;
+}
+
+int Rows::insert(const Record& record, RecordState state, const LedgerClock& now,
+                 std::int64_t& id) const {
   auto statement = prepare(
       "INSERT INTO submission (intent, instance, request, state, credits, api_url, account, "
       "model, mode, resolution, prompt, parent_task_id, details, key_mark, by_uri, task_id, url, "
-      "clip_sha256, clip_size, clip_path, reserved_at, accepted_at) VALUES (?, ?, ?, ?, ?, ?, ?, "
-      "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  const int code =
-      statement.bind(record.intent)
-          .bind(record.instance)
-          .bind(record.request)
-          .bind(nick(state))
-          .bind(std::int64_t{record.credits})
-          .bind(record.api_url)
-          .bind(record.account)
-          .bind(record.model)
-          .bind(record.mode)
-          .bind(record.resolution)
-          .bind(record.prompt)
-          .bind(record.parent_task_id)
-          .bind(record.details)
-          .bind(record.key_mark)
-          .bind(std::int64_t{record.by_uri ? 1 : 0})
-          .bind(record.task_id)
-          .bind(record.url)
-          .bind(record.clip_sha256)
-          .bind(static_cast<std::int64_t>(record.clip_size))
-          .bind(record.clip_path)
-          .bind(integer(now))
-          .bind(record.accepted_at ? std::optional(integer(*record.accepted_at)) : std::nullopt)
-          .run();
+      "clip_sha256, clip_size, clip_path, reserved_at, accepted_at, is_loopback, "
+      "reserved_ledger_time, changed_ledger_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  const int code = statement.bind(record.intent)
+                       .bind(record.instance)
+                       .bind(record.request)
+                       .bind(nick(state))
+                       .bind(std::int64_t{record.credits})
+                       .bind(record.api_url)
+                       .bind(record.account)
+                       .bind(record.model)
+                       .bind(record.mode)
+                       .bind(record.resolution)
+                       .bind(record.prompt)
+                       .bind(record.parent_task_id)
+                       .bind(record.details)
+                       .bind(record.key_mark)
+                       .bind(std::int64_t{record.by_uri ? 1 : 0})
+                       .bind(record.task_id)
+                       .bind(record.url)
+                       .bind(record.clip_sha256)
+                       .bind(static_cast<std::int64_t>(record.clip_size))
+                       .bind(record.clip_path)
+                       .bind(integer(now.last.wall))
+                       .bind(integer(record.accepted_at))
+                       .bind(std::int64_t{is_loopback_url(record.api_url) ? 1 : 0})
+                       .bind(integer(now.time))
+                       .bind(integer(now.time))
+                       .run();
   id = sqlite3_last_insert_rowid(connection_->database());
   return code;
 }
@@ -222,13 +269,14 @@ int Rows::set_state(std::int64_t row, RecordState to) const {
   return change_one(statement.bind(nick(to)).bind(row));
 }
 
-int Rows::supersede(std::int64_t row, UnixTime now) const {
-  auto statement =
-      prepare("UPDATE submission SET state = 'superseded', finished_at = ? WHERE id = ?");
-  return change_one(statement.bind(integer(now)).bind(row));
+int Rows::supersede(std::int64_t row, const LedgerClock& now) const {
+  auto statement = prepare(
+      "UPDATE submission SET state = 'superseded', finished_at = ?, changed_ledger_time = ? "
+      "WHERE id = ?");
+  return change_one(statement.bind(integer(now.last.wall)).bind(integer(now.time)).bind(row));
 }
 
-int Rows::move(std::int64_t row, RecordState to, const Change& change) const {
+int Rows::move(std::int64_t row, RecordState to, const Change& change, LedgerTime time) const {
   const auto time_column = to == RecordState::sending    ? "sending_at"
                            : to == RecordState::accepted ? "accepted_at"
                            : to == RecordState::reserved ? "reserved_at"
@@ -240,11 +288,12 @@ int Rows::move(std::int64_t row, RecordState to, const Change& change) const {
       prepare("UPDATE submission SET state = ?1, " + std::string(time_column) + " = " +
               (keeps_time ? "reserved_at" : "?2") + ", task_id = " + only_if_empty +
               ", url = CASE WHEN ?4 = '' THEN url ELSE ?4 END, error = ?5, error_message = ?6, "
-              "balance = coalesce(?7, balance), generation_time = coalesce(?9, generation_time) "
+              "balance = coalesce(?7, balance), generation_time = coalesce(?9, generation_time), "
+              "changed_ledger_time = ?10 "
               "WHERE id = ?8 AND (state = ?1 OR state IN (" +
               list(list_states_before(to)) + "))");
   return change_one(statement.bind(nick(to))
-                        .bind(integer(change.at))
+                        .bind(integer(change.at.wall))
                         .bind(change.task_id)
                         .bind(change.url)
                         .bind(change.error ? nick(change.error->code) : std::string_view(""))
@@ -253,14 +302,16 @@ int Rows::move(std::int64_t row, RecordState to, const Change& change) const {
                         .bind(row)
                         .bind(change.generation_time
                                   ? std::optional(std::int64_t{change.generation_time->count()})
-                                  : std::nullopt));
+                                  : std::nullopt)
+                        .bind(integer(time)));
 }
 
-int Rows::accept(std::int64_t row, const std::string& task_id, UnixTime now) const {
+int Rows::accept(std::int64_t row, const std::string& task_id, const LedgerClock& now) const {
   auto statement = prepare(
       "UPDATE submission SET state = 'accepted', task_id = ?, accepted_at = ?, "
-      "finished_at = NULL, error = '', error_message = '' WHERE id = ?");
-  return change_one(statement.bind(task_id).bind(integer(now)).bind(row));
+      "changed_ledger_time = ?, finished_at = NULL, error = '', error_message = '' WHERE id = ?");
+  return change_one(
+      statement.bind(task_id).bind(integer(now.last.wall)).bind(integer(now.time)).bind(row));
 }
 
 int Rows::keep(std::int64_t row, const CachedClip& clip) const {
@@ -272,16 +323,29 @@ int Rows::keep(std::int64_t row, const CachedClip& clip) const {
                         .bind(row));
 }
 
-int Rows::restore(std::int64_t row, const CachedClip& clip, UnixTime now) const {
+int Rows::restore(std::int64_t row, const CachedClip& clip, const LedgerClock& now) const {
   auto statement = prepare(
       "UPDATE submission SET state = 'completed', credits = 0, task_id = ?, clip_path = ?, "
-      "clip_sha256 = ?, clip_size = ?, finished_at = ? WHERE id = ? AND state = 'reserved'");
+      "clip_sha256 = ?, clip_size = ?, finished_at = ?, changed_ledger_time = ? "
+      "WHERE id = ? AND state = 'reserved'");
   return change_one(statement.bind(clip.identity.task_id)
                         .bind(clip.path)
                         .bind(clip.sha256)
                         .bind(static_cast<std::int64_t>(clip.size))
-                        .bind(integer(now))
+                        .bind(integer(now.last.wall))
+                        .bind(integer(now.time))
                         .bind(row));
+}
+
+int Rows::write_dates(const Record& record) const {
+  auto statement = prepare(
+      "UPDATE submission SET reserved_at = ?, sending_at = ?, accepted_at = ?, finished_at = ? "
+      "WHERE id = ?");
+  return change_one(statement.bind(integer(record.reserved_at))
+                        .bind(integer(record.sending_at))
+                        .bind(integer(record.accepted_at))
+                        .bind(integer(record.finished_at))
+                        .bind(record.id));
 }
 
 int Rows::remove_foreign(const std::string& api_url, const std::string& task_id) const {

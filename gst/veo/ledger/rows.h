@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The table of submissions: its rows as Records, and each statement that reads or writes them. Each
-// method returns SQLite's code. Every statement uses an index: a test asks SQLite for its plans.
+// method returns SQLite's code. A test asks SQLite for its plans: all statements but the one of
+// find_of_future() use an index.
 #pragma once
 
 #include <chrono>
@@ -40,23 +41,36 @@ class Rows {
   int read_generation_times(std::vector<std::chrono::milliseconds>& times,
                             const Record& like) const;
   int read_salt(std::string& salt) const;
-  /// A new row is never dated before the newest row, and rows with a date in the future count. So a
-  /// clock that is set back refills no budget, neither then nor when the clock is right again.
-  int read_newest(std::optional<UnixTime>& time) const;
-  int sum_spending(Spending& spending, UnixTime since) const;
+  /// Sums what was reserved after `since`. See Spending.
+  int sum_spending(Spending& spending, LedgerTime since, bool is_loopback) const;
+  int read_clock(LedgerClock& clock) const;
+  /// Finds the rows that have a date after `now`. Looks at every row, because nobody needs it
+  /// often.
+  int find_of_future(std::vector<Record>& rows, UnixTime now) const;
 
   // Writing. SQLITE_MISMATCH: the row to be changed is not there, or its state forbids the change.
-  int insert(const Record& record, RecordState state, UnixTime now, std::int64_t& id) const;
+  /// Advances the ledger's clock to `now`, and writes it. A transaction that writes times into rows
+  /// does this first. `clock.last` becomes `now`.
+  int advance_clock(LedgerClock& clock, const ClockReading& now) const;
+  int insert(const Record& record, RecordState state, const LedgerClock& now,
+             std::int64_t& id) const;
   int set_state(std::int64_t row, RecordState to) const;
-  int supersede(std::int64_t row, UnixTime now) const;
-  int move(std::int64_t row, RecordState to, const Change& change) const;
-  int accept(std::int64_t row, const std::string& task_id, UnixTime now) const;
+  int supersede(std::int64_t row, const LedgerClock& now) const;
+  int move(std::int64_t row, RecordState to, const Change& change, LedgerTime time) const;
+  int accept(std::int64_t row, const std::string& task_id, const LedgerClock& now) const;
   int keep(std::int64_t row, const CachedClip& clip) const;
-  int restore(std::int64_t row, const CachedClip& clip, UnixTime now) const;
+  /// Records the answer as Ledger::take() says. `is_own`: the ledger made the answer's row. `row`
+  /// has the id 0 if there is nothing to be recorded.
+  int take(const Record& answer, bool is_own, const LedgerClock& now, Record& row) const;
+  int restore(std::int64_t row, const CachedClip& clip, const LedgerClock& now) const;
+  /// Writes the dates of `record`.
+  int write_dates(const Record& record) const;
   int remove_foreign(const std::string& api_url, const std::string& task_id) const;
 
  private:
   [[nodiscard]] Statement prepare(std::string_view sql) const;
+  int write_answer(const Record& answer, std::int64_t row, RecordState state,
+                   LedgerTime time) const;
   int select(std::vector<Record>& rows, const std::string& where,
              std::initializer_list<std::string_view> values) const;
   int change_one(Statement& change) const;

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -27,6 +29,64 @@ int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictiona
 std::span<const std::uint8_t> extradata_of(const AVStream& stream) {
   const auto& codec = *stream.codecpar;
   return {codec.extradata, static_cast<std::size_t>(codec.extradata_size)};
+}
+
+/// Returns the time between two frames, in ticks of the stream, if most frames that the header
+/// lists are so far apart; else nullopt. The majority is found by Boyer and Moore's vote, because a
+/// damaged header can list two million different times.
+std::optional<std::int64_t> find_usual_duration(const AVStream& stream) {
+  const auto count = avformat_index_get_entries_count(&stream);
+  const auto at = [&](int i) {
+    return avformat_index_get_entry(const_cast<AVStream*>(&stream), i)->timestamp;
+  };
+  // Any number can stand in the header. A difference that is no duration of a frame gets no vote.
+  const auto duration_of = [&](int i) -> std::int64_t {
+    const auto first = at(i);
+    const auto next = at(i + 1);
+    const bool is_possible = first < next && (first >= 0 || next < 0);
+    return is_possible ? next - first : 0;
+  };
+  std::int64_t candidate = 0;
+  std::int64_t votes = 0;
+  for (int i = 0; i + 1 < count; ++i) {
+    const auto duration = duration_of(i);
+    if (votes == 0) candidate = duration;
+    votes += duration == candidate ? 1 : -1;
+  }
+  int found = 0;
+  for (int i = 0; i + 1 < count; ++i) found += duration_of(i) == candidate ? 1 : 0;
+  if (candidate <= 0 || 2 * found <= count - 1) return std::nullopt;
+  return candidate;
+}
+
+/// Returns the stream's frame rate. libavformat divides the number of frames by the duration. So a
+/// last frame that is a tick short makes 2359296/98303 of 24/1, and no other clip has that rate. A
+/// usual rate decides if it is nearer than 1/2000, which is half the distance between 24/1 and
+/// 24000/1001. Else the duration of most frames decides, if the stream is less than a frame longer
+/// or shorter than that many equal frames. (On a clock of milliseconds most frames of 24/1 last
+/// 42 ms, so the usual rates go first.)
+AVRational find_rate(const AVStream& stream) {
+  constexpr AVRational usual_rates[] = {{24, 1}, {25, 1},        {30, 1},        {50, 1},
+                                        {60, 1}, {24'000, 1001}, {30'000, 1001}, {60'000, 1001},
+                                        {12, 1}, {15, 1}};
+  constexpr double nearest = 1.0 / 2000;
+  const auto told = stream.avg_frame_rate;
+  const auto frames = static_cast<double>(avformat_index_get_entries_count(&stream));
+  // How many frames longer or shorter the stream is, by the rate that it tells, than by `rate`.
+  const auto is_near = [&](AVRational rate) {
+    return std::abs(frames / av_q2d(told) * av_q2d(rate) - frames) < 1;
+  };
+  if (told.num % told.den == 0) return told;
+  for (const auto rate : usual_rates) {
+    if (std::abs(av_q2d(rate) / av_q2d(told) - 1) < nearest && is_near(rate)) return rate;
+  }
+  if (const auto duration = find_usual_duration(stream)) {
+    AVRational rate{};
+    av_reduce(&rate.num, &rate.den, stream.time_base.den, stream.time_base.num * *duration,
+              std::numeric_limits<int>::max());
+    if (rate.num > 0 && rate.den > 0 && is_near(rate)) return rate;
+  }
+  return told;
 }
 
 Error interruption() {
@@ -225,7 +285,7 @@ Status ClipDemuxer::find_streams() {
     return fail(bad_media("Its pictures have no possible size."));
   }
   if (video_->avg_frame_rate.num > 0 && video_->avg_frame_rate.den > 0) {
-    const auto rate = limits::make_rate(video_->avg_frame_rate);
+    const auto rate = limits::make_rate(find_rate(*video_));
     if (!rate) return fail(rate.error());
     format_.video.rate = *rate;
   }

@@ -23,8 +23,10 @@ using Identity = Option::Identity;
 using Kind = OptionType::Kind;
 using Setter = OptionSetter;
 
-constexpr std::int64_t max_int = std::numeric_limits<std::int32_t>::max();
-constexpr std::int64_t max_uint = std::numeric_limits<std::uint32_t>::max();
+// The largest number of every option without an upper end. It is also that of the options whose
+// property is a guint: gst-launch-1.0 turns max-credits=-1 into 4294967295, and no rule could tell
+// that from a number that somebody means.
+constexpr std::int64_t most_number = std::numeric_limits<std::int32_t>::max();
 
 // --- types ---
 
@@ -239,7 +241,7 @@ constexpr Option table[] = {
      .title = "Take",
      .help = "Another take of the same request is another task, paid for itself",
      .group = Group::money,
-     .type = number("N", 1, max_uint, 1),
+     .type = number("N", 1, most_number, 1),
      .member = member<&Options::take>(),
      .identity = Identity::request,
      .setters = everybody,
@@ -279,7 +281,7 @@ constexpr Option table[] = {
      .title = "Max credits",
      .help = "Submit nothing that costs more, or whose price is unknown (0: no limit)",
      .group = Group::money,
-     .type = number("N", 0, max_uint, 0),
+     .type = number("N", 0, most_number, 0),
      .member = member<&Options::max_credits>(),
      // A refusal is a part of the claim. Two readers within their limits share a job.
      .identity = Identity::reader,
@@ -320,7 +322,7 @@ constexpr Option table[] = {
     // Where the service is.
     {.name = "api-url",
      .title = "API URL",
-     .help = "Base of the API: https, or http to a loopback address",
+     .help = "Base of the API: https, or http to a loopback address or a host of allow-http",
      .group = Group::service,
      .type = text("URL"),
      .member = member<&Options::access, &AccessOptions::api_url>(),
@@ -340,17 +342,40 @@ constexpr Option table[] = {
      .exposure = Exposure::secret},
     {.name = "api-key-file",
      .title = "API key file",
-     .help = "File that holds the key, readable by its owner alone",
+     .help = "File or pipe that holds the key",
      .group = Group::service,
      .type = text("FILE"),
      .member = member<&Options::access, &AccessOptions::api_key_file>(),
      .identity = Identity::job,
      .setters = user,
      .since = "0.1",
-     .unset = "VEO_API_KEY_FILE, else $CREDENTIALS_DIRECTORY/veo-api-key, else VEO_API_KEY"},
+     .unset = "$CREDENTIALS_DIRECTORY/veo-api-key, else VEO_API_KEY_FILE, else "
+              "VEO_API_KEY_COMMAND, else VEO_API_KEY"},
+    {.name = "allow-http",
+     .title = "Allow http",
+     .help = "Hosts to whose API the key may go by http, which everybody on the way can read: "
+             "comma-separated, each with or without a port",
+     .group = Group::service,
+     .type = text("HOSTS"),
+     .member = member<&Options::access, &AccessOptions::allow_http>(),
+     .identity = Identity::job,
+     .setters = user,
+     .since = "0.1",
+     .unset = "VEO_ALLOW_HTTP, else loopback hosts alone"},
+    {.name = "allow-addresses",
+     .title = "Allow addresses",
+     .help = "Ranges of addresses that file hosts may have besides public ones, such as "
+             "198.18.0.0/15 for fake-IP DNS: comma-separated",
+     .group = Group::service,
+     .type = text("RANGES"),
+     .member = member<&Options::network, &NetworkSettings::allow_addresses>(),
+     .identity = Identity::job,
+     .setters = user,
+     .since = "0.1",
+     .unset = "VEO_ALLOW_ADDRESSES, else public addresses alone"},
     {.name = "proxy",
      .title = "Proxy",
-     .help = "HTTP proxy server URI",
+     .help = "URI of a proxy, with its password: http, https, socks4a, socks5 or socks5h",
      .group = Group::service,
      .type = text("URL"),
      .member = member<&Options::network, &NetworkSettings::proxy>(),
@@ -369,7 +394,7 @@ constexpr Option table[] = {
      .identity = Identity::job,
      .setters = user,
      .since = "0.1",
-     .unset = "the system's"},
+     .unset = "VEO_CA_FILE, else SSL_CERT_FILE, else the system's"},
     {.name = "tls-database",
      .title = "TLS database",
      .help = "Anchor certificate authorities; goes before ssl-ca-file",
@@ -397,7 +422,7 @@ constexpr Option table[] = {
          "Seconds for the whole generation. The task goes on without us, and can be played later "
          "by its id",
      .group = Group::waiting,
-     .type = number("SECONDS", 1, max_uint, 1800),
+     .type = number("SECONDS", 1, most_number, 1800),
      .member = member_in<std::chrono::seconds, &Options::generation_timeout>(),
      .identity = Identity::job,
      .setters = user,
@@ -416,7 +441,7 @@ constexpr Option table[] = {
      .help = "How often, in a row, to repeat a download, or a submission that was surely not sent "
              "(-1: no end)",
      .group = Group::waiting,
-     .type = number("N", -1, max_int, 5),
+     .type = number("N", -1, most_number, 5),
      .member = member<&Options::network, &NetworkSettings::retries>(),
      .identity = Identity::job,
      .setters = user,
@@ -543,9 +568,9 @@ namespace {
                                 dry_run, ledger, cache_directory, access, network, callback_listen,
                                 generation_timeout, poll_interval, layout, prompt_tag, join,
                                 parent_upstream_id, instance, by_uri, offers_launch_line] = options;
-  [[maybe_unused]] const auto& [api_url, api_key, api_key_file] = access;
-  [[maybe_unused]] const auto& [proxy, ssl_ca_file, tls_database, user_agent, timeout, retries] =
-      network;
+  [[maybe_unused]] const auto& [api_url, api_key, api_key_file, allow_http] = access;
+  [[maybe_unused]] const auto& [proxy, ssl_ca_file, tls_database, user_agent, timeout,
+                                allow_addresses, retries] = network;
   [[maybe_unused]] const auto& [prompt, mode, resolution, aspect_ratio, generation_type, image_urls,
                                 enable_translation, seed, watermark, callback_url, extend_task_id] =
       request;

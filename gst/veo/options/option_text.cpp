@@ -115,6 +115,24 @@ Status set_option(Options& options, OptionSetter by, std::string_view name,
   return set_option(options, *option, text);
 }
 
+Status check_ranges(const Options& options) {
+  for (const auto& option : option_table()) {
+    const bool is_of_request =
+        option.group == Option::Group::request || option.group == Option::Group::money;
+    if (is_of_request && !options.task_id.empty()) continue;
+    const auto value = get_option(options, option);
+    if (is_in_range(option.type, value)) continue;
+    const auto number = std::get<std::int64_t>(value);
+    auto shown = std::to_string(number);
+    if (number > std::numeric_limits<std::int32_t>::max()) {
+      const auto negative = number - (std::int64_t{1} << 32U);
+      shown += " (gst-launch-1.0 makes that of " + std::to_string(negative) + ")";
+    }
+    return fail(refuse_value(option, shown));
+  }
+  return {};
+}
+
 std::string form_of(const Option& option) {
   const OptionType& type = option.type;
   if (type.kind == Kind::flag) return "true|false";
@@ -128,8 +146,7 @@ std::string form_of(const Option& option) {
 std::string range_of(const Option& option) {
   const OptionType& type = option.type;
   if (type.kind != Kind::number) return "";
-  const bool is_open = type.most == std::numeric_limits<std::uint32_t>::max() ||
-                       type.most == std::numeric_limits<std::int32_t>::max();
+  const bool is_open = type.most == std::numeric_limits<std::int32_t>::max();
   return std::to_string(type.least) + (is_open ? " or more" : " to " + std::to_string(type.most));
 }
 

@@ -11,6 +11,7 @@
 #include "veo/http/io_thread.h"
 #include "veo/job/service.h"
 #include "veo/ledger/ledger.h"
+#include "veo/system/clocks.h"
 #include "veo/system/guarded.h"
 #include "veo/system/store_thread.h"
 
@@ -45,9 +46,13 @@ using Ask = std::function<void(Service&, std::function<void(Result<T>)>)>;
 template <class T>
 Waited<T> ask(const AccessOptions& options, const NetworkSettings& network,
               const std::shared_ptr<Wakeup>& wakeup, Ask<T> begin) {
-  auto access = resolve_access(options);
+  auto found = open_access(options, wakeup);
+  if (!found) return std::nullopt;
+  auto& access = *found;
   if (!access) return fail(std::move(access.error()));
-  const auto thread = http::IoThread::acquire();
+  auto acquired = http::IoThread::try_acquire();
+  if (!acquired) return fail(std::move(acquired.error()));
+  const auto thread = std::move(*acquired);
   const auto answer = std::make_shared<Answer<T>>(wakeup);
   const auto service = std::make_shared<std::unique_ptr<Service>>();  // I/O thread
   thread->post([=, access = std::move(*access)] {
@@ -65,14 +70,59 @@ Waited<T> ask(const AccessOptions& options, const NetworkSettings& network,
   return given;
 }
 
+/// Asks the ledger on its thread. `question` returns nullopt while another process locks the
+/// ledger, and is repeated then.
+template <class T>
+Waited<T> ask_ledger(const std::string& location, const std::shared_ptr<Wakeup>& wakeup,
+                     std::function<Result<std::optional<T>>()> question) {
+  using std::chrono::steady_clock;
+  constexpr auto patience = std::chrono::seconds(5);
+  constexpr auto pause = std::chrono::milliseconds(100);
+  auto acquired = StoreThread::try_acquire(StoreThread::Store::ledger);
+  if (!acquired) return fail(std::move(acquired.error()));
+  const auto store = std::move(*acquired);
+  const auto until = steady_clock::now() + patience;
+  do {
+    const auto answer = std::make_shared<Answer<std::optional<T>>>(wakeup);
+    store->post([=] { answer->set(question()); });
+    auto given = answer->wait();
+    if (!given) return std::nullopt;
+    if (!*given) return fail(std::move(given->error()));
+    if (**given) return std::move(***given);
+    // Pause on this thread, because the ledger's thread must be able to answer others meanwhile.
+    if (!wakeup->pause(steady_clock::now() + pause)) return std::nullopt;
+  } while (steady_clock::now() < until);
+  return fail(
+      {.code = ErrorCode::ledger,
+       .message = "Another program has kept the ledger " + location +
+                  " locked for 5 s (busy all the time). Nothing was changed. Try again when "
+                  "it is done."});
+}
+
+/// Called on the ledger's thread. Does `work` with a ledger that exists.
+template <class T, class Work>
+Result<std::optional<T>> with_existing_ledger(const std::string& location, Work work) {
+  const auto exists = Ledger::exists(location);
+  if (!exists) return fail(exists.error());
+  if (!*exists) {
+    return fail({.code = ErrorCode::ledger,
+                 .message = "There is no ledger " + location +
+                            ". Name the ledger with --ledger or VEO_LEDGER."});
+  }
+  const auto opened = Ledger::open(location);
+  if (!opened) return fail(opened.error());
+  return *opened ? work(**opened) : std::optional<T>();
+}
+
 using Found = std::optional<std::vector<Record>>;
 
 /// Called on the ledger's thread. nullopt: another process locks the ledger.
-Result<Found> find_records(const std::string& location, const HistoryQuery& query) {
+Result<Found> find_records(const std::string& location, const std::string& cache,
+                           const HistoryQuery& query) {
   const auto exists = Ledger::exists(location);
   if (!exists) return fail(exists.error());
   if (!*exists) return std::vector<Record>();
-  const auto opened = Ledger::open(location);
+  const auto opened = Ledger::open(location, cache);
   if (!opened) return fail(opened.error());
   return *opened ? (*opened)->history(query) : Found();
 }
@@ -103,27 +153,10 @@ Waited<std::optional<double>> query_credits(const AccessOptions& access,
 
 Waited<std::vector<Record>> read_history(const std::string& ledger, const HistoryQuery& query,
                                          const std::shared_ptr<Wakeup>& wakeup) {
-  using std::chrono::steady_clock;
-  constexpr auto patience = std::chrono::seconds(5);
-  constexpr auto pause = std::chrono::milliseconds(100);
   const auto location = ledger_path(ledger);
-  const auto store = StoreThread::acquire(StoreThread::Store::ledger);
-  const auto until = steady_clock::now() + patience;
-  do {
-    const auto answer = std::make_shared<Answer<Found>>(wakeup);
-    store->post([=] { answer->set(find_records(location, query)); });
-    auto rows = answer->wait();
-    if (!rows) return std::nullopt;
-    if (!*rows) return fail(std::move(rows->error()));
-    if (**rows) return std::move(***rows);
-    // Pause on this thread, because the ledger's thread must be able to answer others meanwhile.
-    if (!wakeup->pause(steady_clock::now() + pause)) return std::nullopt;
-  } while (steady_clock::now() < until);
-  return fail(
-      {.code = ErrorCode::ledger,
-       .message = "Another program has kept the ledger " + location +
-                  " locked for 5 s (busy all the time). Nothing was changed. Try again when "
-                  "it is done."});
+  const auto cache = cache_directory({});
+  return ask_ledger<std::vector<Record>>(
+      location, wakeup, [location, cache, query] { return find_records(location, cache, query); });
 }
 
 Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::string task_id,
@@ -142,5 +175,53 @@ Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::stri
   }
   return chain;
 }
+
+Waited<LedgerCopy> back_up_ledger(const std::string& ledger, const std::string& file,
+                                  const std::shared_ptr<Wakeup>& wakeup) {
+  const auto location = ledger_path(ledger);
+  return ask_ledger<LedgerCopy>(location, wakeup, [location, file] {
+    return with_existing_ledger<LedgerCopy>(location,
+                                            [&file](Ledger& it) { return it.back_up(file); });
+  });
+}
+
+Waited<std::vector<Redating>> redate_ledger(const std::string& ledger,
+                                            const std::shared_ptr<Wakeup>& wakeup) {
+  const auto location = ledger_path(ledger);
+  return ask_ledger<std::vector<Redating>>(location, wakeup, [location] {
+    return with_existing_ledger<std::vector<Redating>>(
+        location, [](Ledger& it) { return it.redate(read_clocks()); });
+  });
+}
+
+Waited<LedgerAcceptance> accept_ledger(const std::string& ledger,
+                                       const std::shared_ptr<Wakeup>& wakeup) {
+  const auto location = ledger_path(ledger);
+  return ask_ledger<LedgerAcceptance>(
+      location, wakeup, [location]() -> Result<std::optional<LedgerAcceptance>> {
+        const auto opened = Ledger::open(location);
+        if (!opened) return fail(opened.error());
+        return *opened ? (*opened)->accept(read_clocks().wall) : std::optional<LedgerAcceptance>();
+      });
+}
+
+Waited<std::string> describe_ledger_gap(const std::string& ledger,
+                                        const std::shared_ptr<Wakeup>& wakeup) {
+  const auto location = ledger_path(ledger);
+  return ask_ledger<std::string>(location, wakeup,
+                                 [location]() -> Result<std::optional<std::string>> {
+                                   const auto exists = Ledger::exists(location);
+                                   if (!exists) return fail(exists.error());
+                                   if (!*exists) return std::string();
+                                   const auto opened = Ledger::open(location);
+                                   if (!opened) return fail(opened.error());
+                                   if (!*opened) return std::optional<std::string>();
+                                   const auto gap = (*opened)->find_gap();
+                                   if (!gap) return fail(gap.error());
+                                   return *gap ? describe_gap(location, **gap) : std::string();
+                                 });
+}
+
+std::string locate_ledger(const std::string& ledger) { return ledger_path(ledger); }
 
 }  // namespace veo

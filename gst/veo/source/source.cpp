@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/source/source.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <utility>
 
@@ -11,11 +10,15 @@
 #include "veo/clip/cache.h"
 #include "veo/core/budget.h"
 #include "veo/core/callback.h"
+#include "veo/core/error_table.h"
 #include "veo/core/intent.h"
 #include "veo/core/task_id.h"
 #include "veo/core/url_policy.h"
+#include "veo/http/io_thread.h"
 #include "veo/ledger/ledger.h"
+#include "veo/options/option_table.h"
 #include "veo/source/access.h"
+#include "veo/system/absolute_path.h"
 #include "veo/system/environment.h"
 #include "veo/system/guarded.h"
 #include "veo/system/log_to_stderr.h"
@@ -89,6 +92,26 @@ Claim make_claim(const Options& settings, const std::string& api_url, const Cata
 
 }  // namespace
 
+/// The threads that a source needs. They start before anything else, so that a machine that makes
+/// no more threads refuses the request while nothing is recorded or sent.
+struct SourceThreads {
+  static Result<SourceThreads> start() {
+    auto io = http::IoThread::try_acquire();
+    if (!io) return fail(std::move(io.error()));
+    SourceThreads threads{.io = std::move(*io), .stores = {}};
+    for (const auto store : {StoreThread::Store::settings, StoreThread::Store::ledger,
+                             StoreThread::Store::clips, StoreThread::Store::journal}) {
+      auto started = StoreThread::try_acquire(store);
+      if (!started) return fail(std::move(started.error()));
+      threads.stores.push_back(std::move(*started));
+    }
+    return threads;
+  }
+
+  std::shared_ptr<http::IoThread> io;
+  std::vector<std::shared_ptr<StoreThread>> stores;
+};
+
 struct Source::Private {
   using Availability = Clip::Availability;
 
@@ -109,6 +132,8 @@ struct Source::Private {
     if (!seen.clip) return made;
     made.downloading = true;
     made.clip = seen.clip->stats();
+    // A clip knows its size before the first exchange only if the cache has the file.
+    made.cached = made.clip.requests == 0 && seen.clip->size().has_value();
     if (auto notice = seen.clip->notice(); !notice.empty()) {
       made.notices.push_back(std::move(notice));
     }
@@ -126,6 +151,8 @@ struct Source::Private {
 
   void start() {
     if (dry_run) return;
+    // From now on the job holds the threads that it needs.
+    const auto held = std::exchange(threads, {});
     auto [joined, was_there] = Job::join(std::move(*std::exchange(plan, nullptr)));
     joined->subscribe(wakeup);
     job = std::move(joined);
@@ -267,6 +294,7 @@ struct Source::Private {
   std::vector<std::string> notices;
 
   // Only the reader's thread uses these.
+  SourceThreads threads;                // until start()
   std::unique_ptr<Job::Settings> plan;  // until start()
   std::shared_ptr<Job> job;
   std::shared_ptr<Clip> clip;
@@ -325,10 +353,13 @@ std::optional<Error> find_refusal(const Options& settings, const Catalog& catalo
   return std::nullopt;
 }
 
-/// Whether a run would find its task in the ledger. Creates and changes nothing.
-bool is_task_recorded(const Job::Settings& plan) {
-  if (::access(plan.ledger.c_str(), F_OK) != 0) return false;
-  const auto ledger = Ledger::open(plan.ledger);
+/// Whether a run would find its task in the ledger. Makes nothing. Fails if the kind of ledger is
+/// not known.
+Result<bool> is_task_recorded(const Job::Settings& plan) {
+  const auto exists = Ledger::exists(plan.ledger);
+  if (!exists) return fail(exists.error());
+  if (!*exists) return false;
+  const auto ledger = Ledger::open(plan.ledger, plan.cache_directory);
   if (!ledger || !*ledger) return false;
   const auto found = (*ledger)->find(plan.claim.record.intent, plan.claim.record.instance);
   return found && found->has_value();
@@ -344,6 +375,8 @@ struct Source::Checked {
 
   Options settings;
   std::string api_url;
+  std::string ledger;
+  std::string cache_directory;
   std::chrono::milliseconds poll_interval{};
   std::optional<std::uint64_t> cache_limit;
 };
@@ -352,50 +385,56 @@ struct Source::Checked {
 struct Source::Opening::State {
   struct Shared {
     std::optional<Result<std::unique_ptr<Source>>> opened;
-    std::string reads;  // the file that is being read, for people
+    // For what the opening waits, and what is wrong if the wait is long, for people.
+    std::string what;
+    std::string why;
   };
 
-  void reads(std::string what) { shared.lock()->reads = std::move(what); }
+  void waits_for(std::string what, std::string why) {
+    const auto locked = shared.lock();
+    locked->what = std::move(what);
+    locked->why = std::move(why);
+  }
+  void reads(std::string file) { waits_for(std::move(file), "its disk does not answer"); }
   void set(Result<std::unique_ptr<Source>> opened) {
+    if (!opened) opened = fail(with_cost(std::move(opened.error())));
     shared.lock()->opened = std::move(opened);
     if (const auto waiting = wakeup.lock()) waiting->notify();
   }
 
   std::weak_ptr<Wakeup> wakeup;
+  SourceThreads threads;
   Guarded<Shared> shared;
+  std::atomic<bool> is_abandoned = false;  // nobody waits for the result
 };
 
 namespace {
 
 constexpr auto before_a_word = std::chrono::seconds(1);
 
-/// Returns the path of the file from which resolve_access() would read the key; empty: there is
-/// none.
-std::string find_key_file(const AccessOptions& access) {
-  if (!access.api_key_file.empty()) return access.api_key_file;
-  if (auto path = environment::get("VEO_API_KEY_FILE")) return *path;
-  const auto directory = environment::get("CREDENTIALS_DIRECTORY");
-  return directory ? *directory + "/veo-api-key" : "";
-}
-
 }  // namespace
+
+Source::Opening::Opening() = default;
+Source::Opening::~Opening() {
+  if (state_) state_->is_abandoned = true;
+}
 
 std::optional<Result<std::unique_ptr<Source>>> Source::Opening::take() {
   auto opened = std::exchange(state_->shared.lock()->opened, std::nullopt);
   if (opened || std::chrono::steady_clock::now() < since_ + timeout_) return opened;
+  const auto seen = state_->shared.lock();
   return fail({.code = ErrorCode::timeout,
-               .message = "The " + state_->shared.lock()->reads + " could not be read within " +
-                          std::to_string(timeout_.count()) +
-                          " s: its disk does not answer. Nothing was sent, and nothing is paid: "
-                          "try again when it does."});
+               .message = "The " + seen->what + " could not be read within " +
+                          std::to_string(timeout_.count()) + " s: " + seen->why +
+                          ". Nothing was sent, and nothing is paid: try again when it does."});
 }
 
 std::optional<Error> Source::Opening::trouble() const {
   if (std::chrono::steady_clock::now() < since_ + before_a_word) return std::nullopt;
+  const auto seen = state_->shared.lock();
   return Error{.code = ErrorCode::cache,
-               .message = "The " + state_->shared.lock()->reads +
-                          " could not be read within a second: its disk is slow or frozen. It is "
-                          "waited for; nothing was sent, and nothing is lost."};
+               .message = "The " + seen->what + " could not be read within a second: " + seen->why +
+                          ". It is waited for; nothing was sent, and nothing is lost."};
 }
 
 Source::Opening::Time Source::Opening::next_change() const {
@@ -407,14 +446,18 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
                                                        std::weak_ptr<Wakeup> wakeup) {
   log_to_stderr();
   auto checked = Checked::check(std::move(settings));
-  if (!checked) return fail(std::move(checked.error()));
+  if (!checked) return fail(with_cost(std::move(checked.error())));
+  auto threads = SourceThreads::start();
+  if (!threads) return fail(std::move(threads.error()));
   auto opening = std::make_unique<Opening>();
   opening->timeout_ = checked->settings.generation_timeout;
   opening->since_ = std::chrono::steady_clock::now();
   opening->state_ = std::make_shared<Opening::State>();
   opening->state_->wakeup = std::move(wakeup);
+  opening->state_->threads = std::move(*threads);
   const auto work = [state = opening->state_,
                      known = std::make_shared<Checked>(std::move(*checked))] {
+    if (state->is_abandoned) return;
     auto made = std::move(*known).make(*state);
     if (!made || !(*made)->p_->dry_run) return state->set(std::move(made));
     // A dry run says whether a run would pay, so search the ledger.
@@ -424,7 +467,9 @@ Result<std::unique_ptr<Source::Opening>> Source::begin(Options settings,
       auto& p = *(*source)->p_;
       auto& refusal = p.plan->claim.refusal;
       const bool is_new = p.plan->task_id.empty();
-      const bool is_reused = is_new && is_task_recorded(*p.plan);
+      auto recorded = is_new ? is_task_recorded(*p.plan) : false;
+      if (!recorded) return state->set(fail(std::move(recorded.error())));
+      const bool is_reused = *recorded;
       p.shared.lock()->is_reused = is_reused;
       const bool is_refused = is_new && refusal && !is_reused;
       state->set(is_refused ? Result<std::unique_ptr<Source>>(fail(std::move(*refusal)))
@@ -444,10 +489,15 @@ Waited<std::unique_ptr<Source>> Source::open(Options settings,
 }
 
 Result<Source::Checked> Source::Checked::check(Options settings) {
+  if (auto checked = check_ranges(settings); !checked) return fail(std::move(checked.error()));
   auto interval = veo::resolve_poll_interval(settings.poll_interval);
   if (!interval) return fail(std::move(interval.error()));
-  auto api_url = resolve_api_url(settings.access.api_url);
+  auto api_url = resolve_api_url(settings.access);
   if (!api_url) return fail(std::move(api_url.error()));
+  settings.access.allow_http = resolve_allow_http(settings.access.allow_http);
+  auto ranges = resolve_allow_addresses(settings.network.allow_addresses);
+  if (!ranges) return fail(std::move(ranges.error()));
+  settings.network.allow_addresses = std::move(*ranges);
   auto limit = parse_cache_size(environment::get("VEO_CACHE_SIZE"));
   if (!limit) return fail(std::move(limit.error()));
   if (!settings.task_id.empty()) {
@@ -455,6 +505,11 @@ Result<Source::Checked> Source::Checked::check(Options settings) {
       return fail(std::move(named.error()));
     }
   }
+  // The application may change its directory from here on.
+  auto ledger = ledger_path(settings.ledger);
+  auto cache = veo::cache_directory(settings.cache_directory);
+  settings.access.api_key_file = make_absolute(settings.access.api_key_file);
+  settings.network.ssl_ca_file = make_absolute(settings.network.ssl_ca_file);
   // Make one name for all submissions of this Source, unless the caller has given a name.
   if (settings.reuse) {
     settings.instance.clear();
@@ -463,6 +518,8 @@ Result<Source::Checked> Source::Checked::check(Options settings) {
   }
   return Checked{.settings = std::move(settings),
                  .api_url = std::move(*api_url),
+                 .ledger = std::move(ledger),
+                 .cache_directory = std::move(cache),
                  .poll_interval = *interval,
                  .cache_limit = *limit};
 }
@@ -476,19 +533,29 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
   source->p_ = std::make_unique<Private>();
   auto& p = *source->p_;
   p.wakeup = state.wakeup;
+  p.threads = state.threads;
 
-  state.reads("API key file " + find_key_file(settings.access));
+  // A dry run sends nothing. So it needs no key, and runs no command for one.
   Result<Secret> key;
-  if (auto access = resolve_access(settings.access)) {
-    key = std::move(access->key);
-  } else {
-    key = fail(std::move(access.error()));
+  if (!settings.dry_run) {
+    AccessProgress progress{
+        .patience = {.is_cancelled = [&state] { return state.is_abandoned.load(); }},
+        .on_wait = [&state](std::string what,
+                            std::string why) { state.waits_for(std::move(what), std::move(why)); },
+        .notices = {}};
+    if (auto access = resolve_access(settings.access, progress)) {
+      key = std::move(access->key);
+    } else {
+      key = fail(std::move(access.error()));
+    }
+    p.notices = std::move(progress.notices);
   }
   auto claim = make_claim(settings, api_url, **catalog);
   const auto callback = parse_callback_address(settings, api_url);
   if (settings.task_id.empty()) {
     if (claim.price_is_known) p.credits = claim.record.credits;
     claim.refusal = find_refusal(settings, **catalog, key, callback, claim);
+    if (claim.refusal) claim.refusal = with_cost(std::move(*claim.refusal));
     if (settings.request_id.empty() &&
         std::ranges::any_of(settings.request.image_urls, has_query)) {
       p.notices.emplace_back(
@@ -496,13 +563,19 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
           "another request, and paid again. Set request-id to give the request a name of its own.");
     }
   }
+  if (auto notice = make_plain_http_notice(settings.access); !notice.empty()) {
+    p.notices.push_back(std::move(notice));
+  }
   p.layout_mode = settings.layout;
   p.dry_run = settings.dry_run;
   // Fill in the environment's settings. Keep the key, but not the file or variable that held the
   // key, because that makes no difference between two jobs.
-  settings.access = {.api_url = std::move(api_url), .api_key = {}, .api_key_file = {}};
-  settings.ledger = ledger_path(settings.ledger);
-  settings.cache_directory = cache_directory(settings.cache_directory);
+  settings.access = {.api_url = std::move(api_url),
+                     .api_key = {},
+                     .api_key_file = {},
+                     .allow_http = std::move(settings.access.allow_http)};
+  settings.ledger = std::move(ledger);
+  settings.cache_directory = std::move(cache_directory);
   settings.poll_interval = poll_interval;
   p.plan = std::make_unique<Job::Settings>(Job::Settings{{std::move(settings)},
                                                          std::move(key),

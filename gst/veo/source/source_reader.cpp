@@ -6,6 +6,8 @@
 #include <utility>
 #include <variant>
 
+#include "veo/system/threads.h"
+
 namespace veo {
 
 SourceReader::SourceReader(std::shared_ptr<Wakeup> wakeup) : wakeup_(std::move(wakeup)) {}
@@ -21,6 +23,7 @@ Status SourceReader::begin(Options options) {
 }
 
 Waited<Source::Snapshot> SourceReader::wait_until_open(const OnTrouble& on_trouble) {
+  if (auto here = check_not_forked(); !here) return fail(std::move(here.error()));
   auto opened = wakeup_->wait_for(
       [&] {
         auto taken = opening_->take();
@@ -67,6 +70,7 @@ auto SourceReader::wait_for(Look look, const Watch& watch) {
 }
 
 Waited<void> SourceReader::wait_for_completion(const Watch& watch) {
+  if (auto here = check_not_forked(); !here) return fail(std::move(here.error()));
   const auto source = this->source();
   const auto look = [&]() -> std::optional<Waited<void>> {
     const auto seen = source->snapshot();
@@ -80,6 +84,7 @@ Waited<void> SourceReader::wait_for_completion(const Watch& watch) {
 }
 
 Waited<std::uint64_t> SourceReader::wait_for_bytes(std::uint64_t offset, const Watch& watch) {
+  if (auto here = check_not_forked(); !here) return fail(std::move(here.error()));
   const auto source = this->source();
   const auto look = [&]() -> std::optional<Waited<std::uint64_t>> {
     if (watch.on_change) watch.on_change(source->snapshot());

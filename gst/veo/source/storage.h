@@ -8,6 +8,8 @@
 
 namespace veo {
 
+// Both are absolute, because the application may change its directory at any time.
+
 /// Returns `set`; if it is empty, `VEO_LEDGER`, else `$XDG_STATE_HOME/veo/ledger.db`.
 std::string ledger_path(const std::string& set);
 /// Returns `set`; if it is empty, `VEO_CACHE_DIR`, else `$XDG_CACHE_HOME/veo`.

@@ -36,6 +36,10 @@ ssize_t FileSystem::pwrite(int fd, const void* from, std::size_t size, off_t off
   return ::pwrite(fd, from, size, offset);
 }
 int FileSystem::fsync(int fd) { return ::fsync(fd); }
+int FileSystem::ftruncate(int fd, off_t size) { return ::ftruncate(fd, size); }
+int FileSystem::fallocate(int fd, off_t offset, off_t size) {
+  return ::fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, size);
+}
 int FileSystem::fstat(int fd, struct stat* info) { return ::fstat(fd, info); }
 int FileSystem::mkdir(const char* path, mode_t mode) { return ::mkdir(path, mode); }
 int FileSystem::renameat(int from_directory, const char* from, int to_directory, const char* to) {

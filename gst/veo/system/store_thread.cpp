@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/system/store_thread.h"
 
-#include <pthread.h>
-
 #include <array>
+#include <csignal>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "veo/system/guarded.h"
+#include "veo/system/threads.h"
 
 namespace veo {
 
 namespace {
 
-constexpr std::array<const char*, 3> names = {"veo-settings", "veo-ledger", "veo-clips"};
+constexpr std::array<const char*, 4> names = {"veo-settings", "veo-ledger", "veo-clips",
+                                              "veo-journal"};
 
 }  // namespace
 
@@ -56,8 +58,12 @@ struct StoreThread::Queue {
     return work;
   }
 
-  void run(const char* name) {
-    pthread_setname_np(pthread_self(), name);
+  void run() {
+    // A write beyond RLIMIT_FSIZE must fail, and not end the application.
+    sigset_t file_size;
+    sigemptyset(&file_size);
+    sigaddset(&file_size, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &file_size, nullptr);
     while (auto work = next()) (*work)();
   }
 
@@ -74,19 +80,39 @@ struct StoreThread::Queue {
 
 StoreThread::StoreThread(std::shared_ptr<Queue> queue) : queue_(std::move(queue)) {}
 
-std::shared_ptr<StoreThread> StoreThread::acquire(Store store) {
+Result<std::shared_ptr<StoreThread>> StoreThread::try_acquire(Store store) {
+  if (auto here = check_not_forked(); !here) return fail(std::move(here.error()));
+  park_at_exit(park_all);
   const auto index = static_cast<std::size_t>(store);
   auto table = Queue::table().lock();
   auto& queue = table->at(index);
   if (!queue || !queue->hold()) {
-    queue = std::make_shared<Queue>();
-    queue->hold();
-    std::thread([queue, name = names.at(index)] { queue->run(name); }).detach();
+    const auto made = std::make_shared<Queue>();
+    made->hold();
+    auto started = start_thread(names.at(index), [made] { made->run(); });
+    if (!started) return fail(std::move(started.error()));
+    started->detach();
+    queue = made;
   }
   return std::shared_ptr<StoreThread>(new StoreThread(queue));
 }
 
-StoreThread::~StoreThread() { queue_->let_go(); }
+std::shared_ptr<StoreThread> StoreThread::acquire(Store store) {
+  return try_acquire(store).value();
+}
+
+void StoreThread::park_all() {
+  const auto queues = *Queue::table().lock();
+  for (const auto& queue : queues) {
+    if (!queue) continue;
+    queue->state.lock()->work.emplace_front(park_thread);
+    queue->changed.notify_one();
+  }
+}
+
+StoreThread::~StoreThread() {
+  if (!is_forked_copy()) queue_->let_go();
+}
 
 std::chrono::steady_clock::duration StoreThread::busy_for() const {
   const auto since = std::as_const(queue_->state).lock()->busy_since;
@@ -94,11 +120,13 @@ std::chrono::steady_clock::duration StoreThread::busy_for() const {
 }
 
 void StoreThread::post(std::function<void()> work) {
+  if (is_forked_copy()) return keep_for_ever(std::move(work));
   queue_->state.lock()->work.push_back(std::move(work));
   queue_->changed.notify_one();
 }
 
 void StoreThread::post_ahead(std::function<void()> work) {
+  if (is_forked_copy()) return keep_for_ever(std::move(work));
   queue_->state.lock()->work.push_front(std::move(work));
   queue_->changed.notify_one();
 }

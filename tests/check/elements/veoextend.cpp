@@ -129,6 +129,10 @@ GST_START_TEST(test_factory) {
   fail_unless_equals_string(
       gst_element_factory_get_metadata(factory.get(), GST_ELEMENT_METADATA_KLASS),
       "Filter/Network");
+  // Users see here who gets the key.
+  const std::string description =
+      gst_element_factory_get_metadata(factory.get(), GST_ELEMENT_METADATA_DESCRIPTION);
+  fail_unless(description.find("api.aivideoapi.ai") != std::string::npos);
 }
 GST_END_TEST;
 
@@ -166,7 +170,9 @@ GST_END_TEST;
 
 GST_START_TEST(test_properties) {
   auto* const extend = gst_check_setup_element("veoextend");
-  check_properties(extend, {"api-key",
+  check_properties(extend, {"allow-addresses",
+                            "allow-http",
+                            "api-key",
                             "api-key-file",
                             "api-url",
                             "aspect-ratio",

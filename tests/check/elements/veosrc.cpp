@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <functional>
 #include <string>
 
@@ -103,6 +104,10 @@ GST_START_TEST(test_factory) {
   fail_unless_equals_string(
       gst_element_factory_get_metadata(factory.get(), GST_ELEMENT_METADATA_KLASS),
       "Source/Network");
+  // Users see here who gets the key.
+  fail_unless(
+      strstr(gst_element_factory_get_metadata(factory.get(), GST_ELEMENT_METADATA_DESCRIPTION),
+             "api.aivideoapi.ai") != nullptr);
   fail_unless_equals_int(gst_element_factory_get_uri_type(factory.get()), GST_URI_SRC);
   const gchar* const* const protocols = gst_element_factory_get_uri_protocols(factory.get());
   fail_unless_equals_string(protocols[0], "veo");
@@ -128,7 +133,9 @@ GST_END_TEST;
 
 GST_START_TEST(test_properties) {
   auto* const src = gst_check_setup_element("veosrc");
-  check_properties(src, {"api-key",
+  check_properties(src, {"allow-addresses",
+                         "allow-http",
+                         "api-key",
                          "api-key-file",
                          "api-url",
                          "aspect-ratio",
@@ -474,6 +481,22 @@ GST_START_TEST(test_clock_is_not_used) {
 }
 GST_END_TEST;
 
+namespace {
+
+/// Returns whether a PROGRESS message has this text.
+bool has_progress(const std::vector<MessagePtr>& messages, const std::string& wanted) {
+  return std::ranges::any_of(messages, [&wanted](const MessagePtr& message) {
+    if (GST_MESSAGE_TYPE(message.get()) != GST_MESSAGE_PROGRESS) return false;
+    gchar* text = nullptr;
+    gst_message_parse_progress(message.get(), nullptr, nullptr, &text);
+    const bool found = std::string(text).find(wanted) != std::string::npos;
+    g_free(text);
+    return found;
+  });
+}
+
+}  // namespace
+
 GST_START_TEST(test_second_play_comes_from_the_cache) {
   const Service service;
   Bench bench("veosrc", &service, set_original);
@@ -483,11 +506,13 @@ GST_START_TEST(test_second_play_comes_from_the_cache) {
   const auto first_start = bench.event("stream-start");
   gst_event_parse_stream_start(first_start.get(), &first);
   bench.go_to(GST_STATE_READY);
-  bench.messages();
+  const char* const is_free = "from the cache: the task is already paid, and nothing is spent";
+  fail_if(has_progress(bench.messages(), is_free));
   bench.forget();
   bench.play();
   bench.wait_for("eos");
   bench.expect_seen(with(stream_begins, "eos"));
+  fail_unless(has_progress(bench.messages(), is_free));
   fail_unless(bench.bytes() == Service::clip());
   fail_unless_equals_int(service.count("POST "), 1);
   // Both requests are of the first play: for the start and for the tail.
@@ -921,6 +946,173 @@ GST_START_TEST(test_recovery_after_an_error) {
 }
 GST_END_TEST;
 
+// --- what nobody means ---
+
+namespace {
+
+struct WrongNumber {
+  const char* name;
+  const char* value;
+  const char* says;
+};
+/// Numbers beyond the range of each option that has one. GObject must not drop them.
+constexpr WrongNumber wrong_numbers[] = {
+    {"seed", "100000", "seed: 100000"},
+    {"seed", "9999", "seed"},
+    {"seed", "4294967295", "seed: 4294967295"},
+    {"take", "0", "take: 0"},
+    {"take", "4294967295", "take: 4294967295"},
+    {"max-credits", "4294967295", "max-credits: 4294967295"},
+    {"generation-timeout", "0", "generation-timeout: 0"},
+    {"timeout", "0", "timeout: 0"},
+    {"timeout", "3601", "timeout: 3601"},
+    {"retries", "-2", "retries: -2"},
+    {"poll-interval", "3600001", "poll-interval: 3600001"},
+};
+
+std::string read_error(GstMessage* message) {
+  GError* error = nullptr;
+  gst_message_parse_error(message, &error, nullptr);
+  const std::string text = error->message;
+  g_error_free(error);
+  return text;
+}
+
+void expect_refused(Bench& bench, const Service& service, const char* says) {
+  const auto message = bench.wait_for_message(GST_MESSAGE_ERROR);
+  assert_message_error(message.get(), RESOURCE, SETTINGS);
+  const auto text = read_error(message.get());
+  fail_unless(text.find(says) != std::string::npos, "%s is not in: %s", says, text.c_str());
+  fail_unless(text.find("othing was sent") != std::string::npos, "%s", text.c_str());
+  fail_unless_equals_int(service.count("POST "), 0);
+}
+
+}  // namespace
+
+GST_START_TEST(test_wrong_numbers) {
+  const auto& wrong = wrong_numbers[__i__];
+  const Service service;
+  Bench bench("veosrc", &service, [&wrong](GstElement* src) {
+    set_prompt(src);
+    gst_util_set_object_arg(G_OBJECT(src), wrong.name, wrong.value);
+  });
+  bench.play();
+  expect_refused(bench, service, wrong.says);
+}
+GST_END_TEST;
+
+GST_START_TEST(test_negative_numbers_from_a_launch_line) {
+  const Service service;
+  Bench bench("veosrc", &service, [](GstElement* src) {
+    set_prompt(src);
+    gst_util_set_object_arg(G_OBJECT(src), "max-credits", "-1");
+  });
+  bench.play();
+  expect_refused(bench, service, "max-credits: ");
+}
+GST_END_TEST;
+
+GST_START_TEST(test_prompts_that_say_nothing) {
+  for (const char* const prompt : {"!", " ", "-", "..."}) {
+    const Service service;
+    Bench bench("veosrc", &service,
+                [prompt](GstElement* src) { g_object_set(src, "prompt", prompt, nullptr); });
+    bench.play();
+    expect_refused(bench, service, "prompt-says-nothing");
+  }
+}
+GST_END_TEST;
+
+/// Nobody would see the video of a source that leads nowhere.
+GST_START_TEST(test_without_a_peer_nothing_is_submitted) {
+  const Service service;
+  Bench bench("veosrc", &service, set_prompt);
+  const auto pad = bench.pad();
+  fail_unless(gst_pad_unlink(pad.get(), bench.harness()->sinkpad));
+  bench.play();
+  const auto started = bench.wait_for_message(GST_MESSAGE_PROGRESS);
+  fail_unless_equals_text(text_of(started.get()), "progress submit start");
+  expect_refused(bench, service, "is not linked");
+  // Once the pad is linked, the element plays.
+  bench.go_to(GST_STATE_READY);
+  fail_unless_equals_int(gst_pad_link(pad.get(), bench.harness()->sinkpad), GST_PAD_LINK_OK);
+  bench.forget();
+  bench.play();
+  bench.wait_for("eos");
+  bench.expect_seen(with(stream_begins, "eos"));
+  fail_unless_equals_int(service.count("POST "), 1);
+}
+GST_END_TEST;
+
+/// An application may link the pad while the element plays.
+GST_START_TEST(test_a_peer_may_come_late) {
+  const Service service;
+  Bench bench("veosrc", &service, set_prompt);
+  const auto pad = bench.pad();
+  fail_unless(gst_pad_unlink(pad.get(), bench.harness()->sinkpad));
+  bench.play();
+  const auto started = bench.wait_for_message(GST_MESSAGE_PROGRESS);
+  fail_unless_equals_text(text_of(started.get()), "progress submit start");
+  fail_unless_equals_int(service.count("POST "), 0);
+  fail_unless_equals_int(gst_pad_link(pad.get(), bench.harness()->sinkpad), GST_PAD_LINK_OK);
+  bench.wait_for("eos");
+  bench.expect_seen(with(stream_begins, "eos"));
+  fail_unless_equals_int(service.count("POST "), 1);
+  fail_unless_equals_int(texts_of(bench.messages(), "error").size(), 0);
+}
+GST_END_TEST;
+
+/// A bin's ghost pad that is not linked is no peer, and a state change ends the wait at once.
+GST_START_TEST(test_a_ghost_pad_is_no_peer) {
+  const Service service;
+  auto* const bin = gst_bin_new(nullptr);
+  gst_object_ref_sink(bin);
+  const ObjectPtr<GstElement> owned(bin);
+  const ObjectPtr<GstBus> bus(gst_bus_new());
+  gst_element_set_bus(bin, bus.get());
+  auto element = make_element("veosrc", &service);
+  set_prompt(element.get());
+  const ObjectPtr<GstPad> pad(gst_element_get_static_pad(element.get(), "src"));
+  gst_bin_add(GST_BIN(bin), GST_ELEMENT(gst_object_ref(element.get())));
+  gst_element_add_pad(bin, gst_ghost_pad_new("src", pad.get()));
+  gst_element_set_state(bin, GST_STATE_PLAYING);
+  std::vector<MessagePtr> started;
+  started.emplace_back(gst_bus_timed_pop_filtered(
+      bus.get(), std::chrono::nanoseconds(patience()).count(), GST_MESSAGE_PROGRESS));
+  fail_unless(started.front() != nullptr);
+  fail_unless(has_progress(started, "Waiting until the src pad is linked"));
+  const auto begin = std::chrono::steady_clock::now();
+  gst_element_set_state(bin, GST_STATE_NULL);
+  fail_unless(std::chrono::steady_clock::now() - begin < at_once());
+  fail_unless_equals_int(service.count("POST "), 0);
+  gst_element_set_bus(bin, nullptr);
+}
+GST_END_TEST;
+
+/// veoextend would pay once more, for nobody.
+GST_START_TEST(test_a_veoextend_that_leads_nowhere_is_no_peer) {
+  const Service service;
+  const ObjectPtr<GstElement> pipeline(GST_ELEMENT(gst_object_ref_sink(gst_pipeline_new(nullptr))));
+  const ObjectPtr<GstBus> bus(gst_element_get_bus(pipeline.get()));
+  const auto src = make_element("veosrc", &service);
+  const auto extend = make_element("veoextend", &service);
+  set_prompt(src.get());
+  g_object_set(extend.get(), "prompt", "it sleeps", nullptr);
+  for (const auto& element : {src.get(), extend.get()}) {
+    gst_bin_add(GST_BIN(pipeline.get()), GST_ELEMENT(gst_object_ref(element)));
+  }
+  fail_unless(gst_element_link(src.get(), extend.get()));
+  gst_element_set_state(pipeline.get(), GST_STATE_PLAYING);
+  const MessagePtr message(gst_bus_timed_pop_filtered(
+      bus.get(), std::chrono::nanoseconds(patience()).count(), GST_MESSAGE_ERROR));
+  fail_unless(message != nullptr);
+  const auto text = read_error(message.get());
+  fail_unless(text.find("is not linked") != std::string::npos, "%s", text.c_str());
+  fail_unless_equals_int(service.count("POST "), 0);
+  gst_element_set_state(pipeline.get(), GST_STATE_NULL);
+}
+GST_END_TEST;
+
 // --- action signals ---
 
 namespace {
@@ -1068,6 +1260,14 @@ static Suite* veosrc_suite() {
 
   tcase_add_loop_test(tcase, test_errors, 0, error_case_count);
   tcase_add_test(tcase, test_recovery_after_an_error);
+
+  tcase_add_loop_test(tcase, test_wrong_numbers, 0, G_N_ELEMENTS(wrong_numbers));
+  tcase_add_test(tcase, test_negative_numbers_from_a_launch_line);
+  tcase_add_test(tcase, test_prompts_that_say_nothing);
+  tcase_add_test(tcase, test_without_a_peer_nothing_is_submitted);
+  tcase_add_test(tcase, test_a_peer_may_come_late);
+  tcase_add_test(tcase, test_a_ghost_pad_is_no_peer);
+  tcase_add_test(tcase, test_a_veoextend_that_leads_nowhere_is_no_peer);
 
   tcase_add_test(tcase, test_prepare);
   tcase_add_test(tcase, test_prepare_what_cannot_be_used);

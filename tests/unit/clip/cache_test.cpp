@@ -18,6 +18,7 @@
 #include <iterator>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "command.h"
@@ -48,15 +49,29 @@ std::optional<CachedClip> found_in(Cache& cache, const std::string& api_url,
   return found ? *found : std::nullopt;
 }
 
+/// The thread for clips, which the tests hold so that the parts use the same one.
+std::shared_ptr<StoreThread>& clips_thread() {
+  static std::shared_ptr<StoreThread> thread;
+  return thread;
+}
+
 /// Waits until all files that lost their last reference have been removed.
 void settle() {
-  // Hold the thread, so that the parts use the same one. A forked writer has no such thread.
-  static const auto thread = StoreThread::acquire(StoreThread::Store::clips);
-  static const auto owner = ::getpid();
-  if (::getpid() != owner) return;
+  auto& thread = clips_thread();
+  if (!thread) thread = StoreThread::acquire(StoreThread::Store::clips);
   std::promise<void> done;
   thread->post([&] { done.set_value(); });
   done.get_future().wait();
+}
+
+/// Waits until this process has no other thread, because gst-veo does not work in a process that
+/// was forked beside its threads.
+void end_threads() {
+  clips_thread().reset();
+  const std::filesystem::path threads("/proc/self/task");
+  while (std::distance(std::filesystem::directory_iterator(threads), {}) > 1) {
+    std::this_thread::yield();
+  }
 }
 
 class CacheTest : public testing::Test {
@@ -232,6 +247,32 @@ TEST_F(CacheTest, AnotherIntentsClipIsNotFound) {
   EXPECT_FALSE(found_in(cache(), api, ""));
 }
 
+TEST_F(CacheTest, TheSidecarKnowsTheLedgerThatPaid) {
+  const LedgerIdentity lost{.path = "/state/ledger.db", .id = "lost"};
+  auto clip = clip_of("T");
+  clip.ledger = lost;
+  keep(cache(), clip, "bytes");
+  const auto found = [&](const std::string& path, const std::string& id) {
+    const auto proof = cache().find_paid_elsewhere({.path = path, .id = id});
+    EXPECT_TRUE(proof) << proof.error().message;
+    return proof && *proof ? (*proof)->identity.task_id : "nothing";
+  };
+  EXPECT_EQ(found(lost.path, "new"), "T");
+  EXPECT_EQ(found(lost.path, lost.id), "nothing") << "the ledger is here";
+  EXPECT_EQ(found("/other/ledger.db", "new"), "nothing");
+  EXPECT_EQ(found_in(cache(), api, clip.intent)->identity.ledger.id, lost.id);
+}
+
+TEST_F(CacheTest, AClipThatNoLedgerPaidIsNoProof) {
+  auto foreign = clip_of("T", "");
+  foreign.ledger = {.path = "/state/ledger.db", .id = "lost"};
+  keep(cache(), foreign, "bytes");
+  keep(cache(), clip_of("U"), "bytes");  // as an earlier version wrote its sidecar
+  const auto proof = cache().find_paid_elsewhere({.path = "/state/ledger.db", .id = "new"});
+  ASSERT_TRUE(proof);
+  EXPECT_FALSE(*proof);
+}
+
 TEST_F(CacheTest, ASidecarWithoutItsClipIsNothing) {
   const auto kept = keep(cache(), clip_of("T"), "the clip");
   std::filesystem::remove(kept.path);
@@ -327,6 +368,7 @@ TEST_F(CacheTest, ManyWritersOfOneClipEachWriteTheirOwnFile) {
 }
 
 TEST_F(CacheTest, APartOfADeadWriterIsSweptAndOneOfALiveWriterIsNot) {
+  end_threads();
   test::Process writer([&](const test::Process::Say& say) {
     const auto part = begin(*open(std::nullopt), clip_of("T"), "half");
     say("writing");
@@ -403,6 +445,7 @@ TEST_F(CacheTest, ADirectoryThatOthersCouldChangeIsRefused) {
 }
 
 TEST_F(CacheTest, ADirectoryWithoutWritePermissionIsNamed) {
+  end_threads();
   std::filesystem::create_directory(path_);
   ::chmod(path_.c_str(), 0500);
   const auto why = test::as_ordinary_user(directory_.path(), [&] {

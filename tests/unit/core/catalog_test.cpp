@@ -12,6 +12,8 @@
 namespace veo {
 namespace {
 
+using testing::AllOf;
+using testing::HasSubstr;
 using testing::StartsWith;
 using namespace std::string_literals;
 
@@ -309,6 +311,44 @@ TEST(ExpectedTime, IsTheCatalogsForTheMode) {
   EXPECT_EQ(find_expected_time(request, catalog), std::nullopt);
   catalog.extend_seconds = 80;
   EXPECT_EQ(find_expected_time(request, catalog), std::chrono::seconds(80));
+}
+
+// --- Prompts that nobody means ---------------------------------------------------------------
+
+class MeaninglessPrompt : public testing::TestWithParam<const char*> {};
+
+TEST_P(MeaninglessPrompt, IsRefused) {
+  const auto valid = validate({.prompt = GetParam()}, catalog_with({}));
+  ASSERT_FALSE(valid);
+  EXPECT_EQ(valid.error().code, ErrorCode::invalid_request);
+  EXPECT_THAT(valid.error().message, HasSubstr("prompt-says-nothing"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Prompts, MeaninglessPrompt,
+                         testing::Values(" ", "  \t\n", "-", "--", "!", "...", "\"\"", "(?!)", "—",
+                                         "\u00A0", "\u3000", "\u200B", "\u2028", "\uFEFF", "、。",
+                                         "\uE000", "_", "@", "#"));
+
+class Prompt : public testing::TestWithParam<const char*> {};
+
+TEST_P(Prompt, IsTaken) {
+  const auto valid = validate({.prompt = GetParam()}, catalog_with({}));
+  EXPECT_TRUE(valid) << valid.error().message;
+}
+
+// U+1FAE9 is newer than GLib 2.74's tables.
+INSTANTIATE_TEST_SUITE_P(Prompts, Prompt,
+                         testing::Values("a", "7", "狗", "🐕", "🐕!", "- a dog", "+", "$", "©", "½",
+                                         "@prompt.txt", "\U0001FAE9"));
+
+TEST(MeaninglessPrompt, IsExplained) {
+  const auto explain = [](const char* prompt) {
+    const auto valid = validate({.prompt = prompt}, catalog_with({}));
+    return valid ? std::string("valid") : valid.error().message;
+  };
+  EXPECT_THAT(explain("-"), HasSubstr("\"$(cat prompt.txt)\""));
+  EXPECT_THAT(explain("!"), AllOf(HasSubstr("variable of your shell"), HasSubstr("gst-launch")));
+  EXPECT_THAT(explain("  "), HasSubstr("variable of your shell"));
 }
 
 }  // namespace

@@ -37,14 +37,19 @@ class ClipWorld {
     bool has_ranges = true;
     bool tells_length = true;
     bool has_validator = true;
-    double odd_status = 0;   ///< the status is 403, 404, 416, 429, 503, or 200 in place of 206
-    double other_file = 0;   ///< the host exchanges the file before the answer
-    double error_page = 0;   ///< the answer is a 200 with a short page
-    double wrong_part = 0;   ///< the answer is a 206 with another range, or without a total
-    double breaks = 0;       ///< the connection breaks after some bytes
-    double cuts = 0;         ///< the answer ends too early, without a failure
-    double bad_disk = 0;     ///< a store fails
-    bool only_side = false;  ///< the faults concern only the side fetch
+    double odd_status = 0;  ///< the status is 403, 404, 416, 429, 503, or 200 in place of 206
+    double other_file = 0;  ///< the host exchanges the file before the answer
+    double error_page = 0;  ///< the answer is a 200 with a short page
+    double wrong_part = 0;  ///< the answer is a 206 with another range
+    double open_size = 0;   ///< the answer is a 206 without a total
+    double short_part = 0;  ///< the answer is a 206 with less than was asked for
+    /// Every connection breaks at this offset.
+    std::optional<std::uint64_t> breaks_at = {};
+    std::uint64_t longest_part = UINT64_MAX;  ///< no 206 has more bytes
+    double breaks = 0;                        ///< the connection breaks after some bytes
+    double cuts = 0;                          ///< the answer ends too early, without a failure
+    double bad_disk = 0;                      ///< a store fails
+    bool only_side = false;                   ///< the faults concern only the side fetch
   };
 
   ClipWorld(Plan::Settings settings, std::uint64_t size, Habits first_habits, unsigned seed)
@@ -294,7 +299,12 @@ class ClipWorld {
       fetches_.erase(id);
       return run(plan.on_end(id, Error{.code = ErrorCode::network}, chance()));
     }
-    const auto stop = std::min(fetch.end, fetch.cut_at.value_or(fetch.end));
+    if (habits.breaks_at && fetch.position >= *habits.breaks_at) {
+      fetches_.erase(id);
+      return run(plan.on_end(id, Error{.code = ErrorCode::network}, chance()));
+    }
+    const auto stop = std::min(
+        {fetch.end, fetch.cut_at.value_or(fetch.end), habits.breaks_at.value_or(fetch.end)});
     if (fetch.position >= stop) {
       const bool is_told = habits.tells_length && stop < fetch.end;
       fetches_.erase(id);
@@ -366,12 +376,14 @@ class ClipWorld {
     } else {
       fetch.position = first;
       fetch.end = std::min(file_size, fetch.command.end.value_or(file_size));
+      if (is_odd(fetch, habits.short_part)) fetch.end -= draw(fetch.end - first);
+      fetch.end = std::min(fetch.end, first + std::min(habits.longest_part, file_size));
       head.part = Plan::Head::Part{first, fetch.end - 1};
       head.total = file_size;
       if (is_odd(fetch, habits.wrong_part)) {
-        if (draw(2) == 0) head.total.reset();
-        if (head.total && head.part->first < head.part->last) fetch.position = ++head.part->first;
+        if (head.part->first < head.part->last) fetch.position = ++head.part->first;
       }
+      if (is_odd(fetch, habits.open_size)) head.total.reset();
     }
     head.validator = validator_of(fetch.file);
     if (is_odd(fetch, habits.cuts)) {

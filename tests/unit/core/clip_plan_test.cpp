@@ -106,6 +106,8 @@ ClipWorld::Habits draw_habits(std::mt19937& random) {
   habits.other_file = some(random, 0.2);
   habits.error_page = some(random, 0.2);
   habits.wrong_part = some(random, 0.1);
+  habits.open_size = some(random, 1);
+  habits.short_part = some(random, 0.5);
   habits.breaks = some(random, 0.2);
   habits.cuts = some(random, 0.3);
   habits.bad_disk = some(random, 0.05);
@@ -183,6 +185,87 @@ TEST(ClipPlanModel, TheClipPlaysEvenIfTheSideFetchFails) {
     world.habits = {.has_validator = habits.has_validator};
     ASSERT_TRUE(reader.finish());
     EXPECT_FALSE(reader.has_failed()) << world.plan.error()->message;
+  }
+}
+
+// --- hosts that break each download at the same place ------------------------------------------
+
+struct BreakingHost {
+  bool keep;
+  bool has_ranges;
+  bool tells_length;
+  bool has_validator;
+  std::uint64_t breaks_at;
+};
+
+/// Lets everything happen that can happen; false: it never ends.
+bool run_to_the_end(ClipWorld& world) {
+  Reader reader(world);
+  for (int i = 0; i < 200'000; ++i) {
+    reader.step(false);
+    if (world.plan.error() || reader.has_failed()) return true;
+    const bool is_settled = world.plan.keeping() >= Keeping::kept || !world.plan.is_storing();
+    if (is_settled && reader.position() >= world.size()) return true;
+    world.step();
+  }
+  return false;
+}
+
+// Only a byte beyond the furthest one is progress, so such a host is asked `retries` times again,
+// and the tail once.
+TEST(ClipPlanModel, AHostThatBreaksAtTheSamePlaceIsGivenUpAfterTheRetries) {
+  constexpr std::uint64_t size = 2U << 20U;
+  for (unsigned i = 0; i < 16; ++i) {
+    for (const auto at : {std::uint64_t{1}, std::uint64_t{100'000}, size - 1}) {
+      const ClipWorld::Habits habits{.has_ranges = (i & 2U) != 0,
+                                     .tells_length = (i & 4U) != 0,
+                                     .has_validator = (i & 8U) != 0,
+                                     .breaks_at = at};
+      SCOPED_TRACE("case " + std::to_string(i) + ", breaks at " + std::to_string(at));
+      ClipWorld world({.keep = (i & 1U) != 0, .retries = 2}, size, habits, i + 1);
+      world.run(world.plan.begin());
+      ASSERT_TRUE(run_to_the_end(world)) << world.requests() << " requests";
+      ASSERT_TRUE(world.plan.error());
+      // A reader that has used bytes cannot use those of an answer that begins anew.
+      const bool cannot_resume = !habits.has_ranges || !habits.has_validator;
+      EXPECT_TRUE(world.plan.error()->code == ErrorCode::network ||
+                  (cannot_resume && world.plan.error()->code == ErrorCode::bad_response))
+          << world.plan.error()->message;
+      // The side fetches break, too: the tail is asked for once, a place of a reader as often as
+      // the main fetch.
+      EXPECT_LE(world.requests(), 8U);
+    }
+  }
+}
+
+// Every answer brings something new, but far too little.
+TEST(ClipPlanModel, AHostOfTinyPartsIsGivenUp) {
+  constexpr std::uint64_t size = 2U << 20U;
+  for (const bool keep : {false, true}) {
+    for (const std::uint64_t longest : {1U, 100U, 5'000U}) {
+      SCOPED_TRACE(longest);
+      ClipWorld world({.keep = keep}, size, {.longest_part = longest}, 1);
+      world.run(world.plan.begin());
+      ASSERT_TRUE(run_to_the_end(world));
+      ASSERT_TRUE(world.plan.error());
+      EXPECT_EQ(world.plan.error()->code, ErrorCode::bad_response);
+      EXPECT_LE(world.requests(), 2 * (65 + size / ClipPlan::least_short_answer));
+    }
+  }
+}
+
+TEST(ClipPlanModel, AHostOfPartsPlays) {
+  for (const bool keep : {false, true}) {
+    for (const double open : {0.0, 1.0}) {
+      for (const std::uint64_t longest : {20'000U, 300'000U, 10'000'000U}) {
+        SCOPED_TRACE(std::to_string(longest) + (open > 0 ? ", of an open size" : ""));
+        ClipWorld world({.keep = keep}, 2U << 20U, {.open_size = open, .longest_part = longest}, 1);
+        world.run(world.plan.begin());
+        ASSERT_TRUE(run_to_the_end(world));
+        EXPECT_FALSE(world.plan.error()) << world.plan.error()->message;
+        EXPECT_EQ(world.has_kept(), keep);
+      }
+    }
   }
 }
 
@@ -339,7 +422,6 @@ class Pair {
 bool is_final_for_main(Told told) {
   switch (told) {
     case Told::wrong_range:
-    case Told::no_total:
     case Told::no_range:
     case Told::forbidden:
     case Told::not_found:
@@ -404,9 +486,12 @@ TEST_P(Resumed, GoesOnWithTheSameFileOrBeginsAnew) {
     case Told::no_range:
       fails = is_committed;
       break;
+    case Told::no_total:
+      // Without a size and a validator nothing says that it is the same file.
+      fails = is_committed && !has_validator;
+      break;
     case Told::other_small:  // begins at byte 0, but the request was for the rest
     case Told::wrong_range:
-    case Told::no_total:
     case Told::forbidden:
     case Told::not_found:
     case Told::refused:
@@ -416,7 +501,8 @@ TEST_P(Resumed, GoesOnWithTheSameFileOrBeginsAnew) {
       << (pair.plan.error() ? pair.plan.error()->message : "no error");
   const bool is_another = main == Told::unproven_file || main == Told::other_size ||
                           main == Told::no_range || (main == Told::other_tag && has_validator) ||
-                          (main == Told::same_file && !has_validator);
+                          (main == Told::same_file && !has_validator) ||
+                          (main == Told::no_total && !has_validator);
   EXPECT_EQ(pair.plan.version(), is_another && !is_committed ? 1U : 0U);
 }
 

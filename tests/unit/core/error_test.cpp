@@ -198,8 +198,69 @@ TEST(ServiceError, SpeaksTheServicesOwnWords) {
 
 TEST(ServiceError, SaysWhenThereAreNoWords) {
   const auto error = service_error(ErrorCode::internal_error, 502, {});
-  EXPECT_EQ(error.message, "The service refused without saying why (HTTP 502). Try again later.");
+  EXPECT_EQ(error.message,
+            "The answer (HTTP 502) has no word of the service. A proxy, a sign-in page or another "
+            "server may have sent it. Run it again in some minutes.");
   EXPECT_EQ(error.service_code + error.service_type + error.service_message, "");
+}
+
+TEST(ServiceError, SaysWhenThereIsACodeAlone) {
+  const auto error = service_error(ErrorCode::ip_not_allowed, 403, {"ip_not_allowed", "", ""});
+  EXPECT_THAT(error.message,
+              testing::StartsWith("The service refuses without a reason (HTTP 403, "));
+}
+
+TEST(Advice, IsTakenOutOfATextWhole) {
+  for (const auto& row : error_table()) {
+    const auto with = with_advice("It broke.", row.code);
+    EXPECT_EQ(without_advice(with, row.code), "It broke.") << row.nick.value;
+    EXPECT_EQ(without_advice("It broke.", row.code), "It broke.") << row.nick.value;
+    EXPECT_EQ(without_advice(with + " Nothing was sent.", row.code), "It broke. Nothing was sent.");
+    EXPECT_EQ(without_advice(with_advice("", row.code) + " So.", row.code),
+              row.advice.value.empty() ? " So." : "So.");
+  }
+}
+
+struct Cost {
+  Charged charged;
+  unsigned http_status;
+  const char* message;
+  const char* expected;
+};
+
+TEST(WithCost, FollowsFromTheChargeAndTheAnswer) {
+  const Cost costs[] = {
+      {Charged::no, 0, "No route.", "No route. Nothing was sent, and nothing is paid."},
+      {Charged::no, 401, "No.", "No. The submission was refused, and nothing is paid."},
+      {Charged::refunded, 503, "No.",
+       "No. The submission was refused. The provider says that the credits come back by "
+       "themselves."},
+      {Charged::unknown, 500, "Lost.", "Lost."},
+      {Charged::no, 0, "Nothing was sent. Wait.", "Nothing was sent. Wait."},
+      {Charged::no, 0, "", "Nothing was sent, and nothing is paid."},
+  };
+  for (const auto& cost : costs) {
+    const Error error{.code = ErrorCode::network,
+                      .message = cost.message,
+                      .http_status = cost.http_status,
+                      .charged = cost.charged};
+    const auto told = with_cost(error);
+    EXPECT_EQ(told.message, cost.expected);
+    EXPECT_EQ(with_cost(told), told) << "the sentence comes once";
+  }
+}
+
+TEST(IsPaid, IsATaskThatWasAcceptedAndNotGivenUp) {
+  const auto is_paid_as = [](ErrorCode code, const char* task, Charged charged) {
+    return is_paid({.code = code, .message = "", .task_id = task, .charged = charged});
+  };
+  EXPECT_TRUE(is_paid_as(ErrorCode::network, "T", Charged::unknown));
+  EXPECT_TRUE(is_paid_as(ErrorCode::bad_media, "T", Charged::unknown));
+  EXPECT_FALSE(is_paid_as(ErrorCode::network, "", Charged::unknown));
+  EXPECT_FALSE(is_paid_as(ErrorCode::network, "T", Charged::no));
+  EXPECT_FALSE(is_paid_as(ErrorCode::submit_unknown, "T", Charged::unknown));
+  EXPECT_FALSE(is_paid_as(ErrorCode::task_failed, "T", Charged::unknown));
+  EXPECT_FALSE(is_paid_as(ErrorCode::task_not_found, "T", Charged::unknown));
 }
 
 }  // namespace

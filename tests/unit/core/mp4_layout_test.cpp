@@ -78,12 +78,15 @@ TEST_P(Original, IsPresentedAsItIs) {
   EXPECT_EQ(present(delivered, *scanner.layout()), delivered);
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, Original,
-                         testing::Values("ftyp moov mdat", "ftyp moov64 mdat64", "ftyp moov",
-                                         "ftyp moov0", "ftyp moov mdat0",
-                                         "ftyp free moov free mdat",
-                                         "ftyp moov moof mdat moof mdat", "ftyp styp sidx moov",
-                                         "ftyp moof mdat moov", "ftyp mdat moov moof mdat"));
+INSTANTIATE_TEST_SUITE_P(
+    Files, Original,
+    testing::Values("ftyp moov mdat", "ftyp moov64 mdat64", "ftyp moov", "ftyp moov0",
+                    "ftyp moov mdat0", "ftyp free moov free mdat", "ftyp moov moof mdat moof mdat",
+                    "ftyp styp sidx moov", "ftyp moof mdat moov", "ftyp mdat moov moof mdat",
+                    // These boxes can have offsets into the file.
+                    "ftyp mdat moov mfra", "ftyp sidx mdat moov", "ftyp mdat sidx moov",
+                    "ftyp meta mdat moov", "ftyp mdat moov meta", "ftyp mdat moov ssix",
+                    "ftyp mdat !six moov", "ftyp mdat abcd moov"));
 
 TEST(LayoutScanner, AMovieWithFragmentsStaysAsItIs) {
   const auto moov = box("moov", concat({box("mvhd", Bytes(100)), box("mvex", Bytes(32))}));
@@ -207,13 +210,60 @@ TEST(CheckStructure, AFailureToReadIsReturned) {
   EXPECT_EQ(status.error().code, ErrorCode::cache);
 }
 
-// The offsets within a compressed `moov` (QuickTime's `cmov`) cannot be corrected.
-TEST(LayoutScanner, ACompressedMoovStaysWhereItIs) {
-  const auto moov = box("moov", box("cmov", Bytes(100)));
-  const auto file = concat({file_of({"ftyp", "mdat"}), moov});
+// --- offsets that cannot be corrected ---
+
+/// Makes a `dinf` whose media are in this file (flag 1) or in another one (flag 0).
+Bytes data_information(std::uint64_t flag) {
+  const auto entry = box("url ", concat({number(flag, 4), text("x")}));
+  return box("dinf", box("dref", concat({number(0, 4), number(1, 4), entry})));
+}
+
+/// Makes a track whose `minf` has `in_minf`, and whose `stbl` has `in_stbl`.
+Bytes track_with(const Bytes& in_minf, const Bytes& in_stbl) {
+  const auto minf = box("minf", concat({in_minf, box("stbl", in_stbl)}));
+  return box("trak", box("mdia", minf));
+}
+
+/// Makes a file `ftyp mdat moov` with a table of one chunk. The chunk is the first byte of media.
+Bytes file_with(const Bytes& in_moov) {
+  return concat({file_of({"ftyp", "mdat"}), box("moov", in_moov)});
+}
+
+Bytes one_chunk() { return chunk_table({.wide = false, .offsets = {40}}); }
+
+bool is_moved(const Bytes& file) {
   const auto [scanner, status, needs] = scan(file);
-  ASSERT_TRUE(status) << status.error().message;
-  EXPECT_EQ(present(file, *scanner.layout()), file);
+  EXPECT_TRUE(status) << status.error().message;
+  return status && present(file, *scanner.layout()) != file;
+}
+
+// The same boxes without the offset move. So each case below stays because of its one box.
+TEST(LayoutScanner, MovesWhatItUnderstands) {
+  EXPECT_TRUE(is_moved(file_with(track_with({}, one_chunk()))));
+  EXPECT_TRUE(is_moved(file_with(track_with(data_information(1), one_chunk()))));
+  EXPECT_TRUE(is_moved(file_with(
+      concat({track_with({}, one_chunk()), box("udta", box("meta", box("ilst", Bytes(40))))}))));
+}
+
+TEST(LayoutScanner, AMoovWithOtherOffsetsStaysWhereItIs) {
+  const auto track = track_with({}, one_chunk());
+  const struct {
+    const char* what;
+    Bytes moov;
+  } cases[] = {
+      {"a compressed moov", box("cmov", Bytes(100))},
+      {"a compressed part of a track",
+       concat({box("trak", concat({box("tkhd", Bytes(84)), box("cmov", Bytes(100))})), track})},
+      {"a compressed box in a table", track_with({}, concat({one_chunk(), box("cmov", {})}))},
+      {"items", concat({track, box("meta", concat({number(0, 4), box("iloc", Bytes(20))}))})},
+      {"encrypted samples", track_with({}, concat({one_chunk(), box("saio", Bytes(12))}))},
+      {"a track without offsets", concat({track, track_with({}, box("stsz", Bytes(12)))})},
+      {"a track without tables", concat({track, box("trak", box("tkhd", Bytes(84)))})},
+      {"media in another file", track_with(data_information(0), one_chunk())},
+      {"a damaged reference", track_with(box("dinf", box("dref", Bytes(20, 0xff))), one_chunk())},
+      {"another movie", concat({track, box("rmra", Bytes(20))})},
+  };
+  for (const auto& [what, moov] : cases) EXPECT_FALSE(is_moved(file_with(moov))) << what;
 }
 
 TEST(LayoutScanner, NeverAsksBeyondTheEnd) {

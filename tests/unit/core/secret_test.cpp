@@ -37,5 +37,25 @@ TEST(Secret, IsGoneFromWhereItWasMovedFrom) {
   EXPECT_EQ(key.make_mark("salt"), mark);
 }
 
+TEST(Secret, LosesTheWhiteSpaceAtItsEnds) {
+  for (const std::string text : {"sk-a", "sk-a\n", "sk-a\r\n", " \t sk-a \v\f\n\n", "\nsk-a"}) {
+    Secret key(text);
+    key.trim();
+    EXPECT_EQ(key, Secret(std::string("sk-a"))) << testing::PrintToString(text);
+  }
+  Secret blank(std::string(" \r\n\t"));
+  blank.trim();
+  EXPECT_TRUE(blank.empty());
+}
+
+TEST(Secret, IsAHeadersValueIfEachCharacterIsVisibleAscii) {
+  EXPECT_TRUE(Secret(std::string("sk-A9_!~")).is_header_value());
+  for (const std::string& text :
+       {std::string(), std::string("a b"), std::string("a\nb"), std::string("a\r\nX-Y: b"),
+        std::string("a\0b", 3), std::string("a\x7F"), std::string("\xC3\xA9")}) {
+    EXPECT_FALSE(Secret(text).is_header_value()) << testing::PrintToString(text);
+  }
+}
+
 }  // namespace
 }  // namespace veo

@@ -61,7 +61,8 @@ TEST(NeverBegun, MayBeSentAgain) {
   evidence.failure = failure(ErrorCode::network, "No route.");
   const auto end = classify_submission(evidence, no_answer);
   EXPECT_EQ(end.kind, Kind::not_sent);
-  EXPECT_EQ(end.error, *evidence.failure);
+  EXPECT_EQ(end.error, with_cost(*evidence.failure));
+  EXPECT_THAT(end.error.message, HasSubstr("Nothing was sent, and nothing is paid."));
   EXPECT_EQ(end.error.charged, Charged::no);
 }
 
@@ -158,6 +159,20 @@ TEST(Acceptance, HoldsWhateverElseTheAnswerSays) {
   EXPECT_EQ(classify_submission(complete(200), answer).kind, Kind::accepted);
 }
 
+// The id comes from a complete JSON document, so a reset or a missing last chunk after the document
+// takes nothing back.
+TEST(Acceptance, HoldsHoweverTheStreamEnds) {
+  for (const auto code : {ErrorCode::network, ErrorCode::tls, ErrorCode::timeout}) {
+    auto evidence = complete(200);
+    evidence.complete = false;
+    evidence.failure = failure(code, "The stream broke.");
+    const auto end = classify_submission(evidence, accepts("cbf6b69d"));
+    EXPECT_EQ(end.kind, Kind::accepted);
+    EXPECT_EQ(end.task_id, "cbf6b69d");
+    EXPECT_EQ(end.error, Error{});
+  }
+}
+
 struct Unknown {
   const char* name;
   SubmissionEvidence evidence;
@@ -216,14 +231,16 @@ INSTANTIATE_TEST_SUITE_P(
                 with(lost(), failure(ErrorCode::timeout, "No answer for 60 s.")),
                 {},
                 "No answer for 60 s."},
-        Unknown{"half_200", half(200), accepts("id"), "HTTP 200, broken off"},
+        Unknown{"half_200", half(200), {}, "HTTP 200, broken off"},
         Unknown{"half_400", half(400), says(400, "invalid_request", ""), "HTTP 400, broken off"},
         Unknown{"half_429", half(429), says(429, "rate_limit_exceeded", ""), "HTTP 429"},
         Unknown{"half_503", half(503), says(503, "upstream_error", "upstream_error"), "HTTP 503"},
         // libsoup may end a message with both the status 200 and an error, for example if TLS ends
         // early.
-        Unknown{"failed_200", with(complete(200), failure(ErrorCode::tls, "TLS ended early.")),
-                accepts("id"), "TLS ended early."},
+        Unknown{"failed_200",
+                with(complete(200), failure(ErrorCode::tls, "TLS ended early.")),
+                {},
+                "TLS ended early."},
         Unknown{"found_302", complete(302), {}, "HTTP 302"},
         Unknown{"redirect_307", complete(307), accepts("id"), "HTTP 307"},
         Unknown{"timeout_408", complete(408), {}, "HTTP 408"},
@@ -256,7 +273,7 @@ INSTANTIATE_TEST_SUITE_P(
 // --- The law ---------------------------------------------------------------------------------
 
 // For every combination of evidence: a POST may be sent again only if it never began, or after the
-// complete 429 of the rate limiter; and only a complete answer decides the outcome.
+// complete 429 of the rate limiter; and only a complete answer, or a task id, decides the outcome.
 TEST(Law, HoldsForEveryCombination) {
   const SubmissionAnswer answers[] = {
       no_answer,
@@ -286,12 +303,23 @@ TEST(Law, HoldsForEveryCombination) {
         if (kind == Kind::refused) {
           ASSERT_TRUE(complete && (status / 100 == 4 || status == 503)) << bits << ' ' << status;
         }
-        ASSERT_EQ(kind == Kind::accepted, complete && status / 100 == 2 && answer.task_id)
+        const bool has_answer = evidence.begun && evidence.got_head && !evidence.second_start;
+        ASSERT_EQ(kind == Kind::accepted, has_answer && status / 100 == 2 && answer.task_id)
             << bits << ' ' << status;
       }
     }
   }
   EXPECT_EQ(combinations, 32U * 500U * 5U);
+}
+
+// Whether a submission that failed has cost anything stands in the text, too.
+TEST(Refused, SaysWhatItCosts) {
+  for (const unsigned status : {400U, 401U, 402U, 403U, 404U, 429U}) {
+    const auto end = classify_submission(complete(status), no_answer);
+    ASSERT_EQ(end.kind, Kind::refused) << status;
+    EXPECT_THAT(end.error.message, HasSubstr("The submission was refused, and nothing is paid."))
+        << status;
+  }
 }
 
 }  // namespace

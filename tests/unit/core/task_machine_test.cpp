@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "veo/core/error_table.h"
+
 namespace veo {
 namespace {
 
@@ -125,6 +127,19 @@ INSTANTIATE_TEST_SUITE_P(All, SubmissionOutcome,
                                          Outcome{Submitted::Kind::rate_limited, true},
                                          Outcome{Submitted::Kind::refused, false},
                                          Outcome{Submitted::Kind::unknown, false}));
+
+// A certificate that is not trusted, or a refused password, is the same at the next try.
+TEST(TaskMachine, DoesNotRepeatASubmissionThatCannotSucceed) {
+  auto refused = ended(Submitted::Kind::not_sent, ErrorCode::network);
+  refused.error.is_final = true;
+  for (const auto& outcome : {refused, ended(Submitted::Kind::not_sent, ErrorCode::tls)}) {
+    TaskMachine machine(plain());
+    (void)machine.submit(t0);
+    EXPECT_EQ(machine.on_submitted(outcome, t0, 0.0).kind, Kind::finish);
+    EXPECT_EQ(machine.state(), State::failed);
+    EXPECT_EQ(machine.retries(), 0U);
+  }
+}
 
 TEST(TaskMachine, RetryAfterIsALowerBound) {
   TaskMachine machine(plain());
@@ -281,6 +296,7 @@ TEST(TaskMachine, TheDeadlineOfATaskThatIsJoinedCountsFromTheJoining) {
   (void)machine.adopt("K", t0, t0 - 1h);
   EXPECT_EQ(machine.on_queried(report(TaskStatus::processing), {}, t0 + 1s, 0.5).kind, Kind::wait);
   EXPECT_EQ(machine.on_timer(t0 + 99s).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_queried(report(TaskStatus::processing), {}, t0 + 99s, 0.5).until, t0 + 100s);
   EXPECT_EQ(machine.on_timer(t0 + 100s).kind, Kind::finish);
   EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
   EXPECT_EQ(machine.error()->task_id, "K");
@@ -301,17 +317,246 @@ TEST(TaskMachine, ATaskThatIsKnownToBeCompletedIsNotAskedFor) {
 }
 
 TEST(TaskMachine, TheDeadlineNamesTheTaskAndSaysThatItGoesOn) {
-  for (const bool in_query : {false, true}) {
-    auto machine = querying();
-    if (!in_query) (void)machine.on_queried(report(TaskStatus::processing), {}, t0 + 1s, 0.5);
-    EXPECT_EQ(machine.on_timer(t0 + 100s).kind, Kind::finish);
-    EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
-    EXPECT_EQ(machine.error()->task_id, "T");
-    EXPECT_NE(machine.error()->message.find("T"), std::string::npos);
-    // An answer after the deadline changes nothing.
-    EXPECT_EQ(machine.on_queried(report(TaskStatus::completed), {}, t0 + 101s, 0).kind, Kind::none);
-    EXPECT_EQ(machine.state(), State::failed);
+  auto machine = querying();
+  (void)machine.on_queried(report(TaskStatus::processing), {}, t0 + 1s, 0.5);
+  (void)machine.on_timer(t0 + 99'500ms);
+  (void)machine.on_queried(report(TaskStatus::processing), {}, t0 + 99'600ms, 0.5);
+  EXPECT_EQ(machine.on_timer(t0 + 100s).kind, Kind::finish);
+  EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
+  EXPECT_EQ(machine.error()->task_id, "T");
+  EXPECT_NE(machine.error()->message.find("T"), std::string::npos);
+  // An answer after the end changes nothing.
+  EXPECT_EQ(machine.on_queried(report(TaskStatus::completed), {}, t0 + 101s, 0).kind, Kind::none);
+  EXPECT_EQ(machine.state(), State::failed);
+}
+
+// --- the last query --------------------------------------------------------------------------
+
+/// Makes a machine that is waiting: its newest answer, `processing`, came at t0 + 1 s.
+TaskMachine waiting() {
+  auto machine = querying();
+  (void)machine.on_queried(report(TaskStatus::processing), {}, t0 + 1s, 0.5);
+  return machine;
+}
+
+// The process was stopped for longer than the generation timeout. The task was completed meanwhile.
+TEST(TaskMachine, AStopThatOutlastsTheTimeoutIsFollowedByALastQuery) {
+  for (const auto stopped : {100s, 101s, 3600s, 360'000s}) {
+    auto machine = waiting();
+    ASSERT_EQ(machine.on_timer(t0 + stopped).kind, Kind::send_query) << stopped.count();
+    EXPECT_EQ(machine.on_queried(report(TaskStatus::completed), {}, t0 + stopped + 1s, 0).kind,
+              Kind::finish);
+    EXPECT_EQ(machine.state(), State::completed);
   }
+}
+
+TEST(TaskMachine, TheAnswerToTheLastQueryDecides) {
+  auto machine = waiting();
+  ASSERT_EQ(machine.on_timer(t0 + 1h).kind, Kind::send_query);
+  // The service answers late, but in time for a query.
+  EXPECT_EQ(machine.on_queried(report(TaskStatus::processing), {}, t0 + 1h + 14s, 0).kind,
+            Kind::finish);
+  EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
+  EXPECT_EQ(machine.error()->charged, Charged::unknown);
+}
+
+// The answer `processing` came before the stop and lay in the socket. It says nothing of the time
+// of the stop.
+TEST(TaskMachine, AnAnswerFromBeforeTheStopDoesNotDecide) {
+  auto machine = querying();
+  auto command = machine.on_queried(report(TaskStatus::processing), {}, t0 + 1h, 0);
+  EXPECT_EQ(command.kind, Kind::wait);
+  EXPECT_LE(command.until, t0 + 1h) << "at once";
+  ASSERT_EQ(machine.on_timer(t0 + 1h).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_queried(report(TaskStatus::completed), {}, t0 + 1h + 1s, 0).kind,
+            Kind::finish);
+  EXPECT_EQ(machine.state(), State::completed);
+}
+
+// On waking the timer comes first, though the answer lies in the socket.
+TEST(TaskMachine, ALateTimerDoesNotEndAQuery) {
+  auto machine = querying();
+  const auto command = machine.on_timer(t0 + 1h);
+  EXPECT_EQ(command.kind, Kind::wait);
+  EXPECT_GT(command.until, t0 + 1h);
+  EXPECT_EQ(machine.state(), State::querying);
+  EXPECT_EQ(machine.on_queried(report(TaskStatus::completed), {}, t0 + 1h, 0).kind, Kind::finish);
+  EXPECT_EQ(machine.state(), State::completed);
+}
+
+// The connection died during the stop, and the network needs a moment.
+TEST(TaskMachine, AfterAStopTheLastQueryIsRepeatedForAMinute) {
+  auto machine = waiting();
+  auto now = t0 + 1h;
+  auto command = machine.on_timer(now);
+  unsigned queries = 0;
+  while (command.kind != Kind::finish) {
+    if (command.kind == Kind::send_query) {
+      ++queries;
+      command = machine.on_queried(trouble(ErrorCode::network), {}, now, 0.5);
+    } else {
+      now = command.until;
+      command = machine.on_timer(now);
+    }
+  }
+  EXPECT_GE(now, t0 + 1h + 50s);
+  EXPECT_LE(now, t0 + 1h + 75s);
+  EXPECT_GT(queries, 4U);
+  EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
+  EXPECT_NE(machine.error()->message.find("the last trouble"), std::string::npos);
+}
+
+// The process ran all the time, and the newest answer is recent: nothing is asked again.
+TEST(TaskMachine, ARecentAnswerEndsTheTimeout) {
+  auto machine = querying();
+  (void)machine.on_queried(report(TaskStatus::processing), {}, t0 + 1s, 0.5);
+  (void)machine.on_timer(t0 + 99'100ms);
+  (void)machine.on_queried(report(TaskStatus::processing), {}, t0 + 99'200ms, 0.5);
+  EXPECT_EQ(machine.on_timer(t0 + 100s).kind, Kind::finish);
+}
+
+// A poll interval that is longer than the timeout is no reason to give up without asking.
+TEST(TaskMachine, ALongPollIntervalEndsWithALastQuery) {
+  auto settings = plain();
+  settings.poll_interval = 1h;
+  auto machine = TaskMachine(settings);
+  (void)machine.submit(t0);
+  (void)machine.on_submitted(accepted("T"), t0, 0);
+  EXPECT_EQ(machine.on_timer(t0 + 100s).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_queried(report(TaskStatus::processing), {}, t0 + 101s, 0).kind,
+            Kind::finish);
+  EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
+}
+
+// The service answers more slowly than the poll interval, so every answer is older than that. The
+// last query is one query all the same.
+TEST(TaskMachine, ASlowServiceIsAskedOnceMoreAndNotForEver) {
+  auto settings = plain();
+  settings.poll_interval = 10ms;
+  auto machine = TaskMachine(settings);
+  (void)machine.adopt("T", t0);
+  auto now = t0;
+  unsigned late = 0;
+  for (TaskMachine::Command command{Kind::send_query, {}}; command.kind != Kind::finish;) {
+    ASSERT_LT(now, t0 + 200s);
+    if (command.kind == Kind::send_query) {
+      if (now >= t0 + 100s) ++late;
+      now += 3s;
+      command = machine.on_queried(report(TaskStatus::processing), {}, now, 0);
+    } else {
+      now = std::max(now, command.until);
+      command = machine.on_timer(now);
+    }
+  }
+  EXPECT_EQ(late, 1U);
+}
+
+// A service that never answers cannot hold the machine: the last query has 15 s.
+TEST(TaskMachine, ASilentQueryEndsFifteenSecondsAfterItWasSent) {
+  auto machine = waiting();
+  (void)machine.on_timer(t0 + 95s);
+  auto command = machine.on_timer(t0 + 100s);
+  EXPECT_EQ(command.kind, Kind::wait);
+  EXPECT_EQ(command.until, t0 + 110s);
+  EXPECT_EQ(machine.state(), State::querying);
+  EXPECT_EQ(machine.on_timer(t0 + 110s).kind, Kind::finish);
+  EXPECT_EQ(machine.error()->code, ErrorCode::timeout);
+}
+
+// --- completed without a video ---------------------------------------------------------------
+
+Result<TaskReport> no_video() { return TaskReport{.id = "T", .status = TaskStatus::completed}; }
+
+TEST(TaskMachine, AVideoThatIsMissingIsAskedForForAMinute) {
+  auto settings = plain();
+  settings.poll_interval = 0ms;
+  auto machine = TaskMachine(settings);
+  (void)machine.adopt("T", t0);
+  auto now = t0;
+  std::vector<TaskMachine::Time> queries;
+  auto command = TaskMachine::Command{Kind::send_query, {}};
+  while (command.kind != Kind::finish) {
+    if (command.kind == Kind::send_query) {
+      queries.push_back(now);
+      command = machine.on_queried(no_video(), {}, now, 0.5);
+    } else {
+      EXPECT_EQ(machine.status(), TaskStatus::processing) << "there is nothing to play";
+      EXPECT_TRUE(machine.trouble());
+      EXPECT_FALSE(machine.has_no_video());
+      now = command.until;
+      command = machine.on_timer(now);
+    }
+  }
+  EXPECT_EQ(now, t0 + 60s);
+  EXPECT_EQ(queries.size(), 13U) << "each 5 s";
+  EXPECT_EQ(machine.retries(), 0U);
+  EXPECT_TRUE(machine.has_no_video());
+  EXPECT_EQ(machine.state(), State::failed);
+  const auto& error = *machine.error();
+  EXPECT_EQ(error.code, ErrorCode::task_failed);
+  EXPECT_EQ(error.charged, Charged::unknown);
+  EXPECT_EQ(error.task_id, "T");
+  EXPECT_NE(error.message.find("take=2"), std::string::npos) << error.message;
+}
+
+TEST(TaskMachine, AVideoThatAppearsWithinTheMinuteIsPlayed) {
+  auto machine = querying();
+  (void)machine.on_queried(no_video(), {}, t0 + 2s, 0);
+  EXPECT_EQ(machine.on_timer(t0 + 50s).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_queried(report(TaskStatus::completed), {}, t0 + 51s, 0).kind, Kind::finish);
+  EXPECT_EQ(machine.state(), State::completed);
+  EXPECT_FALSE(machine.has_no_video());
+  EXPECT_FALSE(machine.error());
+}
+
+// The generation is over, so its timeout does not count any more.
+TEST(TaskMachine, TheMinuteForAVideoMayOutlastTheGenerationTimeout) {
+  auto machine = querying();
+  (void)machine.on_queried(no_video(), {}, t0 + 99s, 0);
+  EXPECT_EQ(machine.on_timer(t0 + 120s).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_queried(no_video(), {}, t0 + 121s, 0).kind, Kind::wait);
+  EXPECT_EQ(machine.on_timer(t0 + 159s).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_queried(report(TaskStatus::completed), {}, t0 + 159s, 0).kind, Kind::finish);
+  EXPECT_EQ(machine.state(), State::completed);
+}
+
+// The answer lay in the socket while the process was stopped, so the minute has not been used.
+TEST(TaskMachine, TheMinuteForAVideoEndsWithAQueryAfterIt) {
+  auto machine = querying();
+  (void)machine.on_queried(no_video(), {}, t0 + 2s, 0);
+  EXPECT_EQ(machine.on_timer(t0 + 10s).kind, Kind::send_query);
+  const auto command = machine.on_queried(no_video(), {}, t0 + 1h, 0);
+  EXPECT_EQ(command.kind, Kind::wait);
+  EXPECT_EQ(machine.on_timer(t0 + 1h).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_queried(report(TaskStatus::completed), {}, t0 + 1h, 0).kind, Kind::finish);
+  EXPECT_EQ(machine.state(), State::completed);
+}
+
+TEST(TaskMachine, ATroubleDoesNotLengthenTheMinuteForAVideo) {
+  auto machine = querying();
+  (void)machine.on_queried(no_video(), {}, t0 + 2s, 0);
+  EXPECT_EQ(machine.on_timer(t0 + 30s).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_queried(trouble(ErrorCode::network), {}, t0 + 31s, 0).kind, Kind::wait);
+  EXPECT_EQ(machine.on_timer(t0 + 63s).kind, Kind::send_query);
+  EXPECT_EQ(machine.on_queried(no_video(), {}, t0 + 63s, 0).kind, Kind::finish);
+  EXPECT_TRUE(machine.has_no_video());
+}
+
+TEST(TaskMachine, ATaskThatEndedWithoutAVideoIsAskedForOnce) {
+  const Result<TaskReport> answers[] = {no_video(), trouble(ErrorCode::network),
+                                        trouble(ErrorCode::task_not_found)};
+  for (const auto& answer : answers) {
+    TaskMachine machine(plain());
+    EXPECT_EQ(machine.adopt("T", t0, {}, TaskMachine::Finding::no_video).kind, Kind::send_query);
+    EXPECT_EQ(machine.on_queried(answer, {}, t0, 0).kind, Kind::finish);
+    EXPECT_TRUE(machine.has_no_video());
+    EXPECT_EQ(machine.error()->code, ErrorCode::task_failed);
+    EXPECT_EQ(machine.error()->charged, Charged::unknown);
+  }
+  TaskMachine machine(plain());
+  (void)machine.adopt("T", t0, {}, TaskMachine::Finding::no_video);
+  (void)machine.on_queried(report(TaskStatus::completed), {}, t0, 0);
+  EXPECT_EQ(machine.state(), State::completed) << "the video has appeared";
 }
 
 TEST(TaskMachine, PollsLieWhereOtherTasksEnded) {
@@ -517,6 +762,27 @@ TEST(Percent, TakesFractionsAndPercentAndNothingElse) {
   EXPECT_EQ(compute_percent(100.1), std::nullopt);
   EXPECT_EQ(compute_percent(-1.0), std::nullopt);
   EXPECT_EQ(compute_percent(std::numeric_limits<double>::quiet_NaN()), std::nullopt);
+}
+
+// The machine itself tries again, so the user need not "try again later".
+TEST(TaskMachine, GivesNoAdviceWhileItTriesAgain) {
+  TaskMachine machine(plain());
+  (void)machine.submit(t0);
+  auto busy = ended(Submitted::Kind::rate_limited, ErrorCode::rate_limit_exceeded);
+  busy.error.message = with_advice("Slow down.", busy.error.code);
+  const auto advised = busy.error.message;
+  ASSERT_NE(advised, "Slow down.");
+  auto now = t0;
+  for (int i = 0; i < 2; ++i) {
+    const auto command = machine.on_submitted(busy, now, 0.5);
+    ASSERT_TRUE(machine.trouble());
+    EXPECT_EQ(machine.trouble()->message, "Slow down.");
+    now = command.until;
+    ASSERT_EQ(machine.on_timer(now).kind, Kind::send_submission);
+  }
+  (void)machine.on_submitted(busy, now, 0.5);
+  ASSERT_TRUE(machine.error());
+  EXPECT_EQ(machine.error()->message, advised + " The submission was tried 3 times.");
 }
 
 }  // namespace

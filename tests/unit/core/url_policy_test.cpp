@@ -125,7 +125,7 @@ TEST_P(BadUrl, IsRefusedByAll) {
   EXPECT_THAT(api.error().message, HasSubstr(why));
 
   for (const bool api_is_loopback : {false, true}) {
-    const auto file = check_file_url(url, api_is_loopback);
+    const auto file = check_file_url(url, {.api_is_loopback = api_is_loopback});
     ASSERT_FALSE(file);
     EXPECT_EQ(file.error().code, ErrorCode::bad_response);
     EXPECT_THAT(file.error().message, HasSubstr(why));
@@ -176,6 +176,16 @@ struct Host {
   bool loopback;
 };
 
+TEST(UrlPolicy, KnowsAUrlOfALoopbackHost) {
+  for (const char* url : {"http://127.0.0.1:8080/v1", "http://[::1]/v1", "https://localhost/v1"}) {
+    EXPECT_TRUE(is_loopback_url(url)) << url;
+  }
+  for (const char* url : {"https://api.example/v1", "https://127.0.0.1.example/v1",
+                          "http://10.0.0.1", "localhost", "", "127.0.0.1"}) {
+    EXPECT_FALSE(is_loopback_url(url)) << url;
+  }
+}
+
 class LoopbackHost : public testing::TestWithParam<Host> {};
 
 TEST_P(LoopbackHost, IsKnownByItsText) {
@@ -189,7 +199,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Host{"::ffff:127.0.0.1", true}, Host{"::FFFF:7F00:1", true},  //
                     Host{{}, false}, Host{"", false}, Host{"localhost.", false},
                     Host{"localhost.example", false}, Host{"alocalhost", false},
-                    Host{"a.localhost", false}, Host{"127.0.0.1.evil.com", false},
+                    Host{"a.localhost", true}, Host{"A.B.LocalHost", true},
+                    Host{"a.localhost.", false}, Host{"a.localhost.example", false},
+                    Host{"a-localhost", false}, Host{"127.0.0.1.evil.com", false},
                     Host{"127.1", false}, Host{"2130706433", false}, Host{"0x7f.1", false},
                     Host{"0177.0.0.1", false}, Host{"127.0.0.1.", false}, Host{"127.0.0.1 ", false},
                     Host{"127.0.0.1\0.evil.com"sv, false}, Host{"localhost\0"sv, false},
@@ -234,6 +246,7 @@ INSTANTIATE_TEST_SUITE_P(
         Api{"https://10.0.0.1/v1", "https://10.0.0.1/v1"},
         Api{"https://[2001:DB8::1]/v1", "https://[2001:db8::1]/v1"},
         Api{"http://localhost", "http://localhost"}, Api{"HTTP://LOCALHOST:80", "http://localhost"},
+        Api{"http://api.localhost:8080/v1", "http://api.localhost:8080/v1"},
         Api{"http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1"},
         Api{"http://127.9.9.9/", "http://127.9.9.9"}, Api{"http://[::1]:8080", "http://[::1]:8080"},
         Api{"https://api.example/v1?", nullptr}, Api{"https://api.example/v1?key=x", nullptr},
@@ -266,8 +279,8 @@ class FileUrl : public testing::TestWithParam<File> {};
 
 TEST_P(FileUrl, IsHttpsUnlessTheApiIsOnThisMachine) {
   const auto& [url, allowed, allowed_from_loopback] = GetParam();
-  EXPECT_EQ(check_file_url(url, false).has_value(), allowed);
-  EXPECT_EQ(check_file_url(url, true).has_value(), allowed_from_loopback);
+  EXPECT_EQ(check_file_url(url, {}).has_value(), allowed);
+  EXPECT_EQ(check_file_url(url, {.api_is_loopback = true}).has_value(), allowed_from_loopback);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -280,6 +293,8 @@ INSTANTIATE_TEST_SUITE_P(
         File{"http://localhost/a.mp4", false, true}, File{"http://127.0.0.1:81/a.mp4", false, true},
         File{"http://[::1]/a.mp4", false, true},
         File{"http://[::ffff:127.0.0.1]/a.mp4", false, true},
+        File{"http://files.localhost/a.mp4", false, true},
+        File{"https://files.localhost/a.mp4", false, true},
         File{"https://localhost/a.mp4", false, true}, File{"https://127.0.0.1/a.mp4", false, true},
         File{"http://127.0.0.1.evil.com/", false, false}, File{"https://10.1.2.3/", false, false},
         File{"https://169.254.169.254/latest/meta-data", false, false},
@@ -288,10 +303,86 @@ INSTANTIATE_TEST_SUITE_P(
         File{"https://[64:ff9b::a00:1]/", false, false}));
 
 TEST(FileUrl, MessagesHoldTheRedactedUrl) {
-  const auto refused = check_file_url("http://file.example/a.mp4?sig=geheim", false);
+  const auto refused = check_file_url("http://file.example/a.mp4?sig=geheim", {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().message,
             "The video's URL (http://file.example/a.mp4?…) cannot be used: it is not https.");
+}
+
+// --- hosts for plain http, and what the user allows ---
+
+TEST(HostList, HasHostsWithAndWithoutPorts) {
+  const auto hosts = HostList::parse(
+      "allow-http", " simulator , Build.Example:8080,10.0.0.1,[fd00::1]:80,fd00::2");
+  ASSERT_TRUE(hosts) << hosts.error().message;
+  const auto has = [&](const char* url) { return hosts->contains(*parse_origin(url)); };
+  for (const auto* url :
+       {"http://simulator", "http://SIMULATOR:8080/v1", "http://build.example:8080",
+        "http://10.0.0.1:81", "http://[fd00::1]", "http://[fd00::2]:1234"}) {
+    EXPECT_TRUE(has(url)) << url;
+  }
+  for (const auto* url : {"http://build.example", "http://a.simulator", "http://simulator.evil.com",
+                          "http://[fd00::1]:81", "http://10.0.0.2"}) {
+    EXPECT_FALSE(has(url)) << url;
+  }
+  EXPECT_FALSE(HostList().contains(*parse_origin("http://simulator")));
+  EXPECT_EQ(*HostList::parse("allow-http", ""), HostList());
+}
+
+TEST(HostList, RefusesWhatIsNoHost) {
+  for (const auto* text : {"http://simulator", "simulator/v1", "a b", "a,", ",a", "*", "*.example",
+                           "a:0", "a:65536", "a:x", "u@a", "a?b", "127.1"}) {
+    const auto hosts = HostList::parse("VEO_ALLOW_HTTP", text);
+    ASSERT_FALSE(hosts) << text;
+    EXPECT_EQ(hosts.error().code, ErrorCode::invalid_request);
+    EXPECT_THAT(hosts.error().message, HasSubstr("VEO_ALLOW_HTTP"));
+    EXPECT_THAT(hosts.error().message, HasSubstr("simulator,build.example:8080"));
+  }
+}
+
+TEST(ApiUrl, MayBeHttpForTheHostsOfTheUser) {
+  const auto hosts = *HostList::parse("allow-http", "simulator:8080");
+  EXPECT_EQ(*check_api_url("http://Simulator:8080/v1/", hosts), "http://simulator:8080/v1");
+  EXPECT_FALSE(check_api_url("http://simulator/v1", hosts));
+  EXPECT_THAT(check_api_url("http://simulator/v1").error().message, HasSubstr("allow-http"));
+  EXPECT_FALSE(check_api_url("http://simulator:8080/v1?x", hosts));
+
+  EXPECT_TRUE(is_plain_http("http://simulator:8080/v1"));
+  EXPECT_FALSE(is_plain_http("https://simulator:8080/v1"));
+  EXPECT_FALSE(is_plain_http("http://api.localhost/v1"));
+  EXPECT_FALSE(is_plain_http("http://127.0.0.1/v1"));
+}
+
+TEST(FilePolicy, AllowsTheAddressesOfTheUser) {
+  const auto policy = FilePolicy::make("https://api.example/v1", "10.0.0.0/8", "simulator");
+  ASSERT_TRUE(policy);
+  EXPECT_TRUE(check_file_url("https://10.1.2.3/a.mp4", *policy));
+  EXPECT_FALSE(check_file_url("https://192.168.0.1/a.mp4", *policy));
+  EXPECT_FALSE(check_file_url("http://10.1.2.3/a.mp4", *policy)) << "the API is https";
+  EXPECT_FALSE(check_file_url("http://simulator/a.mp4", *policy)) << "the API is https";
+  EXPECT_FALSE(check_file_url("https://127.0.0.1/a.mp4", *policy));
+  EXPECT_FALSE(check_file_url("https://localhost/a.mp4", *policy));
+  EXPECT_TRUE(is_allowed_address(*parse_address("10.1.2.3"), *policy));
+  EXPECT_TRUE(is_allowed_address(*parse_address("8.8.8.8"), *policy));
+  EXPECT_FALSE(is_allowed_address(*parse_address("127.0.0.1"), *policy));
+
+  const auto plain = FilePolicy::make("http://simulator/v1", "10.0.0.0/8", "simulator");
+  EXPECT_TRUE(check_file_url("http://simulator:81/a.mp4", *plain));
+  EXPECT_TRUE(check_file_url("http://10.1.2.3/a.mp4", *plain));
+  EXPECT_FALSE(check_file_url("http://other.example/a.mp4", *plain));
+  EXPECT_TRUE(check_file_url("https://other.example/a.mp4", *plain));
+
+  const auto loopback = FilePolicy::make("http://127.0.0.1:8080/v1", "", "");
+  EXPECT_TRUE(loopback->api_is_loopback);
+  EXPECT_TRUE(is_allowed_address(*parse_address("127.0.0.1"), *loopback));
+  EXPECT_FALSE(FilePolicy::make("https://api.example/v1", "10.1.1.1/8", ""));
+}
+
+TEST(FileUrl, TheRefusalOfAnAddressSaysHowToAllowIt) {
+  const auto refused = check_file_url("https://10.1.2.3/a.mp4", {});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("allow-addresses=10.1.2.3/32"));
+  EXPECT_EQ(refused.error().remedy, "allow-addresses=10.1.2.3/32");
 }
 
 // --- addresses ---

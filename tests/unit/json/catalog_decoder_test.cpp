@@ -42,6 +42,21 @@ Json small_catalog() {
   })");
 }
 
+TEST(CatalogDecoder, ReadsTheFileHosts) {
+  auto json = small_catalog();
+  EXPECT_THAT(decode_catalog(json.dump())->file_hosts, IsEmpty());
+  json["file_hosts"] = {"file.example", "10.1.2.3"};
+  EXPECT_THAT(decode_catalog(json.dump())->file_hosts, ElementsAre("file.example", "10.1.2.3"));
+  for (const auto* wrong :
+       {"https://file.example", "file.example:443", "File.Example", "a b", "*"}) {
+    json["file_hosts"] = {wrong};
+    const auto refused = decode_catalog(json.dump());
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_THAT(refused.error().message, HasSubstr("file_hosts[0] is not the name of a host"));
+  }
+  EXPECT_THAT(builtin_catalog().file_hosts, ElementsAre("file.aivideoapi.ai"));
+}
+
 TEST(CatalogDecoder, ReadsEverything) {
   const auto catalog = decode_catalog(small_catalog().dump());
   ASSERT_TRUE(catalog) << catalog.error().message;

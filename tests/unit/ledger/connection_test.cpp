@@ -43,6 +43,9 @@ std::string value(const Connection& connection, const char* sql) {
 
 class ConnectionTest : public testing::Test {
  protected:
+  // The next test may fork.
+  void TearDown() override { test::wait_for_checkpoints(); }
+
   std::unique_ptr<Connection> open() { return open(path_); }
   static std::unique_ptr<Connection> open(const std::string& path) {
     auto opened = Connection::open(path);
@@ -101,7 +104,7 @@ TEST_F(ConnectionTest, MarksTheFileWithItsApplicationAndVersion) {
   const auto connection = open();
   ASSERT_TRUE(connection);
   EXPECT_EQ(value(*connection, "PRAGMA application_id"), std::to_string(0x76656f4c));
-  EXPECT_EQ(value(*connection, "PRAGMA user_version"), "3");
+  EXPECT_EQ(value(*connection, "PRAGMA user_version"), "4");
   EXPECT_EQ(connection->lock_path(), path_ + "-locks");
 }
 
@@ -163,14 +166,24 @@ TEST_F(ConnectionTest, AnotherProgramsDatabaseIsLeftAsItIs) {
 
 TEST_F(ConnectionTest, ANewerSchemaIsRefusedAndLeftAlone) {
   write_ledger(3);
-  query(path_, "PRAGMA user_version = 4");
+  const auto newer = std::to_string(std::stoi(query(path_, "PRAGMA user_version")) + 1);
+  query(path_, "PRAGMA user_version = " + newer);
   const auto bytes = bytes_of(path_);
-  EXPECT_THAT(why_not(path_), AllOf(HasSubstr("newer version"), HasSubstr("schema 4")));
+  EXPECT_THAT(why_not(path_), AllOf(HasSubstr("newer version"), HasSubstr("schema " + newer)));
   EXPECT_EQ(bytes_of(path_), bytes);
 }
 
 TEST_F(ConnectionTest, AnOlderSchemaIsBroughtUpToThisOne) {
+  const std::string fourth = "DROP TABLE meta; PRAGMA user_version = 4;";
+  const std::string third =
+      fourth +
+      "DROP TABLE clock; DROP INDEX submission_spending; DROP INDEX submission_state; "
+      "ALTER TABLE submission DROP COLUMN is_loopback; "
+      "ALTER TABLE submission DROP COLUMN reserved_ledger_time; "
+      "ALTER TABLE submission DROP COLUMN changed_ledger_time; "
+      "CREATE INDEX submission_state ON submission (state, reserved_at); PRAGMA user_version = 3;";
   const std::string second =
+      third +
       "DROP INDEX submission_generation_time; DROP INDEX submission_state; "
       "DROP INDEX submission_task; DROP INDEX submission_intent; "
       "CREATE INDEX submission_intent ON submission (intent); "
@@ -180,14 +193,71 @@ TEST_F(ConnectionTest, AnOlderSchemaIsBroughtUpToThisOne) {
   write_ledger(3);
   const auto schema = query(path_, "SELECT sql FROM sqlite_schema ORDER BY name");
   const auto rows = query(path_, "SELECT * FROM submission");
-  for (const auto& older : {second, first}) {
+  const auto newest = query(path_, "PRAGMA user_version");
+  for (const auto& older : {fourth, third, second, first}) {
     query(path_, older);
     ASSERT_NE(query(path_, "SELECT sql FROM sqlite_schema ORDER BY name"), schema);
     ASSERT_TRUE(open());
-    EXPECT_EQ(query(path_, "PRAGMA user_version"), "3");
+    EXPECT_EQ(query(path_, "PRAGMA user_version"), newest);
     EXPECT_EQ(query(path_, "SELECT sql FROM sqlite_schema ORDER BY name"), schema);
     EXPECT_EQ(query(path_, "SELECT * FROM submission"), rows);
   }
+}
+
+/// Makes a file of schema 3 with one row.
+class OldRow : public ConnectionTest {
+ protected:
+  OldRow() {
+    write_ledger(1);
+    query(path_,
+          "DROP TABLE clock; DROP INDEX submission_spending; DROP INDEX submission_state; "
+          "ALTER TABLE submission DROP COLUMN is_loopback; "
+          "ALTER TABLE submission DROP COLUMN reserved_ledger_time; "
+          "ALTER TABLE submission DROP COLUMN changed_ledger_time; "
+          "CREATE INDEX submission_state ON submission (state, reserved_at); "
+          "PRAGMA user_version = 3;");
+  }
+  /// Changes the row, brings the file to this schema, and returns the values.
+  std::string migrate(const std::string& change, const std::string& values) {
+    query(path_, "UPDATE submission SET " + change);
+    EXPECT_TRUE(open());
+    return query(path_, "SELECT " + values + " FROM submission, clock");
+  }
+};
+
+TEST_F(OldRow, GetsItsKindOfMoney) {
+  EXPECT_EQ(migrate("api_url = 'http://127.0.0.1:8080/v1'", "is_loopback"), "1");
+}
+
+TEST_F(OldRow, OfTheServiceIsMoney) {
+  EXPECT_EQ(migrate("api_url = 'https://api.example/v1'", "is_loopback"), "0");
+}
+
+TEST_F(OldRow, GetsTheLedgerTimesOfItsDates) {
+  EXPECT_EQ(migrate("reserved_at = 1000, sending_at = 2000, accepted_at = 3000, finished_at = 4000",
+                    "reserved_ledger_time, changed_ledger_time"),
+            "1000|4000");
+}
+
+// Older versions handed the date of one wrong row on to all later rows.
+TEST_F(OldRow, WithAWrongReservationGetsTheTimeOfItsNextDate) {
+  EXPECT_EQ(migrate("reserved_at = 99999999999999, sending_at = 2000, accepted_at = 3000",
+                    "reserved_at, reserved_ledger_time, changed_ledger_time"),
+            "99999999999999|2000|3000");
+}
+
+TEST_F(OldRow, OfTheFutureCountsFromNow) {
+  EXPECT_EQ(migrate("reserved_at = 99999999999999, finished_at = 99999999999999",
+                    "reserved_ledger_time = ledger_time, changed_ledger_time = ledger_time, "
+                    "abs(ledger_time / 1000 - strftime('%s', 'now')) < 60"),
+            "1|1|1");
+}
+
+TEST_F(OldRow, OfAForeignTaskLosesTheInventedFields) {
+  EXPECT_EQ(migrate("intent = '', mode = 'fast', resolution = '720p', model = 'veo-3', "
+                    "details = 'seed=1', prompt = 'a dog'",
+                    "mode, resolution, model, details, prompt"),
+            "||||a dog");
 }
 
 TEST_F(ConnectionTest, AFileThatOthersMayReadOrWriteIsRefused) {
@@ -268,6 +338,210 @@ TEST_F(ConnectionTest, OpeningTheFileByAnotherNameKeepsItsLocks) {
   ASSERT_EQ(locks(), "locked");
   ASSERT_TRUE(open(directory_.path() + "/./ledger.db"));
   EXPECT_EQ(locks(), "locked");
+}
+
+// --- The main file stands alone ------------------------------------------------------------------
+
+TEST_F(ConnectionTest, TheSchemaOfANewFileIsInTheMainFile) {
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  const auto copy = directory_.file("copy.db");
+  std::filesystem::copy_file(path_, copy);
+  EXPECT_EQ(query(copy, "PRAGMA application_id"), std::to_string(0x76656f4c));
+  EXPECT_EQ(query(copy, "SELECT count(*) FROM submission"), "0");
+  EXPECT_EQ(query(copy, "SELECT count(*) FROM salt"), "1");
+}
+
+TEST_F(ConnectionTest, ACheckpointBringsAllChangesIntoTheMainFile) {
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  const char* change = "INSERT INTO salt VALUES ('second')";
+  ASSERT_EQ(connection->transact([&] { return connection->run(change); }), SQLITE_OK);
+  const auto rows_of_copy = [&] {
+    const auto copy = directory_.file("copy.db");
+    std::filesystem::copy_file(path_, copy, std::filesystem::copy_options::overwrite_existing);
+    return query(copy, "SELECT count(*) FROM salt");
+  };
+  EXPECT_TRUE(connection->needs_checkpoint());
+  EXPECT_EQ(rows_of_copy(), "1");
+  connection->checkpoint();
+  EXPECT_FALSE(connection->needs_checkpoint());
+  EXPECT_EQ(rows_of_copy(), "2");
+  EXPECT_EQ(std::filesystem::file_size(path_ + "-wal"), 0U)
+      << "SQLite would add the rest to a copy that is put in the ledger's place";
+}
+
+TEST_F(ConnectionTest, ACheckpointWaitsForNobody) {
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  connection->checkpoint();
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN; SELECT * FROM salt", nullptr, nullptr, nullptr), SQLITE_OK);
+  const char* change = "INSERT INTO salt VALUES ('second')";
+  ASSERT_EQ(connection->transact([&] { return connection->run(change); }), SQLITE_OK);
+  const auto timeout = value(*connection, "PRAGMA busy_timeout");
+  connection->checkpoint();  // SQLite would wait for 2 s if it waited
+  EXPECT_TRUE(connection->needs_checkpoint()) << "the reader's changes cannot be overwritten";
+  EXPECT_EQ(value(*connection, "PRAGMA busy_timeout"), timeout);
+  ASSERT_EQ(sqlite3_exec(other, "COMMIT", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(other);
+  connection->checkpoint();
+  EXPECT_FALSE(connection->needs_checkpoint());
+}
+
+// --- The witness ---------------------------------------------------------------------------------
+
+class Witnessed : public ConnectionTest {
+ protected:
+  static int change(Connection& connection) {
+    return connection.transact(
+        [&] { return connection.run("INSERT INTO salt VALUES ('another')"); });
+  }
+  static std::optional<LedgerGap> gap_of(Connection& connection) {
+    std::optional<LedgerGap> gap;
+    EXPECT_EQ(connection.find_gap(gap), SQLITE_OK);
+    return gap;
+  }
+  [[nodiscard]] std::uint64_t changes() const {
+    const auto witness = read_witness(path_ + "-locks");
+    EXPECT_TRUE(witness);
+    return witness ? witness->changes : 0;
+  }
+  /// Puts a copy of the closed ledger in its place.
+  void restore(const std::string& copy) const {
+    std::filesystem::copy_file(copy, path_, std::filesystem::copy_options::overwrite_existing);
+  }
+};
+
+TEST_F(Witnessed, TheWitnessHasTheNumberOfChanges) {
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  EXPECT_EQ(changes(), 0U);
+  ASSERT_EQ(change(*connection), SQLITE_OK);
+  ASSERT_EQ(change(*connection), SQLITE_OK);
+  EXPECT_EQ(changes(), 2U);
+  EXPECT_EQ(query(path_, "SELECT change_count FROM meta"), "2");
+  EXPECT_EQ(read_witness(path_ + "-locks")->id, query(path_, "SELECT id FROM meta"));
+  ASSERT_EQ(connection->transact([] { return SQLITE_OK; }), SQLITE_OK);
+  EXPECT_EQ(changes(), 2U) << "nothing was changed";
+  EXPECT_EQ(connection->transact([&] {
+    EXPECT_EQ(connection->run("INSERT INTO salt VALUES ('third')"), SQLITE_OK);
+    return SQLITE_FULL;
+  }),
+            SQLITE_FULL);
+  EXPECT_EQ(changes(), 2U) << "the change was undone";
+}
+
+TEST_F(Witnessed, ALedgerWithFewerChangesHasAGap) {
+  (void)open();
+  std::filesystem::copy_file(path_, directory_.file("copy.db"));
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(change(*open()), SQLITE_OK);
+  restore(directory_.file("copy.db"));
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  EXPECT_EQ(gap_of(*connection), LedgerGap{.missing = 3});
+  // As many changes as are missing do not close the gap.
+  for (int i = 0; i < 4; ++i) ASSERT_EQ(change(*connection), SQLITE_OK);
+  EXPECT_EQ(gap_of(*connection), LedgerGap{.missing = 3});
+  EXPECT_EQ(changes(), 3U);
+}
+
+TEST_F(Witnessed, ATransactionNoticesACopyUnderARunningProcess) {
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  ASSERT_EQ(change(*connection), SQLITE_OK);
+  EXPECT_FALSE(connection->gap());
+  // Another process has recorded two changes that this file has lost.
+  auto age = *read_witness(path_ + "-locks");
+  age.changes += 2;
+  ASSERT_TRUE(write_witness(path_ + "-locks", age));
+  ASSERT_EQ(connection->transact([&] {
+    EXPECT_EQ(connection->gap(), LedgerGap{.missing = 2});
+    return SQLITE_OK;
+  }),
+            SQLITE_OK);
+}
+
+TEST_F(Witnessed, AnotherLedgerHasAGapOfAllChanges) {
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(change(*open()), SQLITE_OK);
+  std::filesystem::remove(path_);
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  const LedgerGap all{.missing = 2, .is_other = true};
+  EXPECT_EQ(gap_of(*connection), all);
+  for (int i = 0; i < 4; ++i) ASSERT_EQ(change(*connection), SQLITE_OK);
+  EXPECT_EQ(gap_of(*connection), all);
+}
+
+TEST_F(Witnessed, AnAcceptedLedgerLacksNothing) {
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(change(*open()), SQLITE_OK);
+  std::filesystem::remove(path_);
+  const auto connection = open();
+  ASSERT_TRUE(connection);
+  LedgerAcceptance acceptance;
+  ASSERT_EQ(connection->accept(77, acceptance), SQLITE_OK);
+  EXPECT_TRUE(acceptance.was_needed);
+  EXPECT_EQ(acceptance.given_up, (LedgerGap{.missing = 2, .is_other = true}));
+  EXPECT_EQ(gap_of(*connection), std::nullopt);
+  EXPECT_EQ(query(path_, "SELECT established, accepted_at FROM meta"), "1|77");
+  ASSERT_EQ(change(*connection), SQLITE_OK);
+  EXPECT_EQ(changes(), 1U);
+  ASSERT_EQ(connection->accept(78, acceptance), SQLITE_OK);
+  EXPECT_FALSE(acceptance.was_needed);
+  EXPECT_EQ(query(path_, "SELECT accepted_at FROM meta"), "77");
+}
+
+// The ledger that was given up has more changes than the accepted one.
+TEST_F(Witnessed, AnAcceptedLedgerIsAnother) {
+  (void)open();
+  const auto older = directory_.file("older.db");
+  const auto newer = directory_.file("newer.db");
+  std::filesystem::copy_file(path_, older);
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(change(*open()), SQLITE_OK);
+  std::filesystem::copy_file(path_, newer);
+  restore(older);
+  LedgerAcceptance acceptance;
+  ASSERT_EQ(open()->accept(77, acceptance), SQLITE_OK);
+  ASSERT_EQ(change(*open()), SQLITE_OK);
+  restore(newer);
+  EXPECT_EQ(gap_of(*open()), (LedgerGap{.missing = 1, .is_other = true}));
+}
+
+TEST_F(Witnessed, ADamagedOrMissingWitnessSaysNothing) {
+  ASSERT_EQ(change(*open()), SQLITE_OK);
+  const auto witness = bytes_of(path_ + "-locks");
+  for (const auto& damaged :
+       {std::string(), witness.substr(0, 40), std::string(witness.size(), 'x'),
+        std::string(witness).replace(60, 1, "9")}) {
+    write(path_ + "-locks", damaged);
+    EXPECT_FALSE(read_witness(path_ + "-locks")) << damaged;
+    const auto connection = open();
+    ASSERT_TRUE(connection);
+    EXPECT_EQ(gap_of(*connection), std::nullopt);
+    EXPECT_EQ(bytes_of(path_ + "-locks"), witness) << "it is written anew";
+  }
+}
+
+TEST_F(Witnessed, AWitnessThatIsBehindIsBroughtUp) {
+  ASSERT_EQ(change(*open()), SQLITE_OK);
+  auto age = *read_witness(path_ + "-locks");
+  ASSERT_EQ(change(*open()), SQLITE_OK);
+  ASSERT_TRUE(write_witness(path_ + "-locks", age));
+  EXPECT_EQ(gap_of(*open()), std::nullopt);
+  EXPECT_EQ(changes(), 2U);
+}
+
+TEST_F(ConnectionTest, EveryNameOfTheFileHasOnePath) {
+  const auto connection = open();
+  std::filesystem::create_directory_symlink(directory_.path(), directory_.file("link"));
+  const auto linked = open(directory_.file("link/ledger.db"));
+  ASSERT_TRUE(connection && linked);
+  EXPECT_EQ(linked->absolute_path(), connection->absolute_path());
+  EXPECT_TRUE(connection->absolute_path().starts_with("/"));
+  std::filesystem::current_path(directory_.path());
+  EXPECT_EQ(open("ledger.db")->absolute_path(), connection->absolute_path());
+  std::filesystem::current_path("/");
 }
 
 // --- Other users of the file ---------------------------------------------------------------------

@@ -66,6 +66,9 @@ TEST(LedgerLocation, OfAKindThatNobodyKnowsIsRefused) {
 
 class LedgerTest : public testing::Test {
  protected:
+  // The next test may fork.
+  void TearDown() override { test::wait_for_checkpoints(); }
+
   Ledger& ledger() {
     if (!ledger_) ledger_ = test::open_ledger(path_);
     return *ledger_;
@@ -171,17 +174,31 @@ TEST_F(LedgerTest, GivesTheHistoryThatIsAskedFor) {
   EXPECT_EQ(asked({.task_id = "T3"}), "three");
   EXPECT_EQ(asked({.states = {failed}, .task_id = "T3"}), "");
   EXPECT_EQ(asked({.task_id = "nobody's"}), "");
-  // Page by page. "four" and "three" have the same time.
-  EXPECT_EQ(asked({.limit = 1, .after = HistoryQuery::Place{noon + 3s, id}}), "four");
-  EXPECT_EQ(asked({.limit = 2, .after = HistoryQuery::Place{noon + 2s, id - 1}}), "three two");
-  EXPECT_EQ(
-      asked({.states = {completed, released}, .after = HistoryQuery::Place{noon + 2s, id - 1}}),
-      "three one");
-  EXPECT_EQ(asked({.after = HistoryQuery::Place{noon, 1}}), "");
+  // Page by page.
+  EXPECT_EQ(asked({.limit = 1, .after = id}), "four");
+  EXPECT_EQ(asked({.limit = 2, .after = id - 1}), "three two");
+  EXPECT_EQ(asked({.states = {completed, released}, .after = id - 1}), "three one");
+  EXPECT_EQ(asked({.since = noon + 1s, .after = id - 1}), "three two");
+  EXPECT_EQ(asked({.after = 1}), "");
+}
+
+TEST_F(LedgerTest, TheHistoryIsInTheOrderOfTheWorkWhateverTheDates) {
+  leave_row(ledger(), a_claim("one"), completed, noon);
+  leave_row(ledger(), a_claim("ahead"), completed, noon + 24h * 3652);
+  leave_row(ledger(), a_claim("behind"), failed, noon - 24h * 3652);
+  leave_row(ledger(), a_claim("four"), completed, noon + 1h);
+  const auto asked = [&](const HistoryQuery& query) { return intents(ledger().history(query)); };
+  EXPECT_EQ(asked({}), "four behind ahead one");
+  EXPECT_EQ(asked({.limit = 2}), "four behind");
+  EXPECT_EQ(asked({.states = {completed, failed}}), "four behind ahead one");
+  EXPECT_EQ(asked({.since = noon + 1h}), "four ahead") << "by the date";
+  EXPECT_EQ(asked({.states = {completed, failed}, .since = noon + 1min}), "four ahead");
+  EXPECT_EQ(asked({.states = {completed}, .after = 3}), "ahead one");
 }
 
 TEST_F(LedgerTest, TheHistoryCanBeReadWhileAnotherProgramWrites) {
   leave_row(ledger(), a_claim("one"), completed);
+  test::wait_for_checkpoints();
   Process writer([&](const Process::Say& say) {
     sqlite3* database = nullptr;
     sqlite3_open(path_.c_str(), &database);
@@ -433,24 +450,140 @@ TEST_F(LedgerTest, TheBudgetIsOfTwentyFourRollingHours) {
   EXPECT_EQ(kind_of(ledger().claim(within(99), noon + 24h)), "reservation");
 }
 
-TEST_F(LedgerTest, AClockThatWasSetBackMakesNoBudgetNew) {
-  leave_row(ledger(), a_claim("old", 60), completed);
-  EXPECT_EQ(kind_of(ledger().claim(within(99), noon - 48h)), "budget-exceeded");
-  leave_row(ledger(), within(100, 40), accepted, noon - 48h);
-  EXPECT_EQ(row(2).reserved_at, noon) << "the row gets the date of the newest row";
-  EXPECT_EQ(kind_of(ledger().claim(within(100, 1, "third"), noon + 1h)), "budget-exceeded");
+// --- Clocks that jump ------------------------------------------------------------------------
+
+/// One boot of the machine. Its wall clock may jump, and its uptime goes on.
+ClockReading in_boot(UnixTime wall, std::chrono::milliseconds uptime) {
+  return {wall, "A", uptime};
 }
 
-TEST_F(LedgerTest, ARowOfTheFutureDoesNotMakeTodaysBudgetNew) {
-  leave_row(ledger(), a_claim("today", 60), completed, noon - 1h);
-  leave_row(ledger(), a_claim("glitch", 1), completed, noon + 24h * 365);
-  EXPECT_EQ(kind_of(ledger().claim(within(99, 40), noon)), "budget-exceeded");
+constexpr auto ten_years = 24h * 3652;
+
+struct Jump {
+  const char* name;
+  std::chrono::hours by;
+};
+
+class ClockJump : public LedgerTest, public testing::WithParamInterface<Jump> {
+ protected:
+  const UnixTime jumped_ = noon + GetParam().by;
+};
+
+TEST_P(ClockJump, MakesNoBudgetNewAndUsesNoneUp) {
+  leave_row(ledger(), a_claim("before", 60), completed, in_boot(noon, 1h));
+  EXPECT_EQ(kind_of(ledger().claim(within(99), in_boot(jumped_, 2h))), "budget-exceeded");
+  leave_row(ledger(), within(100, 40, "under the wrong clock"), completed, in_boot(jumped_, 3h));
+  EXPECT_EQ(row(2).reserved_at, jumped_) << "people see what the clock said";
+  // The clock is right again.
+  const auto right = [](std::chrono::milliseconds uptime) {
+    return in_boot(noon + uptime - 1h, uptime);
+  };
+  EXPECT_EQ(kind_of(ledger().claim(within(100, 1), right(4h))), "budget-exceeded");
+  EXPECT_EQ(kind_of(ledger().claim(within(99, 60), right(25h - 1ms))), "budget-exceeded");
+  leave_row(ledger(), within(100, 60, "a day after the first"), completed, right(25h));
+  EXPECT_EQ(row(3).reserved_at, noon + 24h) << "a wrong date is not handed on";
+  EXPECT_EQ(kind_of(ledger().claim(within(99, 40), right(27h - 1ms))), "budget-exceeded");
+  EXPECT_EQ(kind_of(ledger().claim(within(100, 40), right(27h))), "reservation");
 }
 
-TEST_F(LedgerTest, RowsOfTheFutureCount) {
-  leave_row(ledger(), a_claim("old", 60), completed, noon + 24h * 365);
-  EXPECT_EQ(kind_of(ledger().claim(within(99), noon)), "budget-exceeded");
+TEST_P(ClockJump, MakesNoFailureOld) {
+  for (int failure = 1; failure <= 3; ++failure) {
+    leave_row(ledger(), a_claim(), failed, in_boot(noon, failure * 1h));
+  }
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), in_boot(jumped_, 4h))), "task-failed");
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), in_boot(noon, 25h - 1ms))), "task-failed");
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), in_boot(jumped_, 25h))), "reservation");
 }
+
+TEST_P(ClockJump, MakesNoResubmissionOld) {
+  leave_row(ledger(), a_claim(), unknown, in_boot(noon, 1h));
+  leave_row(ledger(), resubmitting(), sending, in_boot(jumped_, 2h));
+  leave_row(ledger(), resubmitting(), sending, in_boot(noon, 3h));
+  EXPECT_EQ(kind_of(ledger().claim(resubmitting(), in_boot(jumped_, 4h))), "submit-unknown");
+  EXPECT_EQ(kind_of(ledger().claim(resubmitting(), in_boot(noon, 26h - 1ms))), "submit-unknown");
+  EXPECT_EQ(kind_of(ledger().claim(resubmitting(), in_boot(jumped_, 26h))), "reservation");
+}
+
+TEST_P(ClockJump, ChangesNoAge) {
+  const auto id = leave_row(ledger(), a_claim(), accepted, in_boot(noon, 1h));
+  const auto age = ledger().find_age(row(id), in_boot(jumped_, 1h + 40s));
+  ASSERT_TRUE(age);
+  EXPECT_EQ(*age, 40s);
+}
+
+TEST_P(ClockJump, CountsTheTimeAcrossABootOnlyForward) {
+  leave_row(ledger(), a_claim("old", 60), completed, in_boot(noon, 1h));
+  const auto found = ledger().claim(within(99), ClockReading{jumped_, "B", 1min});
+  EXPECT_EQ(kind_of(found), GetParam().by >= 24h ? "reservation" : "budget-exceeded");
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ClockJump,
+                         testing::Values(Jump{"one_day_ahead", 24h}, Jump{"one_day_back", -24h},
+                                         Jump{"ten_years_ahead", ten_years},
+                                         Jump{"ten_years_back", -ten_years}),
+                         [](const auto& tested) { return std::string(tested.param.name); });
+
+std::string write_dates(const Record& record) {
+  std::string text = to_text(record.reserved_at);
+  for (const auto& date : {record.sending_at, record.accepted_at, record.finished_at}) {
+    text += ", " + (date ? to_text(*date) : "-");
+  }
+  return text;
+}
+
+TEST_F(LedgerTest, RedateCorrectsDatesOfTheFutureByTheLedgersTime) {
+  const auto wrong = noon + ten_years;
+  leave_row(ledger(), a_claim("before"), completed, in_boot(noon, 1h));
+  leave_row(ledger(), a_claim("wrong"), completed, in_boot(wrong, 2h));
+  // The clock is corrected in the middle of the third task.
+  const auto owned = reservation_of(ledger().claim(a_claim("both"), in_boot(wrong, 3h)));
+  ASSERT_TRUE(ledger().move(owned.row(), sending, {.at = in_boot(wrong, 3h)}));
+  ASSERT_TRUE(ledger().move(owned.row(), accepted, {.at = in_boot(noon + 3h, 4h), .task_id = "B"}));
+  const auto changes = ledger().redate(in_boot(noon + 5h, 6h));
+  ASSERT_TRUE(changes && *changes);
+  ASSERT_EQ((*changes)->size(), 2U);
+  EXPECT_EQ((*changes)->at(0).before.reserved_at, wrong);
+  EXPECT_EQ((*changes)->at(0).after.reserved_at, noon + 1h);
+  const auto at = [](std::chrono::hours hours) { return to_text(noon + hours); };
+  EXPECT_EQ(write_dates(row(1)), at(0h) + ", " + at(0h) + ", " + at(0h) + ", " + at(0h));
+  EXPECT_EQ(write_dates(row(2)), at(1h) + ", " + at(1h) + ", " + at(1h) + ", " + at(1h));
+  EXPECT_EQ(write_dates(row(3)), at(2h) + ", " + at(2h) + ", " + at(3h) + ", -");
+  const auto again = ledger().redate(in_boot(noon + 5h, 6h));
+  ASSERT_TRUE(again && *again);
+  EXPECT_TRUE((*again)->empty());
+}
+
+TEST_F(LedgerTest, RedateChangesNoBudget) {
+  leave_row(ledger(), a_claim("wrong", 60), completed, in_boot(noon + ten_years, 1h));
+  ASSERT_TRUE(ledger().redate(in_boot(noon, 2h)));
+  EXPECT_EQ(kind_of(ledger().claim(within(99), in_boot(noon, 25h - 1ms))), "budget-exceeded");
+  EXPECT_EQ(kind_of(ledger().claim(within(99), in_boot(noon, 25h))), "reservation");
+}
+
+// --- Play money ------------------------------------------------------------------------------
+
+TEST_F(LedgerTest, PlayMoneyAndMoneyHaveBudgetsOfTheirOwn) {
+  const auto at_simulator = [](Claim claim) {
+    claim.record.api_url = "http://127.0.0.1:8080/v1";
+    return claim;
+  };
+  auto uri = within(100, 40, "uri");
+  uri.record.by_uri = true;
+  uri.uri_budget = 40;
+  leave_row(ledger(), at_simulator(a_claim("play", 60)), completed);
+  leave_row(ledger(), at_simulator(uri), completed);
+  leave_row(ledger(), a_claim("paid", 50), completed);
+  // 100 credits of play money and 50 real credits are spent.
+  EXPECT_EQ(kind_of(ledger().claim(within(89), noon)), "budget-exceeded");
+  EXPECT_EQ(kind_of(ledger().claim(at_simulator(within(139)), noon)), "budget-exceeded");
+  uri.record.intent = "another uri";
+  EXPECT_EQ(kind_of(ledger().claim(at_simulator(uri), noon)), "budget-exceeded");
+  EXPECT_EQ(kind_of(ledger().claim(uri, noon)), "reservation") << "no URI has spent real credits";
+  EXPECT_EQ(kind_of(ledger().claim(within(130), noon)), "reservation");
+  EXPECT_EQ(kind_of(ledger().claim(at_simulator(within(140, 40, "more")), noon)), "reservation");
+}
+
+// --- Limits on spending ----------------------------------------------------------------------
 
 // The owner died before the submission was sent, so the reservation costs nothing.
 TEST_F(LedgerTest, ADeadReservationHoldsNoBudget) {
@@ -488,7 +621,7 @@ TEST_F(LedgerTest, AnUnknownPriceIsOverEveryBudgetAndFreeWithoutOne) {
   EXPECT_EQ(kind_of(ledger().claim(claim, noon)), "reservation");
 }
 
-// --- adopt(), restore(), keep() --------------------------------------------------------------
+// --- find_task(), confirm(), restore(), keep() -------------------------------------------------
 
 Record task(const std::string& id, const std::string& intent = "") {
   auto record = a_claim(intent).record;
@@ -496,65 +629,69 @@ Record task(const std::string& id, const std::string& intent = "") {
   return record;
 }
 
-/// Adopts a task as the client does: records it, and makes it the answer of its intent once the
-/// service knows the task.
-Result<Record> adopt(Ledger& ledger, const Record& record, UnixTime now) {
-  auto adopted = ledger.adopt(record, now);
-  if (!adopted) return fail(std::move(adopted.error()));
-  if (!*adopted) return fail(Error{.message = "busy"});
-  auto answered = ledger.answer(record.intent, **adopted, now);
-  if (!answered) return fail(std::move(answered.error()));
-  return *answered ? **answered : **adopted;
+/// Plays a task by its id as a job does. The service knows the task.
+Result<Record> play(Ledger& ledger, const Record& record, UnixTime now) {
+  auto found = ledger.find_task(record);
+  if (!found) return fail(std::move(found.error()));
+  if (!*found) return fail(Error{.message = "busy"});
+  return ledger.confirm(record.intent, **found, now);
 }
 
-// The service does not know a mistyped id, so such an id must not settle anything.
-TEST_F(LedgerTest, ATaskThatNobodyConfirmsIsNoAnswer) {
+// The service does not know a mistyped id, so such an id must leave no row and settle nothing.
+TEST_F(LedgerTest, ATaskThatNobodyConfirmsLeavesNoRowAndIsNoAnswer) {
   leave_row(ledger(), a_claim(), unknown);
-  ASSERT_TRUE(ledger().adopt(task("typo", "intent"), noon));
+  const auto found = ledger().find_task(task("typo", "intent"));
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->id, 0);
+  EXPECT_EQ((*found)->task_id, "typo");
+  EXPECT_EQ((*found)->state, accepted);
+  EXPECT_EQ(states(), "unknown");
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "submit-unknown");
-  const auto adopted = adopt(ledger(), task("X", "intent"), noon);
-  ASSERT_TRUE(adopted);
+  const auto played = play(ledger(), task("X", "intent"), noon);
+  ASSERT_TRUE(played);
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "accepted X");
 }
 
 // A user will first play the task by its id alone, and only then name the task in the line.
 TEST_F(LedgerTest, ATaskThatWasPlayedAloneCanStillBeTheAnswer) {
   const auto id = leave_row(ledger(), a_claim(), unknown);
-  const auto alone = adopt(ledger(), task("X"), noon);
+  const auto alone = play(ledger(), task("X"), noon);
   ASSERT_TRUE(alone);
   EXPECT_NE(alone->id, id);
-  const auto adopted = adopt(ledger(), task("X", "intent"), noon);
-  ASSERT_TRUE(adopted);
-  EXPECT_EQ(adopted->id, id);
+  const auto played = play(ledger(), task("X", "intent"), noon);
+  ASSERT_TRUE(played);
+  EXPECT_EQ(played->id, id);
   EXPECT_EQ(states(), "accepted") << "the task has more than one row";
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "accepted X");
 }
 
 TEST_F(LedgerTest, AForeignTaskIsRecordedWithoutAnIntentAndWithoutACost) {
-  const auto adopted = adopt(ledger(), task("X", "intent"), noon);
-  ASSERT_TRUE(adopted) << adopted.error().message;
-  EXPECT_EQ(adopted->state, accepted);
-  EXPECT_EQ(adopted->task_id, "X");
-  const auto record = row(adopted->id);
+  const auto played = play(ledger(), task("X", "intent"), noon);
+  ASSERT_TRUE(played) << played.error().message;
+  EXPECT_EQ(played->state, accepted);
+  EXPECT_EQ(played->task_id, "X");
+  const auto record = row(played->id);
   EXPECT_EQ(record.intent, "") << "the task may belong to another request";
   EXPECT_EQ(record.credits, 0U);
   EXPECT_EQ(record.state, accepted);
   EXPECT_EQ(record.accepted_at, noon);
   EXPECT_EQ(record.prompt, "a dog");
+  // The options of the line that names a task are not those of the task.
+  EXPECT_EQ(record.model + record.mode + record.resolution + record.details, "");
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "reservation");
 }
 
 TEST_F(LedgerTest, ATaskHasOneRow) {
-  const auto first = adopt(ledger(), task("X"), noon);
+  const auto first = play(ledger(), task("X"), noon);
   ASSERT_TRUE(first);
-  const auto again = adopt(other(), task("X"), noon + 1h);
+  const auto again = play(other(), task("X"), noon + 1h);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->id, first->id);
   EXPECT_EQ(again->accepted_at, noon);
 
   auto elsewhere = task("X");
   elsewhere.api_url = "https://other.example/v1";
-  const auto namesake = adopt(ledger(), elsewhere, noon);
+  const auto namesake = play(ledger(), elsewhere, noon);
   ASSERT_TRUE(namesake);
   EXPECT_NE(namesake->id, first->id) << "a task of another service";
   EXPECT_EQ(states(), "accepted accepted");
@@ -563,24 +700,24 @@ TEST_F(LedgerTest, ATaskHasOneRow) {
 TEST_F(LedgerTest, ASubmittedTaskKeepsItsRow) {
   const auto id = leave_row(ledger(), a_claim(), completed);
   ASSERT_TRUE(ledger().move(id, completed, {.at = noon, .url = "https://f/v.mp4"}));
-  const auto adopted = adopt(ledger(), task("T1", "another line"), noon + 1h);
-  ASSERT_TRUE(adopted);
-  EXPECT_EQ(adopted->id, id);
-  EXPECT_EQ(adopted->state, completed);
-  EXPECT_EQ(adopted->url, "https://f/v.mp4");
-  EXPECT_EQ(adopted->credits, 40U);
+  const auto played = play(ledger(), task("T1", "another line"), noon + 1h);
+  ASSERT_TRUE(played);
+  EXPECT_EQ(played->id, id);
+  EXPECT_EQ(played->state, completed);
+  EXPECT_EQ(played->url, "https://f/v.mp4");
+  EXPECT_EQ(played->credits, 40U);
   EXPECT_EQ(states(), "completed");
 }
 
-class AdoptAsAnswer : public LedgerTest, public testing::WithParamInterface<RecordState> {};
-TEST_P(AdoptAsAnswer, SettlesAnUnknownSubmission) {
+class PlayAsAnswer : public LedgerTest, public testing::WithParamInterface<RecordState> {};
+TEST_P(PlayAsAnswer, SettlesAnUnknownSubmission) {
   const auto id = leave_row(ledger(), a_claim(), GetParam());
-  const auto adopted = adopt(ledger(), task("X", "intent"), noon + 1h);
-  ASSERT_TRUE(adopted) << adopted.error().message;
-  EXPECT_EQ(adopted->id, id);
-  EXPECT_EQ(adopted->state, accepted);
-  EXPECT_EQ(adopted->task_id, "X");
-  EXPECT_EQ(adopted->credits, 40U) << "the submission was paid after all";
+  const auto played = play(ledger(), task("X", "intent"), noon + 1h);
+  ASSERT_TRUE(played) << played.error().message;
+  EXPECT_EQ(played->id, id);
+  EXPECT_EQ(played->state, accepted);
+  EXPECT_EQ(played->task_id, "X");
+  EXPECT_EQ(played->credits, 40U) << "the submission was paid after all";
   const auto record = row(id);
   EXPECT_EQ(record.state, accepted);
   EXPECT_EQ(record.task_id, "X");
@@ -588,15 +725,15 @@ TEST_P(AdoptAsAnswer, SettlesAnUnknownSubmission) {
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon + 1h)), "accepted X") << "without its id";
   EXPECT_EQ(states(), "accepted");
 }
-INSTANTIATE_TEST_SUITE_P(LeftBehind, AdoptAsAnswer, testing::Values(unknown, sending),
+INSTANTIATE_TEST_SUITE_P(LeftBehind, PlayAsAnswer, testing::Values(unknown, sending),
                          name_of_state);
 
 TEST_F(LedgerTest, ALiveSubmissionIsAnsweredByItsOwnerAlone) {
   const auto owned = reservation_of(ledger().claim(a_claim(), noon));
   ASSERT_TRUE(ledger().move(owned.row(), sending, {.at = noon}));
-  const auto adopted = adopt(ledger(), task("X", "intent"), noon);
-  ASSERT_TRUE(adopted);
-  EXPECT_NE(adopted->id, owned.row());
+  const auto played = play(ledger(), task("X", "intent"), noon);
+  ASSERT_TRUE(played);
+  EXPECT_NE(played->id, owned.row());
   EXPECT_EQ(states(), "sending accepted");
   ASSERT_TRUE(ledger().move(owned.row(), accepted, {.at = noon, .task_id = "T"}));
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon)), "accepted T");
@@ -644,10 +781,10 @@ TEST_F(LedgerTest, TheTaskThatAnUnknownRowNamesSettlesIt) {
   test::lead(ledger(), owned.row(), sending);
   const Error lost{.code = ErrorCode::submit_unknown, .message = "Half an answer."};
   ASSERT_TRUE(ledger().move(owned.row(), unknown, {.at = noon, .task_id = "X", .error = lost}));
-  const auto adopted = adopt(ledger(), task("X", "intent"), noon + 1h);
-  ASSERT_TRUE(adopted) << adopted.error().message;
-  EXPECT_EQ(adopted->id, owned.row());
-  EXPECT_EQ(adopted->state, accepted);
+  const auto played = play(ledger(), task("X", "intent"), noon + 1h);
+  ASSERT_TRUE(played) << played.error().message;
+  EXPECT_EQ(played->id, owned.row());
+  EXPECT_EQ(played->state, accepted);
   EXPECT_EQ(states(), "accepted");
   EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon + 1h)), "accepted X");
   EXPECT_TRUE(ledger().move(owned.row(), completed, {.at = noon + 2h}));
@@ -658,9 +795,9 @@ TEST_F(LedgerTest, ASettledRowHasNoError) {
   test::lead(ledger(), owned.row(), sending);
   const Error lost{.code = ErrorCode::submit_unknown, .message = "Lost."};
   ASSERT_TRUE(ledger().move(owned.row(), unknown, {.at = noon, .error = lost}));
-  const auto adopted = adopt(ledger(), task("X", "intent"), noon + 1h);
-  ASSERT_TRUE(adopted);
-  EXPECT_EQ(adopted->error, "");
+  const auto played = play(ledger(), task("X", "intent"), noon + 1h);
+  ASSERT_TRUE(played);
+  EXPECT_EQ(played->error, "");
   EXPECT_EQ(row(owned.row()).error, "");
   EXPECT_EQ(row(owned.row()).finished_at, std::nullopt) << "it runs";
 }
@@ -811,6 +948,100 @@ TEST_F(LedgerTest, TheSchemaItselfRefusesASecondCharge) {
   EXPECT_EQ(states(), "accepted");
 }
 
+// --- A ledger that lacks what was recorded -------------------------------------------------------
+
+/// A ledger with two tasks, and a copy with the first of them in its place.
+class OlderLedger : public LedgerTest {
+ protected:
+  OlderLedger() {
+    leave_row(ledger(), a_claim("first"), completed);
+    test::query(path_, "PRAGMA wal_checkpoint(TRUNCATE)");
+    std::filesystem::copy_file(path_, copy_);
+    leave_row(ledger(), a_claim("second"), completed);
+    test::query(path_, "PRAGMA wal_checkpoint(TRUNCATE)");
+    ledger_.reset();
+    std::filesystem::rename(copy_, path_);
+  }
+  const std::string copy_ = directory_.file("copy.db");
+};
+
+TEST_F(OlderLedger, GrantsNoClaimThatSubmits) {
+  const auto error = error_of(a_claim("second"));
+  EXPECT_EQ(error.code, ErrorCode::ledger);
+  EXPECT_EQ(error.charged, Charged::no);
+  // The submission's row was reserved, sent, accepted and completed.
+  EXPECT_THAT(error.message,
+              AllOf(HasSubstr(path_), HasSubstr("4 recorded changes are missing"),
+                    HasSubstr("Nothing was submitted"), HasSubstr("veo ledger accept")));
+  EXPECT_EQ(states(), "completed");
+}
+
+TEST_F(OlderLedger, StillFindsWhatItKnows) {
+  EXPECT_EQ(kind_of(ledger().claim(a_claim("first"), noon)), "completed T1");
+  EXPECT_EQ(*ledger().find_gap(), LedgerGap{.missing = 4});
+}
+
+TEST_F(OlderLedger, StillTakesAClipOfTheCache) {
+  auto claim = a_claim("second");
+  claim.restores = true;
+  EXPECT_EQ(kind_of(ledger().claim(claim, noon)), "reservation");
+}
+
+TEST_F(OlderLedger, SubmitsAfterTheUsersDecision) {
+  const auto id = ledger().identity().id;
+  const auto accepted = ledger().accept(noon);
+  ASSERT_TRUE(accepted && *accepted);
+  EXPECT_TRUE((*accepted)->was_needed);
+  EXPECT_EQ((*accepted)->given_up, LedgerGap{.missing = 4});
+  EXPECT_EQ(*ledger().find_gap(), std::nullopt);
+  EXPECT_NE(ledger().identity().id, id);
+  EXPECT_EQ(kind_of(ledger().claim(a_claim("second"), noon)), "reservation");
+}
+
+TEST_F(LedgerTest, IsEstablishedByItsFirstSubmission) {
+  EXPECT_EQ(ledger().is_established(), Result<bool>(false));
+  auto restoring = a_claim("restored");
+  restoring.restores = true;
+  (void)reservation_of(ledger().claim(restoring, noon));
+  ASSERT_TRUE(ledger().confirm("", task("foreign", ""), noon));
+  EXPECT_EQ(ledger().is_established(), Result<bool>(false)) << "nothing was submitted";
+  (void)reservation_of(ledger().claim(a_claim("new"), noon));
+  EXPECT_EQ(ledger().is_established(), Result<bool>(true));
+}
+
+TEST_F(LedgerTest, IsEstablishedByTheUser) {
+  test::accept(ledger());
+  EXPECT_EQ(ledger().is_established(), Result<bool>(true));
+}
+
+TEST_F(LedgerTest, IsCompleteInItsMainFileAfterEachChange) {
+  leave_row(ledger(), a_claim("first"), completed);
+  test::wait_for_checkpoints();
+  const auto copy = directory_.file("copy.db");
+  std::filesystem::copy_file(path_, copy);
+  EXPECT_EQ(test::states(copy), "completed");
+}
+
+TEST_F(LedgerTest, IsCopiedWithItsRows) {
+  leave_row(ledger(), a_claim("first"), completed);
+  leave_row(ledger(), a_claim("second"), unknown);
+  const auto copy = directory_.file("copy.db");
+  const auto made = ledger().back_up(copy);
+  ASSERT_TRUE(made) << made.error().message;
+  ASSERT_TRUE(*made);
+  EXPECT_EQ((*made)->rows, 2U);
+  EXPECT_EQ((*made)->tasks, 1U);
+  EXPECT_EQ(test::states(copy), "completed unknown");
+  EXPECT_EQ(test::query(copy, "PRAGMA journal_mode"), "delete") << "the copy has no companions";
+  EXPECT_EQ(test::query(copy, "PRAGMA integrity_check"), "ok");
+  const auto again = ledger().back_up(copy);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorCode::invalid_request);
+  const auto nowhere = ledger().back_up(directory_.file("missing/copy.db"));
+  ASSERT_FALSE(nowhere);
+  EXPECT_EQ(nowhere.error().code, ErrorCode::ledger);
+}
+
 // --- open(), and many claims at once -------------------------------------------------------------
 
 TEST_F(LedgerTest, IsOneForAPathInAProcess) {
@@ -856,6 +1087,7 @@ TEST_F(LedgerTest, AHolderOfARemovedFileDoesNotDamageTheNewOne) {
     const auto task = leave_row(*old, a_claim("old"), accepted);
     std::filesystem::remove(path_);
     const auto fresh = test::open_ledger(path_);
+    test::accept(*fresh);
     for (int i = 0; i < 20; ++i) {
       say(kind_of(fresh->claim(a_claim("new " + std::to_string(i)), noon)));
     }
@@ -884,6 +1116,8 @@ TEST_F(LedgerTest, AFileThatWasTakenAwayFromAnotherProcessIsMadeAnew) {
   const auto fresh = Ledger::open(path_);
   ASSERT_TRUE(fresh) << fresh.error().message;
   ASSERT_TRUE(*fresh);
+  EXPECT_EQ(kind_of((*fresh)->claim(a_claim(), noon)), "ledger") << "the old one knew more";
+  test::accept(**fresh);
   EXPECT_EQ(kind_of((*fresh)->claim(a_claim(), noon)), "reservation");
   EXPECT_EQ(states(), "reserved");
 }
@@ -898,6 +1132,7 @@ TEST_F(LedgerTest, ALockOfTheFileThatWasTakenAwayDoesNotDamageTheNewOne) {
   });
   ASSERT_EQ(holder.line(), "there");
   for (const char* file : {"", "-wal", "-shm"}) std::filesystem::remove(path_ + file);
+  test::accept(ledger());
   const auto found = ledger().claim(a_claim("new"), noon);
   EXPECT_TRUE(found) << found.error().message;
 }
@@ -1003,6 +1238,53 @@ INSTANTIATE_TEST_SUITE_P(All, KilledProcess,
                                          Death{accepted, "accepted T1", "accepted T1"},
                                          Death{completed, "completed T1", "completed T1"}),
                          name_of_death);
+
+// --- Requests that differ only in white space ----------------------------------------------------
+
+TEST_F(LedgerTest, APaidTaskWithOtherWhiteSpaceIsFound) {
+  auto claim = a_claim("one");
+  claim.record.prompt = "a dog";
+  leave_row(ledger(), claim, RecordState::completed);
+  const auto find = [this, &claim](const std::string& prompt) {
+    auto like = claim.record;
+    like.prompt = prompt;
+    const auto found = ledger().find_similar(like);
+    EXPECT_TRUE(found) << found.error().message;
+    return found && *found ? (*found)->intent : std::string();
+  };
+  EXPECT_EQ(find("a dog "), "one");
+  EXPECT_EQ(find(" \t\na dog\r\n"), "one");
+  EXPECT_EQ(find("a dog"), "") << "the same prompt is the same request, or another take";
+  EXPECT_EQ(find("a  dog"), "");
+  EXPECT_EQ(find("A dog"), "");
+  EXPECT_EQ(find(" "), "");
+}
+
+TEST_F(LedgerTest, OnlyAPaidTaskOfTheSameRequestIsSimilar) {
+  int number = 0;
+  for (const auto state : {RecordState::failed, RecordState::released, RecordState::unknown}) {
+    auto claim = a_claim("intent " + std::to_string(++number));
+    claim.record.prompt = "a dog";
+    leave_row(ledger(), claim, state);
+    auto like = claim.record;
+    like.prompt = "a dog ";
+    const auto found = ledger().find_similar(like);
+    ASSERT_TRUE(found);
+    EXPECT_FALSE(*found) << nick(state);
+  }
+  auto claim = a_claim("paid");
+  claim.record.prompt = "a dog";
+  leave_row(ledger(), claim, RecordState::accepted);
+  for (auto member : {&Record::mode, &Record::resolution, &Record::details, &Record::api_url,
+                      &Record::account, &Record::model, &Record::parent_task_id}) {
+    auto like = claim.record;
+    like.prompt = "a dog ";
+    like.*member += "other";
+    const auto found = ledger().find_similar(like);
+    ASSERT_TRUE(found);
+    EXPECT_FALSE(*found) << like.mode << like.resolution << like.details << like.api_url;
+  }
+}
 
 }  // namespace
 }  // namespace veo

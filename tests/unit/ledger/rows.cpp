@@ -4,9 +4,14 @@
 #include <sched.h>
 #include <sqlite3.h>
 
+#include <filesystem>
+#include <fstream>
+#include <future>
 #include <stdexcept>
 #include <utility>
 #include <vector>
+
+#include "veo/system/store_thread.h"
 
 namespace veo::test {
 
@@ -47,7 +52,7 @@ Reservation reservation_of(Result<Finding> found) {
   return std::get<Reservation>(std::move(*found));
 }
 
-void lead(Ledger& ledger, std::int64_t row, RecordState state, UnixTime at) {
+void lead(Ledger& ledger, std::int64_t row, RecordState state, const ClockReading& at) {
   using enum RecordState;
   const std::pair<RecordState, std::vector<RecordState>> ways[] = {
       {reserved, {}},
@@ -74,13 +79,40 @@ void lead(Ledger& ledger, std::int64_t row, RecordState state, UnixTime at) {
   }
 }
 
-std::int64_t leave_row(Ledger& ledger, const Claim& claim, RecordState state, UnixTime at) {
+std::int64_t leave_row(Ledger& ledger, const Claim& claim, RecordState state,
+                       const ClockReading& at) {
   const auto owned = reservation_of(ledger.claim(claim, at));
   lead(ledger, owned.row(), state, at);
   return owned.row();
 }
 
+void accept(Ledger& ledger) {
+  const auto accepted = ledger.accept(noon);
+  if (!accepted) throw std::runtime_error(accepted.error().message);
+  if (!*accepted || !(*accepted)->was_needed) throw std::runtime_error("nothing was accepted");
+}
+
+void wait_for_checkpoints() {
+  {
+    const auto thread = StoreThread::acquire(StoreThread::Store::ledger);
+    std::promise<void> done;
+    thread->post([&] { done.set_value(); });
+    done.get_future().wait();
+  }
+  // The thread ends now. Only then may the process fork.
+  const auto is_working = [] {
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::string name;
+      std::getline(std::ifstream(thread.path() / "comm"), name);
+      if (name == "veo-ledger") return true;
+    }
+    return false;
+  };
+  while (is_working()) ::sched_yield();
+}
+
 std::string query(const std::string& path, const std::string& sql) {
+  wait_for_checkpoints();
   sqlite3* database = nullptr;
   if (sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READWRITE, nullptr) != SQLITE_OK) {
     throw std::runtime_error("cannot open " + path);

@@ -24,10 +24,18 @@ std::string kind_of(const Result<Finding>& found);
 Reservation reservation_of(Result<Finding> found);
 
 /// Moves a reserved row to `state` by the shortest way. Throws if a step is refused.
-void lead(Ledger& ledger, std::int64_t row, RecordState state, UnixTime at = noon);
+void lead(Ledger& ledger, std::int64_t row, RecordState state, const ClockReading& at = noon);
 /// Makes a row that was claimed and moved to `state`, and whose owner is gone. Returns the row's
 /// id.
-std::int64_t leave_row(Ledger& ledger, const Claim& claim, RecordState state, UnixTime at = noon);
+std::int64_t leave_row(Ledger& ledger, const Claim& claim, RecordState state,
+                       const ClockReading& at = noon);
+
+/// Records the user's decision to go on with a ledger that was made anew.
+void accept(Ledger& ledger);
+
+/// Waits until no thread works for a ledger. A change is followed by a checkpoint on the thread of
+/// the ledgers, which a fork would interrupt.
+void wait_for_checkpoints();
 
 /// Returns the values of a query, with `|` between columns and a newline between rows.
 std::string query(const std::string& path, const std::string& sql);

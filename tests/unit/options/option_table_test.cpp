@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 namespace veo {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 using Kind = OptionType::Kind;
@@ -225,6 +227,48 @@ TEST(Options, RefuseWhatIsNotOfTheirForm) {
   EXPECT_EQ(refused.error().code, ErrorCode::invalid_request);
   EXPECT_THAT(refused.error().message, HasSubstr("fast|quality|lite"));
   EXPECT_EQ(settings.request, Request{});
+}
+
+// GObject's properties store any number, so the Source has to ask check_ranges().
+TEST(Options, AreCheckedAgainstTheirRanges) {
+  EXPECT_TRUE(check_ranges({}));
+  unsigned checked = 0;
+  for (const auto& option : option_table()) {
+    const OptionType& type = option.type;
+    if (type.kind != Kind::number) continue;
+    for (const auto good : {type.least, type.most}) {
+      Options options;
+      option.member.value.set(options, good);
+      EXPECT_TRUE(check_ranges(options)) << option.name.value << "=" << good;
+    }
+    std::vector<std::int64_t> wrong{type.most + 1};
+    if (type.least != 0) wrong.push_back(type.least - 1);
+    // gst-launch-1.0 turns -1 into the largest guint.
+    if (type.least >= 0) wrong.push_back(std::numeric_limits<std::uint32_t>::max());
+    for (const auto bad : wrong) {
+      Options options;
+      option.member.value.set(options, bad);
+      if (get_option(options, option) != OptionValue(bad)) continue;  // 0 unsets a seed
+      ++checked;
+      const auto refused = check_ranges(options);
+      ASSERT_FALSE(refused) << option.name.value << "=" << bad;
+      EXPECT_EQ(refused.error().code, ErrorCode::invalid_request);
+      EXPECT_THAT(refused.error().message,
+                  AllOf(HasSubstr(std::string(option.name.value) + ": " + std::to_string(bad)),
+                        HasSubstr(range_of(option)), HasSubstr("Nothing was sent")));
+    }
+  }
+  EXPECT_GE(checked, 14U);
+}
+
+TEST(Options, OfARequestAreNotCheckedForATaskThatIsNamed) {
+  Options options;
+  options.take = 0;
+  EXPECT_FALSE(check_ranges(options));
+  options.task_id = "T";
+  EXPECT_TRUE(check_ranges(options));
+  options.network.timeout = std::chrono::seconds(0);
+  EXPECT_FALSE(check_ranges(options));
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ class AccessTest : public testing::Test {
 
   static void clear_environment() {
     for (const char* name : {"VEO_API_URL", "VEO_API_KEY", "VEO_API_KEY_FILE", "VEO_CATALOG",
-                             "CREDENTIALS_DIRECTORY"}) {
+                             "VEO_API_KEY_COMMAND", "CREDENTIALS_DIRECTORY"}) {
       ::unsetenv(name);
     }
   }
@@ -48,80 +48,36 @@ class AccessTest : public testing::Test {
     return access ? http::Authorization::header(access->key) : "no key: " + access.error().message;
   }
 
+  static Result<Access> resolve(const AccessOptions& options) {
+    AccessProgress progress;
+    return resolve_access(options, progress);
+  }
+
   std::filesystem::path directory_;
 };
 
 TEST_F(AccessTest, WithoutAKeySaysHowToTryTheSimulator) {
-  const auto access = resolve_access({});
+  const auto access = resolve({});
   ASSERT_FALSE(access);
   EXPECT_EQ(access.error().code, ErrorCode::missing_api_key);
   EXPECT_THAT(access.error().message, HasSubstr("veo-simulator"));
-}
-
-TEST_F(AccessTest, TheKeyComesFromTheFirstSourceThatIsSet) {
-  ::setenv("VEO_API_KEY", "sk-environment", 1);
-  EXPECT_EQ(key_of(resolve_access({})), "Bearer sk-environment");
-  (void)key_file("veo-api-key", "sk-credentials\n", 0600);
-  ::setenv("CREDENTIALS_DIRECTORY", directory_.c_str(), 1);
-  EXPECT_EQ(key_of(resolve_access({})), "Bearer sk-credentials");
-  ::setenv("VEO_API_KEY_FILE", key_file("a", "sk-environment-file", 0400).c_str(), 1);
-  EXPECT_EQ(key_of(resolve_access({})), "Bearer sk-environment-file");
-  AccessOptions options;
-  options.api_key_file = key_file("b", "sk-file\r\n", 0600);
-  EXPECT_EQ(key_of(resolve_access(options)), "Bearer sk-file");
-  options.api_key = Secret("sk-property");
-  EXPECT_EQ(key_of(resolve_access(options)), "Bearer sk-property");
-}
-
-TEST_F(AccessTest, AnEmptyVariableIsUnset) {
-  ::setenv("VEO_API_KEY_FILE", "", 1);
-  ::setenv("VEO_API_KEY", "sk-x", 1);
-  EXPECT_EQ(key_of(resolve_access({})), "Bearer sk-x");
-}
-
-TEST_F(AccessTest, AKeyFileThatOthersMayReadIsRefused) {
-  for (const mode_t mode : {0604U, 0640U, 0644U, 0666U}) {
-    AccessOptions options;
-    options.api_key_file = key_file("open", "sk-secret-text", mode);
-    const auto access = resolve_access(options);
-    ASSERT_FALSE(access) << std::oct << mode;
-    EXPECT_EQ(access.error().code, ErrorCode::invalid_api_key);
-    EXPECT_THAT(access.error().message, HasSubstr("chmod 600"));
-    EXPECT_THAT(access.error().message, testing::Not(HasSubstr("sk-secret-text")));
-  }
-}
-
-TEST_F(AccessTest, AFileThatHoldsNoKeyIsRefused) {
-  for (const std::string& text : {std::string(), std::string("\n"), std::string("sk-a\nsk-b"),
-                                  std::string("sk-\0x", 5), std::string(5000, 'k')}) {
-    AccessOptions options;
-    options.api_key_file = key_file("bad", text, 0600);
-    const auto access = resolve_access(options);
-    ASSERT_FALSE(access);
-    EXPECT_EQ(access.error().code, ErrorCode::invalid_api_key);
-  }
-  AccessOptions options;
-  options.api_key_file = directory_ / "missing";
-  EXPECT_EQ(resolve_access(options).error().code, ErrorCode::invalid_api_key);
-  options.api_key_file = directory_;
-  EXPECT_EQ(resolve_access(options).error().code, ErrorCode::invalid_api_key);
 }
 
 TEST_F(AccessTest, TheEnvironmentsKeyGoesOnlyToTheEnvironmentsService) {
   ::setenv("VEO_API_KEY", "sk-environment", 1);
   AccessOptions options;
   options.api_url = "https://elsewhere.example/v1";
-  auto access = resolve_access(options);
+  auto access = resolve(options);
   ASSERT_FALSE(access);
   EXPECT_EQ(access.error().code, ErrorCode::missing_api_key);
   EXPECT_THAT(access.error().message, HasSubstr("elsewhere.example"));
 
   ::setenv("VEO_API_URL", "https://elsewhere.example:443/other", 1);
-  EXPECT_EQ(key_of(resolve_access(options)), "Bearer sk-environment") << "the same origin";
+  EXPECT_EQ(key_of(resolve(options)), "Bearer sk-environment") << "the same origin";
   options.api_url = "https://elsewhere.example:444/v1";
-  EXPECT_FALSE(resolve_access(options)) << "another port";
+  EXPECT_FALSE(resolve(options)) << "another port";
   options.api_key = Secret("sk-explicit");
-  EXPECT_EQ(key_of(resolve_access(options)), "Bearer sk-explicit");
+  EXPECT_EQ(key_of(resolve(options)), "Bearer sk-explicit");
 }
 
 TEST_F(AccessTest, TheApiIsHttpsOrLoopback) {
@@ -129,11 +85,11 @@ TEST_F(AccessTest, TheApiIsHttpsOrLoopback) {
   options.api_key = Secret("sk-x");
   for (const char* good : {"https://a.example/v1", "http://127.0.0.1:8080/v1", "http://[::1]/v1"}) {
     options.api_url = good;
-    EXPECT_TRUE(resolve_access(options)) << good;
+    EXPECT_TRUE(resolve(options)) << good;
   }
   for (const char* bad : {"http://a.example/v1", "ftp://a.example", "a.example", "https://"}) {
     options.api_url = bad;
-    const auto access = resolve_access(options);
+    const auto access = resolve(options);
     ASSERT_FALSE(access) << bad;
     EXPECT_EQ(access.error().code, ErrorCode::invalid_request);
   }
@@ -141,12 +97,62 @@ TEST_F(AccessTest, TheApiIsHttpsOrLoopback) {
 
 TEST_F(AccessTest, TheEnvironmentMayNameACatalog) {
   EXPECT_TRUE(load_catalog());
-  ::setenv("VEO_CATALOG", (directory_ / "missing.json").c_str(), 1);
-  EXPECT_EQ(load_catalog().error().code, ErrorCode::invalid_request);
   ::setenv("VEO_CATALOG", key_file("catalog.json", "{}", 0600).c_str(), 1);
   const auto catalog = load_catalog();
   ASSERT_FALSE(catalog);
   EXPECT_THAT(catalog.error().message, HasSubstr("catalog.json"));
+  ::setenv("VEO_CATALOG", VEO_SOURCE_ROOT "/data/catalog.json", 1);
+  EXPECT_TRUE(load_catalog());
+}
+
+TEST_F(AccessTest, ACatalogThatIsNoSmallFileIsRefused) {
+  ::mkfifo((directory_ / "fifo").c_str(), 0600);
+  (void)key_file("large", std::string((1U << 20U) + 1, ' '), 0600);
+  (void)key_file("bytes", "{\"generation\": \"\xFF\"}", 0600);
+  struct Case {
+    std::string path;
+    const char* why;
+  };
+  const Case cases[] = {
+      {directory_, "it is a directory"},
+      {directory_ / "fifo", "it is a pipe"},
+      {"/dev/zero", "it is a device"},
+      {directory_ / "missing.json", "No such file or directory"},
+      {directory_ / "large", "it has more than 1048576 bytes"},
+      {directory_ / "bytes", "UTF-8"},
+  };
+  for (const auto& one : cases) {
+    ::setenv("VEO_CATALOG", one.path.c_str(), 1);
+    const auto catalog = load_catalog();
+    ASSERT_FALSE(catalog) << one.path;
+    EXPECT_EQ(catalog.error().code, ErrorCode::invalid_request) << one.path;
+    EXPECT_THAT(catalog.error().message, HasSubstr(one.why)) << one.path;
+    EXPECT_THAT(catalog.error().message, HasSubstr("VEO_CATALOG")) << one.path;
+    EXPECT_THAT(catalog.error().message, HasSubstr(one.path));
+  }
+}
+
+// A key of somebody else must not reach the built-in service.
+TEST_F(AccessTest, AKeyOfAnotherKindIsNotForTheBuiltInService) {
+  for (const char* key : {"AIzaSyA-key-of-googles", "Bearer-sk-1", "SK-upper", "xsk-1"}) {
+    AccessOptions options;
+    options.api_key = Secret(std::string(key));
+    const auto refused = resolve(options);
+    ASSERT_FALSE(refused) << key;
+    EXPECT_EQ(refused.error().code, ErrorCode::invalid_api_key);
+    EXPECT_THAT(refused.error().message,
+                testing::AllOf(HasSubstr("api.aivideoapi.ai"), HasSubstr("not Google"),
+                               HasSubstr("is not sent there"), testing::Not(HasSubstr(key))));
+    options.api_url = "https://another.example/v1";
+    EXPECT_TRUE(resolve(options)) << key;
+  }
+}
+
+TEST_F(AccessTest, TheEnvironmentsKeyOfAnotherKindIsNotSentEither) {
+  ::setenv("VEO_API_KEY", "AIza-environment", 1);
+  ASSERT_FALSE(resolve({}));
+  ::setenv("VEO_API_KEY", "sk-environment", 1);
+  EXPECT_TRUE(resolve({}));
 }
 
 }  // namespace

@@ -26,8 +26,7 @@ class Account : public testing::Test {
     ASSERT_TRUE(ledger && *ledger);
     const Record made{
         .api_url = "https://api.example/v1", .parent_task_id = parent, .task_id = task};
-    const auto adopted = (*ledger)->adopt(made, UnixTime{});
-    ASSERT_TRUE(adopted && *adopted);
+    ASSERT_TRUE((*ledger)->confirm("", made, UnixTime{}));
   }
   [[nodiscard]] std::vector<std::string> tasks(const HistoryQuery& query) const {
     const auto rows = read_history(path_, query, wakeup_);

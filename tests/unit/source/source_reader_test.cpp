@@ -5,6 +5,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <future>
@@ -107,6 +109,25 @@ TEST_F(Opening, SaysWhichFileKeepsItWaiting) {
   });
   ASSERT_NO_FATAL_FAILURE(check(opened));
   EXPECT_GE(told, 1);
+}
+
+// The thread that would end the wait does not exist in a child of fork().
+TEST_F(Opening, FailsAtOnceInAForkedChild) {
+  SourceReader reader;
+  ASSERT_TRUE(reader.begin(priced()));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(20);  // ends a child that waits for ever
+    const auto opened = reader.wait_until_open();
+    const bool is_good = opened && !*opened && opened->error().code == ErrorCode::internal_error;
+    SourceReader another;
+    const auto begun = another.begin(priced());
+    ::_exit(is_good && !begun && begun.error().charged == Charged::no ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  ASSERT_NO_FATAL_FAILURE(check(reader.wait_until_open()));
 }
 
 TEST_F(Opening, ADryRunHasNoBytes) {

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "command.h"
@@ -63,11 +64,51 @@ TEST(ExitCount, TheEndOfTheLastHoldEndsTheWait) {
   EXPECT_TRUE(count.wait_for_end(1h));
 }
 
-TEST(ExitCount, KnowsThatTheExitHasBegun) {
-  ExitCount count;
-  EXPECT_FALSE(count.has_exit_begun());
-  count.begin_exit();
-  EXPECT_TRUE(count.has_exit_begun());
+/// Runs `work` in a child that then exits normally, and returns what the child has written to its
+/// pipe.
+std::string output_of_child(void (*work)()) {
+  int pipe[2] = {-1, -1};
+  EXPECT_EQ(::pipe(pipe), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(pipe[1], 3);
+    ::close(pipe[1]);
+    work();
+    std::exit(0);
+  }
+  ::close(pipe[1]);
+  std::string text;
+  for (char byte = 0; ::read(pipe[0], &byte, 1) == 1;) text += byte;
+  ::close(pipe[0]);
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  return text;
+}
+
+void say(const char* text) { EXPECT_EQ(::write(3, text, 1), 1); }
+
+TEST(AtExit, DoesTheStepsInTheirOrderAndEachFunctionOnce) {
+  const auto said = output_of_child([] {
+    at_exit(ExitStep::threads, [] { say("t"); });
+    constexpr auto* last = +[] { say("l"); };
+    at_exit(ExitStep::last_work, last);
+    at_exit(ExitStep::last_work, last);
+    at_exit(ExitStep::submissions, [] { say(has_exit_begun() ? "s" : "?"); });
+    say(has_exit_begun() ? "?" : "-");
+  });
+  EXPECT_EQ(said, "-slt");
+}
+
+TEST(AtExit, DoesNothingInAForkedChild) {
+  const auto said = output_of_child([] {
+    at_exit(ExitStep::last_work, [] { say("l"); });
+    const pid_t child = ::fork();
+    if (child == 0) std::exit(0);
+    EXPECT_EQ(::waitpid(child, nullptr, 0), child);
+    say("-");
+  });
+  EXPECT_EQ(said, "-l");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "veo/system/private_directory.h"
 
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <string>
 
 #include "command.h"
+#include "mount_namespace.h"
 #include "process.h"
 
 namespace veo {
@@ -103,6 +105,51 @@ TEST_F(PrivateDirectoryTest, OneThatCannotBeMadeIsRefused) {
       test::as_ordinary_user(directory_.path(), [&] { return why_not(parent + "/child"); });
   EXPECT_THAT(why, HasSubstr("cannot be used"));
   EXPECT_FALSE(std::filesystem::exists(parent + "/child"));
+}
+
+TEST_F(PrivateDirectoryTest, TheMessageNamesTheFolderThatFailedAndTheSetting) {
+  const auto parent = directory_.file("parent");
+  std::filesystem::create_directory(parent);
+  ::chmod(parent.c_str(), 0500);
+  const auto why =
+      test::as_ordinary_user(directory_.path(), [&] { return why_not(parent + "/a/b/c"); });
+  EXPECT_THAT(why, HasSubstr("the folder " + parent + "/a cannot be made: Permission denied."));
+  EXPECT_THAT(why, HasSubstr("VEO_CACHE_DIR or XDG_CACHE_HOME"));
+  const auto ledger = open_private_directory("/proc/veo", ErrorCode::ledger, "The ledger's");
+  ASSERT_FALSE(ledger);
+  EXPECT_THAT(ledger.error().message, HasSubstr("VEO_LEDGER or XDG_STATE_HOME"));
+}
+
+// The root of a container's volume often belongs to root and a group of the user.
+TEST_F(PrivateDirectoryTest, InAnothersVolumeAFolderOfItsOwnIsNamedAndCanBeUsed) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can make a folder of another user";
+  const auto volume = directory_.file("volume");
+  std::filesystem::create_directory(volume);
+  ASSERT_EQ(::chmod(directory_.path().c_str(), 0755), 0);
+  ASSERT_EQ(::chown(volume.c_str(), 0, 65534), 0);
+  ASSERT_EQ(::chmod(volume.c_str(), 02775), 0);
+  test::Process user([&](const test::Process::Say& say) {
+    if (::setgroups(0, nullptr) != 0 || ::setgid(65534) != 0 || ::setuid(12345) != 0) return;
+    say(why_not(volume));
+    say(open(volume + "/veo") ? "it can be used" : why_not(volume + "/veo"));
+  });
+  const auto why = user.line();
+  EXPECT_THAT(why, HasSubstr("it belongs to another user"));
+  EXPECT_THAT(why, HasSubstr("set VEO_CACHE_DIR=" + volume + "/veo."));
+  EXPECT_EQ(user.line(), "it can be used");
+  EXPECT_EQ(mode_of(volume + "/veo") & 0777U, 0700U);
+}
+
+TEST_F(PrivateDirectoryTest, AReadOnlyDiskIsTheReason) {
+  test::Process process([&](const test::Process::Say& say) {
+    auto why = test::enter_mount_namespace();
+    if (why.empty()) why = test::make_read_only(directory_.path());
+    say(why.empty() ? why_not(directory_.file(".cache/veo")) : "skip: " + why);
+  });
+  const auto why = process.line();
+  if (why.starts_with("skip: ")) GTEST_SKIP() << why;
+  EXPECT_THAT(why, HasSubstr("the folder " + directory_.file(".cache") +
+                             " cannot be made: Read-only file system"));
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 // The originals of clips, bit for bit as delivered, one file each in a private directory:
 //
 //   TASK-xxxxxxxx.mp4           the clip (TASK: make_task_file_stem(); xxxxxxxx: a hash of api_url)
-//   TASK-xxxxxxxx.INTENT.clip   its sidecar: identity and sha256, for the day the ledger is lost
-//   TASK-xxxxxxxx.RANDOM.part   a file that a process writes, with a lock on it
+//   TASK-xxxxxxxx.INTENT.clip   its sidecar: identity, ledger and sha256, for the day the ledger is
+//   lost TASK-xxxxxxxx.RANDOM.part   a file that a process writes, with a lock on it
 //
 // A clip gets its name by rename(2), after the clip and its sidecar are on the disk. So a file with
 // a clip's name is complete. Many processes may write the same clip at once: each writes a file of
@@ -62,6 +62,9 @@ class Cache {
                                                 const std::string& intent);
   Result<std::optional<CachedClip>> find_task(const std::string& api_url,
                                               const std::string& task_id);
+  /// Searches the sidecars for a clip that was paid with another ledger at the path of `ledger`.
+  /// Fails as find_intent() does.
+  Result<std::optional<CachedClip>> find_paid_elsewhere(const LedgerIdentity& ledger);
 
  private:
   Cache();

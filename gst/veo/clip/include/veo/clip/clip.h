@@ -18,7 +18,9 @@
 #include <variant>
 
 #include "veo/clip/shared_bytes.h"
+#include "veo/core/cached_clip.h"
 #include "veo/core/result.h"
+#include "veo/core/url_policy.h"
 #include "veo/system/network_settings.h"
 #include "veo/system/wakeup.h"
 
@@ -31,12 +33,13 @@ struct CachedClip;
 class Clip {
  public:
   struct Settings {
-    std::string url;               ///< may be empty if the cache has the clip
-    bool api_is_loopback = false;  ///< only then may the file host have a loopback address
+    std::string url;    ///< may be empty if the cache has the clip
+    FilePolicy policy;  ///< which file hosts and addresses are allowed
     NetworkSettings network;
-    std::string api_url;  // with the next two, the clip's name in the cache
+    std::string api_url;  // with the next three, the clip's identity in the cache
     std::string task_id;
     std::string intent;
+    LedgerIdentity ledger;
     std::shared_ptr<Cache> cache;  ///< not null
     bool keep = true;              ///< false: a download is not stored in the cache
     std::string sha256;            ///< of the file in the cache; empty: the ledger knows of none

@@ -65,6 +65,9 @@ struct Catalog {
   /// not document one; the user can set it.
   std::optional<std::uint32_t> extend_credits;
   std::optional<std::uint32_t> extend_seconds;  ///< as Model::seconds
+  /// The names of the hosts from which the service's videos come. Before a submission gst-veo
+  /// checks that it may connect to their addresses.
+  std::vector<std::string> file_hosts = {};
   bool operator==(const Catalog&) const = default;
 };
 

@@ -25,6 +25,8 @@ struct Claim {
   /// If set, the ledger grants no claim, and this is the reason. A task that is recorded already
   /// can still be joined.
   std::optional<Error> refusal;
+  /// Nothing is submitted: the row will stand for a clip in the cache (Ledger::restore()).
+  bool restores = false;
   std::optional<Credits> daily_budget;  ///< VEO_DAILY_BUDGET
   std::optional<Credits> uri_budget;    ///< VEO_URI_BUDGET; counts only if record.by_uri
   bool operator==(const Claim&) const = default;

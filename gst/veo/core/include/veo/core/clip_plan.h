@@ -82,6 +82,10 @@ class ClipPlan {
   /// Without a disk, this many bytes may be held in memory for a reader that needs later bytes
   /// first. More than this is an error.
   static constexpr std::uint64_t unread_limit = 512U << 20U;
+  /// A host may answer with less than it was asked for. The plan takes this many such answers, and
+  /// one more for each `least_short_answer` bytes of the file. Then it gives up.
+  static constexpr std::uint64_t allowed_short_answers = 64;
+  static constexpr std::uint64_t least_short_answer = 16U << 10U;
   /// After this many versions the plan gives up on a file that changes again and again.
   static constexpr unsigned max_versions = 4;
 
@@ -104,7 +108,8 @@ class ClipPlan {
     unsigned status = 0;
     std::optional<std::uint64_t> length = {};  ///< Content-Length of a 200, in bytes
     std::optional<Part> part = {};             ///< the range of a 206, from Content-Range
-    std::optional<std::uint64_t> total = {};   ///< the file's size in bytes, from Content-Range
+    std::optional<std::uint64_t> total = {};   ///< the file's size in bytes, from Content-Range;
+                                               ///< nullopt: the host left the size open (`*`)
     std::string validator = {};                ///< a strong validator; empty if there is none
     std::optional<std::chrono::seconds> retry_after = {};
   };
@@ -249,6 +254,7 @@ class ClipPlan {
     bool is_tail = false;         // asks for the tail: `position` is unknown until the head is here
     bool is_move = false;         // becomes the main fetch when the host has answered well
     bool passes_over = false;     // ignores bytes that are here already instead of stopping at them
+    bool is_open_part = false;    // brings a part of a file whose size the host left open
     unsigned attempts = 0;        // consecutive failures
     std::uint64_t unflushed = 0;  // the bytes from here to `position` await their `store`
 
@@ -276,6 +282,7 @@ class ClipPlan {
   [[nodiscard]] Event classify(const Fetch& fetch, const Head& head) const;
   [[nodiscard]] bool is_same_file(const Head& head) const;
   void act(Fetch& fetch, Event event, const Head& head, Error failure, double random);
+  void finish(Fetch& fetch, Event event);
   void accept(Fetch& fetch, const Head& head);
   void learn_file(const Head& head);
   void begin_version();
@@ -318,8 +325,9 @@ class ClipPlan {
   std::uint64_t furthest_ = 0;   // the highest position that a fetch of any version has reached
   std::uint64_t most_held_ = 0;  // the most bytes that were here at once
   unsigned total_retries_ = 0;
-  std::uint64_t wanted_ = 0;  // the offset that a reader looked for last, and did not find
-  bool is_awaited_ = false;   // the reader still waits for `wanted_`
+  std::uint64_t short_answers_ = 0;  // of all fetches: less than they asked for
+  std::uint64_t wanted_ = 0;         // the offset that a reader looked for last, and did not find
+  bool is_awaited_ = false;          // the reader still waits for `wanted_`
   bool is_fetch_needed_ = false;
   bool is_refused_ = false;
   std::optional<Error> error_;

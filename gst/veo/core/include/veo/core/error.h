@@ -49,6 +49,10 @@ struct Error {
   /// Empty if no task is known.
   std::string task_id;
   Charged charged = Charged::no;
+  /// To try again cannot help, whatever the code says.
+  bool is_final = false;
+  /// A setting that lets the same work succeed, as `name=value`; empty if there is none.
+  std::string remedy = {};
 
   bool operator==(const Error&) const = default;
 };

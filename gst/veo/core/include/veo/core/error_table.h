@@ -83,10 +83,28 @@ const ErrorRow& error_row(ErrorCode code);
 /// is `invalid_request` if 4xx, `internal_error` if 5xx, and `bad_response` otherwise.
 ErrorCode classify_service_error(unsigned status, std::string_view service_code);
 
+/// Whether to try again can help: the code's row says so, and the error itself is not final.
+bool is_passing(const Error& error);
+
 /// The row's advice; empty if the row has none.
 std::string_view advice(ErrorCode code);
 /// `text`, followed by the code's advice.
 std::string with_advice(std::string text, ErrorCode code);
+
+/// `text` without the code's advice, which with_advice() has added. The advice is for a person who
+/// has to act, and not for a try that is repeated by itself.
+std::string without_advice(std::string text, ErrorCode code);
+
+/// Whether the error names a task that the service has accepted and has not given up: its credits
+/// are gone, and its video can still be had. `charged` is about the failed work, and stays
+/// `unknown` there.
+bool is_paid(const Error& error);
+
+/// Adds to the error of a submission what it costs: nothing was sent, the submission was refused,
+/// or the credits come back. `charged` and `http_status` (0: nobody answered) decide. A message
+/// that says already that nothing was sent stays as it is, and so does an error of `unknown`
+/// charge, whose message explains what to look for.
+Error with_cost(Error error);
 
 /// The `error` object of an answer. A part that the answer does not have is empty.
 struct ServiceWords {

@@ -95,11 +95,14 @@ class Layout {
 ///      ├─ end of the file, moov before mdat ► done
 ///      ▼  end of the file, moov behind mdat
 ///   reading_moov   need {the complete moov}
-///      ├─ it contains mvex or cmov ──► layout: the unchanged file; done
+///      ├─ it, or the file, has more offsets ──► layout: the unchanged file; done
 ///      └─ else ──► layout: moov' before the first mdat, the other boxes in their order; done
 ///
-/// The scanner corrects only `stco` and `co64` (ISO/IEC 14496-12, section 8.7.5). Other boxes with
-/// offsets into the file (`saio` of encrypted tracks, `iloc` of image items) stay as they are.
+/// The scanner corrects `stco` and `co64` (ISO/IEC 14496-12, section 8.7.5). A `moov` moves only if
+/// no other box can have an offset into the file. These files stay as they are: fragmented files
+/// (`mvex`, `moof`, `sidx`, `mfra`), a compressed `moov` (`cmov`), the `saio` of encrypted tracks,
+/// the `iloc` of items, tracks without a table of chunk offsets, tracks whose media are in another
+/// file (`dref`), and files with a box of an unknown type at the top level.
 class LayoutScanner {
  public:
   /// The bytes of the file that the scanner needs next.
@@ -146,6 +149,7 @@ class LayoutScanner {
   std::optional<Box> first_mdat_;
   std::optional<Box> moov_;
   bool fragmented_ = false;
+  bool is_fixed_ = false;  // a top-level box may have offsets that cannot be corrected
   std::optional<Layout> layout_;
 };
 

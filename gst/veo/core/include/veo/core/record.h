@@ -24,6 +24,7 @@
 #include <string_view>
 
 #include "veo/core/error.h"
+#include "veo/core/ledger_time.h"
 
 namespace veo {
 
@@ -31,7 +32,7 @@ enum class RecordState {
   reserved,    ///< the price counts against the budgets; nothing was sent
   sending,     ///< written durably right before the POST
   accepted,    ///< the service has returned the task id
-  completed,   ///< the video is finished
+  completed,   ///< the task is finished, with a video or without one: see is_without_video()
   failed,      ///< the service gave up and refunded the credits
   released,    ///< surely not charged: not sent, or refused
   unknown,     ///< the service may or may not have accepted the submission
@@ -48,9 +49,6 @@ std::span<const RecordState> list_states_before(RecordState to);
 
 /// Whether the credits of a record in this state count against the budgets.
 bool is_spent(RecordState state);
-
-/// Wall clock, UTC.
-using UnixTime = std::chrono::sys_time<std::chrono::milliseconds>;
 
 /// Writes the time as `2026-11-23 05:15:18 UTC`.
 std::string to_text(UnixTime time);
@@ -81,11 +79,25 @@ struct Record {
   std::string error;            ///< the nick of the error that ended it; empty for no error
   std::string error_message;
   std::optional<double> balance;  ///< in credits, asked for after the submission became unknown
+  // Dates for people, as the wall clock had them.
   UnixTime reserved_at{};
   std::optional<UnixTime> sending_at;
   std::optional<UnixTime> accepted_at;
   std::optional<UnixTime> finished_at;
+  // For the rules.
+  LedgerTime reserved_ledger_time{};  ///< of the first reservation
+  LedgerTime changed_ledger_time{};   ///< when the record got its present state
   bool operator==(const Record&) const = default;
 };
+
+/// A record whose dates were in the future, before and after the correction of its dates.
+struct Redating {
+  Record before;
+  Record after;
+};
+
+/// Whether the service completed the task without a video. Such a row is `completed`, so its
+/// credits count as spent, and it has an error in place of a file.
+bool is_without_video(const Record& record);
 
 }  // namespace veo

@@ -43,6 +43,14 @@ class Secret {
   ~Secret() { wipe(text_); }
 
   [[nodiscard]] bool empty() const { return text_.empty(); }
+  [[nodiscard]] bool has_prefix(std::string_view prefix) const {
+    return std::string_view(text_).starts_with(prefix);
+  }
+  /// Removes the white space at both ends, such as the line break at the end of a file.
+  void trim();
+  /// Whether the text can be the value of a header: at least one character, and only visible
+  /// ASCII characters.
+  [[nodiscard]] bool is_header_value() const;
   bool operator==(const Secret&) const = default;
   /// Makes the mark of the key: the HMAC-SHA256 (RFC 2104) under `salt`, in hexadecimal digits.
   /// Marks with the same salt are equal if and only if the keys are equal. They tell nothing else.

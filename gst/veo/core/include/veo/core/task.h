@@ -25,8 +25,10 @@ struct TaskReport {
   TaskStatus status = TaskStatus::none;
   std::optional<double> progress;          ///< see compute_percent(); the service documents no unit
   std::optional<std::int64_t> created_at;  ///< Unix seconds
-  std::optional<std::int64_t> completed_at;     ///< Unix seconds
-  std::vector<std::string> urls;                ///< of the finished video; empty unless completed
+  std::optional<std::int64_t> completed_at;  ///< Unix seconds
+  /// The URLs of the finished video. Empty unless completed; also empty if the service completed
+  /// the task without a video.
+  std::vector<std::string> urls;
   std::optional<std::string> resolution;        ///< `output.metadata.resolution`
   std::optional<std::string> upstream_task_id;  ///< an extension continues this id if it is set
   std::optional<Error> failure;  ///< set if failed: code task_failed, charged refunded

@@ -27,6 +27,17 @@
 // machine repeats the query, with growing delays, until the generation timeout. `retries` counts
 // only submissions that were surely not sent.
 //
+// The generation timeout ends the task only after an answer that is not older than a poll interval.
+// If the newest answer is older, the machine sends a last query, and the answer to it decides. A
+// process can be stopped for hours (SIGSTOP, a frozen container): on waking the timer has expired,
+// but the task may have been completed long ago. A timer that comes late shows such a stop. The
+// machine then also repeats a last query that fails, for a minute, because the network may need
+// some time to come back.
+//
+// A task can be completed without a video; often a safety filter has refused the video. The video
+// may still appear, so the machine asks again for a minute before it gives up. The generation is
+// over by then, so its timeout does not count.
+//
 // A hint says that the task may have ended; it comes from a callback. A hint has no state of its
 // own: it only makes the next query earlier. Anybody can send hints, any number of times, so
 // on_hint() limits the number of queries that they cause.
@@ -63,7 +74,14 @@ class TaskMachine {
 
   enum class State { idle, submitting, held, waiting, querying, completed, failed };
 
-  /// The next work of the driver. Each command replaces the command before it.
+  /// What earlier runs have found out about a known task.
+  enum class Finding {
+    none,
+    no_video,  ///< the task was completed without a video
+  };
+
+  /// The next work of the driver. Each command replaces the command before it; but a `wait` that
+  /// comes during a query only moves the time of the next on_timer(), and the query goes on.
   struct Command {
     enum class Kind {
       none,             ///< go on with the command before
@@ -83,9 +101,12 @@ class TaskMachine {
   /// Begins with a submission.
   Command submit(Time now);
   /// Begins with a known task. `submitted` is the time at which the service accepted it, if the
-  /// caller knows it. Up to 60 s after that time, task_not_found is a passing failure.
-  Command adopt(std::string task_id, Time now, std::optional<Time> submitted = std::nullopt);
-  /// Begins with a task that is known to be completed. The machine sends no query.
+  /// caller knows it. Up to 60 s after that time, task_not_found is a passing failure. With
+  /// Finding::no_video the first query decides: unless its answer says something new, the task has
+  /// failed at once.
+  Command adopt(std::string task_id, Time now, std::optional<Time> submitted = std::nullopt,
+                Finding finding = Finding::none);
+  /// Begins with a task that is known to be completed, with a video. The machine sends no query.
   Command conclude(TaskReport report, Time now);
   /// The submission has ended with `outcome`.
   Command on_submitted(Submitted outcome, Time now, double random);
@@ -110,6 +131,9 @@ class TaskMachine {
   [[nodiscard]] const std::optional<TaskReport>& report() const { return report_; }
   /// The reason of the failure. Set if and only if the state is `failed`.
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+  /// Whether the task has failed because the service completed it without a video. The task is at
+  /// its end then, and nobody knows whether it was refunded.
+  [[nodiscard]] bool has_no_video() const { return state_ == State::failed && no_video_since_; }
   /// The status for the user: `pending` from the acceptance to the first answer, `none` before it.
   [[nodiscard]] TaskStatus status() const;
   /// The last passing failure, for the user, while the machine waits to try again. The next good
@@ -135,20 +159,34 @@ class TaskMachine {
   static const Transition transitions[];
 
   Command handle(Event event, Time now);
-  Command wait_until(Time due) const;
+  Command wait_until(Time due, Time now);
+  [[nodiscard]] Time find_end() const;
+  [[nodiscard]] Time find_limit() const;
+  [[nodiscard]] bool is_out_of_time(Time now) const;
+  [[nodiscard]] bool is_newest_answer_recent(Time now) const;
+  Command wait_for_video(Time now);
+  Command ask_last(bool was_stopped, Time now);
+  Command expire(Time now);
   [[nodiscard]] std::chrono::milliseconds compute_poll_wait(Time now) const;
   void plan_poll(Time now);
   [[nodiscard]] bool is_retry_allowed() const;
   void plan_retry(Time now, double random, std::optional<std::chrono::seconds> retry_after);
   [[nodiscard]] std::string make_resume_hint() const;
+  void set_trouble(Error error);
   void fail_with(Error error);
 
   Settings settings_;
   State state_ = State::idle;
   std::string task_id_;
-  std::optional<Time> submitted_;         // the time of the acceptance, if known
-  Time started_{};                        // the generation timeout counts from here
-  Time due_{};                            // the time of the next query or retry
+  std::optional<Time> submitted_;       // the time of the acceptance, if known
+  Time started_{};                      // the generation timeout counts from here
+  Time due_{};                          // the time of the next query or retry
+  Time asked_ = Time::min();            // when the newest query was sent
+  Time armed_{};                        // when the next on_timer() is expected
+  Time extended_ = Time::min();         // the last query may take until this time
+  Time recovers_until_ = Time::min();   // after a stop of the process, see the top of this file
+  std::optional<Time> no_video_since_;  // the first answer `completed` without a URL
+  Finding finding_ = Finding::none;
   bool hinted_ = false;                   // a hint has come since the last query was sent
   Time next_hinted_query_ = Time::min();  // no query follows a hint before this time
   unsigned attempts_ = 0;                 // consecutive failures

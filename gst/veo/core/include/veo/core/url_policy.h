@@ -9,10 +9,12 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "veo/core/address.h"
 #include "veo/core/result.h"
 
 namespace veo {
@@ -29,31 +31,69 @@ struct Origin {
 /// the policy above.
 Result<Origin> parse_origin(std::string_view url);
 
-/// Whether `host`, in the form of Origin::host, is `localhost`, in 127.0.0.0/8, or ::1. No name is
-/// resolved.
+/// Whether `host`, in the form of Origin::host, is `localhost`, `*.localhost` (RFC 6761, section
+/// 6.3), in 127.0.0.0/8, or ::1. No name is resolved here. GLib itself resolves such names to
+/// loopback addresses, and asks no resolver.
 bool is_loopback_host(std::string_view host);
+/// Whether `url` is a URL with a loopback host. Services on loopback hosts are simulators, and
+/// their credits are play money.
+bool is_loopback_url(std::string_view url);
 
-/// Checks the base URL of the API. It must be https, or http to a loopback host, and must not have
-/// a query, a fragment or user info. Returns the URL with the spelling of its Origin and without
-/// slashes at its end, so that one service has one name. Fails with invalid_request; the message
-/// contains the redacted URL.
-Result<std::string> check_api_url(std::string_view url);
+/// A list of hosts, which the user writes as `simulator,build.example:8080,[fd00::1]:80`.
+class HostList {
+ public:
+  /// Parses the list; an empty text is an empty list. An item without a port means every port.
+  /// `name` is the option or variable that has the text. Fails with invalid_request; the message
+  /// shows the right form.
+  static Result<HostList> parse(std::string_view name, std::string_view text);
+
+  [[nodiscard]] bool contains(const Origin& origin) const;
+  bool operator==(const HostList&) const = default;
+
+ private:
+  struct Item {
+    std::string host;
+    std::optional<std::uint16_t> port;
+    bool operator==(const Item&) const = default;
+  };
+  std::vector<Item> items_;
+};
+
+/// Checks the base URL of the API. It must be https, or http to a loopback host or to a host of
+/// `http_hosts`, and must not have a query, a fragment or user info. Returns the URL with the
+/// spelling of its Origin and without slashes at its end, so that one service has one name. Fails
+/// with invalid_request; the message contains the redacted URL.
+Result<std::string> check_api_url(std::string_view url, const HostList& http_hosts = {});
+
+/// Whether the key and the prompts go to this API in plain text over a network: by http, and not to
+/// a loopback host.
+bool is_plain_http(std::string_view api_url);
+
+/// Which file hosts gst-veo connects to. Public addresses are always allowed.
+struct FilePolicy {
+  /// The API is on a loopback host, so loopback hosts are allowed, by http and https.
+  bool api_is_loopback = false;
+  AddressRanges allowed_addresses;  ///< of `allow-addresses`
+  /// Hosts that may send a file by http. Empty unless the API itself is plain http.
+  HostList http_hosts;
+  /// The API is plain http, so an address of `allowed_addresses` may send a file by http, too.
+  bool api_is_plain_http = false;
+
+  /// Makes the policy for an API's checked URL from the values of `allow-addresses` and
+  /// `allow-http`. Fails with invalid_request if one of them cannot be parsed.
+  static Result<FilePolicy> make(std::string_view api_url, std::string_view allow_addresses,
+                                 std::string_view allow_http);
+  bool operator==(const FilePolicy&) const = default;
+};
 
 /// Checks the URL of a video, or of a redirect on the way to it. It must be https to a host outside
-/// this machine. If the API is on a loopback host (`api_is_loopback`), the URL may also be http or
-/// https to a loopback host. If the host is an address, the address must be public. A host name is
-/// not resolved here: the transport checks the connected address. Fails with bad_response; the
-/// message contains the redacted URL.
-Status check_file_url(std::string_view url, bool api_is_loopback);
+/// this machine, or be allowed by the policy. If the host is an address, the address must be
+/// allowed. A host name is not resolved here: the transport checks the connected address. Fails
+/// with bad_response; the message contains the redacted URL.
+Status check_file_url(std::string_view url, const FilePolicy& policy);
 
-/// Whether the address is a globally reachable unicast address. `address` is in network order and
-/// has 4 bytes (IPv4) or 16 bytes (IPv6). Private (RFC 1918), loopback, link-local, CGNAT, ULA,
-/// multicast, documentation, benchmarking and reserved addresses are not public. An IPv4-mapped or
-/// NAT64 address is public if the IPv4 address within it is public.
-bool is_public_address(std::span<const std::uint8_t> address);
-/// Whether the address is in 127.0.0.0/8, ::1, or an IPv4-mapped form of 127.0.0.0/8. The format is
-/// that of is_public_address().
-bool is_loopback_address(std::span<const std::uint8_t> address);
+/// Whether a file host may have this address.
+bool is_allowed_address(const Address& address, const FilePolicy& policy);
 
 /// Makes a URL fit for logs and messages, where the query of a video's URL is a secret. The result
 /// has the scheme, the host, the port and the path. The query and the fragment become `?…`, and the

@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 
+#include "veo/core/result.h"
+
 namespace veo::http {
 
 class IoThread {
@@ -32,7 +34,10 @@ class IoThread {
 
   /// Returns the process's thread, and starts the thread if there is none. Any thread. The release
   /// of the last reference ends the thread and joins it; on the I/O thread itself the release does
-  /// not join, and the thread ends on its own.
+  /// not join, and the thread ends on its own. Fails as start_thread() does.
+  static Result<std::shared_ptr<IoThread>> try_acquire();
+  /// Does the same for a caller that knows that the thread runs, because another object holds the
+  /// thread.
   static std::shared_ptr<IoThread> acquire();
   ~IoThread();
   IoThread(const IoThread&) = delete;
@@ -52,6 +57,7 @@ class IoThread {
   friend class Transport;
   friend class Webhook;
   IoThread();
+  Status start();
   struct Private;
   std::unique_ptr<Private> p_;
 };

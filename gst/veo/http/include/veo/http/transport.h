@@ -20,12 +20,14 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "veo/core/error.h"
 #include "veo/core/result.h"
 #include "veo/core/secret.h"
 #include "veo/core/submission.h"
+#include "veo/core/url_policy.h"
 #include "veo/http/io_thread.h"
 
 typedef struct _GTlsDatabase GTlsDatabase;
@@ -34,17 +36,22 @@ namespace veo::http {
 
 /// How to reach the network. Equal settings share a session, and so its connections.
 struct Network {
-  std::string proxy;                           ///< URI as for souphttpsrc's `proxy`; empty: none
-  std::string ssl_ca_file;                     ///< PEM file of trusted CAs; empty: the system's
+  std::string proxy;        ///< URI: http, https, socks4a, socks5 or socks5h; empty: none
+  std::string ssl_ca_file;  ///< PEM file of trusted CAs; empty: the system's
   std::shared_ptr<GTlsDatabase> tls_database;  ///< goes before ssl_ca_file; may be null
   std::string user_agent;                      ///< empty: `gst-veo/VERSION`
-  std::vector<std::string> no_proxy;  ///< hosts and networks that are reached without the proxy
+  std::vector<std::string> no_proxy = {};      ///< hosts and networks that are reached without it
+  bool is_proxy_for_http = true;               ///< false: the proxy is for https alone
+  std::string proxy_name = "proxy";            ///< the option or variable that has `proxy`
+  std::string ca_name = "ssl-ca-file";         ///< the option or variable that has `ssl_ca_file`
   bool operator==(const Network&) const = default;
 };
 
-/// Makes the Authorization header: the one use of a Secret.
+/// Makes the headers that hold a secret: the one use of a Secret.
 class Authorization {
  public:
+  /// `Basic …` for a proxy (RFC 7617). `credentials` is `USER:PASSWORD`.
+  static std::string proxy_header(const Secret& credentials);
   /// `Bearer …`. The caller hands it to libsoup and keeps no copy.
   static std::string header(const Secret& key);
   /// Replaces each occurrence of the key in an answer by asterisks, because a service may quote the
@@ -63,6 +70,10 @@ struct ApiCall {
   std::chrono::milliseconds idle_timeout{15'000};
   /// Limits the complete exchange; a POST from the moment when it began.
   std::chrono::milliseconds total_timeout{60'000};
+  /// Called with the body of a 2xx as far as it has come. True: the exchange ends, because the
+  /// answer is complete. Then it does not matter how the stream ends: a missing last chunk, a
+  /// reset, or a connection that stays open. May be null.
+  std::function<bool(std::string_view body)> is_enough = {};
 };
 
 struct ApiAnswer {
@@ -82,9 +93,7 @@ struct ByteRange {
 
 struct FileFetch {
   std::string url;
-  /// The API itself is on a loopback host. Only then are http to loopback hosts, and loopback
-  /// addresses, allowed.
-  bool api_is_loopback = false;
+  FilePolicy policy = {};  ///< which hosts and addresses are allowed
   /// Without `range` and `suffix` no Range header is sent.
   std::optional<ByteRange> range;
   std::optional<std::uint64_t> suffix;  ///< > 0: asks for so many last bytes; only without `range`
@@ -154,7 +163,7 @@ class Transport {
 
   /// Returns the IoThread's transport for these settings; equal settings get the same transport.
   /// I/O thread only. Fails with tls if ssl_ca_file cannot be read, and with invalid_request if the
-  /// proxy is no URI.
+  /// proxy is no URI of a kind that is known.
   static Result<std::shared_ptr<Transport>> open(const std::shared_ptr<IoThread>& thread,
                                                  const Network& network);
   ~Transport();

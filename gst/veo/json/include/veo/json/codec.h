@@ -29,8 +29,9 @@ SubmissionAnswer decode_submission(unsigned status, std::string_view body);
 
 /// Decodes the answer to a query of `task_id`. If the status is not 2xx, fails as decode_error()
 /// says; a 404 is task_not_found. Fails with bad_response if the body breaks the API's promise: it
-/// is not a JSON object, it has another id than `task_id`, an unknown status, a field of a wrong
-/// type, or the status `completed` without a URL.
+/// is not a JSON object, it has another id than `task_id`, an unknown status, or a field of a wrong
+/// type. A report with the status `completed` and without a URL is no failure: see
+/// TaskReport::urls.
 Result<TaskReport> decode_task(std::string_view task_id, unsigned status, std::string_view body);
 
 /// Decodes an error answer, by the error object in its JSON. If the body has none (it is empty, or

@@ -33,6 +33,12 @@ Status set_option(Options& options, const Option& option, const std::string& tex
 Status set_option(Options& options, OptionSetter by, std::string_view name,
                   const std::string& text);
 
+/// Checks that each number is in its option's range. A GObject property stores any number that its
+/// type can hold, because GObject would drop a number outside the range with a warning alone, and
+/// the element would pay for another request than the one that was asked for. With a task id the
+/// options of the request count for nothing, and are not checked. Fails with invalid_request.
+Status check_ranges(const Options& options);
+
 /// Makes the error for a wrong value. `shown` is the value for people, without control characters.
 Error refuse_value(const Option& option, const std::string& shown);
 

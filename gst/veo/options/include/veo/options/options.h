@@ -29,8 +29,11 @@ std::string_view nick(Join join);  ///< `auto`, `append`, `replace`
 struct AccessOptions {
   std::string api_url;       ///< empty: VEO_API_URL, else the service
   Secret api_key;            ///< empty: the next member says where the key is
-  std::string api_key_file;  ///< empty: VEO_API_KEY_FILE, else $CREDENTIALS_DIRECTORY/veo-api-key,
-                             ///< else VEO_API_KEY
+  std::string api_key_file;  ///< empty: the environment says where the key is
+                             ///< (source/api_key.h has the order of the places)
+  /// Hosts for which an http API is accepted, separated by commas, each with or without a port.
+  /// Empty: VEO_ALLOW_HTTP, else none but loopback hosts.
+  std::string allow_http = {};
 };
 
 /// A member that users set has a row in option_table.cpp. name_every_member() there names each

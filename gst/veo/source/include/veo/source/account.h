@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "veo/core/history_query.h"
+#include "veo/core/ledger_copy.h"
+#include "veo/core/ledger_gap.h"
 #include "veo/core/record.h"
 #include "veo/core/result.h"
 #include "veo/core/task.h"
@@ -42,5 +44,25 @@ Waited<std::vector<Record>> read_history(const std::string& ledger, const Histor
 /// comes first, and the task itself comes last.
 Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::string task_id,
                                             const std::shared_ptr<Wakeup>& wakeup);
+
+/// Copies the ledger to the new file `file`. Also fails with invalid_request if there is such a
+/// file, and with ledger if there is no ledger.
+Waited<LedgerCopy> back_up_ledger(const std::string& ledger, const std::string& file,
+                                  const std::shared_ptr<Wakeup>& wakeup);
+
+/// Corrects the dates that a wrong clock has written into the ledger. See Ledger::redate(). Also
+/// fails with ledger if there is no ledger.
+Waited<std::vector<Redating>> redate_ledger(const std::string& ledger,
+                                            const std::shared_ptr<Wakeup>& wakeup);
+/// Records that the user goes on with the ledger as it is. Makes the ledger if there is none.
+Waited<LedgerAcceptance> accept_ledger(const std::string& ledger,
+                                       const std::shared_ptr<Wakeup>& wakeup);
+/// Returns a sentence that says what the ledger lacks; empty: nothing is known to be missing, or
+/// there is no ledger.
+Waited<std::string> describe_ledger_gap(const std::string& ledger,
+                                        const std::shared_ptr<Wakeup>& wakeup);
+
+/// Returns the ledger's path: `ledger`, or the path that stands for an empty `ledger`.
+std::string locate_ledger(const std::string& ledger);
 
 }  // namespace veo

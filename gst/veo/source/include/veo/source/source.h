@@ -39,14 +39,20 @@ class Source {
     /// The percentage of the file that has arrived, if it is known.
     std::optional<int> downloaded;
     bool downloading = false;
+    bool cached = false;  ///< the clip comes from the cache, and nothing is downloaded or paid
   };
 
   /// A source that is being opened. The thread for settings reads the key and the catalog; for a
-  /// dry run the ledger's thread searches the ledger. The destruction of an Opening ends only the
-  /// wait.
+  /// dry run the ledger's thread searches the ledger. The destruction of an Opening ends the wait,
+  /// and a command that runs for the key.
   class Opening {
    public:
     using Time = std::chrono::steady_clock::time_point;
+
+    Opening();
+    ~Opening();
+    Opening(const Opening&) = delete;
+    Opening& operator=(const Opening&) = delete;
 
     /// Returns the source, or the error, once. nullopt: the opening goes on. Fails with timeout
     /// after the generation timeout.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Work that a normal exit of the process waits for, for a bounded time.
+// The normal exit of the process: what it waits for, for a bounded time, and in which order.
 #pragma once
 
 #include <chrono>
@@ -9,6 +9,21 @@
 #include "veo/system/guarded.h"
 
 namespace veo {
+
+/// What a normal exit of the process does, in this order.
+enum class ExitStep {
+  submissions,  ///< waits for the answers to submissions that have been sent
+  last_work,    ///< waits for files on their way to the disk
+  threads,      ///< parks the threads, because an exit destroys what other libraries' code needs
+};
+
+/// From now on a normal exit of the process calls `work` in its step. Calls with a known function
+/// have no effect. A forked child calls nothing at its exit. Any thread.
+void at_exit(ExitStep step, void (*work)());
+
+/// Whether a normal exit of the process has begun. From then on nothing new is sent. A thread that
+/// takes an ExitCount::Hold and then gets false is waited for. Any thread.
+[[nodiscard]] bool has_exit_begun();
 
 /// Counts the pieces of one kind of work that are under way. Any thread. An ExitCount must live as
 /// long as the process, because threads may use it until the very end.
@@ -26,24 +41,12 @@ class ExitCount {
     ExitCount& count_;
   };
 
-  /// From now on a normal exit of the process calls `on_exit`. Only the first call counts.
-  void watch_exit(void (*on_exit)());
-  /// Whether `on_exit` has called begin_exit().
-  [[nodiscard]] bool has_exit_begun() const;
-
-  /// `on_exit` calls begin_exit(): the process ends.
-  void begin_exit();
-  /// `on_exit` then waits for the end of all work, for `time` at most. False: some work is under
-  /// way.
+  /// A function of at_exit() waits for the end of all work, for `time` at most. False: some work is
+  /// under way.
   bool wait_for_end(std::chrono::milliseconds time);
 
  private:
-  struct State {
-    unsigned holders = 0;
-    bool is_exit_watched = false;
-    bool has_exit_begun = false;
-  };
-  Guarded<State> state_;
+  Guarded<unsigned> holders_;
   ConditionVariable changed_;
 };
 

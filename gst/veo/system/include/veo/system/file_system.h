@@ -38,6 +38,9 @@ class FileSystem {
   virtual ssize_t pread(int fd, void* into, std::size_t size, off_t offset);
   virtual ssize_t pwrite(int fd, const void* from, std::size_t size, off_t offset);
   virtual int fsync(int fd);
+  virtual int ftruncate(int fd, off_t size);
+  /// fallocate(2) with FALLOC_FL_KEEP_SIZE.
+  virtual int fallocate(int fd, off_t offset, off_t size);
   virtual int fstat(int fd, struct stat* info);
   virtual int mkdir(const char* path, mode_t mode);
   virtual int renameat(int from_directory, const char* from, int to_directory, const char* to);

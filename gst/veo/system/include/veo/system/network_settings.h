@@ -16,7 +16,10 @@ struct NetworkSettings {
   std::shared_ptr<GTlsDatabase> tls_database;  ///< if set, used in place of ssl_ca_file
   std::string user_agent;                      ///< empty: `gst-veo/VERSION`
   std::chrono::milliseconds timeout{15'000};   ///< an exchange fails if no byte comes for this long
-  int retries = 5;                             ///< of work that is safe to retry; -1: no limit
+  /// CIDR ranges of addresses that file hosts may have besides public ones, separated by commas.
+  /// Empty: VEO_ALLOW_ADDRESSES, else none.
+  std::string allow_addresses = {};
+  int retries = 5;  ///< of work that is safe to retry; -1: no limit
   bool operator==(const NetworkSettings&) const = default;
 };
 

@@ -7,6 +7,7 @@
 //
 //   I/O thread ── post(work) ──► [ledger]   claims and records
 //              ── post(work) ──► [clips]    the cache: writes, hashes, syncs, renames
+//              ── post(work) ──► [journal]  an answer that the ledger does not take in time
 //   a caller   ── post(work) ──► [settings] reads the key and the catalog
 #pragma once
 
@@ -14,15 +15,20 @@
 #include <functional>
 #include <memory>
 
+#include "veo/core/result.h"
+
 namespace veo {
 
 class StoreThread {
  public:
-  enum class Store { settings, ledger, clips };
+  enum class Store { settings, ledger, clips, journal };
 
   /// Returns the process's thread for `store`, and starts the thread if there is none. There is
   /// never a second thread for one store: the first serves new callers even while it still does the
-  /// work of callers that have left. Any thread.
+  /// work of callers that have left. Any thread. Fails as start_thread() does.
+  static Result<std::shared_ptr<StoreThread>> try_acquire(Store store);
+  /// Does the same for a caller that knows that the thread runs, because another object holds the
+  /// thread.
   static std::shared_ptr<StoreThread> acquire(Store store);
   /// Does not wait. The thread still does all posted work.
   ~StoreThread();
@@ -41,6 +47,7 @@ class StoreThread {
 
  private:
   struct Queue;
+  static void park_all();
   explicit StoreThread(std::shared_ptr<Queue> queue);
   std::shared_ptr<Queue> queue_;
 };
