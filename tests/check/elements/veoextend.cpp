@@ -112,6 +112,8 @@ void play_until(Bench& bench, const Service& service, Moment moment) {
   if (moment == Moment::no_parent) return;
   push_task(bench, "completed");
   fail_unless_equals_int(push(bench, Service::clip()), GST_FLOW_OK);
+  // The clip has its header last, and the element checks the parent before the submission.
+  push_event(bench, gst_event_new_eos());
   static const char* const heads[] = {"", "POST ", "GET /v1/tasks/", "GET /task-"};
   fail_unless(service.wait_for(heads[static_cast<int>(moment)]));
 }

@@ -104,7 +104,7 @@ TEST_F(ConnectionTest, MarksTheFileWithItsApplicationAndVersion) {
   const auto connection = open();
   ASSERT_TRUE(connection);
   EXPECT_EQ(value(*connection, "PRAGMA application_id"), std::to_string(0x76656f4c));
-  EXPECT_EQ(value(*connection, "PRAGMA user_version"), "4");
+  EXPECT_EQ(value(*connection, "PRAGMA user_version"), "5");
   EXPECT_EQ(connection->lock_path(), path_ + "-locks");
 }
 
@@ -173,15 +173,18 @@ TEST_F(ConnectionTest, ANewerSchemaIsRefusedAndLeftAlone) {
   EXPECT_EQ(bytes_of(path_), bytes);
 }
 
+// They undo the newest steps of the schema.
+constexpr const char* down_to_schema_4 = "DROP TABLE meta; PRAGMA user_version = 4;";
+constexpr const char* down_to_schema_3 =
+    "DROP TABLE clock; DROP INDEX submission_spending; DROP INDEX submission_state; "
+    "ALTER TABLE submission DROP COLUMN is_loopback; "
+    "ALTER TABLE submission DROP COLUMN reserved_ledger_time; "
+    "ALTER TABLE submission DROP COLUMN changed_ledger_time; "
+    "CREATE INDEX submission_state ON submission (state, reserved_at); PRAGMA user_version = 3;";
+
 TEST_F(ConnectionTest, AnOlderSchemaIsBroughtUpToThisOne) {
-  const std::string fourth = "DROP TABLE meta; PRAGMA user_version = 4;";
-  const std::string third =
-      fourth +
-      "DROP TABLE clock; DROP INDEX submission_spending; DROP INDEX submission_state; "
-      "ALTER TABLE submission DROP COLUMN is_loopback; "
-      "ALTER TABLE submission DROP COLUMN reserved_ledger_time; "
-      "ALTER TABLE submission DROP COLUMN changed_ledger_time; "
-      "CREATE INDEX submission_state ON submission (state, reserved_at); PRAGMA user_version = 3;";
+  const std::string fourth = down_to_schema_4;
+  const std::string third = fourth + down_to_schema_3;
   const std::string second =
       third +
       "DROP INDEX submission_generation_time; DROP INDEX submission_state; "
@@ -209,13 +212,7 @@ class OldRow : public ConnectionTest {
  protected:
   OldRow() {
     write_ledger(1);
-    query(path_,
-          "DROP TABLE clock; DROP INDEX submission_spending; DROP INDEX submission_state; "
-          "ALTER TABLE submission DROP COLUMN is_loopback; "
-          "ALTER TABLE submission DROP COLUMN reserved_ledger_time; "
-          "ALTER TABLE submission DROP COLUMN changed_ledger_time; "
-          "CREATE INDEX submission_state ON submission (state, reserved_at); "
-          "PRAGMA user_version = 3;");
+    query(path_, std::string(down_to_schema_4) + down_to_schema_3);
   }
   /// Changes the row, brings the file to this schema, and returns the values.
   std::string migrate(const std::string& change, const std::string& values) {
