@@ -51,11 +51,12 @@ Result<GObjectPtr<GTlsDatabase>> tls_database(const Network& network) {
                           "authorities. Nothing was sent."});
 }
 
-/// Whether the error is about a certificate or a handshake. TLS also reports a connection that
-/// broke later, which is an error of the network.
+/// Whether the error is about a certificate, or about what the peers agree on. TLS also reports a
+/// connection that broke, in the handshake (NOT_TLS) or later: an error of the network.
 bool is_about_trust(const GError& error) {
   if (error.domain != G_TLS_ERROR) return false;
   switch (error.code) {
+    case G_TLS_ERROR_NOT_TLS:
     case G_TLS_ERROR_EOF:
     case G_TLS_ERROR_MISC:
       return false;
