@@ -323,6 +323,7 @@ TEST_P(BadProxy, IsRefusedBeforeAnythingIsSent) {
 
 INSTANTIATE_TEST_SUITE_P(Each, BadProxy,
                          ::testing::Values("ftp://u:geheim@proxy.example:21", "socks://proxy:1080",
+                                           "http://me:secr@geheim@127.0.0.1:3128",
                                            "socks4://proxy:1080", "proxy.example", "http://",
                                            "http://u:geheim@:3128", "quic://geheim@proxy"));
 

@@ -23,9 +23,11 @@ int refuse(const CLI::App& app, const CLI::ParseError& error, std::span<char*> w
   const auto chosen = app.get_subcommands();
   const auto name = chosen.empty() ? std::string("veo") : "veo " + chosen.front()->get_name();
   const bool has_word = words.size() > 1 && words[1][0] != '-';
-  const auto what = chosen.empty() && has_word
-                        ? "There is no command \"" + std::string(words[1]) + "\""
-                        : std::string(error.what());
+  auto what = chosen.empty() && has_word ? "There is no command \"" + std::string(words[1]) + "\""
+                                         : std::string(error.what());
+  if (!chosen.empty() && dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    what += " A prompt of several words stands in quotes: " + name + " \"a dog in a park\"";
+  }
   Display(json ? Display::Kind::json : Display::Kind::automatic)
       .failed({.code = ErrorCode::invalid_request, .message = what + ". Nothing was sent."},
               "See: " + name + " --help");

@@ -222,9 +222,14 @@ class Delivery {
 
   Outcome refuse_parent(Error error) {
     if (session_.interruption.happened()) return report_interruption();
-    error.message = "The video to continue cannot be joined: " + error.message +
-                    " Nothing was sent, and nothing is paid. --clip-only asks for the continuation "
-                    "alone.";
+    if (error.code == ErrorCode::bad_media) {
+      error.message = "The video to continue cannot be joined: " + error.message +
+                      " Nothing was sent, and nothing is paid. --clip-only asks for the "
+                      "continuation alone.";
+    } else {
+      error.message = "The task to continue cannot be played: " + error.message +
+                      " No continuation was submitted, and nothing is paid for one.";
+    }
     return fail_with(error);
   }
 

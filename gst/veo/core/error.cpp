@@ -155,10 +155,17 @@ Error service_error(ErrorCode code, unsigned status, ServiceWords words) {
     error.is_final = true;
     return error;
   }
-  error.message = with_advice(words.message.empty()
-                                  ? describe_silence(origin, !words.code.empty())
-                                  : "The service says: \"" + words.message + "\" (" + origin + ").",
-                              code);
+  const bool is_silent = words.message.empty();
+  error.message = is_silent ? describe_silence(origin, !words.code.empty())
+                            : "The service says: \"" + words.message + "\" (" + origin + ").";
+  if (is_silent && words.code.empty() && status / 100 == 4) {
+    // The code's advice is about the account and the request, of which this answer knows nothing.
+    error.message +=
+        " Open a page in a browser of this network, and check the proxy (https_proxy) and the "
+        "API's address (VEO_API_URL).";
+  } else {
+    error.message = with_advice(std::move(error.message), code);
+  }
   error.http_status = status;
   error.service_code = std::move(words.code);
   error.service_type = std::move(words.type);

@@ -8,8 +8,7 @@ namespace veo {
 namespace {
 
 std::string make_advice(const std::string& path) {
-  return " Nothing was submitted, and nothing was charged. What is missing may be paid tasks, and "
-         "a "
+  return " Nothing was sent, and nothing is paid. What is missing may be paid tasks, and a "
          "submission could pay for them again. Put the newest copy of the ledger back while nobody "
          "uses it. If there is no newer copy, go on without the missing records: veo ledger accept "
          "--ledger=" +

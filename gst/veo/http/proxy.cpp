@@ -26,11 +26,15 @@ Result<ProxyUri> parse_proxy(const Network& network) {
     return fail({.code = ErrorCode::invalid_request,
                  .message = "The URI in " + network.proxy_name + " " + why +
                             " A proxy is written as http://USER:PASSWORD@HOST:PORT; instead of "
-                            "http also https, socks4a, socks5 or socks5h. Nothing was sent."});
+                            "http also https, socks4a, socks5 or socks5h. In USER and PASSWORD, "
+                            "special characters are percent-encoded: @ is %40, # is %23, / is %2F, "
+                            "% is %25. Nothing was sent, and nothing is paid."});
   };
   const GUriPtr uri(g_uri_parse(network.proxy.c_str(), G_URI_FLAGS_HAS_PASSWORD, nullptr));
   const char* host = uri ? g_uri_get_host(uri.get()) : nullptr;
   if (host == nullptr || *host == '\0') return refuse("is not a valid URI with a host.");
+  // The rest of a password that has an @ would be a host's name, which is in messages.
+  if (std::strchr(host, '@') != nullptr) return refuse("has more than one @.");
 
   std::string scheme = g_uri_get_scheme(uri.get());
   // GLib sends the host's name to a SOCKS 5 proxy in any case.
@@ -94,7 +98,7 @@ Error make_refusal(std::string_view url, const std::string& how) {
       .code = ErrorCode::network,
       .message = "The proxy refuses the user and the password in its URI, or the URI has none (" +
                  how + "). Nothing was sent to " + redact_url(url) +
-                 ". Write them into the option proxy (or https_proxy) as "
+                 ", and nothing is paid. Write them into the option proxy (or https_proxy) as "
                  "http://USER:PASSWORD@HOST:PORT, with special characters percent-encoded.",
       .is_final = true};
 }

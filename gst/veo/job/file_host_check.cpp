@@ -49,8 +49,8 @@ void FileHostCheck::on_found(const std::string& host,
     http::AddressLookup::forget(host);
     return finish(fail(
         {.code = ErrorCode::network,
-         .message = "Nothing was sent, and nothing is paid, because the finished video could not "
-                    "be downloaded. " +
+         .message = "Nothing was sent, and nothing is paid, because gst-veo would not be able to "
+                    "download the video afterwards. " +
                     explain_refused_addresses(host, *found),
          .is_final = true,
          .remedy = "allow-addresses=" + suggest_ranges(*found)}));

@@ -124,8 +124,6 @@ constexpr auto newest_version = static_cast<std::int64_t>(std::size(migrations))
 // The process that makes the file holds this row. SQLite's row ids begin with 1.
 constexpr std::int64_t row_of_the_file = 0;
 
-std::string make_lock_path(const std::string& path) { return path + "-locks"; }
-
 // Calls queue on the ledger's store thread. A call that finds the file locked by another process's
 // write waits, because a write takes milliseconds, or a second or two on a disk that syncs slowly.
 // If the wait was in vain, the next calls wait only briefly, until one of them succeeds. Otherwise
@@ -214,6 +212,8 @@ Result<bool> make_file(const std::string& path, int directory) {
 }
 
 }  // namespace
+
+std::string make_lock_path(const std::string& path) { return path + "-locks"; }
 
 bool is_busy(int code) { return (code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED; }
 

@@ -82,6 +82,9 @@ class Connection {
   std::optional<LedgerGap> gap_;
 };
 
+/// Returns the path of the lock file of the ledger at `path`.
+std::string make_lock_path(const std::string& path);
+
 /// Whether SQLite's code says that another process locks the file. Nothing is wrong then.
 bool is_busy(int code);
 

@@ -47,4 +47,9 @@ Result<bool> Ledger::exists(const std::string& location) {
   return SqliteLedger::exists(location);
 }
 
+Result<std::optional<LedgerGap>> Ledger::find_lost(const std::string& location) {
+  if (auto known = check_kind(location); !known) return fail(std::move(known.error()));
+  return SqliteLedger::find_lost(location);
+}
+
 }  // namespace veo

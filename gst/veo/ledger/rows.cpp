@@ -212,6 +212,12 @@ int Rows::find_of_future(std::vector<Record>& rows, UnixTime now) const {
   return read_all(rows, statement.bind(integer(now)));
 }
 
+int Rows::find_time(LedgerClock& clock, const ClockReading& now) const {
+  const int code = read_clock(clock);
+  clock.advance(now);
+  return code;
+}
+
 int Rows::advance_clock(LedgerClock& clock, const ClockReading& now) const {
   if (const int code = read_clock(clock); code != SQLITE_OK) return code;
   clock.advance(now);

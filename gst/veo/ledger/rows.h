@@ -49,6 +49,9 @@ class Rows {
   int find_of_future(std::vector<Record>& rows, UnixTime now) const;
 
   // Writing. SQLITE_MISMATCH: the row to be changed is not there, or its state forbids the change.
+  /// Reads the ledger's clock, and advances it to `now`. Writes nothing: on a full disk a known
+  /// task must still be found.
+  int find_time(LedgerClock& clock, const ClockReading& now) const;
   /// Advances the ledger's clock to `now`, and writes it. A transaction that writes times into rows
   /// does this first. `clock.last` becomes `now`.
   int advance_clock(LedgerClock& clock, const ClockReading& now) const;

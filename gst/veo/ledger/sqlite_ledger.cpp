@@ -15,6 +15,7 @@
 #include "veo/system/clocks.h"
 #include "veo/system/exit_hold.h"
 #include "veo/system/store_thread.h"
+#include "witness.h"
 
 namespace veo {
 
@@ -150,7 +151,7 @@ class Transaction {
   int decide(const Claim& claim, const ClockReading& reading, std::optional<Finding>& found) {
     std::vector<Record> rows;
     LedgerClock now;
-    int code = rows_.advance_clock(now, reading);
+    int code = rows_.find_time(now, reading);
     if (code == SQLITE_OK) code = rows_.find_of_intent(rows, claim.record.intent);
     const auto is_unknown = [](const Record& row) { return row.state == RecordState::unknown; };
     if (code == SQLITE_OK && std::ranges::any_of(rows, is_unknown)) {
@@ -176,6 +177,7 @@ class Transaction {
     if (code = admit(claim, now.time); code != SQLITE_OK || error) return code;
 
     // The intent may be submitted. From here on, all changes are made or none.
+    if (code = rows_.advance_clock(now, reading); code != SQLITE_OK) return code;
     for (const auto& row : rows) {
       if (row.state != RecordState::unknown) continue;
       if (code = rows_.supersede(row.id, now); code != SQLITE_OK) return code;
@@ -276,6 +278,12 @@ Result<std::shared_ptr<SqliteLedger>> SqliteLedger::connect(const std::string& p
   // A process that was killed may have left changes in the file -wal.
   known->checkpoint_later();
   return known;
+}
+
+std::optional<LedgerGap> SqliteLedger::find_lost(const std::string& path) {
+  const auto witness = exists(path) ? std::nullopt : read_witness(make_lock_path(path));
+  if (!witness) return std::nullopt;
+  return LedgerGap{.missing = witness->changes, .is_other = true};
 }
 
 bool SqliteLedger::exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }

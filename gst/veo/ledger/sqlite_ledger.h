@@ -23,6 +23,7 @@ class SqliteLedger final : public Ledger, public std::enable_shared_from_this<Sq
   static Result<std::shared_ptr<Ledger>> open(const std::string& path,
                                               const std::string& cache_directory);
   static bool exists(const std::string& path);
+  static std::optional<LedgerGap> find_lost(const std::string& path);
 
   Result<Finding> claim(const Claim& claim, const ClockReading& now) override;
   Result<std::optional<Record>> find(const std::string& intent,

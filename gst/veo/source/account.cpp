@@ -212,7 +212,11 @@ Waited<std::string> describe_ledger_gap(const std::string& ledger,
                                  [location]() -> Result<std::optional<std::string>> {
                                    const auto exists = Ledger::exists(location);
                                    if (!exists) return fail(exists.error());
-                                   if (!*exists) return std::string();
+                                   if (!*exists) {
+                                     const auto lost = Ledger::find_lost(location);
+                                     if (!lost) return fail(lost.error());
+                                     return *lost ? describe_gap(location, **lost) : std::string();
+                                   }
                                    const auto opened = Ledger::open(location);
                                    if (!opened) return fail(opened.error());
                                    if (!*opened) return std::optional<std::string>();

@@ -25,7 +25,9 @@ struct Advice {
 
 Advice find_advice(ErrorCode code) {
   if (code == ErrorCode::ledger) {
-    return {.places = "the property ledger, VEO_LEDGER or XDG_STATE_HOME",
+    return {.places =
+                "the property ledger or VEO_LEDGER to a file such as /data/veo/ledger.db, or "
+                "XDG_STATE_HOME",
             .variable = "VEO_LEDGER",
             .file = "/ledger.db",
             .in_its_place = ""};

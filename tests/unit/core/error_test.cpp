@@ -204,6 +204,13 @@ TEST(ServiceError, SaysWhenThereAreNoWords) {
   EXPECT_EQ(error.service_code + error.service_type + error.service_message, "");
 }
 
+// The page of a proxy knows nothing of the account.
+TEST(ServiceError, OfAPageBlamesNoAccount) {
+  const auto error = service_error(ErrorCode::insufficient_credits, 402, {});
+  EXPECT_THAT(error.message, testing::HasSubstr("https_proxy"));
+  EXPECT_THAT(error.message, testing::Not(testing::HasSubstr("Top up")));
+}
+
 TEST(ServiceError, SaysWhenThereIsACodeAlone) {
   const auto error = service_error(ErrorCode::ip_not_allowed, 403, {"ip_not_allowed", "", ""});
   EXPECT_THAT(error.message,

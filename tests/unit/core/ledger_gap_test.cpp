@@ -29,10 +29,10 @@ TEST(LedgerGap, AnErrorSaysWhatItCostAndWhatToDo) {
                             make_lost_ledger_error("/my ledger.db", clip)}) {
     EXPECT_EQ(error.code, ErrorCode::ledger);
     EXPECT_EQ(error.charged, Charged::no);
-    EXPECT_THAT(error.message, AllOf(StartsWith("The ledger /my ledger.db "),
-                                     HasSubstr("Nothing was submitted, and nothing was charged."),
-                                     HasSubstr("newest copy"),
-                                     HasSubstr("veo ledger accept --ledger='/my ledger.db'")));
+    EXPECT_THAT(error.message,
+                AllOf(StartsWith("The ledger /my ledger.db "),
+                      HasSubstr("Nothing was sent, and nothing is paid."), HasSubstr("newest copy"),
+                      HasSubstr("veo ledger accept --ledger='/my ledger.db'")));
   }
   EXPECT_THAT(make_lost_ledger_error("/l.db", clip).message, HasSubstr("/cache/T.mp4 of task T"));
 }

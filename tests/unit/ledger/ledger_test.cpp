@@ -970,9 +970,9 @@ TEST_F(OlderLedger, GrantsNoClaimThatSubmits) {
   EXPECT_EQ(error.code, ErrorCode::ledger);
   EXPECT_EQ(error.charged, Charged::no);
   // The submission's row was reserved, sent, accepted and completed.
-  EXPECT_THAT(error.message,
-              AllOf(HasSubstr(path_), HasSubstr("4 recorded changes are missing"),
-                    HasSubstr("Nothing was submitted"), HasSubstr("veo ledger accept")));
+  EXPECT_THAT(error.message, AllOf(HasSubstr(path_), HasSubstr("4 recorded changes are missing"),
+                                   HasSubstr("Nothing was sent, and nothing is paid."),
+                                   HasSubstr("veo ledger accept")));
   EXPECT_EQ(states(), "completed");
 }
 
@@ -996,6 +996,25 @@ TEST_F(OlderLedger, SubmitsAfterTheUsersDecision) {
   EXPECT_EQ(*ledger().find_gap(), std::nullopt);
   EXPECT_NE(ledger().identity().id, id);
   EXPECT_EQ(kind_of(ledger().claim(a_claim("second"), noon)), "reservation");
+}
+
+TEST_F(OlderLedger, ThatIsMissingIsNoticed) {
+  EXPECT_EQ(Ledger::find_lost(path_), Result<std::optional<LedgerGap>>(std::nullopt));
+  std::filesystem::remove(path_);
+  const auto lost = Ledger::find_lost(path_);
+  ASSERT_TRUE(lost && *lost);
+  EXPECT_TRUE((*lost)->is_other);
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  EXPECT_EQ(Ledger::find_lost(directory_.file("never.db")),
+            Result<std::optional<LedgerGap>>(std::nullopt));
+}
+
+// On a full disk a known task is still found.
+TEST_F(LedgerTest, ATaskIsJoinedWithoutAChange) {
+  leave_row(ledger(), a_claim(), completed);
+  const auto changes = test::query(path_, "SELECT change_count FROM meta");
+  EXPECT_EQ(kind_of(ledger().claim(a_claim(), noon + 24h)), "completed T1");
+  EXPECT_EQ(test::query(path_, "SELECT change_count FROM meta"), changes);
 }
 
 TEST_F(LedgerTest, IsEstablishedByItsFirstSubmission) {

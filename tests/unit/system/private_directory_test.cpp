@@ -117,7 +117,7 @@ TEST_F(PrivateDirectoryTest, TheMessageNamesTheFolderThatFailedAndTheSetting) {
   EXPECT_THAT(why, HasSubstr("VEO_CACHE_DIR or XDG_CACHE_HOME"));
   const auto ledger = open_private_directory("/proc/veo", ErrorCode::ledger, "The ledger's");
   ASSERT_FALSE(ledger);
-  EXPECT_THAT(ledger.error().message, HasSubstr("VEO_LEDGER or XDG_STATE_HOME"));
+  EXPECT_THAT(ledger.error().message, HasSubstr("VEO_LEDGER to a file"));
 }
 
 // The root of a container's volume often belongs to root and a group of the user.

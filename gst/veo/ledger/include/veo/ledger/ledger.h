@@ -89,6 +89,9 @@ class Ledger {
                                               const std::string& cache_directory = {});
   /// Whether there is a ledger. Does not make one. Fails if open() refuses the kind of `location`.
   static Result<bool> exists(const std::string& location);
+  /// Returns what is missing if there is no ledger, but there was one. Does not make one. Fails as
+  /// exists() does.
+  static Result<std::optional<LedgerGap>> find_lost(const std::string& location);
 
   Ledger() = default;
   virtual ~Ledger() = default;
