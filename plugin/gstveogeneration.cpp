@@ -223,8 +223,10 @@ Result<FilmSteps> Generation::find_parent_steps(const Options& options, const Op
     auto opened = open(id);
     if (!opened) return fail(std::move(opened.error()));
     const auto frames = media_.count_frames(**opened);
-    if (!frames) return fail(frames.error());
-    steps[0].frames = *frames;
+    // With replace, the film has nothing of the parent, which may be of any kind.
+    const bool is_needed = state.settings.source.join != Join::replace;
+    if (!frames && is_needed) return fail(frames.error());
+    steps[0].frames = frames.value_or(0);
   }
   log::debug(Category::film, "step ", state.step(), ": what comes in is task ", log::text(id),
              " alone, of ", steps[0].frames, " frames");

@@ -75,7 +75,7 @@ class LedgerFile : public testing::Test {
     EXPECT_EQ(error.at("code"), "ledger");
     EXPECT_EQ(error.at("charged"), "no");
     EXPECT_THAT(error.at("message").get<std::string>(),
-                AllOf(HasSubstr(words), HasSubstr("Nothing was submitted"),
+                AllOf(HasSubstr(words), HasSubstr("Nothing was sent, and nothing is paid."),
                       HasSubstr("veo ledger accept --ledger=" + shell_.ledger())));
     EXPECT_EQ(charges(), before);
     EXPECT_EQ(simulator_.state().at("submissions"), submissions);

@@ -274,6 +274,31 @@ def locked_ledger(lab):
 
 
 @environment
+def moved_ledger(lab):
+    """the ledger's folder is moved away (or unmounted) while the answer comes, and moved back"""
+    simulator, home, prompts = paid(lab, 1)
+    shutil.rmtree(home.cache)
+    simulator.set_faults("submit:delay=1s")
+    run = home.start("generate", "a cat", "-o", home.folder / "cat.mp4", "--json")
+    while simulator.state()["submissions"] < 2 and run.process.poll() is None:
+        time.sleep(0.02)
+    folder, away = home.ledger.parent, home.folder / "away"
+    folder.rename(away)
+    ended = run.wait()
+    check(ended.code == 0, ended)
+    simulator.set_faults()
+    again = generate(home, prompts[0])
+    check(again.last("error").get("code") == "ledger", f"paid again without its ledger: {again}")
+    shutil.rmtree(folder, ignore_errors=True)
+    away.rename(folder)
+    for prompt in ["a cat", prompts[0]]:
+        ended = generate(home, prompt)
+        check(ended.code == 0 and ended.last("done")["reused"], ended)
+    check(charges(simulator) == 2, f"{charges(simulator)} charges for 2 tasks")
+    return 2, "refused without the ledger; with it both tasks play"
+
+
+@environment
 def full_disk(lab):
     """the ledger's disk has 40 to 240 KiB left, then space again"""
     lab.need_namespaces()

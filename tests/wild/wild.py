@@ -62,9 +62,9 @@ def main():
     )
     parser.add_argument("--list", action="store_true", help="only name the environments")
     parser.add_argument("--long", action="store_true", help="also what takes minutes")
-    parser.add_argument("--sequences", type=int, help="how many random lives (default 8)")
+    parser.add_argument("--sequences", type=int, help="how many random lives (default 6)")
     parser.add_argument("--seed", type=int, help="the first one's seed; the others follow")
-    parser.add_argument("--jobs", type=int, default=4, help="how many run at once (default 4)")
+    parser.add_argument("--jobs", type=int, default=6, help="how many run at once (default 6)")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these environments")
     options = parser.parse_args()
     if options.list:
@@ -75,7 +75,7 @@ def main():
         parser.error(f"there is no environment {', '.join(sorted(unknown))}: see --list")
     # Names alone, or a number of sequences alone, mean nothing but these.
     names = options.names or ([] if options.sequences else list(ENVIRONMENTS))
-    sequences = options.sequences if options.sequences is not None else 0 if options.names else 8
+    sequences = options.sequences if options.sequences is not None else 0 if options.names else 6
     first = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
 
     has_namespaces = world.enter_namespaces()

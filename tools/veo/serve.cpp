@@ -22,7 +22,6 @@
 #include "http_server.h"
 #include "veo/core/error_table.h"
 #include "veo/core/task_id.h"
-#include "veo/core/url_policy.h"
 #include "veo/options/uri.h"
 #include "veo/source/source_reader.h"
 #include "veo/source/streams.h"
@@ -106,12 +105,7 @@ class Player {
   Player(Display& display, Options settings, std::string token)
       : settings_(std::move(settings)),
         token_(std::move(token)),
-        shared_(Shared{.display = display, .hosts = {}}) {}
-
-  /// Sets the names of the server. Call it once, before a player can know the URL.
-  void serve_at(const std::string& authority, std::uint16_t port) {
-    shared_.lock()->hosts = {authority, "localhost:" + std::to_string(port)};
-  }
+        shared_(Shared{.display = display}) {}
 
   HttpServer::Response answer(const HttpServer::Request& request) {
     const auto host = request.header("Host").value_or("");
@@ -200,9 +194,10 @@ class Player {
     return response;
   }
 
-  bool is_served(const std::string& host) {
-    const auto shared = shared_.lock();
-    return std::ranges::find(shared->hosts, host) != shared->hosts.end();
+  static bool is_served(const std::string& host) {
+    // A page of the web that has a name of its own for this address must not ask. A port forward
+    // has another port, and all names of the loopback are as good.
+    return is_loopback_url("http://" + host + "/");
   }
 
   void say(const std::string& text) { shared_.lock()->display.say(text); }
@@ -213,7 +208,6 @@ class Player {
   /// The threads of the server share this. Each request has a thread.
   struct Shared {
     Display& display;
-    std::vector<std::string> hosts;
   };
   Guarded<Shared> shared_;
 };
@@ -252,7 +246,6 @@ int serve(Session& session, const Serve& arguments) {
   if (!server) return refuse_all(server.error());
   const auto port = (*server)->port();
   const auto authority = host + ":" + std::to_string(port);
-  player.serve_at(authority, port);
   const auto url = "http://" + authority + "/" + token + "/";
   if (display.is_json()) {
     display.tell({{"event", "serving"}, {"url", url}});

@@ -113,6 +113,11 @@ std::string join(const std::vector<std::string>& items, std::string_view separat
   return text;
 }
 
+/// Whether the address is 0.0.0.0 or ::, where no host can be.
+bool is_unspecified(const Address& address) {
+  return std::ranges::all_of(address.view(), [](std::uint8_t byte) { return byte == 0; });
+}
+
 }  // namespace
 
 std::optional<Address> parse_address(std::string_view text) {
@@ -234,6 +239,11 @@ std::string explain_refused_addresses(std::string_view host, std::span<const Add
                          : "The name of the file host " + show(host) + " leads to the address " +
                                join(texts, " and ") + ", which is not public";
   text += ", and gst-veo does not connect to such an address by itself.";
+  if (std::ranges::all_of(addresses, is_unspecified)) {
+    return text +
+           " A DNS filter that blocks the name (an ad blocker, Pi-hole) gives this address. Allow "
+           "the name in the filter.";
+  }
   text += std::ranges::any_of(addresses, is_fake)
               ? " A proxy program with fake-IP DNS (Clash, sing-box, Surge) gives every name such "
                 "an address, and passes the connection on to the true host."

@@ -225,6 +225,14 @@ Status TaskRecord::write_answer(const AnswerRecord& answer) {
     }
     if (auto moved = ledger_->move(view_.row.id, row.state, change); !moved) return moved;
   } else {
+    // A new ledger would hide the old one, whose folder may have been moved or unmounted.
+    const auto exists = Ledger::exists(location_);
+    if (!exists) return fail(exists.error());
+    if (!*exists) {
+      return fail(
+          {.code = ErrorCode::ledger,
+           .message = "The ledger " + location_ + " was removed or moved while it was in use."});
+    }
     auto ledger = Ledger::open(location_, cache_directory_);
     if (!ledger) return fail(std::move(ledger.error()));
     auto taken = *ledger ? (*ledger)->take(answer, read_clocks()) : std::optional<Record>();
@@ -233,6 +241,11 @@ Status TaskRecord::write_answer(const AnswerRecord& answer) {
       return fail({.code = ErrorCode::ledger,
                    .message = "The ledger " + location_ +
                               " cannot be used: another program has locked it."});
+    }
+    if ((*ledger)->salt() != answer.salt) {
+      return fail({.code = ErrorCode::ledger,
+                   .message = "The ledger " + location_ +
+                              " was replaced by another one while it was in use."});
     }
     ledger_ = std::move(*ledger);
     view_.row.id = (*taken)->id;

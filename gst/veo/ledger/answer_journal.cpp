@@ -304,13 +304,6 @@ void empty_if_done(int file, std::string_view text) {
   if (!has_more) retried([&] { return FileSystem::get().ftruncate(file, 0); });
 }
 
-/// Whether the file belongs to this user alone. Others could make tasks appear as paid.
-bool is_trusted(int file) {
-  struct stat info {};
-  return FileSystem::get().fstat(file, &info) == 0 && S_ISREG(info.st_mode) &&
-         info.st_uid == ::geteuid() && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
-}
-
 /// Checks the process's own limit. fallocate(2) does not check it if the file keeps its size.
 bool is_within_limit(off_t size) {
   rlimit limit{};
@@ -320,7 +313,9 @@ bool is_within_limit(off_t size) {
 
 FileHandle open_journal(const std::string& path, int flags) {
   return FileHandle(retried([&] {
-    return FileSystem::get().openat(AT_FDCWD, path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+    // With O_NONBLOCK a FIFO in the journal's place does not block. A file knows no such wait.
+    return FileSystem::get().openat(AT_FDCWD, path.c_str(),
+                                    flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
   }));
 }
 
@@ -369,8 +364,41 @@ Result<FileHandle> AnswerJournal::open_to_write() const {
     }
   }
   if (!file) return fail(explain(errno));
-  if (!is_trusted(file.get())) return fail(explain(EPERM));
+  if (auto usable = check(file.get()); !usable) return fail(std::move(usable.error()));
   return file;
+}
+
+Status AnswerJournal::check(int file) const {
+  const auto refuse = [this](const char* why) {
+    return fail(
+        {.code = ErrorCode::ledger, .message = "The journal " + path_ + " cannot be used: " + why});
+  };
+  struct stat info {};
+  if (FileSystem::get().fstat(file, &info) != 0) return fail(explain(errno));
+  if (!S_ISREG(info.st_mode)) {
+    return refuse("it is not a regular file. Move it away.");
+  }
+  if (info.st_uid != ::geteuid()) {
+    return refuse("it belongs to another user. Give it to the user of the ledger: chown.");
+  }
+  // Others could make tasks appear as paid.
+  if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    return refuse("others may write it. Make it yours alone: chmod 600.");
+  }
+  if (static_cast<std::size_t>(info.st_size) > largest_file) {
+    return refuse("it is too large. Move it away: no journal of gst-veo becomes so large.");
+  }
+  return {};
+}
+
+Status AnswerJournal::check() const {
+  const auto file = open_journal(path_, O_RDONLY);
+  if (file) return check(file.get());
+  // The directory may be missing, or a part of the path may be a file: then there is no journal.
+  if (errno == ENOENT || errno == ENOTDIR) return {};
+  return fail({.code = ErrorCode::ledger,
+               .message = "The journal " + path_ + " cannot be read: " + std::strerror(errno) +
+                          ". It may have the id of a paid task."});
 }
 
 Result<AnswerJournal::Reserve> AnswerJournal::reserve(const AnswerRecord& answer) const {
@@ -443,7 +471,7 @@ std::vector<AnswerJournal::Entry> AnswerJournal::read() const {
   const auto file = open_journal(path_, O_RDONLY);
   if (!file && (errno == ENOENT || errno == ENOTDIR)) return entries;
   std::optional<std::string> text;
-  if (file && is_trusted(file.get())) text = read_all(file.get());
+  if (file && check(file.get())) text = read_all(file.get());
   if (!text) {
     log::warning(log::Category::ledger, "the journal ", log::text(path_),
                  " cannot be read, or others can write it: it is ignored");

@@ -107,7 +107,15 @@ constexpr const char* migrations[] = {
        -- The history's order is that of the ids.
        DROP INDEX submission_state;
        CREATE INDEX submission_state ON submission (state);
-       CREATE INDEX submission_spending ON submission (is_loopback, reserved_ledger_time);)",
+       CREATE INDEX submission_spending ON submission (is_loopback, reserved_ledger_time);
+       -- A process of an older version may have the file open, and knows no ledger time.
+       CREATE TRIGGER submission_without_ledger_time AFTER INSERT ON submission
+         WHEN new.reserved_ledger_time = 0 BEGIN
+           UPDATE submission SET
+             reserved_ledger_time = (SELECT ledger_time FROM clock),
+             changed_ledger_time = (SELECT ledger_time FROM clock)
+           WHERE id = new.id;
+         END;)",
     // One row. `change_count` is compared with the witness (witness.h). `established` is 1 after
     // the first submission, or after the user's decision at `accepted_at`.
     R"(CREATE TABLE meta (
@@ -159,6 +167,14 @@ bool is_network_file_system(const std::string& path) {
   struct statfs info {};
   return ::statfs(path.c_str(), &info) == 0 &&
          std::ranges::find(magics, static_cast<long>(info.f_type)) != std::end(magics);
+}
+
+/// Whether something is mounted at the path (mount --bind, or a container's volume).
+bool is_mount_point(const std::string& path) {
+  struct statx info {};
+  return ::statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, 0, &info) == 0 &&
+         (info.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0 &&
+         (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 /// Returns the same text for each way to name the file.
@@ -236,11 +252,11 @@ Error Connection::explain(int code) const {
     case SQLITE_LOCKED:
       return refuse(path_, "other processes have been writing to it all the time.");
     case SQLITE_IOERR:
+      // The companions may have the only record of a paid task, so no advice removes them.
       return refuse(path_, with_advice(std::string(sqlite3_errstr(code)) + " (SQLite, " +
                                            std::to_string(code) +
-                                           "). If the file was removed or replaced, its "
-                                           "companions (-wal, -shm) are the old one's: remove "
-                                           "them while nobody uses it.",
+                                           "). The disk may be full or broken, or the process may "
+                                           "not write so much (ulimit -f).",
                                        ErrorCode::ledger));
     default:
       return refuse(path_, with_advice(std::string(sqlite3_errstr(code)) + " (SQLite, " +
@@ -274,6 +290,15 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path) {
     return fail(refuse_by_errno(path));
   }
   if (!S_ISREG(info.st_mode)) return fail(refuse(path, "it is not a regular file."));
+  // Users of another name would have other companions (-wal, -locks), and not see these users.
+  if (info.st_nlink > 1) {
+    return fail(refuse(path, "it has more than one name (hard links). Remove the other names."));
+  }
+  if (is_mount_point(path)) {
+    return fail(refuse(path,
+                       "the file itself is a mount point. Mount its folder, so that the files "
+                       "beside it (-wal, -locks) are the same for all users."));
+  }
   if (info.st_uid != ::geteuid()) return fail(refuse(path, "it belongs to another user."));
   if ((info.st_mode & 077U) != 0) {
     return fail(refuse(path, "others may read or write it. Make it yours alone: chmod 600."));

@@ -81,13 +81,20 @@ class Transaction {
 
   Transaction(const Rows& rows, Journals journals) : rows_(rows), journals_(std::move(journals)) {}
 
-  /// Takes the answers from the journals. Each is taken once in a transaction.
+  /// Takes the answers from the journals. Each is taken once in a transaction. An answer to another
+  /// ledger of this path is taken, too, and stays in the journal: that ledger may come back, from a
+  /// disk that was unmounted or a folder that was moved.
   int take_journals() {
     for (const auto& journal : journals_.files) {
       for (auto& entry : journal.read()) {
         const auto& answer = entry.answer;
         const bool is_own = answer.salt == journals_.salt;
-        if (!is_own && answer.ledger != journals_.ledger) continue;
+        if (!is_own) {
+          if (answer.ledger != journals_.ledger) continue;
+          bool is_known = false;
+          if (const int code = is_recorded(answer.record, is_known); code != SQLITE_OK) return code;
+          if (is_known) continue;
+        }
         const bool is_taken = std::ranges::any_of(
             taken_, [&](const auto& taken) { return taken.second.answer == answer; });
         if (!is_taken) {
@@ -111,10 +118,33 @@ class Transaction {
     for (const auto& journal : journals_.files) {
       std::vector<AnswerJournal::Entry> entries;
       for (const auto& [from, entry] : taken_) {
-        if (from == journal) entries.push_back(entry);
+        const bool is_own = entry.answer.salt == journals_.salt;
+        if (from == journal && is_own) entries.push_back(entry);
       }
       journal.remove(entries);
     }
+  }
+
+  /// Whether the ledger has a row of the answer already.
+  int is_recorded(const Record& answer, bool& is_known) const {
+    std::vector<Record> known;
+    const int code = answer.task_id.empty()
+                         ? rows_.find_of_intent(known, answer.intent)
+                         : rows_.find_of_task(known, answer.api_url, answer.task_id);
+    is_known = std::ranges::any_of(known, [](const Record& row) { return !row.intent.empty(); });
+    return code;
+  }
+
+  /// Counts the answers to another ledger of this path.
+  [[nodiscard]] std::uint64_t count_answers_to_another() const {
+    std::uint64_t count = 0;
+    for (const auto& journal : journals_.files) {
+      count += static_cast<std::uint64_t>(
+          std::ranges::count_if(journal.read(), [this](const AnswerJournal::Entry& entry) {
+            return entry.answer.salt != journals_.salt && entry.answer.ledger == journals_.ledger;
+          }));
+    }
+    return count;
   }
 
   /// Settles the rows of dead owners, as docs/money.md says. An owner keeps its lock until after
@@ -173,6 +203,12 @@ class Transaction {
     }
     if (const auto& gap = rows_.connection().gap(); gap && !claim.restores) {
       return refuse(make_gap_error(rows_.connection().path(), *gap));
+    }
+    bool is_established = true;
+    if (code = rows_.connection().read_established(is_established); code != SQLITE_OK) return code;
+    if (!is_established && !claim.restores) {
+      const LedgerGap lost{.missing = count_answers_to_another(), .is_other = true};
+      if (lost.missing > 0) return refuse(make_gap_error(rows_.connection().path(), lost));
     }
     if (code = admit(claim, now.time); code != SQLITE_OK || error) return code;
 
@@ -253,6 +289,9 @@ Result<std::shared_ptr<Ledger>> SqliteLedger::open(const std::string& path,
     };
     add(AnswerJournal::beside(path));
     if (!cache_directory.empty()) add(AnswerJournal::in_cache(cache_directory));
+  }
+  for (const auto& journal : *ledger.journals_.lock()) {
+    if (auto usable = journal.check(); !usable) return fail(std::move(usable.error()));
   }
   auto taken = ledger.take_journals();
   if (!taken) return fail(std::move(taken.error()));

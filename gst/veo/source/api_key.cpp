@@ -155,6 +155,12 @@ std::string quote_last_line(std::string errors, std::string_view output) {
       errors.replace(at, line.size(), "***");
     }
   }
+  // The command may also print the key among its errors.
+  constexpr std::string_view prefix = "sk-";
+  for (auto at = errors.find(prefix); at != std::string::npos; at = errors.find(prefix, at)) {
+    const auto end = std::min(errors.find_first_of(" \t\r\n", at), errors.size());
+    errors.replace(at, end - at, "***");
+  }
   const auto last = errors.find_last_not_of(" \t\r\n");
   if (last == std::string::npos) return "";
   const auto begin = errors.find_last_of("\r\n", last);

@@ -133,7 +133,10 @@ Result<FileHandle> open_private_directory(const std::string& path, ErrorCode cod
   }
   if (info.st_uid != ::geteuid()) return fail(refusal.refuse("it belongs to another user", ""));
   if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return fail(refusal.refuse("others may write there", "Make it yours alone: chmod go-w. "));
+    // A sticky folder such as /tmp is for everybody, and must stay so.
+    const bool is_shared = (info.st_mode & S_ISVTX) != 0;
+    return fail(refusal.refuse("others may write there",
+                               is_shared ? "" : "Make it yours alone: chmod go-w. "));
   }
   return directory;
 }

@@ -103,6 +103,35 @@ TEST_F(AnswerJournals, AreNotTrustedIfOthersMayWriteThem) {
   EXPECT_FALSE(journal_.append(second_));
 }
 
+TEST_F(AnswerJournals, ThatCannotBeTrustedAreNamed) {
+  EXPECT_TRUE(journal_.check()) << "there is no file";
+  ASSERT_TRUE(journal_.append(first_));
+  EXPECT_TRUE(journal_.check());
+  ASSERT_EQ(::chmod(journal_.path().c_str(), 0620), 0);
+  EXPECT_THAT(journal_.check().error().message, HasSubstr("chmod 600"));
+  EXPECT_FALSE(Ledger::open(ledger_)) << "the answer would be missed";
+  ASSERT_EQ(::chmod(journal_.path().c_str(), 0600), 0);
+  std::filesystem::resize_file(journal_.path(), (std::size_t{16} << 20U) + 1);
+  EXPECT_THAT(journal_.check().error().message, HasSubstr("too large"));
+  EXPECT_FALSE(journal_.append(second_)) << "nobody would read the answer";
+  EXPECT_FALSE(journal_.reserve(second_));
+  std::filesystem::remove(journal_.path());
+  ASSERT_EQ(::mkfifo(journal_.path().c_str(), 0600), 0);
+  EXPECT_THAT(journal_.check().error().message, HasSubstr("not a regular file"));
+}
+
+// The first ledger's folder was moved away, and may come back.
+TEST_F(AnswerJournals, KeepTheAnswerToALedgerThatWasReplaced) {
+  ASSERT_TRUE(journal_.append(first_));
+  const auto ledger = test::open_ledger(ledger_);
+  EXPECT_EQ(answers_in(journal_).size(), 1U);
+  EXPECT_EQ(kind_of(ledger->claim(a_claim(), noon)), "accepted T1");
+  EXPECT_EQ(kind_of(ledger->claim(a_claim("another"), noon)), "ledger");
+  accept(*ledger);
+  EXPECT_EQ(kind_of(ledger->claim(a_claim("another"), noon)), "reservation");
+  EXPECT_EQ(answers_in(journal_).size(), 1U);
+}
+
 TEST_F(AnswerJournals, InTheCacheMakeTheDirectory) {
   const auto cache = AnswerJournal::in_cache(home_.file("new/cache"));
   ASSERT_TRUE(cache.append(first_));

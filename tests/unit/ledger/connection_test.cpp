@@ -176,7 +176,8 @@ TEST_F(ConnectionTest, ANewerSchemaIsRefusedAndLeftAlone) {
 // They undo the newest steps of the schema.
 constexpr const char* down_to_schema_4 = "DROP TABLE meta; PRAGMA user_version = 4;";
 constexpr const char* down_to_schema_3 =
-    "DROP TABLE clock; DROP INDEX submission_spending; DROP INDEX submission_state; "
+    "DROP TRIGGER submission_without_ledger_time; DROP TABLE clock; DROP INDEX "
+    "submission_spending; DROP INDEX submission_state; "
     "ALTER TABLE submission DROP COLUMN is_loopback; "
     "ALTER TABLE submission DROP COLUMN reserved_ledger_time; "
     "ALTER TABLE submission DROP COLUMN changed_ledger_time; "
@@ -194,6 +195,8 @@ TEST_F(ConnectionTest, AnOlderSchemaIsBroughtUpToThisOne) {
   const std::string first =
       second + "ALTER TABLE submission DROP COLUMN generation_time; PRAGMA user_version = 1;";
   write_ledger(3);
+  // As the migration dates rows of the year 1970.
+  query(path_, "UPDATE submission SET reserved_ledger_time = 0, changed_ledger_time = 0");
   const auto schema = query(path_, "SELECT sql FROM sqlite_schema ORDER BY name");
   const auto rows = query(path_, "SELECT * FROM submission");
   const auto newest = query(path_, "PRAGMA user_version");
@@ -205,6 +208,26 @@ TEST_F(ConnectionTest, AnOlderSchemaIsBroughtUpToThisOne) {
     EXPECT_EQ(query(path_, "SELECT sql FROM sqlite_schema ORDER BY name"), schema);
     EXPECT_EQ(query(path_, "SELECT * FROM submission"), rows);
   }
+}
+
+// Otherwise such a row would count against no budget.
+TEST_F(ConnectionTest, ARowOfAnOlderVersionGetsTheLedgersTime) {
+  write_ledger(1);
+  EXPECT_EQ(query(path_,
+                  "SELECT reserved_ledger_time = ledger_time, changed_ledger_time = ledger_time "
+                  "FROM submission, clock"),
+            "1|1");
+}
+
+// The users of the other name would have a -wal and locks of their own.
+TEST_F(ConnectionTest, AFileOfTwoNamesIsRefused) {
+  write_ledger(1);
+  const auto other = directory_.file("other.db");
+  std::filesystem::create_hard_link(path_, other);
+  EXPECT_THAT(why_not(path_), HasSubstr("more than one name"));
+  EXPECT_THAT(why_not(other), HasSubstr("more than one name"));
+  std::filesystem::remove(other);
+  EXPECT_TRUE(open());
 }
 
 /// Makes a file of schema 3 with one row.

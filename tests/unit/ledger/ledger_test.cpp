@@ -939,11 +939,12 @@ TEST_F(LedgerTest, TheSchemaItselfRefusesASecondCharge) {
   leave_row(ledger(), a_claim(), accepted);
   EXPECT_THROW(
       test::query(path_,
-                  "INSERT INTO submission SELECT 2, intent, instance, request, 'reserved', "
-                  "credits, api_url, account, model, mode, resolution, prompt, "
-                  "parent_task_id, details, key_mark, by_uri, task_id, url, clip_sha256, "
-                  "clip_size, clip_path, error, error_message, balance, reserved_at, "
-                  "sending_at, accepted_at, finished_at FROM submission"),
+                  "INSERT INTO submission (intent, instance, request, state, credits, api_url, "
+                  "account, model, mode, resolution, prompt, parent_task_id, details, key_mark, "
+                  "by_uri, reserved_at) SELECT intent, instance, request, 'reserved', "
+                  "credits, api_url, "
+                  "account, model, mode, resolution, prompt, parent_task_id, details, key_mark, "
+                  "by_uri, reserved_at FROM submission"),
       std::runtime_error);
   EXPECT_EQ(states(), "accepted");
 }

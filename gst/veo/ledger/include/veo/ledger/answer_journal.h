@@ -73,6 +73,9 @@ class AnswerJournal {
   /// Appends the answer. The answer is on the disk when the call returns without an error. Does not
   /// use anything that was opened before, since the file may have been replaced meanwhile.
   [[nodiscard]] Status append(const AnswerRecord& answer) const;
+  /// Fails with ledger if there is a file that cannot be read, or that others can write: it may
+  /// have the only record of a paid task. No file is no failure.
+  [[nodiscard]] Status check() const;
   /// Returns the answers that no ledger has taken, the oldest first. A file that is missing, or
   /// that cannot be trusted, has none.
   [[nodiscard]] std::vector<Entry> read() const;
@@ -90,6 +93,7 @@ class AnswerJournal {
         path_(std::move(path)),
         makes_directory_(makes_directory) {}
   [[nodiscard]] Result<FileHandle> open_to_write() const;
+  [[nodiscard]] Status check(int file) const;
   [[nodiscard]] Error explain(int error) const;
 
   std::string directory_;
