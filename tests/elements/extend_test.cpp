@@ -428,6 +428,20 @@ TEST_P(ExtendParent, MayHaveALastFrameOfAnotherDuration) {
 }
 INSTANTIATE_TEST_SUITE_P(All, ExtendParent, testing::Values("auto", "append"));
 
+// The film has nothing of the parent, so the parent may be of any kind.
+TEST_F(Extend, ReplaceTakesAnyParent) {
+  const auto parent = directory_.file("a.mp4");
+  output_of("ffmpeg -v error -y -f lavfi -i testsrc2=size=320x180:rate=24:duration=2 -c:v mpeg4 " +
+            parent + " 2>&1");
+  const auto more = clip("b.mp4", 48, 24);
+  const auto simulator =
+      Simulator::start({"--generation-time", "0s", "--clip", parent, "--clip", more});
+  const auto run = make(simulator, "veosrc prompt=A ! veoextend prompt=B join=replace");
+  ASSERT_FALSE(run->failure()) << run->failure()->text;
+  EXPECT_EQ(pictures(film()), pictures(more));
+  EXPECT_EQ(simulator.state().at("charges"), 2);
+}
+
 TEST_F(Extend, AContinuationThatDoesNotFitLeavesTheParentComplete) {
   const auto parent = clip("a.mp4", 0, 48);
   const auto other = clip("b.mp4", 0, 24, "", "640x360");
