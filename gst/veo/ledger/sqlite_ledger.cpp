@@ -290,7 +290,8 @@ Result<std::shared_ptr<Ledger>> SqliteLedger::open(const std::string& path,
     add(AnswerJournal::beside(path));
     if (!cache_directory.empty()) add(AnswerJournal::in_cache(cache_directory));
   }
-  for (const auto& journal : *ledger.journals_.lock()) {
+  const auto journals = *ledger.journals_.lock();
+  for (const auto& journal : journals) {
     if (auto usable = journal.check(); !usable) return fail(std::move(usable.error()));
   }
   auto taken = ledger.take_journals();
