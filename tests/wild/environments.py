@@ -261,8 +261,7 @@ def locked_ledger(lab):
     simulator, home, _ = paid(lab, 1)
     simulator.set_faults("submit:delay=700ms")
     run = home.start("generate", "a cat", "-o", home.folder / "cat.mp4", "--json")
-    while simulator.state()["submissions"] < 2 and run.process.poll() is None:
-        time.sleep(0.02)
+    simulator.await_submissions(2, run)
     with world.foreign_lock(home.ledger):
         time.sleep(12)
         run.send(signal.SIGKILL)
@@ -280,8 +279,7 @@ def moved_ledger(lab):
     shutil.rmtree(home.cache)
     simulator.set_faults("submit:delay=1s")
     run = home.start("generate", "a cat", "-o", home.folder / "cat.mp4", "--json")
-    while simulator.state()["submissions"] < 2 and run.process.poll() is None:
-        time.sleep(0.02)
+    simulator.await_submissions(2, run)
     folder, away = home.ledger.parent, home.folder / "away"
     folder.rename(away)
     ended = run.wait()
@@ -331,8 +329,7 @@ def stopped_process(lab):
     simulator, home, _ = paid(lab, 1)
     simulator.set_faults("submit:delay=700ms")
     run = home.start("generate", "a cat", "-o", home.folder / "cat.mp4", "--json", limit=200)
-    while simulator.state()["submissions"] < 2:
-        time.sleep(0.02)
+    simulator.await_submissions(2, run)
     run.send(signal.SIGSTOP)
     time.sleep(65)
     run.send(signal.SIGCONT)
@@ -359,8 +356,7 @@ def reload_of_nginx(lab):
     run = home.start(
         "generate", "a cat", "-o", home.folder / "cat.mp4", "--json", f"--ssl-ca-file={cert}"
     )
-    while simulator.state()["submissions"] < 1 and run.process.poll() is None:
-        time.sleep(0.02)
+    simulator.await_submissions(1, run)
     nginx.send_signal(signal.SIGHUP)
     ended = run.wait()
     check(ended.code == 0, ended)
@@ -698,19 +694,15 @@ def outage_while_waiting(lab):
 @environment
 def clock_ten_years_ahead(lab):
     """one submission under a clock ten years ahead, with a daily budget for three"""
-    library = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
-    if not library.exists():
-        raise Skipped("faketime is not installed")
     simulator = lab.simulator()
     home = lab.home(simulator.api)
     home.environment["VEO_DAILY_BUDGET"] = "120"
-    fake = {"LD_PRELOAD": str(library), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    ahead = generate(home, "a cat", environment=fake | {"FAKETIME": "+3652d"})
+    ahead = generate(home, "a cat", environment=world.fake_clock("+3652d"))
     check(ahead.code == 0, ahead)
     check(generate(home, "a dog").code == 0, "the budget is used up")
     check(generate(home, "a bird").code == 0, "the budget is used up")
     for jump in ("+0d", "+1d", "-1d", "+3652d", "-3652d"):
-        ended = generate(home, "a fish", environment=fake | {"FAKETIME": jump})
+        ended = generate(home, "a fish", environment=world.fake_clock(jump))
         check(ended.code == 4, f"a clock at {jump} made the budget new: {ended}")
     ended = home.run("ledger", "redate")
     check(ended.code == 0, ended)

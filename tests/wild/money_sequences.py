@@ -38,12 +38,12 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import world
 
 DISK_KIB = 2048
-LIBFAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 LIBRARY = world.BUILD / "gst/veo/libveo-1.0.so.0"
 # An application of the C API that changes its directory as soon as the submission has begun. It
 # prints the events that `veo --json` prints.
@@ -159,13 +159,12 @@ class Sequence:
         seconds = self.random.choice([1, 3, 6, 12] + ([30, 60] if self.is_long else []))
         late = self.random.random() < 0.7
         self.simulator.set_faults(*(["submit:delay=700ms"] if late else []))
+        posted = self.simulator.state()["submissions"]
         run = self.start(prompt)
         if late:  # the lock comes while the answer is on its way
-            self.wait_for(lambda: self.is_posting(run))
+            self.simulator.await_submissions(posted + 1, run)
         with world.foreign_lock(self.home.ledger):
-            run_out = threading.Timer(seconds, lambda: None)
-            run_out.start()
-            run_out.join()
+            time.sleep(seconds)  # the time itself is what the step is about
         self.end(run, prompt, f"a lock for {seconds} s")
         self.simulator.set_faults()
 
@@ -192,12 +191,12 @@ class Sequence:
         prompt = self.random.choice(self.prompts)
         seconds = self.random.choice([1, 2] + ([65] if self.is_long else []))
         self.simulator.set_faults("submit:delay=500ms")
+        posted = self.simulator.state()["submissions"]
         run = self.start(prompt)
-        self.wait_for(lambda: self.is_posting(run))
+        self.simulator.await_submissions(posted + 1, run)
         run.send(signal.SIGSTOP)
-        stopped = threading.Timer(seconds, lambda: run.send(signal.SIGCONT))
-        stopped.start()
-        stopped.join()
+        time.sleep(seconds)  # the time itself is what the step is about
+        run.send(signal.SIGCONT)
         self.end(run, prompt, f"stopped for {seconds} s")
         self.simulator.set_faults()
 
@@ -210,13 +209,9 @@ class Sequence:
         killer.cancel()
 
     def step_clock(self):
-        if not Path(LIBFAKETIME).exists():
-            return self.step_plain()
         prompt = self.random.choice(self.prompts)
         jump = self.random.choice(JUMPS)
-        environment = {
-            "LD_PRELOAD": LIBFAKETIME, "FAKETIME": jump, "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }  # fmt: skip
+        environment = world.fake_clock(jump)
         self.end(self.start(prompt, environment=environment), prompt, f"the clock {jump}")
 
     def step_chdir(self):
@@ -270,24 +265,11 @@ class Sequence:
         step_kill, step_clock, step_chdir, step_answer, step_older, step_older, step_wal, step_cache,
     ]  # fmt: skip
 
-    # --- tools ---
-
-    def is_posting(self, run):
-        return run.process.poll() is not None or self.simulator.state()["submissions"] > self.posted
-
-    def wait_for(self, condition):
-        """Waits until the condition holds. The runs' own limit ends a wait in vain."""
-        self.posted = self.simulator.state()["submissions"]
-        moment = threading.Event()
-        for _ in range(400):
-            if condition():
-                return
-            moment.wait(0.02)
-
 
 def play(seed, clip, is_long, has_namespaces):
     """Plays one sequence. Returns the charges and how its prompts ended."""
     if not has_namespaces:
         raise world.Skipped("this machine allows no new mount namespace")
+    world.find_faketime()
     with tempfile.TemporaryDirectory(prefix="veo-wild-", ignore_cleanup_errors=True) as folder:
         return Sequence(seed, folder, clip, is_long).play()

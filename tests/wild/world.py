@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from pathlib import Path
 
@@ -46,6 +47,23 @@ def need(*programs):
     for program in programs:
         if shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None:
             raise Skipped(f"{program} is not installed")
+
+
+def find_faketime():
+    """The library that fakes the wall clock. Skips the test without it."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if not found:
+        raise Skipped("faketime is not installed")
+    return str(found[0])
+
+
+def fake_clock(jump):
+    """The environment of a process whose wall clock is wrong by `jump`, such as +1d."""
+    return {
+        "LD_PRELOAD": find_faketime(),
+        "FAKETIME": jump,
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
 
 
 def enter_namespaces():
@@ -104,6 +122,11 @@ class Simulator:
 
     def state(self):
         return json.loads(self._ask("/simulator/state"))
+
+    def await_submissions(self, count, run):
+        """Waits until so many submissions have come. A run that has ended sends no more."""
+        while self.state()["submissions"] < count and run.process.poll() is None:
+            time.sleep(0.02)  # the simulator tells its counts only when it is asked
 
     def set_faults(self, *faults):
         self._ask("/simulator/faults", json.dumps(faults).encode())

@@ -6,7 +6,7 @@
 //     │ fails, or says nothing for a second                                   ▲
 //     ▼                                                                       │
 //   journal beside the ledger ──► on a disk ──── the ledger is tried ─────────┤
-//     │ fails, or says nothing for a second      for as long as the           │
+//     │ fails, or says nothing for 500 ms        for as long as the           │
 //     ▼                                          process lives                │
 //   journal in the cache ───────► on a disk ──────────────────────────────────┤
 //     │ the same                                                              │
