@@ -56,37 +56,37 @@ GST_ELEMENT_REGISTER_DEFINE_WITH_CODE(veoextend, "veoextend", GST_RANK_NONE, GST
                                       GST_DEBUG_CATEGORY_INIT(gst_veo_extend_debug, "veoextend", 0,
                                                               "veoextend element"))
 
-static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
+static GstStaticPadTemplate extend_sink_template = GST_STATIC_PAD_TEMPLATE(
     "sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/quicktime"));
-static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE(
+static GstStaticPadTemplate extend_src_template = GST_STATIC_PAD_TEMPLATE(
     "src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS("video/quicktime, variant=(string)iso"));
 
-static guint first_task_property;
+static guint first_extension_property;
 
-static Extension& impl(gpointer object) { return *GST_VEO_EXTEND(object)->impl; }
+static Extension& extension_of(gpointer object) { return *GST_VEO_EXTEND(object)->impl; }
 
 static void gst_veo_extend_set_property(GObject* object, guint id, const GValue* value,
                                         GParamSpec* spec) {
-  if (!impl(object).set_property(id, value)) {
+  if (!extension_of(object).set_property(id, value)) {
     G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
   }
 }
 
 static void gst_veo_extend_get_property(GObject* object, guint id, GValue* value,
                                         GParamSpec* spec) {
-  const auto& extend = impl(object);
-  const bool got =
-      veo::plugin::get_task_property(extend.snapshot(), id - first_task_property, spec, value) ||
-      extend.get_property(id, value);
+  const auto& extend = extension_of(object);
+  const bool got = veo::plugin::get_task_property(extend.snapshot(), id - first_extension_property,
+                                                  spec, value) ||
+                   extend.get_property(id, value);
   if (!got) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
 static GstFlowReturn gst_veo_extend_chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
-  return impl(parent).chain(buffer);
+  return extension_of(parent).chain(buffer);
 }
 
 static gboolean gst_veo_extend_sink_event(GstPad* pad, GstObject* parent, GstEvent* event) {
-  auto& extend = impl(parent);
+  auto& extend = extension_of(parent);
   if (veo::plugin::is_task_event(event)) {
     auto task = veo::plugin::parse_task_event(event);
     if (task) {
@@ -132,7 +132,7 @@ static gboolean gst_veo_extend_sink_event(GstPad* pad, GstObject* parent, GstEve
 static gboolean gst_veo_extend_sink_query(GstPad* pad, GstObject* parent, GstQuery* query) {
   switch (GST_QUERY_TYPE(query)) {
     case GST_QUERY_DRAIN:
-      return impl(parent).drain() ? TRUE : FALSE;
+      return extension_of(parent).drain() ? TRUE : FALSE;
     case GST_QUERY_ALLOCATION:
       return FALSE;
     default:
@@ -176,7 +176,7 @@ static gboolean gst_veo_extend_src_query(GstPad* pad, GstObject* parent, GstQuer
 
 static void gst_veo_extend_loop(gpointer pad) {
   auto* const parent = gst_pad_get_parent_element(GST_PAD(pad));
-  impl(parent).give_film();
+  extension_of(parent).give_film();
   gst_pad_pause_task(GST_PAD(pad));
   gst_object_unref(parent);
 }
@@ -185,28 +185,28 @@ static gboolean gst_veo_extend_activate_src(GstPad* pad, GstObject* parent, GstP
                                             gboolean active) {
   if (mode != GST_PAD_MODE_PUSH) return FALSE;
   if (active != FALSE) return gst_pad_start_task(pad, gst_veo_extend_loop, pad, nullptr);
-  impl(parent).unlock();
+  extension_of(parent).unlock();
   return gst_pad_stop_task(pad);
 }
 
 /// Ends the threads. Deactivating the src pad also ends the thread of the film.
 static void gst_veo_extend_halt(GstElement* element) {
-  impl(element).unlock();
+  extension_of(element).unlock();
   for (GList* pad = element->pads; pad != nullptr; pad = pad->next) {
     gst_pad_set_active(GST_PAD(pad->data), FALSE);
   }
-  impl(element).stop();
+  extension_of(element).stop();
 }
 
 static GstStateChangeReturn gst_veo_extend_change_state(GstElement* element,
                                                         GstStateChange transition) {
-  if (transition == GST_STATE_CHANGE_NULL_TO_READY && !impl(element).load_media()) {
+  if (transition == GST_STATE_CHANGE_NULL_TO_READY && !extension_of(element).load_media()) {
     return GST_STATE_CHANGE_FAILURE;
   }
-  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !impl(element).start()) {
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !extension_of(element).start()) {
     return GST_STATE_CHANGE_FAILURE;
   }
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) impl(element).unlock();
+  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) extension_of(element).unlock();
   const auto changed =
       GST_ELEMENT_CLASS(gst_veo_extend_parent_class)->change_state(element, transition);
   // If READY to PAUSED fails, GStreamer does not call PAUSED to READY. So this call must end the
@@ -221,12 +221,12 @@ static GstStateChangeReturn gst_veo_extend_change_state(GstElement* element,
 
 static void gst_veo_extend_init(GstVeoExtend* self) {
   auto* const element = GST_ELEMENT(self);
-  auto* const sink = gst_pad_new_from_static_template(&sink_template, "sink");
+  auto* const sink = gst_pad_new_from_static_template(&extend_sink_template, "sink");
   gst_pad_set_chain_function(sink, gst_veo_extend_chain);
   gst_pad_set_event_function(sink, gst_veo_extend_sink_event);
   gst_pad_set_query_function(sink, gst_veo_extend_sink_query);
   gst_element_add_pad(element, sink);
-  auto* const src = gst_pad_new_from_static_template(&src_template, "src");
+  auto* const src = gst_pad_new_from_static_template(&extend_src_template, "src");
   gst_pad_set_event_function(src, gst_veo_extend_src_event);
   gst_pad_set_query_function(src, gst_veo_extend_src_query);
   gst_pad_set_activatemode_function(src, gst_veo_extend_activate_src);
@@ -248,12 +248,12 @@ static void gst_veo_extend_class_init(GstVeoExtendClass* klass) {
   object_class->finalize = gst_veo_extend_finalize;
   element_class->change_state = gst_veo_extend_change_state;
 
-  first_task_property =
+  first_extension_property =
       veo::plugin::install_properties(object_class, veo::OptionSetter::extension_element);
-  veo::plugin::install_task_properties(object_class, first_task_property);
+  veo::plugin::install_task_properties(object_class, first_extension_property);
 
-  gst_element_class_add_static_pad_template(element_class, &sink_template);
-  gst_element_class_add_static_pad_template(element_class, &src_template);
+  gst_element_class_add_static_pad_template(element_class, &extend_sink_template);
+  gst_element_class_add_static_pad_template(element_class, &extend_src_template);
   gst_element_class_set_static_metadata(element_class, "Veo extension", "Filter/Network",
                                         "Continues a generated video by a task of its own, as one "
                                         "seamless film. Costs credits. Sends "

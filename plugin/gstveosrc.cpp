@@ -64,6 +64,7 @@
 #include "veo/system/guarded.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_veo_src_debug);
+#undef GST_CAT_DEFAULT
 #define GST_CAT_DEFAULT gst_veo_src_debug
 
 namespace veo::plugin {

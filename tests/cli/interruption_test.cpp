@@ -29,17 +29,6 @@ bool has_signal(const Program& program, const std::string& set, int signal) {
   return false;
 }
 
-/// Waits until the condition holds. Returns false after 30 s.
-template <class Condition>
-bool wait_until(Condition is_met) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!is_met()) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
 /// Returns whether the process still runs. A zombie does not count: it only waits for its parent.
 bool is_left(pid_t pid) {
   std::ifstream status("/proc/" + std::to_string(pid) + "/stat");

@@ -18,17 +18,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using Clock = std::chrono::steady_clock;
 
-/// Waits until the condition holds. Returns false after 30 s.
-template <class Condition>
-bool wait_until(Condition is_met) {
-  const auto deadline = Clock::now() + std::chrono::seconds(30);
-  while (!is_met()) {
-    if (Clock::now() > deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
 // The process is stopped for longer than the generation timeout, as by a container that is paused.
 // The task is completed meanwhile.
 TEST(Patience, AStopThatOutlastsTheGenerationTimeoutLosesNothing) {

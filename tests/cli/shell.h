@@ -3,8 +3,10 @@
 // Runs `veo` against a simulator, with a home, a ledger and a cache of its own.
 #pragma once
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "command.h"
@@ -46,6 +48,17 @@ class Shell {
 std::vector<nlohmann::json> json_lines(const std::string& text);
 /// Returns the last object with this `event`, or null if there is none.
 nlohmann::json last_event(const std::string& text, const std::string& event);
+
+/// Waits until the condition holds. Returns false after 30 s.
+template <class Condition>
+bool wait_until(Condition is_met) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!is_met()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
 
 /// Returns the path of a small clip that is made once, so that the simulator need not encode one.
 const std::string& small_clip();

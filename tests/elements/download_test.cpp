@@ -18,12 +18,12 @@
 namespace veo::test {
 namespace {
 
-struct Row {
+struct DownloadCase {
   const char* name;
   std::vector<std::string> faults;
   const char* error = nullptr;  ///< the expected error; null if the clip plays
 };
-void PrintTo(const Row& row, std::ostream* out) { *out << row.name; }
+void PrintTo(const DownloadCase& row, std::ostream* out) { *out << row.name; }
 
 class Download : public testing::Test {
  protected:
@@ -45,7 +45,7 @@ class Download : public testing::Test {
   static inline std::string id_;
 };
 
-class Mishap : public Download, public testing::WithParamInterface<Row> {};
+class Mishap : public Download, public testing::WithParamInterface<DownloadCase> {};
 
 // The first two requests are for the file and for its tail, in either order. A run must not keep a
 // file that it could not use: the second run, with a host that behaves, has to play the file.
@@ -83,26 +83,31 @@ TEST_P(Mishap, GivesOneVersionOfTheFileOrAnError) {
 INSTANTIATE_TEST_SUITE_P(
     Each, Mishap,
     testing::Values(
-        Row{"the_tail_is_of_another", {"file-tail:changed"}},
-        Row{"the_tail_is_of_another_size", {"file-tail:wrong-total"}},
-        Row{"the_tail_is_refused", {"file-tail:status=403"}},
-        Row{"the_tail_is_not_there", {"file-tail:status=404"}},
-        Row{"the_tail_has_no_range", {"file-tail:status=416"}},
-        Row{"the_tail_is_a_page", {"file-tail:not-mp4"}},
-        Row{"the_tail_is_the_whole_file", {"file-tail:ignore-range"}},
-        Row{"the_tail_breaks", {"file-tail:reset=100"}},
-        Row{"changed_before_anything_was_pushed", {"file:reset=10*2", "file:changed*1"}},
-        Row{"refused_before_anything_was_pushed", {"file:reset=10*2", "file:status=416*1@3"}},
-        Row{"changed_in_the_middle", {"file:reset=100000", "file:changed@3"}, "bad-response"},
-        Row{"refused_in_the_middle", {"file:reset=100000*2", "file:status=403@3"}, "network"},
-        Row{"ranges_are_ignored", {"file:ignore-range"}}, Row{"without_a_length", {"file:chunked"}},
-        Row{"broken_again_and_again", {"file:reset=60000*8"}},
+        DownloadCase{"the_tail_is_of_another", {"file-tail:changed"}},
+        DownloadCase{"the_tail_is_of_another_size", {"file-tail:wrong-total"}},
+        DownloadCase{"the_tail_is_refused", {"file-tail:status=403"}},
+        DownloadCase{"the_tail_is_not_there", {"file-tail:status=404"}},
+        DownloadCase{"the_tail_has_no_range", {"file-tail:status=416"}},
+        DownloadCase{"the_tail_is_a_page", {"file-tail:not-mp4"}},
+        DownloadCase{"the_tail_is_the_whole_file", {"file-tail:ignore-range"}},
+        DownloadCase{"the_tail_breaks", {"file-tail:reset=100"}},
+        DownloadCase{"changed_before_anything_was_pushed", {"file:reset=10*2", "file:changed*1"}},
+        DownloadCase{"refused_before_anything_was_pushed",
+                     {"file:reset=10*2", "file:status=416*1@3"}},
+        DownloadCase{
+            "changed_in_the_middle", {"file:reset=100000", "file:changed@3"}, "bad-response"},
+        DownloadCase{
+            "refused_in_the_middle", {"file:reset=100000*2", "file:status=403@3"}, "network"},
+        DownloadCase{"ranges_are_ignored", {"file:ignore-range"}},
+        DownloadCase{"without_a_length", {"file:chunked"}},
+        DownloadCase{"broken_again_and_again", {"file:reset=60000*8"}},
         // A file that is no video or is incomplete is not kept, and is requested a second time.
-        Row{"a_page_once", {"file:not-mp4*2"}}, Row{"a_page_always", {"file:not-mp4"}, "bad-media"},
-        Row{"cut_once", {"file:no-ranges,chunked-cut-unterminated=100000*2"}},
-        Row{"cut_properly_once", {"file:no-ranges,chunked-cut=100000*2"}},
-        Row{"cut_always", {"file:no-ranges,chunked-cut-unterminated=100000"}, "network"},
-        Row{"cut_within_the_last_box", {"file:no-ranges,chunked-cut=40000*2"}}),
+        DownloadCase{"a_page_once", {"file:not-mp4*2"}},
+        DownloadCase{"a_page_always", {"file:not-mp4"}, "bad-media"},
+        DownloadCase{"cut_once", {"file:no-ranges,chunked-cut-unterminated=100000*2"}},
+        DownloadCase{"cut_properly_once", {"file:no-ranges,chunked-cut=100000*2"}},
+        DownloadCase{"cut_always", {"file:no-ranges,chunked-cut-unterminated=100000"}, "network"},
+        DownloadCase{"cut_within_the_last_box", {"file:no-ranges,chunked-cut=40000*2"}}),
     [](const auto& row) { return row.param.name; });
 
 // The host sends all bytes of the tail, but does not end that answer. The main download then

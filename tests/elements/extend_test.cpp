@@ -32,7 +32,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 
-constexpr bool shares_cache = true;
 const std::string three = "veosrc prompt=A ! veoextend prompt=B ! veoextend prompt=C";
 
 std::vector<int> count_to(int count) {
@@ -43,7 +42,7 @@ std::vector<int> count_to(int count) {
 
 /// Starts a simulator whose tasks complete at once, with clips of 64 frames. 64 is the smallest
 /// number of frames that fills AAC frames exactly.
-Simulator quick(std::vector<std::string> more = {}) {
+Simulator start_quick(std::vector<std::string> more = {}) {
   more.insert(more.end(), {"--generation-time", "0s", "--frames", "64"});
   return Simulator::start(more);
 }
@@ -183,7 +182,7 @@ class ExtendDelivery : public Extend, public testing::WithParamInterface<Deliver
 // The simulator encodes the delivered film anew: it shows the same pictures, but no byte is the
 // same.
 TEST_P(ExtendDelivery, GivesTheFilmOnce) {
-  const auto simulator = quick({"--extend", GetParam().extend});
+  const auto simulator = start_quick({"--extend", GetParam().extend});
   const auto run = make(simulator, three);
   ASSERT_FALSE(run->failure()) << run->failure()->text;
   EXPECT_EQ(run->joins(), GetParam().joins);
@@ -236,7 +235,7 @@ class FilmLog {
 };
 
 TEST_F(Extend, TheLogSaysHowTheFilmIsJoined) {
-  const auto simulator = quick({"--extend", "parent"});
+  const auto simulator = start_quick({"--extend", "parent"});
   const FilmLog log;
   ASSERT_FALSE(make(simulator, three)->failure());
   const auto text = log.text();
@@ -305,7 +304,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, ExtendAmbiguous,
                          [](const auto& row) { return std::string(row.param.name); });
 
 TEST_F(Extend, TheUserMayDecide) {
-  const auto simulator = quick({"--extend", "whole"});
+  const auto simulator = start_quick({"--extend", "whole"});
   auto run = make(simulator, "veosrc prompt=A ! veoextend prompt=B join=append");
   ASSERT_FALSE(run->failure()) << run->failure()->text;
   EXPECT_EQ(numbers().size(), 192U);
@@ -316,7 +315,7 @@ TEST_F(Extend, TheUserMayDecide) {
 }
 
 TEST_F(Extend, AppendShowsTheParentWhileItsContinuationIsGenerated) {
-  const auto simulator = quick({"--fault", "task:slow=1h*1@2"});
+  const auto simulator = start_quick({"--fault", "task:slow=1h*1@2"});
   TestPipeline run(
       "veosrc prompt=A ! veoextend prompt=B join=append ! decodebin ! video/x-raw ! "
       "fakesink name=video sync=false");
@@ -351,7 +350,7 @@ TEST_F(Extend, RequestsLeaveWhileTheParentIsHeldUp) {
 }
 
 TEST_F(Extend, TheTaskTravelsThroughQueuesTeesAndBins) {
-  const auto simulator = quick();
+  const auto simulator = start_quick();
   const auto run =
       make(simulator,
            "veosrc prompt=A ! queue ! identity ! tee name=t ! queue ! ( veoextend prompt=B ) ! "
@@ -361,7 +360,7 @@ TEST_F(Extend, TheTaskTravelsThroughQueuesTeesAndBins) {
 }
 
 TEST_F(Extend, AForeignStreamIsContinuedByItsTasksId) {
-  const auto simulator = quick();
+  const auto simulator = start_quick();
   ASSERT_FALSE(make(simulator, "veosrc prompt=A")->failure());
   std::filesystem::rename(film(), directory_.file("a.mp4"));
   const std::string id = simulator.state().at("tasks").at(0).at("id");
@@ -375,7 +374,7 @@ TEST_F(Extend, AForeignStreamIsContinuedByItsTasksId) {
 
 TEST_F(Extend, AStreamWithoutATaskIsAnErrorAndCostsNothing) {
   const auto file = clip("a.mp4", 0, 24);
-  const auto simulator = quick();
+  const auto simulator = start_quick();
   auto run = make(simulator, "filesrc location=" + file + " ! veoextend prompt=B");
   ASSERT_TRUE(run->failure());
   EXPECT_EQ(run->failure()->details.at("code"), "invalid-request");
@@ -481,7 +480,7 @@ GstEvent* make_task_event(const std::string& id, const char* status, guint64 fra
 // One thread can report the end of a step while another thread reports the steps of the film. Here
 // `completed` follows `failed` for the same parent.
 TEST_F(Extend, AFailedParentStaysFailed) {
-  const auto simulator = quick({"--fault", "task:slow=1h@2"});
+  const auto simulator = start_quick({"--fault", "task:slow=1h@2"});
   ASSERT_FALSE(make(simulator, "veosrc prompt=A")->failure());
   const auto parent = directory_.file("parent.mp4");
   std::filesystem::rename(film(), parent);
@@ -609,7 +608,7 @@ class ExtendForeign : public Extend {
     EXPECT_EQ(simulator_.state().at("submissions"), 2);
   }
 
-  const Simulator simulator_ = quick({});
+  const Simulator simulator_ = start_quick({});
   std::string parent_;
   std::string id_;
 };
@@ -807,7 +806,7 @@ TEST_F(Extend, ABrokenContinuationLeavesTheParentCompleteAndEnds) {
 }
 
 TEST_F(Extend, ARunThatCannotBeginLeavesNothing) {
-  const auto simulator = quick();
+  const auto simulator = start_quick();
   for (int i = 0; i < 20; ++i) {
     TestPipeline run("veoextend name=extend prompt=B ! fakesink");
     run.use(simulator);
@@ -830,7 +829,7 @@ TEST_F(Extend, ARunThatCannotBeginLeavesNothing) {
 }
 
 TEST_F(Extend, AWaitIsEndedAHundredTimes) {
-  const auto simulator = quick({"--fault", "task:slow=1h"});
+  const auto simulator = start_quick({"--fault", "task:slow=1h"});
   for (const std::string join : {"auto", "append"}) {
     TestPipeline run("veosrc prompt=A ! veoextend prompt=B join=" + join + " ! fakesink");
     run.use(simulator, shares_cache);
@@ -846,7 +845,7 @@ TEST_F(Extend, AWaitIsEndedAHundredTimes) {
 class ExtendFailure : public Extend, public testing::WithParamInterface<std::string> {};
 
 TEST_P(ExtendFailure, LeavesTheStepsBeforeItCompleteAndCanBeContinuedLater) {
-  const auto simulator = quick({"--fault", "task:failed*1@3"});
+  const auto simulator = start_quick({"--fault", "task:failed*1@3"});
   const auto join = " join=" + GetParam();
   const auto line = "veosrc prompt=A ! veoextend prompt=B" + join +
                     " ! queue ! veoextend prompt=C" + join + " ! queue ! veoextend prompt=D" +
@@ -874,7 +873,7 @@ INSTANTIATE_TEST_SUITE_P(Joins, ExtendFailure, testing::Values("auto", "append")
                          [](const auto& row) { return row.param; });
 
 TEST_F(Extend, APriceThatIsNotKnownIsOverAnyLimit) {
-  const auto simulator = quick();
+  const auto simulator = start_quick();
   const auto run = make(simulator, "veosrc prompt=A ! veoextend prompt=B max-credits=1000");
   ASSERT_TRUE(run->failure());
   EXPECT_EQ(run->failure()->details.at("code"), "budget-exceeded");
@@ -884,7 +883,7 @@ TEST_F(Extend, APriceThatIsNotKnownIsOverAnyLimit) {
 }
 
 TEST_F(Extend, ADryRunSendsNothing) {
-  const auto simulator = quick();
+  const auto simulator = start_quick();
   const auto run = make(simulator,
                         "veosrc prompt=A dry-run=true ! veoextend prompt=B dry-run=true ! "
                         "veoextend prompt=C dry-run=true");
@@ -894,7 +893,7 @@ TEST_F(Extend, ADryRunSendsNothing) {
 }
 
 TEST_F(Extend, TheUpstreamIdIsSentAndTheRequestStaysTheSame) {
-  auto simulator = quick({"--fault", "query:upstream-id"});
+  auto simulator = start_quick({"--fault", "query:upstream-id"});
   ASSERT_FALSE(make(simulator, "veosrc prompt=A ! veoextend prompt=B")->failure());
   const std::string id = simulator.state().at("tasks").at(0).at("id");
   bool sent = false;

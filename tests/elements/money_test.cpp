@@ -21,8 +21,6 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr bool shares_cache = true;
-
 int charges(const Simulator& simulator) { return simulator.state().at("charges"); }
 int submissions(const Simulator& simulator) { return simulator.state().at("submissions"); }
 

@@ -20,7 +20,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using Bytes = std::vector<std::uint8_t>;
 
-Bytes read_file(const std::string& path) {
+Bytes bytes_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return Bytes{std::istreambuf_iterator<char>(file), {}};
 }
@@ -111,7 +111,7 @@ TEST_P(Playback, DecodesAsTheFileItselfDoes) {
 }
 
 TEST_P(Playback, StreamableHasMoovFirstAndOriginalIsBitExact) {
-  const auto delivered = read_file(original());
+  const auto delivered = bytes_of(original());
   TestPipeline run("veosrc name=src task-id=" + task_id_ + " ! fakesink name=sink sync=false");
   run.use(*simulator_);
   run.watch("sink");
@@ -131,7 +131,7 @@ TEST_P(Playback, StreamableHasMoovFirstAndOriginalIsBitExact) {
     EXPECT_EQ(streamed, delivered) << "a file that needs no change was changed";
   }
   if (const auto real = clip_path(GetParam().name + ".mp4")) {
-    EXPECT_EQ(delivered, read_file(*real)) << "layout=original changed the file";
+    EXPECT_EQ(delivered, bytes_of(*real)) << "layout=original changed the file";
   }
 }
 
@@ -277,7 +277,7 @@ TEST(Playback, IsKeptAndDecodedAtOnce) {
   ASSERT_TRUE(run.finish()) << "the two branches block each other";
   ASSERT_FALSE(run.failure()) << run.failure()->text;
   EXPECT_EQ(run.seen("video").size(), 24U);
-  EXPECT_EQ(box_types(read_file(directory.file("clip.mp4"))).back(), "mdat");
+  EXPECT_EQ(box_types(bytes_of(directory.file("clip.mp4"))).back(), "mdat");
 }
 
 TEST(Playback, Decodebin3DecodesItToo) {

@@ -61,7 +61,7 @@ long requests(const Simulator& simulator, const std::string& listener, const std
   });
 }
 
-int charges(const Simulator& simulator) { return simulator.state().at("charges").get<int>(); }
+int count_charges(const Simulator& simulator) { return simulator.state().at("charges").get<int>(); }
 
 TEST(Prepare, SubmitsAndFetchesAndIsPlayedFromTheCache) {
   const auto simulator = Simulator::start({"--generation-time", "200ms", "--frames", "24"});
@@ -86,7 +86,7 @@ TEST(Prepare, SubmitsAndFetchesAndIsPlayedFromTheCache) {
   EXPECT_FALSE(pipeline.bytes("sink").empty());
   EXPECT_EQ(requests(simulator, "files", "GET"), before);
   EXPECT_EQ(requests(simulator, "api", "POST"), 1);
-  EXPECT_EQ(charges(simulator), 1);
+  EXPECT_EQ(count_charges(simulator), 1);
 }
 
 class PreparedIsPaidOnce : public testing::TestWithParam<bool> {};
@@ -109,7 +109,7 @@ TEST_P(PreparedIsPaidOnce, ThroughStatesAndRepetition) {
   EXPECT_TRUE(pipeline.eos());
   EXPECT_FALSE(pipeline.bytes("sink").empty());
   EXPECT_EQ(requests(simulator, "api", "POST"), 1);
-  EXPECT_EQ(charges(simulator), 1);
+  EXPECT_EQ(count_charges(simulator), 1);
 }
 INSTANTIATE_TEST_SUITE_P(Reuse, PreparedIsPaidOnce, testing::Bool());
 
@@ -141,7 +141,7 @@ TEST(Prepare, ManyThatAreDroppedArePaidOnceEach) {
     EXPECT_TRUE(pipeline->eos());
   }
   EXPECT_EQ(simulator.state().at("tasks").size(), count);
-  EXPECT_EQ(charges(simulator), count);
+  EXPECT_EQ(count_charges(simulator), count);
 }
 
 TEST(Prepare, AWarningTellsWhatFailed) {
@@ -177,7 +177,7 @@ TEST(Prepare, InvalidSettingsGiveAWarningAndNothingIsSent) {
   ASSERT_TRUE(pipeline.next(GST_MESSAGE_WARNING));
   EXPECT_THAT(pipeline.warnings(), Contains(HasSubstr("reference-needs-images")));
   EXPECT_EQ(requests(simulator, "api", "POST"), 0);
-  EXPECT_EQ(charges(simulator), 0);
+  EXPECT_EQ(count_charges(simulator), 0);
 }
 
 TEST(Abandon, EndsTheWaitAtOnceAndTheTaskIsJoinedLater) {
@@ -202,7 +202,7 @@ TEST(Abandon, EndsTheWaitAtOnceAndTheTaskIsJoinedLater) {
   ASSERT_TRUE(again.finish());
   EXPECT_TRUE(again.eos());
   EXPECT_FALSE(again.bytes("sink").empty());
-  EXPECT_EQ(charges(simulator), 1);
+  EXPECT_EQ(count_charges(simulator), 1);
 }
 
 TEST(Abandon, LetsGoOfAPreparedTask) {
@@ -220,7 +220,7 @@ TEST(Abandon, LetsGoOfAPreparedTask) {
   ASSERT_TRUE(pipeline.finish());
   EXPECT_TRUE(pipeline.eos());
   EXPECT_FALSE(pipeline.bytes("sink").empty());
-  EXPECT_EQ(charges(simulator), 1);
+  EXPECT_EQ(count_charges(simulator), 1);
 }
 
 }  // namespace

@@ -26,12 +26,12 @@ std::string read(GstElement* element, const char* name) {
 
 /// The contract's table of properties (docs/veosrc.md): each name, and the default that
 /// gst-inspect-1.0 reads from an instance.
-struct Row {
+struct PropertyRow {
   const char* name;
   const char* initial;
   const char* set;  ///< a value in gst-launch-1.0's spelling; reading gives it back
 };
-const Row rows[] = {
+const PropertyRow rows[] = {
     {"prompt", "NULL", "dog"},
     {"mode", "fast", "quality"},
     {"resolution", "720p", "4k"},

@@ -106,10 +106,10 @@ void TestPipeline::for_each_element(const std::function<void(GstElement*)>& look
       const_cast<std::function<void(GstElement*)>*>(&look));
 }
 
-void TestPipeline::use(const Simulator& simulator, bool shares_cache) {
+void TestPipeline::use(const Simulator& simulator, bool has_shared_cache) {
   static int caches = 0;
   const auto cache =
-      simulator.cache() + (shares_cache ? "/shared" : "/own-" + std::to_string(++caches));
+      simulator.cache() + (has_shared_cache ? "/shared" : "/own-" + std::to_string(++caches));
   for_each_element([&](GstElement* one) {
     if (g_object_class_find_property(G_OBJECT_GET_CLASS(one), "api-url") == nullptr) return;
     g_object_set(one, "api-url", simulator.api_url().c_str(), "api-key", simulator.key().c_str(),

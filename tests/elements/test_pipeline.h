@@ -56,6 +56,9 @@ struct Failure {
 
 /// A pipeline that is made from a gst-launch line. The line's named elements can be reached by
 /// name.
+/// For TestPipeline::use().
+inline constexpr bool shares_cache = true;
+
 class TestPipeline {
  public:
   explicit TestPipeline(const std::string& line);
@@ -66,9 +69,9 @@ class TestPipeline {
   [[nodiscard]] GstElement* pipeline() const { return pipeline_.get(); }
   [[nodiscard]] GstPtr<GstElement> element(const char* name) const;
   /// Points each veosrc and veoextend to the simulator, with its key, and with the ledger that lies
-  /// beside it, and makes them poll fast. Unless `shares_cache` is set, the pipeline has a cache of
-  /// its own and downloads each byte itself.
-  void use(const Simulator& simulator, bool shares_cache = false);
+  /// beside it, and makes them poll fast. Unless `has_shared_cache` is true, the pipeline has a
+  /// cache of its own and downloads each byte itself.
+  void use(const Simulator& simulator, bool has_shared_cache = false);
   /// Keeps what arrives at the sink with this name.
   void watch(const char* sink);
 

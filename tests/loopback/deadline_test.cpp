@@ -11,7 +11,6 @@
 namespace veo::test {
 namespace {
 
-constexpr std::string_view accepted_body = R"({"code":200,"data":{"taskId":"t-1"}})";
 constexpr auto deadline = 200ms;
 
 /// Blocks the I/O thread until `done`, and for `time` at least.

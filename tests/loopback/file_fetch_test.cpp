@@ -15,13 +15,6 @@ using http::ByteRange;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-RawServer::Script answers(std::string answer) {
-  return [answer = std::move(answer)](RawConnection& connection) {
-    connection.read_request();
-    connection.write(answer);
-  };
-}
-
 http::FileFetch part(std::string url, std::uint64_t first, std::optional<std::uint64_t> last = {},
                      std::optional<std::string> if_range = {}) {
   auto fetch = file(std::move(url));

@@ -32,7 +32,7 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 
 /// Longer than anything here takes: to wait in vain is a failure.
-constexpr auto patience = 20s;
+constexpr auto longest_wait = 20s;
 
 constexpr std::string_view prompt = "a dog whose prompt is private";
 
@@ -67,7 +67,7 @@ class Recorder final : public log::Sink {
 };
 
 /// Reads to the clip's end or to an error, lets go of it, and returns what was logged meanwhile.
-std::vector<std::string> play(const Options& options) {
+std::vector<std::string> play_and_record(const Options& options) {
   Recorder::get().start();
   {
     SourceReader reader;
@@ -84,7 +84,7 @@ std::vector<std::string> play(const Options& options) {
   // The source has left work to the I/O thread, in front of this.
   std::promise<void> done;
   http::IoThread::acquire()->post([&] { done.set_value(); });
-  EXPECT_EQ(done.get_future().wait_for(patience), std::future_status::ready);
+  EXPECT_EQ(done.get_future().wait_for(longest_wait), std::future_status::ready);
   return Recorder::get().stop();
 }
 
@@ -116,7 +116,7 @@ TEST(LogStory, OfATaskThatIsPlayedAndKept) {
   const auto simulator =
       Simulator::start({"--generation-time", "0s", "--frames", "24", "--task-id", "task-one"});
   auto options = make_options(simulator, prompt);
-  const auto lines = play(options);
+  const auto lines = play_and_record(options);
   expect_no_secret(lines, simulator);
   expect_story(lines, {"veo-job debug: the API key comes from the property api-key",
                        "begins: a prompt of 29 bytes, mode fast, 720p, 40 credits",
@@ -142,7 +142,7 @@ TEST(LogStory, OfATaskThatIsPlayedAndKept) {
                        "veo-clip info: task task-one: is kept, "});
 
   // The same again: the row is joined, and the clip comes from the cache.
-  const auto again = play(options);
+  const auto again = play_and_record(options);
   expect_no_secret(again, simulator);
   expect_story(again, {": joins row 1, completed, task task-one",
                        "veo-job info: task task-one: is there already (completed): it is joined",
@@ -156,7 +156,7 @@ TEST(LogStory, OfARateLimitAndACutDownload) {
   const auto simulator = Simulator::start(
       {"--generation-time", "0s", "--frames", "24", "--task-id", "task-one", "--fault",
        "submit:error=rate_limit_exceeded,retry-after=0*1", "--fault", "file:truncate=1000*2"});
-  const auto lines = play(make_options(simulator, prompt));
+  const auto lines = play_and_record(make_options(simulator, prompt));
   expect_no_secret(lines, simulator);
   expect_story(lines, {"answer: HTTP 429", "veo-http warning: the API asks to slow down",
                        ": the submission is rate-limited: ",
@@ -169,7 +169,7 @@ TEST(LogStory, OfARateLimitAndACutDownload) {
 
 TEST(LogStory, OfALostAnswer) {
   const auto simulator = Simulator::start({"--fault", "submit:lost-answer"});
-  const auto lines = play(make_options(simulator, prompt));
+  const auto lines = play_and_record(make_options(simulator, prompt));
   expect_no_secret(lines, simulator);
   expect_story(lines, {"veo-ledger info: row 1: becomes sending", " POST ", "veo-http warning: #",
                        ": the submission is unknown: ", "veo-ledger info: row 1: becomes unknown",
@@ -197,12 +197,12 @@ TEST(LogStory, OfASignedUrl) {
   auto simulator = Simulator::start({"--generation-time", "0s", "--frames", "24", "--task-id",
                                      "task-one", "--task-id", "task-two"});
   auto options = make_options(simulator, prompt);
-  play(options);
+  play_and_record(options);
   const auto url = url_of_the_row(simulator.ledger());
   ASSERT_THAT(url, testing::StartsWith(simulator.files_url()));
   simulator.set_faults({"query:url=" + url + "?signature=very-secret"});
   options.request.prompt += ", again";
-  const auto lines = play(options);
+  const auto lines = play_and_record(options);
   expect_no_secret(lines, simulator);
   expect_story(lines, {"veo-job info: task task-two: is completed",
                        "veo-clip info: task task-two: download from " + url, " GET " + url + "?…",

@@ -183,4 +183,11 @@ std::string header_value(const std::string& request, std::string_view name) {
   return request.substr(value, request.find("\r\n", value) - value);
 }
 
+RawServer::Script answers(std::string answer) {
+  return [answer = std::move(answer)](RawConnection& connection) {
+    connection.read_request();
+    connection.write(answer);
+  };
+}
+
 }  // namespace veo::test

@@ -116,4 +116,10 @@ std::string http_answer(std::string_view status, std::string_view body,
 /// Returns the value of a header of the request, or nothing. `name` is in lower case.
 std::string header_value(const std::string& request, std::string_view name);
 
+/// Makes the script of a connection that reads one request and gets `answer`.
+RawServer::Script answers(std::string answer);
+
+/// The body of the answer to a submission that the service accepts.
+inline constexpr std::string_view accepted_body = R"({"code":200,"data":{"taskId":"t-1"}})";
+
 }  // namespace veo::test

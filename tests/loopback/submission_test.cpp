@@ -16,8 +16,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-constexpr std::string_view accepted_body = R"({"code":200,"data":{"taskId":"t-1"}})";
-
 struct Ending {
   const char* name;
   RawServer::Script script;
@@ -29,13 +27,6 @@ struct Ending {
 };
 
 /// Returns a script that reads the request, writes `answer`, and closes.
-RawServer::Script answers(std::string answer) {
-  return [answer = std::move(answer)](RawConnection& connection) {
-    connection.read_request();
-    connection.write(answer);
-  };
-}
-
 const Ending endings[] = {
     {"accepted",
      answers(http_answer("200 OK", accepted_body)),

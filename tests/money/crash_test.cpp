@@ -18,7 +18,7 @@ namespace {
 using nlohmann::json;
 using namespace std::chrono_literals;
 
-struct Figures {
+struct CrashFigures {
   unsigned steps = 0;
   unsigned kills = 0;
   unsigned charges = 0;
@@ -27,7 +27,7 @@ struct Figures {
   unsigned unknown = 0;   // reruns that reported submit-unknown
 };
 
-void print(const std::string& what, const Figures& figures) {
+void print(const std::string& what, const CrashFigures& figures) {
   std::cout << "  " << what << ": " << figures.steps << " steps, " << figures.kills << " kills, "
             << figures.charges << " charges, " << figures.recorded << " tasks recorded, "
             << figures.played << " of them played by the rerun, " << figures.unknown
@@ -70,7 +70,7 @@ Wreck inspect(const Line& line, const Simulator& simulator) {
 
 /// Runs the same line again: it must play, for one charge in all. The line may report
 /// submit-unknown only if nobody can know whether the submission arrived.
-void run_again(const Line& line, const Simulator& simulator, Figures& figures) {
+void run_again(const Line& line, const Simulator& simulator, CrashFigures& figures) {
   const auto wreck = inspect(line, simulator);
   const auto again = line.run();
   const auto service = simulator.state();
@@ -100,7 +100,7 @@ class Crash : public testing::TestWithParam<bool> {};
 
 TEST_P(Crash, AtAnyDurableStepCostsNothing) {
   const bool drop_unsynced = GetParam();
-  Figures figures;
+  CrashFigures figures;
   json names;
   {
     const auto simulator = start_simulator();
@@ -149,7 +149,7 @@ TEST(CrashAgain, InTheRunAfterACrashCostsNothing) {
     return static_cast<unsigned>(Line(simulator).run("count").report.at("steps").size());
   }();
   ASSERT_GT(steps, 10U);
-  Figures figures{.steps = steps};
+  CrashFigures figures{.steps = steps};
   for (unsigned first = 1; first <= steps; first += is_draw ? 2 : 1) {
     for (unsigned second = 1; second <= steps; ++second) {
       if (is_draw && second != 1 + first * 7 % steps) continue;
@@ -196,7 +196,7 @@ class CrashWhile : public testing::TestWithParam<Moment> {};
 
 TEST_P(CrashWhile, CostsNothing) {
   const auto& moment = GetParam();
-  Figures figures;
+  CrashFigures figures;
   const auto rounds = std::max(repeats(), 1U);
   for (unsigned round = 0; round < rounds; ++round) {
     auto simulator = start_simulator();

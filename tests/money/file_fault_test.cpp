@@ -70,7 +70,7 @@ std::set<unsigned> commits() {
   return found;
 }
 
-struct Figures {
+struct FaultFigures {
   unsigned failed = 0;   // operations that failed on purpose
   unsigned played = 0;   // first runs that played
   unsigned refused = 0;  // first runs that reported an error
@@ -78,7 +78,7 @@ struct Figures {
 };
 
 /// Runs the line with this fault, and then without it.
-void fail_and_run_again(const std::string& fault, Figures& figures) {
+void fail_and_run_again(const std::string& fault, FaultFigures& figures) {
   const auto simulator = start_simulator();
   const Line line(simulator);
   const auto first = line.run(fault);
@@ -136,7 +136,7 @@ TEST_P(FileFaults, AreToldOrSurvivedAndNeverPaidTwice) {
   auto chosen = choose(count, static_cast<unsigned>(&fault - file_faults), draw);
   const bool at_commits = fault.more == 0 || std::string_view(fault.error) == "ENOSPC";
   if (*fault.kind == '\0' && at_commits) chosen.merge(commits());
-  Figures figures;
+  FaultFigures figures;
   for (const auto at : chosen) {
     std::string spec = "fail=";
     if (*fault.kind != '\0') spec.append(fault.kind).append("@");
@@ -163,7 +163,7 @@ TEST(FileFault, AClipIsKeptWithItsChecksumOrNotAtAll) {
   const auto sync = std::ranges::find_if(good_run(), is_sync) - good_run().begin();
   ASSERT_LT(sync, std::ssize(good_run()));
   constexpr int differs_by = 3;  // the number of operations differs so much between runs
-  Figures figures;
+  FaultFigures figures;
   for (auto at = sync + 1 - differs_by; at < sync + 1 + differs_by; ++at) {
     SCOPED_TRACE(at);
     fail_and_run_again("fail=" + std::to_string(at) + ":EIO", figures);

@@ -26,11 +26,11 @@ struct Phase {
   bool is_submission;  ///< a fault may hit a paid submission
 };
 
-constexpr unsigned clip = 600'000;
+constexpr unsigned clip_bytes = 600'000;
 const Phase phases[] = {
     {"submit", "submit", "*1", 60, true},
     {"query", "query", "*1", 60, false},
-    {"file", "file", "*1", clip, false},
+    {"file", "file", "*1", clip_bytes, false},
     {"moov", "file-tail", "*1", 5'000, false},
 };
 

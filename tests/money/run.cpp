@@ -32,7 +32,7 @@ int temporary_file() {
   return fd;
 }
 
-std::string contents(int fd) {
+std::string contents_of(int fd) {
   std::string text;
   std::array<char, 4096> buffer;
   for (off_t at = 0;;) {
@@ -120,9 +120,9 @@ Ended Process::wait() {
   Ended ended;
   if (WIFEXITED(status)) ended.exit_code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) ended.signal = WTERMSIG(status);
-  ended.report = nlohmann::json::parse(contents(output_), nullptr, false);
+  ended.report = nlohmann::json::parse(contents_of(output_), nullptr, false);
   if (ended.report.is_discarded()) ended.report = nullptr;
-  ended.errors = contents(errors_);
+  ended.errors = contents_of(errors_);
   return ended;
 }
 

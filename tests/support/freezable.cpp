@@ -47,36 +47,36 @@ void wait_if_frozen(const std::string& path) {
   --ice->held;
 }
 
-std::string path_of(int fd) {
+std::string find_path(int fd) {
   std::error_code error;
   return fs::read_symlink("/proc/self/fd/" + std::to_string(fd), error).string();
 }
 
-std::string path_of(int directory, const char* path) {
+std::string find_path(int directory, const char* path) {
   if (*path == '/' || directory == AT_FDCWD) return path;
-  return path_of(directory) + "/" + path;
+  return find_path(directory) + "/" + path;
 }
 
 class FrozenFileSystem : public FileSystem {
  public:
   int openat(int directory, const char* path, int flags, mode_t mode) override {
-    if ((flags & (O_CREAT | O_TRUNC)) != 0) wait_if_frozen(path_of(directory, path));
+    if ((flags & (O_CREAT | O_TRUNC)) != 0) wait_if_frozen(find_path(directory, path));
     return FileSystem::openat(directory, path, flags, mode);
   }
   ssize_t pwrite(int fd, const void* from, std::size_t size, off_t offset) override {
-    wait_if_frozen(path_of(fd));
+    wait_if_frozen(find_path(fd));
     return FileSystem::pwrite(fd, from, size, offset);
   }
   int fsync(int fd) override {
-    wait_if_frozen(path_of(fd));
+    wait_if_frozen(find_path(fd));
     return FileSystem::fsync(fd);
   }
   int ftruncate(int fd, off_t size) override {
-    wait_if_frozen(path_of(fd));
+    wait_if_frozen(find_path(fd));
     return FileSystem::ftruncate(fd, size);
   }
   int fallocate(int fd, off_t offset, off_t size) override {
-    wait_if_frozen(path_of(fd));
+    wait_if_frozen(find_path(fd));
     return FileSystem::fallocate(fd, offset, size);
   }
   int mkdir(const char* path, mode_t mode) override {
@@ -84,11 +84,11 @@ class FrozenFileSystem : public FileSystem {
     return FileSystem::mkdir(path, mode);
   }
   int renameat(int from_directory, const char* from, int to_directory, const char* to) override {
-    wait_if_frozen(path_of(to_directory, to));
+    wait_if_frozen(find_path(to_directory, to));
     return FileSystem::renameat(from_directory, from, to_directory, to);
   }
   int unlinkat(int directory, const char* path, int flags) override {
-    wait_if_frozen(path_of(directory, path));
+    wait_if_frozen(find_path(directory, path));
     return FileSystem::unlinkat(directory, path, flags);
   }
 };
@@ -100,15 +100,15 @@ int open_file(const char* path, int flags, int mode) {
   return ::open(path, flags, mode);
 }
 ssize_t write_file(int fd, const void* from, std::size_t size) {
-  wait_if_frozen(path_of(fd));
+  wait_if_frozen(find_path(fd));
   return ::write(fd, from, size);
 }
 ssize_t pwrite_file(int fd, const void* from, std::size_t size, off_t offset) {
-  wait_if_frozen(path_of(fd));
+  wait_if_frozen(find_path(fd));
   return ::pwrite(fd, from, size, offset);
 }
 int truncate_file(int fd, off_t size) {
-  wait_if_frozen(path_of(fd));
+  wait_if_frozen(find_path(fd));
   return ::ftruncate(fd, size);
 }
 int unlink_file(const char* path) {

@@ -19,7 +19,7 @@ using Seconds = std::chrono::duration<double>;
 using Clock = std::chrono::steady_clock;
 
 /// Returns 100,000 bytes in which no two parts are equal.
-std::string make_content() {
+std::string make_file_content() {
   std::string content;
   while (content.size() < 100'000) content += std::to_string(content.size()) + ",";
   content.resize(100'000);
@@ -33,7 +33,7 @@ class SimulatorFiles : public testing::Test {
     return Service(args);
   }
 
-  const std::string content_ = make_content();
+  const std::string content_ = make_file_content();
   const TemporaryFile file_{"file.mp4", content_};
 };
 

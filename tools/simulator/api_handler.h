@@ -9,8 +9,8 @@
 #include <functional>
 #include <mutex>
 
+#include "handler.h"
 #include "options.h"
-#include "server.h"
 #include "service.h"
 
 namespace simulator {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "fault_effects.h"
 
+#include <nlohmann/json.hpp>
+
 #include "api_errors.h"
 
 namespace simulator {

@@ -2,6 +2,7 @@
 #include "faults.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "api_errors.h"

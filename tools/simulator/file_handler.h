@@ -4,8 +4,8 @@
 // It needs no key. A client must not send one; the log shows the headers of each request.
 #pragma once
 
+#include "handler.h"
 #include "options.h"
-#include "server.h"
 #include "service.h"
 
 namespace simulator {

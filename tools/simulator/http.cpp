@@ -8,6 +8,7 @@
 #include <boost/beast/http/status.hpp>
 #include <charconv>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 namespace simulator {

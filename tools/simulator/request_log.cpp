@@ -2,6 +2,7 @@
 #include "request_log.h"
 
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 namespace simulator {

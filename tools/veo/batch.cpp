@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <list>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -35,19 +36,12 @@ using nlohmann::json;
 
 namespace {
 
-constexpr auto redraw_interval = 250ms;
-constexpr std::size_t piece = 256U << 10U;
-
 struct BatchArguments : Arguments {
   std::string file;
   std::string directory;
   unsigned jobs = 4;
   bool yes = false;
 };
-
-std::string count_text(std::size_t count, const std::string& what) {
-  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
-}
 
 /// Returns the name of the task's video in the batch's directory.
 std::string file_of(const std::string& task_id) { return make_task_file_stem(task_id) + ".mp4"; }
@@ -323,7 +317,8 @@ class Batch {
       if (!finished) return fail_here(std::move(finished.error()));
       return complete(running, task_id);
     }
-    auto taken = running.source->take(running.bytes, std::min<std::uint64_t>(ready->size, piece));
+    auto taken =
+        running.source->take(running.bytes, std::min<std::uint64_t>(ready->size, largest_piece));
     if (!taken) return fail_here(std::move(taken.error()));
     running.bytes += taken->bytes.size();
     running.digest.add(taken->bytes);
@@ -490,26 +485,25 @@ class Batch {
 
 }  // namespace
 
-void add_batch(CLI::App& app, Action& chosen) {
-  auto* command =
-      app.add_subcommand("batch", "make a video for each line of a file; costs credits");
+void add_batch(Command& app, Action& chosen) {
+  auto command = app.add_command("batch", "make a video for each line of a file; costs credits");
   const auto arguments = std::make_shared<BatchArguments>();
-  command->add_option("file", arguments->file, "JSON lines, one request each")
-      ->type_name("FILE.jsonl")
-      ->required();
+  command.add_option("file", arguments->file, "JSON lines, one request each")
+      .set_form("FILE.jsonl")
+      .set_required();
   command
-      ->add_option("-o,--output", arguments->directory,
-                   "where to: a directory (default FILE without .jsonl)")
-      ->type_name("DIR");
-  command->add_option("-j,--jobs", arguments->jobs, "so many at a time (default 4)")
-      ->type_name("N")
-      ->check(CLI::Range(1, 256));
-  command->add_flag("-y,--yes", arguments->yes, "agree to the price");
+      .add_option("-o,--output", arguments->directory,
+                  "where to: a directory (default FILE without .jsonl)")
+      .set_form("DIR");
+  command.add_option("-j,--jobs", arguments->jobs, "so many at a time (default 4)")
+      .set_form("N")
+      .set_range(1, 256);
+  command.add_flag("-y,--yes", arguments->yes, "agree to the price");
   using Group = Option::Group;
-  add_arguments(*command, *arguments,
+  add_arguments(command, *arguments,
                 {Group::money, Group::files, Group::service, Group::waiting, Group::stream},
                 {"task-id", "take", "request-id", "reuse"});
-  command->footer(
+  command.set_footer(
       R"(A line is an object whose members are veosrc's properties, such as
   {"prompt": "a dog in a park", "mode": "quality", "seed": 12345}
 Equal lines are takes of one request: 200 of them are 200 videos. Each video is
@@ -519,7 +513,7 @@ goes on where it stopped, and pays nothing twice. --max-credits is for the batch
 Examples:
   veo batch shots.jsonl --dry-run
   veo batch shots.jsonl -o shots --jobs 8 --max-credits 2000 --yes)");
-  command->callback([arguments, &chosen] {
+  command.on_chosen([arguments, &chosen] {
     if (arguments->directory.empty()) {
       const fs::path file(arguments->file);
       arguments->directory = file.extension() == ".jsonl"

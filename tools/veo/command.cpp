@@ -50,7 +50,7 @@ std::string with_default(std::string help, const std::string& standard, const st
   return help + " (default " + standard + (has_two_ends ? "; " + range : "") + ")";
 }
 
-void add_output_flags(CLI::App& command, Arguments& arguments) {
+void add_output_flags(Command& command, Arguments& arguments) {
   command.add_flag("--json", arguments.json, "for machines: one JSON object a line");
   command.add_flag("-q,--quiet", arguments.quiet, "only errors");
 }
@@ -65,35 +65,33 @@ std::string flag_help_of(const Option& option) {
 
 namespace {
 
-void add_option(CLI::App& command, Arguments& arguments, const Option& option) {
+void add_option(Command& command, Arguments& arguments, const Option& option) {
   const auto name = std::string(option.name.value);
   const auto flag = "--" + name;
   const auto help = flag_help_of(option);
   const auto form = form_of(option);
-  CLI::Option* added = nullptr;
-  switch (option.type.value.kind) {
-    case OptionType::Kind::flag:
-      // A flag never takes the next word as its value: --dry-run, --reuse=false.
-      added = command.add_flag(flag, arguments.flags[name], help);
-      break;
-    case OptionType::Kind::list:
-      added = command.add_option_function<std::vector<std::string>>(
-          flag,
-          [&arguments, name](const std::vector<std::string>& texts) {
-            for (const auto& text : texts) arguments.options.emplace_back(name, text);
-          },
-          help);
-      added->expected(1)->take_all();
-      break;
-    default:
-      added = command.add_option_function<std::string>(
-          flag,
-          [&arguments, name](const std::string& text) {
-            arguments.options.emplace_back(name, text);
-          },
-          help);
-  }
-  added->type_name(form)->group(heading(option.group));
+  const auto add = [&] {
+    switch (option.type.value.kind) {
+      case OptionType::Kind::flag:
+        // A flag never takes the next word as its value: --dry-run, --reuse=false.
+        return command.add_flag(flag, arguments.flags[name], help);
+      case OptionType::Kind::list:
+        return command.add_list(
+            flag,
+            [&arguments, name](const std::vector<std::string>& texts) {
+              for (const auto& text : texts) arguments.options.emplace_back(name, text);
+            },
+            help);
+      default:
+        return command.add_option(
+            flag,
+            [&arguments, name](const std::string& text) {
+              arguments.options.emplace_back(name, text);
+            },
+            help);
+    }
+  };
+  add().set_form(form).set_heading(heading(option.group));
 }
 
 }  // namespace
@@ -146,7 +144,7 @@ Result<Options> Arguments::settings() const {
   return settings;
 }
 
-void add_arguments(CLI::App& command, Arguments& arguments,
+void add_arguments(Command& command, Arguments& arguments,
                    std::initializer_list<Option::Group> groups,
                    std::initializer_list<std::string_view> without) {
   add_output_flags(command, arguments);
@@ -158,7 +156,7 @@ void add_arguments(CLI::App& command, Arguments& arguments,
   }
 }
 
-void add_extension_arguments(CLI::App& command, Arguments& arguments) {
+void add_extension_arguments(Command& command, Arguments& arguments) {
   add_output_flags(command, arguments);
   for (const auto& option : option_table()) {
     const bool is_argument = option.name.value == "prompt" || option.name.value == "extend-task-id";
@@ -167,7 +165,7 @@ void add_extension_arguments(CLI::App& command, Arguments& arguments) {
   }
 }
 
-void add_named_arguments(CLI::App& command, Arguments& arguments,
+void add_named_arguments(Command& command, Arguments& arguments,
                          std::initializer_list<std::string_view> names) {
   add_output_flags(command, arguments);
   for (const auto& option : option_table()) {

@@ -5,9 +5,6 @@
 // `chosen`.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <functional>
 #include <initializer_list>
 #include <map>
@@ -18,6 +15,7 @@
 
 #include "display.h"
 #include "interruption.h"
+#include "parser.h"
 #include "veo/options/option_table.h"
 #include "veo/source/source.h"
 
@@ -51,33 +49,33 @@ struct Arguments {
 /// Each of these functions adds --json, --quiet, and flags for options that the command may set.
 ///
 /// Adds the options of `groups`, except the options that `without` names.
-void add_arguments(CLI::App& command, Arguments& arguments,
+void add_arguments(Command& command, Arguments& arguments,
                    std::initializer_list<Option::Group> groups,
                    std::initializer_list<std::string_view> without = {});
 /// Adds the options that fit an extension, except its prompt and its parent. Both are arguments of
 /// the command.
-void add_extension_arguments(CLI::App& command, Arguments& arguments);
+void add_extension_arguments(Command& command, Arguments& arguments);
 /// Adds the options that `names` lists.
-void add_named_arguments(CLI::App& command, Arguments& arguments,
+void add_named_arguments(Command& command, Arguments& arguments,
                          std::initializer_list<std::string_view> names);
 
 /// Returns the help text of the option's flag, with the default.
 std::string flag_help_of(const Option& option);
 
-void add_batch(CLI::App& app, Action& chosen);
-void add_completion(CLI::App& app, Action& chosen);
-void add_credits(CLI::App& app, Action& chosen);
-void add_download(CLI::App& app, Action& chosen);
-void add_extend(CLI::App& app, Action& chosen);
-void add_generate(CLI::App& app, Action& chosen);
-void add_history(CLI::App& app, Action& chosen);
-void add_join(CLI::App& app, Action& chosen);
-void add_ledger(CLI::App& app, Action& chosen);
-void add_play(CLI::App& app, Action& chosen);
-void add_price(CLI::App& app, Action& chosen);
-void add_reference(CLI::App& app, Action& chosen);
-void add_serve(CLI::App& app, Action& chosen);
-void add_status(CLI::App& app, Action& chosen);
-void add_wait(CLI::App& app, Action& chosen);
+void add_batch(Command& app, Action& chosen);
+void add_completion(Command& app, Action& chosen);
+void add_credits(Command& app, Action& chosen);
+void add_download(Command& app, Action& chosen);
+void add_extend(Command& app, Action& chosen);
+void add_generate(Command& app, Action& chosen);
+void add_history(Command& app, Action& chosen);
+void add_join(Command& app, Action& chosen);
+void add_ledger(Command& app, Action& chosen);
+void add_play(Command& app, Action& chosen);
+void add_price(Command& app, Action& chosen);
+void add_reference(Command& app, Action& chosen);
+void add_serve(Command& app, Action& chosen);
+void add_status(Command& app, Action& chosen);
+void add_wait(Command& app, Action& chosen);
 
 }  // namespace veo::cli

@@ -178,26 +178,26 @@ std::string fish_completion(const Commands& commands) {
   return text;
 }
 
-void add_completion(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("completion", "print a shell's completion of this command");
+void add_completion(Command& app, Action& chosen) {
+  auto command = app.add_command("completion", "print a shell's completion of this command");
   const auto shell = std::make_shared<std::string>();
-  command->add_option("shell", *shell, "whose; or the man page")
-      ->type_name("bash|zsh|fish|man")
-      ->required()
-      ->check([](const std::string& text) {
+  command.add_option("shell", *shell, "whose; or the man page")
+      .set_form("bash|zsh|fish|man")
+      .set_required()
+      .set_check([](const std::string& text) {
         return text == "bash" || text == "zsh" || text == "fish" || text == "man"
                    ? ""
                    : "\"" + text + "\" is none of bash, zsh, fish and man";
       });
-  command->footer(
+  command.set_footer(
       R"(Packages install them. By hand:
 
 Examples:
   veo completion bash >~/.local/share/bash-completion/completions/veo
   veo completion fish >~/.config/fish/completions/veo.fish
   veo completion man | man -l -)");
-  command->callback([shell, &app, &chosen] {
-    chosen = [shell, &app](Session&) { return print_script(reference_of(app), *shell); };
+  command.on_chosen([shell, app, &chosen] {
+    chosen = [shell, app](Session&) { return print_script(reference_of(app), *shell); };
   });
 }
 

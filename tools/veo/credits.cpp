@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "command.h"
+
+#include <nlohmann/json.hpp>
+
 #include "display_text.h"
 #include "exit_code.h"
 #include "veo/source/access.h"
@@ -39,16 +42,16 @@ int credits(Session& session, const Arguments& arguments) {
 
 }  // namespace
 
-void add_credits(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("credits", "ask the service for the account's balance");
+void add_credits(Command& app, Action& chosen) {
+  auto command = app.add_command("credits", "ask the service for the account's balance");
   const auto arguments = std::make_shared<Arguments>();
-  add_arguments(*command, *arguments, {Option::Group::service});
-  command->footer(
+  add_arguments(command, *arguments, {Option::Group::service});
+  command.set_footer(
       R"(Prints a number, or `unknown` where the service answers in a way that we do not know.
 
 Example:
   veo credits)");
-  command->callback([arguments, &chosen] {
+  command.on_chosen([arguments, &chosen] {
     chosen = [arguments](Session& session) { return credits(session, *arguments); };
   });
 }

@@ -11,9 +11,9 @@ namespace veo::cli {
 
 namespace {
 
-CLI::Option* add_argument(CLI::App& command, Arguments& arguments, const std::string& names,
-                          const std::string& option, const std::string& help) {
-  return command.add_option_function<std::string>(
+Flag add_argument(Command& command, Arguments& arguments, const std::string& names,
+                  const std::string& option, const std::string& help) {
+  return command.add_option(
       names,
       [&arguments, option](const std::string& text) {
         arguments.options.emplace_back(option, text);
@@ -23,21 +23,21 @@ CLI::Option* add_argument(CLI::App& command, Arguments& arguments, const std::st
 
 }  // namespace
 
-void add_prompt(CLI::App& command, Arguments& arguments, const std::string& names, bool required) {
+void add_prompt(Command& command, Arguments& arguments, const std::string& names, bool required) {
   add_argument(command, arguments, names, "prompt", "what the video shows and sounds like")
-      ->type_name("TEXT")
-      ->required(required);
+      .set_form("TEXT")
+      .set_required(required);
 }
 
-void add_task(CLI::App& command, Arguments& arguments, const std::string& option) {
-  add_argument(command, arguments, "task", option, "a task's id")->type_name("ID")->required();
+void add_task(Command& command, Arguments& arguments, const std::string& option) {
+  add_argument(command, arguments, "task", option, "a task's id").set_form("ID").set_required();
 }
 
-void add_output(CLI::App& command, Deliver& arguments) {
+void add_output(Command& command, Deliver& arguments) {
   command
       .add_option("-o,--output", arguments.output,
                   "where to: a file, or - for standard output (default TASK.mp4)")
-      ->type_name("FILE|-");
+      .set_form("FILE|-");
 }
 
 int deliver(Session& session, const Deliver& arguments, Delivered what) {

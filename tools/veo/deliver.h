@@ -17,9 +17,9 @@ struct Deliver : Arguments {
 
 /// add_prompt() and add_task() add an option of the table as an argument of the command.
 /// add_output() adds the flag -o.
-void add_prompt(CLI::App& command, Arguments& arguments, const std::string& names, bool required);
-void add_task(CLI::App& command, Arguments& arguments, const std::string& option);
-void add_output(CLI::App& command, Deliver& arguments);
+void add_prompt(Command& command, Arguments& arguments, const std::string& names, bool required);
+void add_task(Command& command, Arguments& arguments, const std::string& option);
+void add_output(Command& command, Deliver& arguments);
 
 /// What the command writes: the task's clip, or the film of the chain that ends with the task.
 enum class Delivered { clip, film };

@@ -7,7 +7,7 @@
 #pragma once
 
 #include <chrono>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
@@ -15,6 +15,9 @@
 #include "veo/source/source.h"
 
 namespace veo::cli {
+
+/// The time between two drawings of a line that changes.
+inline constexpr std::chrono::milliseconds redraw_interval{250};
 
 class Display {
  public:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "display_text.h"
+#include "veo/core/owned_text.h"
 
 #include <glib.h>
 
@@ -11,11 +12,6 @@
 namespace veo::cli {
 
 namespace {
-
-struct GFree {
-  void operator()(char* text) const { g_free(text); }
-};
-using OwnedText = std::unique_ptr<char, GFree>;
 
 /// Whether the mark changes the direction of the text after it. With such a mark, a prompt could
 /// show a false price.
@@ -95,6 +91,10 @@ std::string size_text(std::uint64_t bytes) {
 std::string credits_text(double credits) {
   if (credits == std::floor(credits)) return format("%.0f", credits);
   return format("%.2f", credits);
+}
+
+std::string count_text(std::uint64_t count, const std::string& thing) {
+  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
 }
 
 std::string escape_html(std::string_view text) {

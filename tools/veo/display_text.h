@@ -29,6 +29,9 @@ std::string size_text(std::uint64_t bytes);
 /// `1234`, `12.5`
 std::string credits_text(double credits);
 
+/// `1 task`, `2 tasks`
+std::string count_text(std::uint64_t count, const std::string& thing);
+
 std::string escape_html(std::string_view text);
 
 }  // namespace veo::cli

@@ -3,18 +3,17 @@
 
 namespace veo::cli {
 
-void add_extend(CLI::App& app, Action& chosen) {
-  auto* command =
-      app.add_subcommand("extend", "continue the video of a completed task; costs credits");
+void add_extend(Command& app, Action& chosen) {
+  auto command = app.add_command("extend", "continue the video of a completed task; costs credits");
   const auto arguments = std::make_shared<Deliver>();
   const auto clip_only = std::make_shared<bool>(false);
-  add_task(*command, *arguments, "extend-task-id");
-  add_prompt(*command, *arguments, "prompt", true);
-  add_extension_arguments(*command, *arguments);
-  command->add_flag("--clip-only", *clip_only, "the continuation as delivered, not the film")
-      ->group("Output");
-  add_output(*command, *arguments);
-  command->footer(
+  add_task(command, *arguments, "extend-task-id");
+  add_prompt(command, *arguments, "prompt", true);
+  add_extension_arguments(command, *arguments);
+  command.add_flag("--clip-only", *clip_only, "the continuation as delivered, not the film")
+      .set_heading("Output");
+  add_output(command, *arguments);
+  command.set_footer(
       R"(The film is that of the whole chain, as far as the record knows it, joined without re-encoding.
 The page of the service gives extensions no price: with a budget, set extend_credits in the
 catalog (VEO_CATALOG).
@@ -22,7 +21,7 @@ catalog (VEO_CATALOG).
 Examples:
   veo extend cbf6b69d-4f03-4817-8ed7-94c0292184a8 "the camera pulls back" -o film.mp4
   veo extend cbf6b69d-4f03-4817-8ed7-94c0292184a8 "the camera pulls back" --clip-only -o next.mp4)");
-  command->callback([arguments, clip_only, &chosen] {
+  command.on_chosen([arguments, clip_only, &chosen] {
     chosen = [arguments, clip_only](Session& session) {
       return deliver(session, *arguments, *clip_only ? Delivered::clip : Delivered::film);
     };

@@ -3,17 +3,17 @@
 
 namespace veo::cli {
 
-void add_generate(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("generate", "make a video from a prompt; costs credits");
+void add_generate(Command& app, Action& chosen) {
+  auto command = app.add_command("generate", "make a video from a prompt; costs credits");
   const auto arguments = std::make_shared<Deliver>();
-  add_prompt(*command, *arguments, "prompt,--prompt", false);
+  add_prompt(command, *arguments, "prompt,--prompt", false);
   using Group = Option::Group;
   add_arguments(
-      *command, *arguments,
+      command, *arguments,
       {Group::request, Group::money, Group::files, Group::service, Group::waiting, Group::stream},
       {"prompt"});
-  add_output(*command, *arguments);
-  command->footer(
+  add_output(command, *arguments);
+  command.set_footer(
       R"(The same line again goes on with its task, or takes the video that is here: it is
 paid once. --take=2 asks for another one.
 
@@ -23,7 +23,7 @@ Examples:
   veo generate "a dog in a park" -o - | ffmpeg -i - dog.webm
   veo generate "from dawn to dusk" --image-urls=https://example.com/1.jpg \
       --image-urls=https://example.com/2.jpg -o dusk.mp4)");
-  command->callback([arguments, &chosen] {
+  command.on_chosen([arguments, &chosen] {
     chosen = [arguments](Session& session) { return deliver(session, *arguments); };
   });
 }

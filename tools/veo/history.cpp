@@ -9,12 +9,14 @@
 #include <charconv>
 #include <chrono>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "command.h"
 #include "display_text.h"
 #include "exit_code.h"
 #include "output.h"
 #include "terminal.h"
+#include "veo/core/owned_text.h"
 #include "veo/core/url_policy.h"
 #include "veo/source/account.h"
 
@@ -32,12 +34,8 @@ struct ZoneFree {
   void operator()(GTimeZone* zone) const { g_time_zone_unref(zone); }
 };
 using Zone = std::unique_ptr<GTimeZone, ZoneFree>;
-struct GFree {
-  void operator()(char* text) const { g_free(text); }
-};
-using OwnedText = std::unique_ptr<char, GFree>;
 
-struct Wanted : Arguments {
+struct HistoryArguments : Arguments {
   std::size_t limit = 0;  ///< 0: all
   std::string since;
   std::vector<std::string> statuses;  ///< empty: all
@@ -122,7 +120,7 @@ struct Question {
   HistoryQuery query;
 };
 
-Result<Question> question_of(const Wanted& wanted) {
+Result<Question> question_of(const HistoryArguments& wanted) {
   const auto settings = wanted.settings();
   if (!settings) return fail(settings.error());
   Question question{.ledger = settings->ledger, .query = {.limit = wanted.limit}};
@@ -174,7 +172,7 @@ void print_table(const Records& records) {
   for (const auto& total : totals) print(total_text(total, totals.size() > 1) + "\n");
 }
 
-int history(Session& session, const Wanted& wanted) {
+int history(Session& session, const HistoryArguments& wanted) {
   Display display(wanted.kind());
   const auto refuse = [&](const Error& error) {
     display.failed(error);
@@ -314,13 +312,13 @@ std::string iso_text(UnixTime time) {
   return OwnedText(g_date_time_format_iso8601(date.get())).get();
 }
 
-void add_history(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("history", "what was made and paid, as recorded here");
-  const auto wanted = std::make_shared<Wanted>();
-  add_arguments(*command, *wanted, {Option::Group::files}, {"cache-dir"});
-  command->add_option("-n,--limit", wanted->limit, "only the newest N")
-      ->type_name("N")
-      ->check([](const std::string& text) {
+void add_history(Command& app, Action& chosen) {
+  auto command = app.add_command("history", "what was made and paid, as recorded here");
+  const auto wanted = std::make_shared<HistoryArguments>();
+  add_arguments(command, *wanted, {Option::Group::files}, {"cache-dir"});
+  command.add_option("-n,--limit", wanted->limit, "only the newest N")
+      .set_form("N")
+      .set_check([](const std::string& text) {
         std::size_t number = 0;
         const auto* const end = text.data() + text.size();
         const auto [stop, error] = std::from_chars(text.data(), end, number);
@@ -331,23 +329,21 @@ void add_history(CLI::App& app, Action& chosen) {
                          "records are shown";
       });
   command
-      ->add_option("--since", wanted->since,
-                   "only since then: 2026-11-23, 2026-11-23T05:15:18Z, 7d, 24h")
-      ->type_name("WHEN");
-  command->add_option("--status", wanted->statuses, "only those; may be repeated")
-      ->type_name("reserved|sending|accepted|completed|failed|released|unknown|superseded")
-      ->expected(1)
-      ->take_all()
-      ->check([](const std::string& text) {
+      .add_option("--since", wanted->since,
+                  "only since then: 2026-11-23, 2026-11-23T05:15:18Z, 7d, 24h")
+      .set_form("WHEN");
+  command.add_option("--status", wanted->statuses, "only those; may be repeated")
+      .set_form("reserved|sending|accepted|completed|failed|released|unknown|superseded")
+      .make_repeatable()
+      .set_check([](const std::string& text) {
         return parse_record_state(text) ? "" : "\"" + text + "\" is no status of a record";
       });
-  auto* const html =
-      command->add_flag("--html", wanted->html, "a page, with a thumbnail of each video");
-  html->excludes("--json");
-  command->add_option("-o,--output", wanted->output, "where to (with --html): a file, or -")
-      ->type_name("FILE|-")
-      ->needs(html);
-  command->footer(
+  auto html = command.add_flag("--html", wanted->html, "a page, with a thumbnail of each video");
+  html.exclude("--json");
+  command.add_option("-o,--output", wanted->output, "where to (with --html): a file, or -")
+      .set_form("FILE|-")
+      .require(html);
+  command.set_footer(
       R"(Newest first. Asks nobody and costs nothing. Credits are the catalog's; what was refunded or
 not sent has cost 0, and ? is a price that the catalog did not know. The page is one file without
 scripts, which loads nothing; its thumbnails are those of the videos that are in the cache.
@@ -356,7 +352,7 @@ Examples:
   veo history --limit=10
   veo history --since=7d --json
   veo history --html -o history.html)");
-  command->callback([wanted, &chosen] {
+  command.on_chosen([wanted, &chosen] {
     chosen = [wanted](Session& session) { return history(session, *wanted); };
   });
 }

@@ -13,6 +13,7 @@
 #include "file_stream.h"
 #include "history.h"
 #include "history_style.h"
+#include "veo/core/owned_text.h"
 #include "veo/media/library.h"
 
 namespace veo::cli {
@@ -22,11 +23,6 @@ namespace {
 // Twice the width of a card, for screens with small pixels.
 constexpr int longest_side = 640;
 constexpr std::size_t longest_description = 160;
-
-struct GFree {
-  void operator()(char* text) const { g_free(text); }
-};
-using OwnedText = std::unique_ptr<char, GFree>;
 
 /// The ledger's row of each task. A card links to the card of the task that it extends.
 using Rows = std::map<std::string, std::int64_t>;

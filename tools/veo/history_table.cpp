@@ -20,8 +20,16 @@ constexpr std::string_view separator = "  ";
 // A line with fewer columns for the prompt is folded into two lines.
 constexpr std::size_t least_prompt = 24;
 
-enum Column { date, status, mode, credits, task, prompt, columns_there_are };
-using Row = std::array<std::string, columns_there_are>;
+enum Column {
+  column_date,
+  column_status,
+  column_mode,
+  column_credits,
+  column_task,
+  column_prompt,
+  column_count
+};
+using Row = std::array<std::string, column_count>;
 
 struct TableFree {
   void operator()(libscols_table* table) const { scols_unref_table(table); }
@@ -55,18 +63,19 @@ std::size_t width_up_to(const std::vector<Row>& rows, Column last) {
   return width;
 }
 
-std::string print(const std::vector<Row>& rows, bool is_folded) {
+std::string format_table(const std::vector<Row>& rows, bool is_folded) {
   const Table table(scols_new_table());
   // libsmartcols must not cut anything: our code has cut the prompts, and the terminal may wrap the
   // other texts.
   scols_table_set_termforce(table.get(), SCOLS_TERMFORCE_NEVER);
   scols_table_set_column_separator(table.get(), separator.data());
-  const auto last = is_folded ? task : prompt;
+  const auto last = is_folded ? column_task : column_prompt;
   for (int column = 0; column <= last; ++column) {
-    const bool has_lines = is_folded && (column == date || column == mode || column == task);
+    const bool has_lines =
+        is_folded && (column == column_date || column == column_mode || column == column_task);
     auto* const made = scols_table_new_column(
         table.get(), rows.front()[static_cast<std::size_t>(column)].c_str(), 0,
-        (column == credits ? SCOLS_FL_RIGHT : 0) | (has_lines ? SCOLS_FL_WRAP : 0));
+        (column == column_credits ? SCOLS_FL_RIGHT : 0) | (has_lines ? SCOLS_FL_WRAP : 0));
     if (!has_lines) continue;
     scols_column_set_wrapfunc(made, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, nullptr);
     scols_column_set_safechars(made, "\n");
@@ -89,24 +98,25 @@ std::string history_table(const Records& records, std::optional<std::size_t> col
   if (records.empty()) return "";
   std::vector<Row> rows{{"DATE", "STATUS", "MODE", "CREDITS", "TASK", "PROMPT"}};
   for (const auto& record : records) rows.push_back(row_of(record));
-  if (!columns) return print(rows, false);
+  if (!columns) return format_table(rows, false);
 
-  const auto before_prompt = width_up_to(rows, prompt);
+  const auto before_prompt = width_up_to(rows, column_prompt);
   if (before_prompt + least_prompt <= *columns) {
-    for (auto& row : rows) row[prompt] = cut(row[prompt], *columns - before_prompt);
-    return print(rows, false);
+    for (auto& row : rows) row[column_prompt] = cut(row[column_prompt], *columns - before_prompt);
+    return format_table(rows, false);
   }
   // Each row gets two lines. A date or a mode breaks at its space, and the prompt goes below its
   // task.
   for (auto& row : rows) {
-    for (const auto column : {date, mode}) std::ranges::replace(row[column], ' ', '\n');
+    for (const auto column : {column_date, column_mode})
+      std::ranges::replace(row[column], ' ', '\n');
   }
-  const auto before_task = width_up_to(rows, task);
+  const auto before_task = width_up_to(rows, column_task);
   const auto room = *columns > before_task ? *columns - before_task : 0;
-  const auto width = std::max(width_of_column(rows, task), room);
-  for (auto& row : rows) row[task] += "\n" + cut(row[prompt], width);
-  rows.front()[task] = "TASK, PROMPT";
-  return print(rows, true);
+  const auto width = std::max(width_of_column(rows, column_task), room);
+  for (auto& row : rows) row[column_task] += "\n" + cut(row[column_prompt], width);
+  rows.front()[column_task] = "TASK, PROMPT";
+  return format_table(rows, true);
 }
 
 }  // namespace veo::cli

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <nlohmann/json.hpp>
+
 #include "deliver.h"
 #include "exit_code.h"
 #include "file_stream.h"
@@ -72,25 +74,24 @@ int join(Session& session, const Clips& arguments) {
 
 }  // namespace
 
-void add_join(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("join", "put clips one after the other, without re-encoding");
+void add_join(Command& app, Action& chosen) {
+  auto command = app.add_command("join", "put clips one after the other, without re-encoding");
   const auto arguments = std::make_shared<Clips>();
-  command->add_option("clips", arguments->clips, "MP4 files of one size and rate, in their order")
-      ->type_name("FILE")
-      ->required()
-      ->expected(1, -1);
-  add_arguments(*command, *arguments, {});
-  command
-      ->add_option("-o,--output", arguments->output, "where to: a file, or - for standard output")
-      ->type_name("FILE|-")
-      ->required();
-  command->footer(
+  command.add_option("clips", arguments->clips, "MP4 files of one size and rate, in their order")
+      .set_form("FILE")
+      .set_required()
+      .take_all_words();
+  add_arguments(command, *arguments, {});
+  command.add_option("-o,--output", arguments->output, "where to: a file, or - for standard output")
+      .set_form("FILE|-")
+      .set_required();
+  command.set_footer(
       R"(Exact to the frame, and in sound to half an AAC frame; Veo's clips to the sample.
 
 Examples:
   veo join a.mp4 b.mp4 -o film.mp4
   veo join a.mp4 b.mp4 -o - | ffmpeg -i - film.webm)");
-  command->callback([arguments, &chosen] {
+  command.on_chosen([arguments, &chosen] {
     chosen = [arguments](Session& session) { return join(session, *arguments); };
   });
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "command.h"
 #include "display_text.h"
@@ -15,7 +16,7 @@ namespace veo::cli {
 
 namespace {
 
-struct Wanted : Arguments {
+struct LedgerArguments : Arguments {
   std::string action;
   std::string file;
 };
@@ -23,7 +24,7 @@ struct Wanted : Arguments {
 /// What each action has at hand.
 struct Work {
   Session& session;
-  const Wanted& wanted;
+  const LedgerArguments& wanted;
   std::string ledger;  // the ledger's path
   Display& display;
 
@@ -36,10 +37,6 @@ struct Work {
     return exit_interrupted;
   }
 };
-
-std::string count_text(std::uint64_t count, const std::string& thing) {
-  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
-}
 
 /// Returns the newest date of a record.
 UnixTime find_last_date(const Record& record) {
@@ -155,7 +152,7 @@ const LedgerAction* find_action(const std::string& name) {
   return found == std::end(actions) ? nullptr : found;
 }
 
-int ledger(Session& session, const Wanted& wanted) {
+int ledger(Session& session, const LedgerArguments& wanted) {
   Display display(wanted.kind());
   const auto settings = wanted.settings();
   Work work{.session = session, .wanted = wanted, .ledger = {}, .display = display};
@@ -174,19 +171,19 @@ int ledger(Session& session, const Wanted& wanted) {
 
 }  // namespace
 
-void add_ledger(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("ledger", "care for the record of what was paid");
-  const auto wanted = std::make_shared<Wanted>();
-  add_named_arguments(*command, *wanted, {"ledger"});
-  command->add_option("action", wanted->action, "what to do")
-      ->type_name(join_names("|"))
-      ->required()
-      ->check([](const std::string& text) {
+void add_ledger(Command& app, Action& chosen) {
+  auto command = app.add_command("ledger", "care for the record of what was paid");
+  const auto wanted = std::make_shared<LedgerArguments>();
+  add_named_arguments(command, *wanted, {"ledger"});
+  command.add_option("action", wanted->action, "what to do")
+      .set_form(join_names("|"))
+      .set_required()
+      .set_check([](const std::string& text) {
         return find_action(text) != nullptr ? ""
                                             : "\"" + text + "\" is none of " + join_names(", ");
       });
-  command->add_option("file", wanted->file, "the new file (with backup)")->type_name("FILE");
-  command->footer(
+  command.add_option("file", wanted->file, "the new file (with backup)").set_form("FILE");
+  command.set_footer(
       R"(`backup FILE` copies the ledger to a new file, also while others use the ledger. The copy is
 one file, and has all tasks that were recorded before the copy began. It never replaces a file.
 `accept` goes on with a ledger that is older than its last use, or that was removed and made anew.
@@ -198,7 +195,7 @@ Use it when the clock is right again. Budgets do not depend on these dates.
 Examples:
   veo ledger backup ledger-2026-11-26.db
   veo ledger accept)");
-  command->callback([wanted, &chosen] {
+  command.on_chosen([wanted, &chosen] {
     chosen = [wanted](Session& session) { return ledger(session, *wanted); };
   });
 }

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <clocale>
 #include <cstring>
@@ -17,15 +18,15 @@ namespace {
 
 /// Reports a bad command line. The parser has stopped at the mistake, so this function itself looks
 /// for --json in the words.
-int refuse(const CLI::App& app, const CLI::ParseError& error, std::span<char*> words) {
+int refuse(const ParseMistake& mistake, std::span<char*> words) {
   const bool json =
       std::ranges::any_of(words, [](const char* word) { return std::strcmp(word, "--json") == 0; });
-  const auto chosen = app.get_subcommands();
-  const auto name = chosen.empty() ? std::string("veo") : "veo " + chosen.front()->get_name();
+  const bool has_command = !mistake.command.empty();
+  const auto name = has_command ? "veo " + mistake.command : std::string("veo");
   const bool has_word = words.size() > 1 && words[1][0] != '-';
-  auto what = chosen.empty() && has_word ? "There is no command \"" + std::string(words[1]) + "\""
-                                         : std::string(error.what());
-  if (!chosen.empty() && dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+  auto what = !has_command && has_word ? "There is no command \"" + std::string(words[1]) + "\""
+                                       : mistake.text;
+  if (has_command && mistake.has_extra_words) {
     what += " A prompt of several words stands in quotes: " + name + " \"a dog in a park\"";
   }
   Display(json ? Display::Kind::json : Display::Kind::automatic)
@@ -78,14 +79,14 @@ std::string exit_code_lines() {
   return text + line;
 }
 
-int run(int argc, char** argv) {
+int run_command_line(int argc, char** argv) {
   occupy_standard_streams();
   log_to_stderr();
   Action chosen;
-  CLI::App app("Generated video, for the shell. Each generation costs credits, once.", "veo");
-  app.set_version_flag("--version", "veo " VEO_VERSION);
-  app.require_subcommand(1);
-  app.footer(
+  Parser parser("Generated video, for the shell. Each generation costs credits, once.", "veo",
+                "veo " VEO_VERSION);
+  auto app = parser.root();
+  app.set_footer(
       std::string(
           R"(The key and the prompts go to api.aivideoapi.ai, unless --api-url or VEO_API_URL names
 another address. The provider there offers Google's Veo 3.1 models, and is not Google: its
@@ -115,12 +116,12 @@ Examples:
   add_ledger(app, chosen);
   add_completion(app, chosen);
   add_reference(app, chosen);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    return check_stdout(app.exit(help));
-  } catch (const CLI::ParseError& error) {
-    return refuse(app, error, {argv, static_cast<std::size_t>(argc)});
+  const auto parsed = parser.parse(argc, argv);
+  if (const auto* answer = std::get_if<ParseAnswer>(&parsed)) {
+    return check_stdout(answer->exit_code);
+  }
+  if (const auto* mistake = std::get_if<ParseMistake>(&parsed)) {
+    return refuse(*mistake, {argv, static_cast<std::size_t>(argc)});
   }
   Session session;
   return check_stdout(chosen(session));
@@ -134,5 +135,5 @@ int main(int argc, char** argv) {
   // Set LC_CTYPE, because the progress bar and the prompts are UTF-8. LC_NUMERIC stays "C", so that
   // numbers have a decimal point.
   std::setlocale(LC_CTYPE, "");
-  return veo::cli::run(argc, argv);
+  return veo::cli::run_command_line(argc, argv);
 }

@@ -12,27 +12,20 @@
 #include <string_view>
 #include <utility>
 
+#include "output.h"
+
 namespace veo::cli {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-namespace {
-
-Error problem(const std::string& path, int reason) {
-  return {.code = ErrorCode::cache,
-          .message = "Cannot write " + path + ": " + std::strerror(reason) + "."};
-}
-
-}  // namespace
-
 Result<Manifest> Manifest::open(const std::string& directory) {
   std::error_code error;
   fs::create_directories(directory, error);
-  if (error) return fail(problem(directory, error.value()));
+  if (error) return fail(make_write_error(directory, error.value()));
   auto path = (fs::path(directory) / "manifest.jsonl").string();
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (fd < 0) return fail(problem(path, errno));
+  if (fd < 0) return fail(make_write_error(path, errno));
   Manifest manifest(std::move(path), fd);
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     return fail({.code = ErrorCode::invalid_request,
@@ -57,13 +50,13 @@ Status Manifest::load() {
   std::array<char, 1U << 16U> piece{};
   for (;;) {
     const auto got = ::pread(fd_, piece.data(), piece.size(), static_cast<off_t>(text.size()));
-    if (got < 0) return fail(problem(path_, errno));
+    if (got < 0) return fail(make_write_error(path_, errno));
     if (got == 0) break;
     text.append(piece.data(), static_cast<std::size_t>(got));
   }
   const auto complete_size = text.rfind('\n') + 1;  // 0: no line is complete
   if (complete_size < text.size() && ::ftruncate(fd_, static_cast<off_t>(complete_size)) != 0) {
-    return fail(problem(path_, errno));
+    return fail(make_write_error(path_, errno));
   }
   for (std::string_view rest = std::string_view(text).substr(0, complete_size); !rest.empty();) {
     const auto end = rest.find('\n');
@@ -91,7 +84,7 @@ Status Manifest::add(const json& entry) {
     const int reason = written < 0 || std::cmp_equal(written, line.size()) ? errno : ENOSPC;
     // Remove the part of the line that was written, so that the next line begins correctly.
     if (written > 0) static_cast<void>(!::ftruncate(fd_, end));
-    return fail(problem(path_, reason));
+    return fail(make_write_error(path_, reason));
   }
   entries_.insert_or_assign(entry.at("id").get<std::string>(), entry);
   return {};

@@ -116,19 +116,20 @@ std::string option_table_in_markdown() {
   return text;
 }
 
-void add_reference(CLI::App& app, Action& chosen) {
+void add_reference(Command& app, Action& chosen) {
   // --help does not list this command, because it is for authors of docs/, not for users.
-  auto* command = app.add_subcommand("reference", "print a table of docs/, in Markdown")->group("");
+  auto command = app.add_command("reference", "print a table of docs/, in Markdown");
+  command.hide();
   const auto table = std::make_shared<std::string>();
   std::string form;
   for (const auto& [name, make] : tables()) form += (form.empty() ? "" : "|") + name;
-  command->add_option("table", *table)
-      ->type_name(form)
-      ->required()
-      ->check([form](const std::string& text) {
+  command.add_option("table", *table)
+      .set_form(form)
+      .set_required()
+      .set_check([form](const std::string& text) {
         return tables().contains(text) ? "" : "\"" + text + "\" is none of " + form;
       });
-  command->callback([table, &chosen] {
+  command.on_chosen([table, &chosen] {
     chosen = [table](Session&) {
       print(tables().at(*table)());
       return exit_success;

@@ -24,12 +24,6 @@ namespace {
 constexpr std::size_t pipe_piece = PIPE_BUF;
 constexpr std::size_t file_piece = 1U << 20U;
 
-Error problem(const std::string& path, int reason) {
-  return {.code = ErrorCode::cache,
-          .message = "Cannot write " + (path == "-" ? std::string("to standard output") : path) +
-                     ": " + std::strerror(reason) + "."};
-}
-
 }  // namespace
 
 struct Output::Private {
@@ -45,7 +39,7 @@ struct Output::Private {
     if (directory.empty()) directory = ".";
     auto name = (directory / ".veo-XXXXXX").string();
     fd = ::mkostemp(name.data(), O_CLOEXEC);
-    if (fd < 0) return fail(problem(target.empty() ? name : target, errno));
+    if (fd < 0) return fail(make_write_error(target.empty() ? name : target, errno));
     temporary = std::move(name);
     // mkostemp(3) makes a file that only its owner can read. Give it the mode that other programs
     // would give it.
@@ -54,7 +48,7 @@ struct Output::Private {
     struct stat before {};
     const bool is_there = !target.empty() && ::stat(target.c_str(), &before) == 0;
     const auto mode = is_there ? before.st_mode & 07777U : 0666U & ~mask;
-    if (::fchmod(fd, mode) != 0) return fail(problem(target, errno));
+    if (::fchmod(fd, mode) != 0) return fail(make_write_error(target, errno));
     return {};
   }
 
@@ -62,7 +56,7 @@ struct Output::Private {
   Result<Written> wait_for_room() const {
     std::array<pollfd, 2> fds{{{fd, POLLOUT, 0}, {interruption->fd(), POLLIN, 0}}};
     while (::poll(fds.data(), fds.size(), -1) < 0) {
-      if (errno != EINTR) return fail(problem(target, errno));
+      if (errno != EINTR) return fail(make_write_error(target, errno));
     }
     if (fds[1].revents != 0) return Written::interrupted;
     const bool is_gone = (fds[0].revents & POLLERR) != 0 && (fds[0].revents & POLLOUT) == 0;
@@ -74,7 +68,7 @@ struct Output::Private {
     for (;;) {
       fd = ::open(target.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
       if (fd >= 0) break;
-      if (errno != ENXIO) return fail(problem(target, errno));
+      if (errno != ENXIO) return fail(make_write_error(target, errno));
       pollfd stop{interruption->fd(), POLLIN, 0};
       if (::poll(&stop, 1, 50) > 0) return Written::interrupted;
     }
@@ -104,7 +98,7 @@ Result<Output> Output::open(const std::string& path, const Interruption& interru
                               "with -o. Nothing was sent."});
     }
     if ((::fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY) {
-      return fail(problem(path, EBADF));
+      return fail(make_write_error(path, EBADF));
     }
     p->fd = STDOUT_FILENO;
     return Output(std::move(p));
@@ -115,7 +109,7 @@ Result<Output> Output::open(const std::string& path, const Interruption& interru
       return fail({.code = ErrorCode::invalid_request,
                    .message = path + " is a directory: name a file in it. Nothing was sent."});
     }
-    if (::access(path.c_str(), W_OK) != 0) return fail(problem(path, errno));
+    if (::access(path.c_str(), W_OK) != 0) return fail(make_write_error(path, errno));
     if (!S_ISREG(there.st_mode)) return Output(std::move(p));
     // Replace the file that a link points to, so that the link stays a link.
     std::error_code ignored;
@@ -143,7 +137,7 @@ Result<Output::Written> Output::write(std::span<const std::uint8_t> bytes) {
     } else if (errno == EPIPE) {
       return Written::closed;
     } else if (errno != EINTR && errno != EAGAIN) {
-      return fail(problem(p_->target, errno));
+      return fail(make_write_error(p_->target, errno));
     }
   }
   return Written::all;
@@ -152,14 +146,20 @@ Result<Output::Written> Output::write(std::span<const std::uint8_t> bytes) {
 Result<std::string> Output::finish(const std::string& name) {
   if (is_in_place()) return p_->target;
   if (p_->target.empty()) p_->target = name;
-  if (::fsync(p_->fd) != 0) return fail(problem(p_->target, errno));
+  if (::fsync(p_->fd) != 0) return fail(make_write_error(p_->target, errno));
   // A network file system may report a full disk only at close(2).
-  if (::close(std::exchange(p_->fd, -1)) != 0) return fail(problem(p_->target, errno));
+  if (::close(std::exchange(p_->fd, -1)) != 0) return fail(make_write_error(p_->target, errno));
   if (::rename(p_->temporary.c_str(), p_->target.c_str()) != 0) {
-    return fail(problem(p_->target, errno));
+    return fail(make_write_error(p_->target, errno));
   }
   p_->temporary.clear();
   return p_->target;
+}
+
+Error make_write_error(const std::string& path, int reason) {
+  return {.code = ErrorCode::cache,
+          .message = "Cannot write " + (path == "-" ? std::string("to standard output") : path) +
+                     ": " + std::strerror(reason) + "."};
 }
 
 }  // namespace veo::cli

@@ -5,6 +5,7 @@
 // output, and for anything that is no regular file, are written there directly.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -14,6 +15,9 @@
 #include "veo/core/result.h"
 
 namespace veo::cli {
+
+/// How many bytes of a clip a command takes and writes at a time, at most.
+inline constexpr std::size_t largest_piece = 256U << 10U;
 
 class Output {
  public:
@@ -44,5 +48,8 @@ class Output {
   explicit Output(std::unique_ptr<Private> p);
   std::unique_ptr<Private> p_;
 };
+
+/// Makes the error of a write to `path`, which may be `-`. `reason`: the errno.
+Error make_write_error(const std::string& path, int reason);
 
 }  // namespace veo::cli

@@ -20,9 +20,9 @@ namespace {
 
 /// Runs a shell line as a player. The player reads the video from its standard input, to which this
 /// process writes.
-class Player {
+class PlayerProcess {
  public:
-  explicit Player(Interruption& interruption) : interruption_(interruption) {}
+  explicit PlayerProcess(Interruption& interruption) : interruption_(interruption) {}
 
   /// False and errno: the player could not be started.
   bool start(const std::string& line) {
@@ -71,7 +71,7 @@ int play(Session& session, const Arguments& arguments, const std::string& line) 
   };
   auto settings = arguments.settings();
   if (!settings) return refuse(settings.error());
-  Player player(session.interruption);
+  PlayerProcess player(session.interruption);
   if (!player.start(line)) {
     return refuse(
         {.code = ErrorCode::invalid_request,
@@ -98,23 +98,23 @@ int play(Session& session, const Arguments& arguments, const std::string& line) 
 
 }  // namespace
 
-void add_play(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("play", "play the video of a task; never costs anything");
+void add_play(Command& app, Action& chosen) {
+  auto command = app.add_command("play", "play the video of a task; never costs anything");
   const auto arguments = std::make_shared<Arguments>();
   const auto player = std::make_shared<std::string>("ffplay -loglevel error -autoexit -i -");
-  add_task(*command, *arguments, "task-id");
-  command->add_option("--player", *player, "a shell line that reads the video from standard input")
-      ->type_name("COMMAND")
-      ->capture_default_str();
+  add_task(command, *arguments, "task-id");
+  command.add_option("--player", *player, "a shell line that reads the video from standard input")
+      .set_form("COMMAND")
+      .show_default();
   using Group = Option::Group;
-  add_arguments(*command, *arguments, {Group::files, Group::service, Group::waiting},
+  add_arguments(command, *arguments, {Group::files, Group::service, Group::waiting},
                 {"callback-listen"});
-  command->footer(R"(It begins before the download ends. With GStreamer: gst-play-1.0 veo:task/ID
+  command.set_footer(R"(It begins before the download ends. With GStreamer: gst-play-1.0 veo:task/ID
 
 Examples:
   veo play cbf6b69d-4f03-4817-8ed7-94c0292184a8
   veo play cbf6b69d-4f03-4817-8ed7-94c0292184a8 --player="mpv -")");
-  command->callback([arguments, player, &chosen] {
+  command.on_chosen([arguments, player, &chosen] {
     chosen = [arguments, player](Session& session) { return play(session, *arguments, *player); };
   });
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "command.h"
+
+#include <nlohmann/json.hpp>
+
 #include "display_text.h"
 #include "exit_code.h"
 #include "veo/core/catalog.h"
@@ -67,20 +70,20 @@ int show(const Arguments& arguments, bool extension) {
 
 }  // namespace
 
-void add_price(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("price", "what a video costs, by the catalog, in credits");
+void add_price(Command& app, Action& chosen) {
+  auto command = app.add_command("price", "what a video costs, by the catalog, in credits");
   const auto arguments = std::make_shared<Arguments>();
   const auto extension = std::make_shared<bool>(false);
-  add_named_arguments(*command, *arguments, {"mode", "resolution"});
-  command->add_flag("--extension", *extension, "of `veo extend`");
-  command->footer(
+  add_named_arguments(command, *arguments, {"mode", "resolution"});
+  command.add_flag("--extension", *extension, "of `veo extend`");
+  command.set_footer(
       R"(Asks nobody. Without --mode or --resolution: all prices. The credits are those of
 the provider at api.aivideoapi.ai, which offers Google's Veo models and is not Google.
 
 Examples:
   veo price
   veo price --mode=quality --resolution=4k)");
-  command->callback([arguments, extension, &chosen] {
+  command.on_chosen([arguments, extension, &chosen] {
     chosen = [arguments, extension](Session&) { return show(*arguments, *extension); };
   });
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "reference.h"
 
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cctype>
 #include <sstream>
@@ -44,9 +47,9 @@ void add_argument(CommandReference& command, const CLI::Option& option) {
 
 }  // namespace
 
-std::vector<CommandReference> reference_of(const CLI::App& app) {
+std::vector<CommandReference> reference_of(const Command& root) {
   std::vector<CommandReference> commands;
-  for (const auto* const parsed : app.get_subcommands(nullptr)) {
+  for (const auto* const parsed : root.app().get_subcommands(nullptr)) {
     const bool is_hidden = parsed->get_group().empty();
     if (is_hidden) continue;
     CommandReference command{.name = parsed->get_name(),

@@ -4,11 +4,10 @@
 // the man page are made from the reference.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <string>
 #include <vector>
+
+#include "parser.h"
 
 namespace veo::cli {
 
@@ -30,7 +29,7 @@ struct CommandReference {
   std::vector<FlagReference> flags;
 };
 
-std::vector<CommandReference> reference_of(const CLI::App& app);
+std::vector<CommandReference> reference_of(const Command& root);
 
 std::string bash_completion(const std::vector<CommandReference>& commands);
 std::string zsh_completion(const std::vector<CommandReference>& commands);

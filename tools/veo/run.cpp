@@ -2,6 +2,7 @@
 #include "run.h"
 
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "exit_code.h"
@@ -21,9 +22,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto redraw_interval = 250ms;
 constexpr auto update_interval = 1s;  // without a terminal there is no line to redraw
-constexpr std::size_t piece = 256U << 10U;
 
 /// Whether the cache keeps clips.
 bool is_cache_enabled() { return environment::get("VEO_CACHE_SIZE").value_or("") != "0"; }
@@ -98,7 +97,7 @@ class Delivery {
 
   Outcome deliver_file() {
     for (;;) {
-      const auto taken = reader_.take(outcome_.bytes, piece, make_watch());
+      const auto taken = reader_.take(outcome_.bytes, largest_piece, make_watch());
       if (!taken) return report_interruption();
       if (!*taken) return fail_with(taken->error());
       const auto bytes = (*taken)->bytes;

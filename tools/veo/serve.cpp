@@ -15,6 +15,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "command.h"
@@ -100,9 +101,10 @@ std::optional<Range> parse_range(std::string_view text, std::uint64_t size) {
 
 constexpr const char* interrupted = "veo serve is ending.";
 
-class Player {
+/// Answers the requests of players.
+class ClipHandler {
  public:
-  Player(Display& display, Options settings, std::string token)
+  ClipHandler(Display& display, Options settings, std::string token)
       : settings_(std::move(settings)),
         token_(std::move(token)),
         shared_(Shared{.display = display}) {}
@@ -239,10 +241,10 @@ int serve(Session& session, const Serve& arguments) {
                            "127.0.0.1 or ::1. To let other people in, put a proxy before it "
                            "that authenticates them."});
   }
-  Player player(display, std::move(*settings), token);
+  ClipHandler handler(display, std::move(*settings), token);
   auto server = HttpServer::start(
       arguments.address, arguments.port,
-      [&player](const HttpServer::Request& request) { return player.answer(request); });
+      [&handler](const HttpServer::Request& request) { return handler.answer(request); });
   if (!server) return refuse_all(server.error());
   const auto port = (*server)->port();
   const auto authority = host + ":" + std::to_string(port);
@@ -261,20 +263,20 @@ int serve(Session& session, const Serve& arguments) {
 
 }  // namespace
 
-void add_serve(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("serve", "an HTTP address for players that take a URL");
+void add_serve(Command& app, Action& chosen) {
+  auto command = app.add_command("serve", "an HTTP address for players that take a URL");
   const auto arguments = std::make_shared<Serve>();
   using Group = Option::Group;
-  add_arguments(*command, *arguments, {Group::money, Group::files, Group::service, Group::waiting},
+  add_arguments(command, *arguments, {Group::money, Group::files, Group::service, Group::waiting},
                 {"task-id", "take", "request-id", "reuse", "on-unknown", "dry-run"});
-  command->add_option("--address", arguments->address, "a loopback address (default 127.0.0.1)")
-      ->type_name("ADDRESS");
-  command->add_option("--port", arguments->port, "(default 0: any free one)")->type_name("PORT");
+  command.add_option("--address", arguments->address, "a loopback address (default 127.0.0.1)")
+      .set_form("ADDRESS");
+  command.add_option("--port", arguments->port, "(default 0: any free one)").set_form("PORT");
   command
-      ->add_option("--token", arguments->token,
-                   "the secret that each path begins with (default: a new one each time)")
-      ->type_name("TEXT");
-  command->footer(
+      .add_option("--token", arguments->token,
+                  "the secret that each path begins with (default: a new one each time)")
+      .set_form("TEXT");
+  command.set_footer(
       R"(Prints its address. Beneath it task/ID plays a task, and never costs anything; clip?prompt=…
 takes what veo:clip URIs take, and pays within VEO_URI_BUDGET. Players wait for as long as the
 generation takes: give them the time (souphttpsrc timeout=0).
@@ -283,7 +285,7 @@ Examples:
   veo serve
   VEO_URI_BUDGET=200 veo serve --port 8800 --token my-own-sixteen-chars
   ffplay http://127.0.0.1:8800/my-own-sixteen-chars/task/cbf6b69d-4f03-4817-8ed7-94c0292184a8)");
-  command->callback([arguments, &chosen] {
+  command.on_chosen([arguments, &chosen] {
     chosen = [arguments](Session& session) { return serve(session, *arguments); };
   });
 }

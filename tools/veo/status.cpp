@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "deliver.h"
+
+#include <nlohmann/json.hpp>
+
 #include "display_text.h"
 #include "exit_code.h"
 #include "veo/core/task_machine.h"
@@ -63,16 +66,17 @@ int status(Session& session, const Arguments& arguments) {
 
 }  // namespace
 
-void add_status(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("status", "ask the service how a task is");
+void add_status(Command& app, Action& chosen) {
+  auto command = app.add_command("status", "ask the service how a task is");
   const auto arguments = std::make_shared<Arguments>();
-  add_task(*command, *arguments, "task-id");
-  add_arguments(*command, *arguments, {Option::Group::service});
-  command->footer(R"(Prints pending, processing, completed or failed. One query; see also: veo wait.
+  add_task(command, *arguments, "task-id");
+  add_arguments(command, *arguments, {Option::Group::service});
+  command.set_footer(
+      R"(Prints pending, processing, completed or failed. One query; see also: veo wait.
 
 Example:
   veo status cbf6b69d-4f03-4817-8ed7-94c0292184a8)");
-  command->callback([arguments, &chosen] {
+  command.on_chosen([arguments, &chosen] {
     chosen = [arguments](Session& session) { return status(session, *arguments); };
   });
 }

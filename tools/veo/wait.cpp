@@ -19,18 +19,18 @@ int wait(Session& session, const Arguments& arguments) {
 
 }  // namespace
 
-void add_wait(CLI::App& app, Action& chosen) {
-  auto* command = app.add_subcommand("wait", "wait until a task has ended");
+void add_wait(Command& app, Action& chosen) {
+  auto command = app.add_command("wait", "wait until a task has ended");
   const auto arguments = std::make_shared<Arguments>();
-  add_task(*command, *arguments, "task-id");
+  add_task(command, *arguments, "task-id");
   using Group = Option::Group;
-  add_arguments(*command, *arguments, {Group::files, Group::service, Group::waiting},
+  add_arguments(command, *arguments, {Group::files, Group::service, Group::waiting},
                 {"callback-listen"});
-  command->footer(R"(Ends with 0 when it is completed, and with 7 when it has failed.
+  command.set_footer(R"(Ends with 0 when it is completed, and with 7 when it has failed.
 
 Example:
   veo wait cbf6b69d-4f03-4817-8ed7-94c0292184a8 && notify-send "the dog is ready")");
-  command->callback([arguments, &chosen] {
+  command.on_chosen([arguments, &chosen] {
     chosen = [arguments](Session& session) { return wait(session, *arguments); };
   });
 }

@@ -19,6 +19,7 @@
 #include "veo/core/digest.h"
 #include "veo/core/error_table.h"
 #include "veo/core/log.h"
+#include "veo/core/owned_text.h"
 #include "veo/core/task_id.h"
 #include "veo/system/exit_hold.h"
 #include "veo/system/guarded.h"
@@ -39,10 +40,6 @@ struct KeyFileFree {
   void operator()(GKeyFile* file) const { g_key_file_free(file); }
 };
 using KeyFile = std::unique_ptr<GKeyFile, KeyFileFree>;
-struct GFree {
-  void operator()(char* text) const { g_free(text); }
-};
-using OwnedText = std::unique_ptr<char, GFree>;
 
 std::string make_stem(const ClipIdentity& identity, const std::string& task) {
   return task + "-" + compute_sha256(identity.api_url).substr(0, 8);

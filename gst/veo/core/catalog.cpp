@@ -10,12 +10,11 @@
 #include <variant>
 
 #include "veo/core/escape.h"
+#include "veo/core/owned_text.h"
 #include "veo/core/task_id.h"
 
 namespace veo {
 namespace {
-
-using OwnedText = std::unique_ptr<char, decltype(&g_free)>;
 
 const Model& find_model(const Request& request, const Catalog& catalog) {
   return request.is_extension() ? catalog.extension : catalog.generation;
@@ -133,8 +132,8 @@ Status check_http_url(const std::string& name, const std::string& url) {
   char* host = nullptr;
   const bool parsed =
       g_uri_split_network(url.c_str(), G_URI_FLAGS_NONE, &scheme, &host, nullptr, nullptr) != FALSE;
-  const OwnedText owned_scheme(scheme, g_free);
-  const OwnedText owned_host(host, g_free);
+  const OwnedText owned_scheme(scheme);
+  const OwnedText owned_host(host);
   const bool web = parsed && *host != '\0' &&
                    (std::string_view(scheme) == "http" || std::string_view(scheme) == "https");
   // RFC 3986 allows neither spaces nor control characters. g_uri_split_network() accepts both.

@@ -90,7 +90,7 @@ struct Row {
 // everything. A new row above it needs a proof.
 //
 // The first row that applies decides.
-constexpr Row rows[] = {
+constexpr Row answer_rows[] = {
     // The POST never began. Any answer came from a proxy and not from the service.
     {[](const Seen& s) { return !s.wire.begun; },  //
      Submitted::Kind::not_sent, Charged::no, make_connection_error},
@@ -129,7 +129,8 @@ constexpr Row rows[] = {
 
 Submitted classify_submission(const SubmissionEvidence& evidence, const SubmissionAnswer& answer) {
   const Seen seen{evidence, answer};
-  const auto& row = *std::ranges::find_if(rows, [&](const Row& r) { return r.applies(seen); });
+  const auto& row =
+      *std::ranges::find_if(answer_rows, [&](const Row& r) { return r.applies(seen); });
 
   Submitted end;
   end.kind = row.kind;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/core/url_policy.h"
+#include "veo/core/owned_text.h"
 
 #include <glib.h>
 
@@ -14,11 +15,7 @@ namespace {
 struct UriUnref {
   void operator()(GUri* uri) const { g_uri_unref(uri); }
 };
-struct Free {
-  void operator()(char* text) const { g_free(text); }
-};
 using Uri = std::unique_ptr<GUri, UriUnref>;
-using OwnedText = std::unique_ptr<char, Free>;
 
 // The flags of SOUP_HTTP_URI_FLAGS. SCHEME_NORMALIZE fills in the default ports of http and https.
 constexpr auto uri_flags = static_cast<GUriFlags>(

@@ -20,15 +20,15 @@ using Clock = http::IoThread::Clock;
 /// its deadline already runs.
 constexpr unsigned at_once = 6;
 
-struct Process {
+struct Queues {
   const std::string salt = std::to_string(std::random_device{}());
   // The most recently used queue comes first.
   Guarded<std::list<std::pair<std::string, std::shared_ptr<RequestQueue>>>> queues;
 };
 
 // Never destroyed: the I/O thread may outlive static destructors.
-Process& process() {
-  static auto* const instance = new Process;
+Queues& queues_of_process() {
+  static auto* const instance = new Queues;
   return *instance;
 }
 
@@ -46,8 +46,8 @@ std::shared_ptr<RequestQueue> RequestQueue::of(const std::string& api_url, const
   const auto name =
       (origin ? origin->scheme + "://" + origin->host + ":" + std::to_string(origin->port)
               : api_url) +
-      "\n" + key.make_mark(process().salt);
-  auto queues = process().queues.lock();
+      "\n" + key.make_mark(queues_of_process().salt);
+  auto queues = queues_of_process().queues.lock();
   const auto found = std::ranges::find(*queues, name, [](const auto& it) { return it.first; });
   if (found != queues->end()) {
     queues->splice(queues->begin(), *queues, found);

@@ -17,11 +17,6 @@ constexpr std::string_view columns =
     "clip_path, error, error_message, balance, reserved_at, sending_at, accepted_at, finished_at, "
     "reserved_ledger_time, changed_ledger_time";
 
-std::int64_t integer(UnixTime time) { return time.time_since_epoch().count(); }
-std::int64_t integer(LedgerTime time) { return time.time_since_epoch().count(); }
-std::optional<std::int64_t> integer(const std::optional<UnixTime>& time) {
-  return time ? std::optional(integer(*time)) : std::nullopt;
-}
 UnixTime time_of(std::int64_t value) { return UnixTime(std::chrono::milliseconds(value)); }
 LedgerTime ledger_time_of(std::int64_t value) {
   return LedgerTime(std::chrono::milliseconds(value));

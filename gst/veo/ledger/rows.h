@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,13 @@
 #include "veo/ledger/ledger.h"
 
 namespace veo {
+
+/// A time as its column has it: in milliseconds.
+inline std::int64_t integer(UnixTime time) { return time.time_since_epoch().count(); }
+inline std::int64_t integer(LedgerTime time) { return time.time_since_epoch().count(); }
+inline std::optional<std::int64_t> integer(const std::optional<UnixTime>& time) {
+  return time ? std::optional(integer(*time)) : std::nullopt;
+}
 
 class Rows {
  public:

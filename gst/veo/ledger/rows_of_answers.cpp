@@ -10,10 +10,6 @@ namespace veo {
 
 namespace {
 
-std::optional<std::int64_t> integer(const std::optional<UnixTime>& time) {
-  return time ? std::optional(std::int64_t{time->time_since_epoch().count()}) : std::nullopt;
-}
-
 /// Whether an answer can still decide the row.
 bool is_open(RecordState state) {
   return state == RecordState::reserved || state == RecordState::sending ||

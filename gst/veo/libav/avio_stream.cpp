@@ -10,11 +10,7 @@
 
 namespace veo::media {
 
-namespace {
-
-constexpr int buffer_size = 64 << 10;
-
-}  // namespace
+namespace {}  // namespace
 
 struct AvioStream::Private {
   static int fill(void* opaque, std::uint8_t* into, int size) {
@@ -64,9 +60,10 @@ std::unique_ptr<AvioStream> AvioStream::make(ByteStream& stream, Size size, Numb
   p.stream = &stream;
   p.size = std::move(size);
   p.number = std::move(number);
-  auto* const buffer = static_cast<unsigned char*>(av_malloc(buffer_size));
+  auto* const buffer = static_cast<unsigned char*>(av_malloc(io_buffer_size));
   if (buffer == nullptr) return nullptr;
-  p.io.reset(avio_alloc_context(buffer, buffer_size, 0, &p, Private::fill, nullptr, Private::seek));
+  p.io.reset(
+      avio_alloc_context(buffer, io_buffer_size, 0, &p, Private::fill, nullptr, Private::seek));
   if (!p.io) {
     av_free(buffer);
     return nullptr;

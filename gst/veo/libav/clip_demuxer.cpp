@@ -14,7 +14,6 @@ namespace veo::media {
 
 namespace {
 
-constexpr std::size_t buffer_size = 64U << 10U;
 // A real file has two streams and a header of about 7 KiB.
 constexpr int max_streams = 8;
 constexpr int max_boxes = 64;
@@ -238,8 +237,8 @@ Result<bool> ClipDemuxer::is_in_order() {
 Status ClipDemuxer::read_header() {
   const auto in_order = is_in_order();
   if (!in_order) return fail(in_order.error());
-  auto* const buffer = static_cast<unsigned char*>(av_malloc(buffer_size));
-  io_.reset(avio_alloc_context(buffer, buffer_size, 0, this, fill, nullptr, seek));
+  auto* const buffer = static_cast<unsigned char*>(av_malloc(io_buffer_size));
+  io_.reset(avio_alloc_context(buffer, io_buffer_size, 0, this, fill, nullptr, seek));
   // A demuxer that may seek looks for boxes after the media before it reads any media.
   if (*in_order) io_->seekable = 0;
   releases_ = releases_ && *in_order;

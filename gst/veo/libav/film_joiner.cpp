@@ -21,7 +21,6 @@ constexpr int aac_frame = 1024;  // samples, in AAC-LC
 // The least ticks of a frame on a film's clock: at 24 frames/s the clock is that of Veo's own
 // clips.
 constexpr int least_frame_ticks = 512;
-constexpr std::size_t io_buffer_size = 64U << 10U;
 
 // Veo's sound, for a film whose first clip is silent: AAC-LC, 48 kHz, stereo.
 constexpr std::array<std::uint8_t, 2> default_audio_configuration = {0x11, 0x90};

@@ -50,6 +50,9 @@ struct OutputFree {
 };
 using OutputPtr = std::unique_ptr<AVFormatContext, OutputFree>;
 
+/// The size in bytes of the buffer between FFmpeg and a stream of ours.
+inline constexpr int io_buffer_size = 64 << 10;
+
 /// The options of a call, in FFmpeg's form.
 class Options {
  public:

@@ -20,14 +20,16 @@ namespace {
 constexpr std::string_view scheme = "veo:";
 
 /// The most bytes of a text that a message shows, because the text may be long.
-constexpr std::size_t longest_shown = 200;
+constexpr std::size_t longest_quoted = 200;
 
 Error make_refusal(const std::string& why) {
   return {.code = ErrorCode::invalid_request,
           .message = "The URI cannot be played: " + why + " Nothing was sent."};
 }
 
-std::string quoted(std::string_view text) { return "\"" + escape_text(text, longest_shown) + "\""; }
+std::string quoted(std::string_view text) {
+  return "\"" + escape_text(text, longest_quoted) + "\"";
+}
 
 bool is_utf8(const std::string& text) {
   return g_utf8_validate_len(text.data(), text.size(), nullptr) != FALSE;

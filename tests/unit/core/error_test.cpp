@@ -228,7 +228,7 @@ TEST(Advice, IsTakenOutOfATextWhole) {
   }
 }
 
-struct Cost {
+struct CostRow {
   Charged charged;
   unsigned http_status;
   const char* message;
@@ -236,7 +236,7 @@ struct Cost {
 };
 
 TEST(WithCost, FollowsFromTheChargeAndTheAnswer) {
-  const Cost costs[] = {
+  const CostRow costs[] = {
       {Charged::no, 0, "No route.", "No route. Nothing was sent, and nothing is paid."},
       {Charged::no, 401, "No.", "No. The submission was refused, and nothing is paid."},
       {Charged::refunded, 503, "No.",

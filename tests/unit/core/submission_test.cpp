@@ -20,7 +20,7 @@ static void PrintTo(Submitted::Kind kind, std::ostream* out) {
 
 namespace {
 
-using Kind = Submitted::Kind;
+using SubmittedKind = Submitted::Kind;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
 
@@ -60,7 +60,7 @@ TEST(NeverBegun, MayBeSentAgain) {
   SubmissionEvidence evidence;
   evidence.failure = failure(ErrorCode::network, "No route.");
   const auto end = classify_submission(evidence, no_answer);
-  EXPECT_EQ(end.kind, Kind::not_sent);
+  EXPECT_EQ(end.kind, SubmittedKind::not_sent);
   EXPECT_EQ(end.error, with_cost(*evidence.failure));
   EXPECT_THAT(end.error.message, HasSubstr("Nothing was sent, and nothing is paid."));
   EXPECT_EQ(end.error.charged, Charged::no);
@@ -68,7 +68,7 @@ TEST(NeverBegun, MayBeSentAgain) {
 
 TEST(NeverBegun, ExplainsItselfWithoutAFailure) {
   const auto end = classify_submission({}, no_answer);
-  EXPECT_EQ(end.kind, Kind::not_sent);
+  EXPECT_EQ(end.kind, SubmittedKind::not_sent);
   EXPECT_EQ(end.error.code, ErrorCode::network);
   EXPECT_THAT(end.error.message, HasSubstr("nothing was sent"));
 }
@@ -78,7 +78,7 @@ TEST(NeverBegun, AProxysAnswerIsNotTheServices) {
   for (const unsigned status : {200U, 403U, 407U, 502U, 503U}) {
     auto evidence = complete(status);
     evidence.begun = false;
-    EXPECT_EQ(classify_submission(evidence, accepts("id")).kind, Kind::not_sent) << status;
+    EXPECT_EQ(classify_submission(evidence, accepts("id")).kind, SubmittedKind::not_sent) << status;
   }
 }
 
@@ -87,7 +87,7 @@ TEST(RateLimit, MayBeSentAgainAfterTheTimeTheServiceNames) {
   evidence.retry_after = 7s;
   const auto end =
       classify_submission(evidence, says(429, "rate_limit_exceeded", "rate_limit_error"));
-  EXPECT_EQ(end.kind, Kind::rate_limited);
+  EXPECT_EQ(end.kind, SubmittedKind::rate_limited);
   EXPECT_EQ(end.retry_after, 7s);
   EXPECT_EQ(end.error.code, ErrorCode::rate_limit_exceeded);
   EXPECT_EQ(end.error.charged, Charged::no);
@@ -109,7 +109,7 @@ TEST_P(RefusalTest, IsFinal) {
   evidence.retry_after = 1s;
   const auto end =
       classify_submission(evidence, speaks ? says(row.status, row.code, row.type) : no_answer);
-  EXPECT_EQ(end.kind, Kind::refused);
+  EXPECT_EQ(end.kind, SubmittedKind::refused);
   EXPECT_EQ(nick(end.error.code), nick(row.expected));
   EXPECT_EQ(end.error.charged, row.charged);
   EXPECT_EQ(end.error.http_status, row.status);
@@ -147,7 +147,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Acceptance, NeedsOnlyATaskId) {
   for (const unsigned status : {200U, 201U, 202U}) {
     const auto end = classify_submission(complete(status), accepts("cbf6b69d"));
-    EXPECT_EQ(end.kind, Kind::accepted) << status;
+    EXPECT_EQ(end.kind, SubmittedKind::accepted) << status;
     EXPECT_EQ(end.task_id, "cbf6b69d");
     EXPECT_EQ(end.error, Error{});
   }
@@ -156,7 +156,7 @@ TEST(Acceptance, NeedsOnlyATaskId) {
 TEST(Acceptance, HoldsWhateverElseTheAnswerSays) {
   auto answer = says(200, "internal_error", "api_error");
   answer.task_id = "cbf6b69d";
-  EXPECT_EQ(classify_submission(complete(200), answer).kind, Kind::accepted);
+  EXPECT_EQ(classify_submission(complete(200), answer).kind, SubmittedKind::accepted);
 }
 
 // The id comes from a complete JSON document, so a reset or a missing last chunk after the document
@@ -167,7 +167,7 @@ TEST(Acceptance, HoldsHoweverTheStreamEnds) {
     evidence.complete = false;
     evidence.failure = failure(code, "The stream broke.");
     const auto end = classify_submission(evidence, accepts("cbf6b69d"));
-    EXPECT_EQ(end.kind, Kind::accepted);
+    EXPECT_EQ(end.kind, SubmittedKind::accepted);
     EXPECT_EQ(end.task_id, "cbf6b69d");
     EXPECT_EQ(end.error, Error{});
   }
@@ -184,7 +184,7 @@ class UnknownTest : public testing::TestWithParam<Unknown> {};
 TEST_P(UnknownTest, IsNeverSentAgain) {
   const auto& row = GetParam();
   const auto end = classify_submission(row.evidence, row.answer);
-  EXPECT_EQ(end.kind, Kind::unknown);
+  EXPECT_EQ(end.kind, SubmittedKind::unknown);
   EXPECT_EQ(end.error.code, ErrorCode::submit_unknown);
   EXPECT_EQ(end.error.charged, Charged::unknown);
   EXPECT_EQ(end.error.http_status, row.evidence.status);
@@ -296,15 +296,16 @@ TEST(Law, HoldsForEveryCombination) {
         const bool complete = bits == (1U | 2U | 8U);
         const auto kind = classify_submission(evidence, answer).kind;
         ++combinations;
-        ASSERT_EQ(kind == Kind::not_sent, !evidence.begun) << bits << ' ' << status;
-        if (kind == Kind::rate_limited) {
+        ASSERT_EQ(kind == SubmittedKind::not_sent, !evidence.begun) << bits << ' ' << status;
+        if (kind == SubmittedKind::rate_limited) {
           ASSERT_TRUE(complete && status == 429) << bits << ' ' << status;
         }
-        if (kind == Kind::refused) {
+        if (kind == SubmittedKind::refused) {
           ASSERT_TRUE(complete && (status / 100 == 4 || status == 503)) << bits << ' ' << status;
         }
         const bool has_answer = evidence.begun && evidence.got_head && !evidence.second_start;
-        ASSERT_EQ(kind == Kind::accepted, has_answer && status / 100 == 2 && answer.task_id)
+        ASSERT_EQ(kind == SubmittedKind::accepted,
+                  has_answer && status / 100 == 2 && answer.task_id)
             << bits << ' ' << status;
       }
     }
@@ -316,7 +317,7 @@ TEST(Law, HoldsForEveryCombination) {
 TEST(Refused, SaysWhatItCosts) {
   for (const unsigned status : {400U, 401U, 402U, 403U, 404U, 429U}) {
     const auto end = classify_submission(complete(status), no_answer);
-    ASSERT_EQ(end.kind, Kind::refused) << status;
+    ASSERT_EQ(end.kind, SubmittedKind::refused) << status;
     EXPECT_THAT(end.error.message, HasSubstr("The submission was refused, and nothing is paid."))
         << status;
   }

@@ -21,7 +21,7 @@ using State = TaskMachine::State;
 
 const TaskMachine::Time t0 = TaskMachine::Time{} + 1000h;
 
-Submitted accepted(std::string id) {
+Submitted accepted_as(std::string id) {
   return {.kind = Submitted::Kind::accepted, .task_id = std::move(id)};
 }
 Submitted ended(Submitted::Kind kind, ErrorCode code,
@@ -52,7 +52,7 @@ TaskMachine::Settings plain() {
 TaskMachine querying(TaskMachine::Settings settings = plain()) {
   TaskMachine machine(settings);
   (void)machine.submit(t0);
-  (void)machine.on_submitted(accepted("T"), t0, 0);
+  (void)machine.on_submitted(accepted_as("T"), t0, 0);
   EXPECT_EQ(machine.on_timer(t0 + 1s).kind, Kind::send_query);
   return machine;
 }
@@ -62,7 +62,7 @@ TEST(TaskMachine, SubmitsPollsAndCompletes) {
   EXPECT_EQ(machine.status(), TaskStatus::none);
   EXPECT_EQ(machine.submit(t0).kind, Kind::send_submission);
 
-  auto command = machine.on_submitted(accepted("T"), t0 + 2s, 0.5);
+  auto command = machine.on_submitted(accepted_as("T"), t0 + 2s, 0.5);
   EXPECT_EQ(command.kind, Kind::wait);
   EXPECT_EQ(command.until, t0 + 3s);
   EXPECT_EQ(machine.task_id(), "T");
@@ -91,7 +91,7 @@ TEST(TaskMachine, AKnownTaskIsQueriedAtOnceAndNeverSubmitted) {
 TEST(TaskMachine, WakesEarlyForATimerThatCameEarly) {
   TaskMachine machine(plain());
   (void)machine.submit(t0);
-  (void)machine.on_submitted(accepted("T"), t0, 0);
+  (void)machine.on_submitted(accepted_as("T"), t0, 0);
   const auto command = machine.on_timer(t0 + 500ms);
   EXPECT_EQ(command.kind, Kind::wait);
   EXPECT_EQ(command.until, t0 + 1s);
@@ -421,7 +421,7 @@ TEST(TaskMachine, ALongPollIntervalEndsWithALastQuery) {
   settings.poll_interval = 1h;
   auto machine = TaskMachine(settings);
   (void)machine.submit(t0);
-  (void)machine.on_submitted(accepted("T"), t0, 0);
+  (void)machine.on_submitted(accepted_as("T"), t0, 0);
   EXPECT_EQ(machine.on_timer(t0 + 100s).kind, Kind::send_query);
   EXPECT_EQ(machine.on_queried(report(TaskStatus::processing), {}, t0 + 101s, 0).kind,
             Kind::finish);
@@ -565,7 +565,7 @@ TEST(TaskMachine, PollsLieWhereOtherTasksEnded) {
   settings.learned = GenerationTimes::learn(std::vector<std::chrono::milliseconds>(50, 60s));
   TaskMachine machine(settings);
   (void)machine.submit(t0);
-  const auto first = machine.on_submitted(accepted("T"), t0, 0);
+  const auto first = machine.on_submitted(accepted_as("T"), t0, 0);
   EXPECT_EQ(first.until, t0 + settings.learned->compute_delay(0s));
   (void)machine.on_timer(first.until);
   const auto second =
@@ -586,7 +586,7 @@ TEST(TaskMachine, AWaitNeverReachesBeyondTheDeadline) {
   settings.poll_interval = 1h;
   TaskMachine machine(settings);
   (void)machine.submit(t0);
-  EXPECT_EQ(machine.on_submitted(accepted("T"), t0, 0).until, t0 + 100s);
+  EXPECT_EQ(machine.on_submitted(accepted_as("T"), t0, 0).until, t0 + 100s);
 }
 
 /// Makes a machine whose task was accepted at t0, and whose next poll is an hour later.
@@ -596,7 +596,7 @@ TaskMachine waiting_long() {
   settings.generation_timeout = 2h;
   TaskMachine machine(settings);
   (void)machine.submit(t0);
-  (void)machine.on_submitted(accepted("T"), t0, 0);
+  (void)machine.on_submitted(accepted_as("T"), t0, 0);
   return machine;
 }
 
@@ -635,7 +635,7 @@ TEST(TaskMachine, AHintBeforeTheAnswerToTheSubmissionCounts) {
   TaskMachine machine(plain());
   (void)machine.submit(t0);
   EXPECT_EQ(machine.on_hint(t0).kind, Kind::none);
-  EXPECT_EQ(machine.on_submitted(accepted("T"), t0 + 1s, 0).until, t0 + 1s);
+  EXPECT_EQ(machine.on_submitted(accepted_as("T"), t0 + 1s, 0).until, t0 + 1s);
   EXPECT_EQ(machine.on_timer(t0 + 1s).kind, Kind::send_query);
 }
 
@@ -682,13 +682,13 @@ TEST(TaskMachine, EveryThirdPollIsMadeBeneathCallbacksUnlessTheIntervalIsFixed) 
   settings.is_called_back = true;
   TaskMachine fixed(settings);
   (void)fixed.submit(t0);
-  EXPECT_EQ(fixed.on_submitted(accepted("T"), t0, 0).until, t0 + 1s);
+  EXPECT_EQ(fixed.on_submitted(accepted_as("T"), t0, 0).until, t0 + 1s);
 
   settings.poll_interval = 0ms;
   settings.generation_timeout = 1h;
   TaskMachine adaptive(settings);
   (void)adaptive.submit(t0);
-  EXPECT_EQ(adaptive.on_submitted(accepted("T"), t0, 0).until, t0 + 3s);
+  EXPECT_EQ(adaptive.on_submitted(accepted_as("T"), t0, 0).until, t0 + 3s);
   (void)adaptive.on_timer(t0 + 100s);
   EXPECT_EQ(adaptive.on_queried(report(TaskStatus::processing), {}, t0 + 100s, 0).until, t0 + 130s);
 
@@ -696,7 +696,7 @@ TEST(TaskMachine, EveryThirdPollIsMadeBeneathCallbacksUnlessTheIntervalIsFixed) 
   settings.learned = GenerationTimes::learn(std::vector<std::chrono::milliseconds>(10, 1h));
   TaskMachine slow(settings);
   (void)slow.submit(t0);
-  EXPECT_EQ(slow.on_submitted(accepted("T"), t0, 0).until, t0 + 60s);
+  EXPECT_EQ(slow.on_submitted(accepted_as("T"), t0, 0).until, t0 + 60s);
 }
 
 // The delay if the callback is lost, and the number of fallback polls, for random tasks after 50
@@ -720,7 +720,7 @@ TEST(TaskMachine, ALostCallbackCostsThreeTimesWhatPollingWould) {
     settings.is_called_back = is_called_back;
     TaskMachine machine(settings);
     (void)machine.submit(t0);
-    auto command = machine.on_submitted(accepted("T"), t0, 0);
+    auto command = machine.on_submitted(accepted_as("T"), t0, 0);
     while (command.kind != Kind::finish) {
       const auto now = command.until;
       (void)machine.on_timer(now);

@@ -136,12 +136,12 @@ INSTANTIATE_TEST_SUITE_P(UrlPolicy, BadUrl, testing::ValuesIn(bad_urls));
 
 // --- origins ---
 
-struct Good {
+struct GoodOrigin {
   const char* url;
   Origin origin;
 };
 
-class GoodUrl : public testing::TestWithParam<Good> {};
+class GoodUrl : public testing::TestWithParam<GoodOrigin> {};
 
 TEST_P(GoodUrl, HasAnOrigin) {
   const auto origin = parse_origin(GetParam().url);
@@ -151,23 +151,24 @@ TEST_P(GoodUrl, HasAnOrigin) {
 
 INSTANTIATE_TEST_SUITE_P(
     UrlPolicy, GoodUrl,
-    testing::Values(Good{"https://h", {"https", "h", 443}}, Good{"http://h", {"http", "h", 80}},
-                    Good{"https://h:/", {"https", "h", 443}},
-                    Good{"https://h:443/x?y#z", {"https", "h", 443}},
-                    Good{"https://h:80", {"https", "h", 80}},
-                    Good{"https://h:65535", {"https", "h", 65535}},
-                    Good{"HTTPS://API.Example.COM/V1", {"https", "api.example.com", 443}},
-                    Good{"https://ä.example/", {"https", "xn--4ca.example", 443}},
-                    Good{"https://Ä.Example/", {"https", "xn--4ca.example", 443}},
-                    Good{"https://a_b.example", {"https", "a_b.example", 443}},
-                    Good{"https://%61.example", {"https", "a.example", 443}},
-                    Good{"https://3com.example", {"https", "3com.example", 443}},
+    testing::Values(GoodOrigin{"https://h", {"https", "h", 443}},
+                    GoodOrigin{"http://h", {"http", "h", 80}},
+                    GoodOrigin{"https://h:/", {"https", "h", 443}},
+                    GoodOrigin{"https://h:443/x?y#z", {"https", "h", 443}},
+                    GoodOrigin{"https://h:80", {"https", "h", 80}},
+                    GoodOrigin{"https://h:65535", {"https", "h", 65535}},
+                    GoodOrigin{"HTTPS://API.Example.COM/V1", {"https", "api.example.com", 443}},
+                    GoodOrigin{"https://ä.example/", {"https", "xn--4ca.example", 443}},
+                    GoodOrigin{"https://Ä.Example/", {"https", "xn--4ca.example", 443}},
+                    GoodOrigin{"https://a_b.example", {"https", "a_b.example", 443}},
+                    GoodOrigin{"https://%61.example", {"https", "a.example", 443}},
+                    GoodOrigin{"https://3com.example", {"https", "3com.example", 443}},
                     // The name is not resolved, so it is just another name.
-                    Good{"https://h./", {"https", "h.", 443}},
-                    Good{"https://127.0.0.1.evil.com", {"https", "127.0.0.1.evil.com", 443}},
-                    Good{"https://１２７.0.0.1/", {"https", "127.0.0.1", 443}},
-                    Good{"http://192.0.2.7:8080", {"http", "192.0.2.7", 8080}},
-                    Good{"http://[2001:DB8::1]:8080/", {"http", "2001:db8::1", 8080}}));
+                    GoodOrigin{"https://h./", {"https", "h.", 443}},
+                    GoodOrigin{"https://127.0.0.1.evil.com", {"https", "127.0.0.1.evil.com", 443}},
+                    GoodOrigin{"https://１２７.0.0.1/", {"https", "127.0.0.1", 443}},
+                    GoodOrigin{"http://192.0.2.7:8080", {"http", "192.0.2.7", 8080}},
+                    GoodOrigin{"http://[2001:DB8::1]:8080/", {"http", "2001:db8::1", 8080}}));
 
 // --- loopback hosts ---
 
@@ -388,7 +389,7 @@ TEST(FileUrl, TheRefusalOfAnAddressSaysHowToAllowIt) {
 // --- addresses ---
 
 /// Parses the usual form of an address.
-std::vector<std::uint8_t> bytes_of(const std::string& text) {
+std::vector<std::uint8_t> address_bytes_of(const std::string& text) {
   std::array<std::uint8_t, 16> bytes{};
   const bool v6 = text.find(':') != std::string::npos;
   EXPECT_EQ(inet_pton(v6 ? AF_INET6 : AF_INET, text.c_str(), bytes.data()), 1) << text;
@@ -482,18 +483,19 @@ constexpr const char* is_public[] = {"1.0.0.0",         "1.1.1.1",           "8.
                                      "3ffe:ffff::",     "3fff:1000::"};
 
 TEST(Addresses, AreJudgedByIanasRegistries) {
-  for (const auto* text : not_public) EXPECT_FALSE(is_public_address(bytes_of(text))) << text;
-  for (const auto* text : is_public) EXPECT_TRUE(is_public_address(bytes_of(text))) << text;
+  for (const auto* text : not_public)
+    EXPECT_FALSE(is_public_address(address_bytes_of(text))) << text;
+  for (const auto* text : is_public) EXPECT_TRUE(is_public_address(address_bytes_of(text))) << text;
 }
 
 TEST(Addresses, OfLoopback) {
   for (const auto* text : {"127.0.0.0", "127.0.0.1", "127.255.255.255", "::1", "::ffff:127.0.0.1",
                            "::ffff:127.255.0.0"}) {
-    EXPECT_TRUE(is_loopback_address(bytes_of(text))) << text;
+    EXPECT_TRUE(is_loopback_address(address_bytes_of(text))) << text;
   }
   for (const auto* text : {"126.255.255.255", "128.0.0.0", "0.0.0.0", "10.0.0.1", "::", "::2",
                            "1::1", "::127.0.0.1", "::ffff:128.0.0.1", "64:ff9b::127.0.0.1"}) {
-    EXPECT_FALSE(is_loopback_address(bytes_of(text))) << text;
+    EXPECT_FALSE(is_loopback_address(address_bytes_of(text))) << text;
   }
 }
 

@@ -45,7 +45,7 @@ Request text_to_video(const char* prompt) {
   return request;
 }
 
-Request frames() {
+Request first_and_last_frames() {
   auto request = text_to_video("人物从公园走到城市中心");
   request.mode.reset();
   request.generation_type = GenerationType::first_and_last_frames;
@@ -53,7 +53,7 @@ Request frames() {
   return request;
 }
 
-Request references() {
+Request reference_images() {
   auto request = text_to_video("以这些图片为参考,生成一段产品展示视频");
   request.generation_type = GenerationType::reference;
   request.image_urls = {"https://example.com/ref1.jpg", "https://example.com/ref2.jpg"};
@@ -97,11 +97,11 @@ INSTANTIATE_TEST_SUITE_P(
         Created{"chinese", text_to_video("无人机航拍日落时分的山脉,电影级光影效果"), R"(
 {"model": "veo-3", "callback_url": "https://your-server.com/webhook",
  "input": {"prompt": "无人机航拍日落时分的山脉,电影级光影效果", "mode": "fast", "resolution": "720p", "aspect_ratio": "16:9"}})"},
-        Created{"frames", frames(), R"(
+        Created{"frames", first_and_last_frames(), R"(
 {"model": "veo-3", "callback_url": "https://your-server.com/webhook",
  "input": {"prompt": "人物从公园走到城市中心", "generation_type": "FIRST_AND_LAST_FRAMES_2_VIDEO", "resolution": "720p",
            "image_urls": ["https://example.com/start.jpg", "https://example.com/end.jpg"], "aspect_ratio": "16:9"}})"},
-        Created{"references", references(), R"(
+        Created{"references", reference_images(), R"(
 {"model": "veo-3", "callback_url": "https://your-server.com/webhook",
  "input": {"prompt": "以这些图片为参考,生成一段产品展示视频", "generation_type": "REFERENCE_2_VIDEO", "mode": "fast", "resolution": "720p",
            "image_urls": ["https://example.com/ref1.jpg", "https://example.com/ref2.jpg"], "aspect_ratio": "16:9"}})"},

@@ -19,15 +19,12 @@
 namespace veo {
 namespace {
 
+using test::bytes_of;
 using test::query;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-std::string bytes_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 void write(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
   ::chmod(path.c_str(), 0600);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <iterator>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -138,6 +139,11 @@ std::string states(const std::string& path) {
   return query(path,
                "SELECT coalesce(group_concat(state, ' '), '') FROM (SELECT state FROM submission "
                "ORDER BY id)");
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 }  // namespace veo::test

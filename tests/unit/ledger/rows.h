@@ -39,6 +39,8 @@ void wait_for_checkpoints();
 
 /// Returns the values of a query, with `|` between columns and a newline between rows.
 std::string query(const std::string& path, const std::string& sql);
+/// Returns the content of a file.
+std::string bytes_of(const std::string& path);
 /// Returns the states of all rows in the order of their creation, with a space between them.
 std::string states(const std::string& path);
 

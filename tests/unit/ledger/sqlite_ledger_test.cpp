@@ -27,6 +27,7 @@ namespace {
 using enum RecordState;
 using namespace std::chrono_literals;
 using test::a_claim;
+using test::bytes_of;
 using test::kind_of;
 using test::leave_row;
 using test::noon;
@@ -178,11 +179,6 @@ TEST_F(SqliteLedgerTest, NoStatementTakesLongerInALongHistory) {
 
 constexpr std::size_t page_size = 4096;
 
-std::string bytes_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 /// Overwrites a page of the file, as a failing disk does, while others have the file open.
 void write_page(const std::string& path, std::size_t page, const std::string& bytes) {
   std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
@@ -216,7 +212,7 @@ class Damaged : public SqliteLedgerTest {
   std::string whole_;
 };
 
-Claim resubmitting() {
+Claim resubmitting_lost() {
   auto claim = a_claim("lost");
   claim.resubmit = true;
   claim.daily_budget = 100'000;
@@ -227,7 +223,7 @@ Claim resubmitting() {
 std::string claim_in(const std::string& path) {
   const auto opened = Ledger::open(path);
   if (!opened) return opened.error().message;
-  const auto found = (*opened)->claim(resubmitting(), noon);
+  const auto found = (*opened)->claim(resubmitting_lost(), noon);
   if (!found && found.error().code == ErrorCode::ledger) return found.error().message;
   return kind_of(found);
 }
