@@ -3,6 +3,7 @@
 // Scans any bytes as a downloaded file. The code must not crash, and must not need a byte outside
 // the file. The layout must have each byte of the file once, and the media at the chunk offsets.
 // This is an entry for libFuzzer; tests/unit/core/mp4_mutation_test.cpp calls it too.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

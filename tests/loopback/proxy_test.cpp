@@ -15,6 +15,7 @@
 namespace veo::test {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -205,9 +206,10 @@ TEST_F(Proxied, PlainHttpGoesAroundAProxyForHttps) {
 
 class Socks : public Proxied {
  protected:
-  /// A SOCKS 5 proxy (RFC 1928, 1929) that accepts one user, and then plays the server behind it.
-  RawServer::Script socks5() {
-    return [this](RawConnection& connection) {
+  /// A SOCKS 5 proxy (RFC 1928, 1929) that accepts one user, and then plays the server behind it,
+  /// which takes one of the protocols `alpn`.
+  RawServer::Script socks5(const std::vector<const char*>& alpn = {"http/1.1"}) {
+    return [this, alpn](RawConnection& connection) {
       const auto hello = connection.read(2);
       const auto methods = connection.read(static_cast<unsigned char>(hello[1]));
       if (methods.find('\2') == std::string::npos) return;
@@ -232,9 +234,18 @@ class Socks : public Proxied {
         target_ = target;
       }
       connection.write(std::string("\5\0\0\1\0\0\0\0\0\0", 10));
-      if (!connection.start_tls(named_.certificate())) return;
+      const bool is_shaken = connection.start_tls(named_.certificate(), alpn);
+      {
+        const std::lock_guard lock(mutex_);
+        protocol_ = connection.protocol();
+      }
+      if (!is_shaken) return;
       while (!connection.read_request().empty()) connection.write(http_answer("200 OK", "{}"));
     };
+  }
+  std::string protocol() const {
+    const std::lock_guard lock(mutex_);
+    return protocol_;
   }
   std::string credentials() const {
     const std::lock_guard lock(mutex_);
@@ -251,6 +262,7 @@ class Socks : public Proxied {
   mutable std::mutex mutex_;
   std::string credentials_;
   std::string target_;
+  std::string protocol_;
 };
 
 // The proxy gets the name, for socks5 as for socks5h.
@@ -266,6 +278,16 @@ TEST_F(Socks, FiveGetsThePasswordAndTheName) {
     ASSERT_EQ(proxy.requests().size(), 1U);
     EXPECT_TRUE(proxy.requests()[0].ends_with("{\"model\":\"veo-3\"}"));
   }
+}
+
+// libsoup 3.6 offers HTTP/2 through SOCKS proxies, where a POST must go over HTTP/1.1, too.
+TEST_F(Socks, ASubmissionChoosesHttp1) {
+  const RawServer proxy(socks5({"h2", "http/1.1"}));
+  Client client(through(with_password(proxy, "socks5"), named_.file()));
+  EXPECT_TRUE(client.call(post("https://api.example/v1")).evidence.complete);
+  EXPECT_THAT(protocol(), AnyOf("http/1.1", ""));
+  EXPECT_EQ(proxy.requests().size(), 1U);
+  EXPECT_EQ(proxy.connections(), 1U);
 }
 
 TEST_F(Socks, FiveRefusesAPassword) {

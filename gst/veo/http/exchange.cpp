@@ -19,6 +19,14 @@ std::uint64_t next_number() {
   return ++last;
 }
 
+/// Whether a handshake of this connection would offer HTTP/2 to the server.
+bool offers_http2(GTlsConnection* connection) {
+  char** names = nullptr;
+  g_object_get(connection, "advertised-protocols", &names, nullptr);
+  const std::unique_ptr<char*, Deleter<g_strfreev>> offered(names);
+  return names != nullptr && g_strv_contains(names, "h2") != FALSE;
+}
+
 }  // namespace
 
 ExchangeState::ExchangeState(std::shared_ptr<IoThread> thread, SoupSession* session,
@@ -36,7 +44,7 @@ ExchangeState::~ExchangeState() { drop_message(); }
 bool ExchangeState::make_message(const char* method) {
   drop_message();
   started_ = is_in_signal_ = has_head_ = has_trailers_ = is_reading_ = false;
-  is_proxied_ = is_refused_ = false;
+  is_limited_ = is_refused_ = false;
   const GUriPtr uri(
       g_uri_parse(url_.c_str(), static_cast<GUriFlags>(SOUP_HTTP_URI_FLAGS), nullptr));
   if (!uri) return false;
@@ -98,7 +106,7 @@ void ExchangeState::finish_send(GObject*, GAsyncResult* result) {
 }
 
 bool ExchangeState::needs_other_protocol(const GError& error) const {
-  if (started_ || is_proxied_ || !is_http1_only()) return false;
+  if (started_ || !is_limited_ || !is_http1_only()) return false;
   // A server that finds no common protocol may also end the handshake with an alert. GLib has no
   // code for alerts. Other errors, such as a reset, do not depend on the protocol.
   return is_refused_ || g_error_matches(&error, G_TLS_ERROR, G_TLS_ERROR_MISC);
@@ -187,16 +195,17 @@ void ExchangeState::cancel_message() {
   g_source_attach(idle.get(), g_main_context_get_thread_default());
 }
 
-// A POST goes over HTTP/1.1, because libsoup 3.2 loses answers on HTTP/2: a graceful GOAWAY before
-// the complete answer, or a reset after it, ends the message without its body. libsoup has no
-// switch for the protocol, but it hands out the TLS connection before the handshake.
+// A POST goes over HTTP/1.1, because libsoup loses answers on HTTP/2: a graceful GOAWAY before the
+// complete answer (until libsoup 3.7), or a reset after it, ends the message without its body.
+// libsoup 3.2 has no switch for the protocol, but it hands out the TLS connection before the
+// handshake. libsoup offers no HTTP/2 through an http proxy, and before 3.6 through no proxy.
 void ExchangeState::on_handshake(GSocketClientEvent event, GTlsConnection* connection) {
-  // libsoup offers no HTTP/2 behind a proxy.
-  if (is_proxied_ || !is_http1_only()) return;
+  if (!is_http1_only()) return;
   if (event == G_SOCKET_CLIENT_TLS_HANDSHAKING) {
+    is_limited_ = offers_http2(connection);
     const char* const protocols[] = {"http/1.1", nullptr};
-    g_tls_connection_set_advertised_protocols(connection, protocols);
-  } else if (g_tls_connection_get_negotiated_protocol(connection) == nullptr) {
+    if (is_limited_) g_tls_connection_set_advertised_protocols(connection, protocols);
+  } else if (is_limited_ && g_tls_connection_get_negotiated_protocol(connection) == nullptr) {
     // The server may speak HTTP/2 only. Nothing is sent yet, and finish_send() offers HTTP/2, too.
     is_refused_ = true;
     g_cancellable_cancel(cancellable_.get());
@@ -216,7 +225,6 @@ void ExchangeState::handle_network_event(SoupMessage*, GSocketClientEvent event,
   if (event != G_SOCKET_CLIENT_CONNECTED || !G_IS_SOCKET_CONNECTION(connection)) return;
   const GObjectPtr<GSocketAddress> remote(
       g_socket_connection_get_remote_address(G_SOCKET_CONNECTION(connection), nullptr));
-  self->is_proxied_ = G_IS_PROXY_ADDRESS(remote.get());
   log::trace(log::Category::http, "#", self->number_, " has a connection");
   self->on_connected(remote.get());
 }

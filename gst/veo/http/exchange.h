@@ -124,7 +124,7 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   bool has_head_ = false;
   bool has_trailers_ = false;
   bool is_reading_ = false;
-  bool is_proxied_ = false;
+  bool is_limited_ = false;  // the handshake offers HTTP/1.1 in place of libsoup's list with HTTP/2
   bool is_refused_ = false;  // the server did not choose HTTP/1.1
   bool over_ = false;
 };

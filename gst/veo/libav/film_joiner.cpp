@@ -49,6 +49,13 @@ bool set_extradata(AVCodecParameters& to, std::span<const std::uint8_t> bytes) {
   return true;
 }
 
+// What a muxer gives to its output: const since FFmpeg 7.0 (Debian 13), and not const before.
+#if LIBAVFORMAT_VERSION_MAJOR < 61
+using WrittenBytes = std::uint8_t;
+#else
+using WrittenBytes = const std::uint8_t;
+#endif
+
 PacketPtr make_packet(std::span<const std::uint8_t> bytes) {
   PacketPtr packet(av_packet_alloc());
   if (!packet || av_new_packet(packet.get(), static_cast<int>(bytes.size())) < 0) return nullptr;
@@ -61,7 +68,7 @@ PacketPtr make_packet(std::span<const std::uint8_t> bytes) {
 struct FilmJoiner::Private {
   // --- output ---
 
-  static int store(void* opaque, std::uint8_t* bytes, int size) {
+  static int store(void* opaque, WrittenBytes* bytes, int size) {
     auto& out = static_cast<Private*>(opaque)->written;
     out.insert(out.end(), bytes, bytes + size);
     return size;

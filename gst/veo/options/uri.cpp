@@ -27,7 +27,10 @@ Error make_refusal(const std::string& why) {
           .message = "The URI cannot be played: " + why + " Nothing was sent."};
 }
 
-std::string quoted(std::string_view text) { return "\"" + escape_text(text, longest_shown) + "\""; }
+// Not named `quoted`: for a std::string, a call would find std::quoted(), too.
+std::string quote_text(std::string_view text) {
+  return "\"" + escape_text(text, longest_shown) + "\"";
+}
 
 bool is_utf8(const std::string& text) {
   return g_utf8_validate_len(text.data(), text.size(), nullptr) != FALSE;
@@ -66,11 +69,11 @@ Result<Uri> parse_clip(std::string_view query) {
     auto name = decode(pair.substr(0, equals));
     auto value = decode(equals == std::string_view::npos ? pair : pair.substr(equals + 1));
     if (equals == std::string_view::npos || !name || !value) {
-      return fail(make_refusal("the parameter " + quoted(pair) +
+      return fail(make_refusal("the parameter " + quote_text(pair) +
                                " is not of the form NAME=VALUE, percent-encoded UTF-8."));
     }
     if (find_option(*name, OptionSetter::uri) == nullptr) {
-      return fail(make_refusal("veo:clip does not take the parameter " + quoted(*name) + "."));
+      return fail(make_refusal("veo:clip does not take the parameter " + quote_text(*name) + "."));
     }
     if (!seen.insert(*name).second) {
       return fail(make_refusal("the parameter " + *name + " is there twice."));
@@ -214,8 +217,8 @@ Status set_uri(Options& settings, const Uri& uri) {
   settings.by_uri = uri.task_id.empty();
   for (const auto& [name, value] : uri.parameters) {
     const auto refuse = [&name = name, &value = value] {
-      return fail(make_refusal(name + "=" + quoted(value) + " is not a value that the property " +
-                               name + " takes."));
+      return fail(make_refusal(name + "=" + quote_text(value) +
+                               " is not a value that the property " + name + " takes."));
     };
     const auto* const option = find_option(name, OptionSetter::uri);
     if (option == nullptr) return refuse();

@@ -4,6 +4,7 @@
 // entry aborts if the code breaks a promise of mp4_layout.h.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
