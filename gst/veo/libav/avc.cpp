@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "avc.h"
 
+#include <algorithm>
+
 #include "libav_ptr.h"
 
 namespace veo::media::avc {
@@ -32,10 +34,13 @@ struct BitReader {
 };
 
 void add(Bytes& to, std::span<const std::uint8_t> nal) {
+  // Grow once: g++ 14 sees an overflow in an insert() after push_back(), where there is none.
+  auto at = to.size();
+  to.resize(at + 4 + nal.size());
   for (const unsigned shift : {24U, 16U, 8U, 0U}) {
-    to.push_back(static_cast<std::uint8_t>(nal.size() >> shift));
+    to[at++] = static_cast<std::uint8_t>(nal.size() >> shift);
   }
-  to.insert(to.end(), nal.begin(), nal.end());
+  std::ranges::copy(nal, to.begin() + static_cast<std::ptrdiff_t>(at));
 }
 
 }  // namespace
