@@ -8,13 +8,15 @@ demo_test.py BUILD: the programs of the folder BUILD. Nothing is installed or bu
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import unittest
 import urllib.request
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import patience  # noqa: E402
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts/demo"
 BUILD = Path(sys.argv.pop(1)).resolve()
@@ -102,9 +104,8 @@ class Demo(unittest.TestCase):
             [shell, "-c", f"exec {start}"], cwd=elsewhere, env=variables, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        signal.alarm(2 * PATIENCE)  # the simulator's first line has no other limit
         try:
-            api = json.loads(simulator.stdout.readline())["api"]
+            api = json.loads(patience.read_line(simulator, PATIENCE))["api"]
             played = subprocess.run(
                 [shell, "-c", f"{export}\n{pipeline}"], cwd=elsewhere, env=variables,
                 capture_output=True, text=True, check=False, timeout=PATIENCE,
@@ -115,9 +116,8 @@ class Demo(unittest.TestCase):
                 tasks = json.load(answer)["tasks"]
             self.assertEqual([task["prompt"] for task in tasks], [PROMPT])
         finally:
-            signal.alarm(0)
             simulator.kill()
-            simulator.wait()
+            patience.await_end(simulator)
             simulator.stdout.close()
         clip = self.clip_of(run).parent / "by-hand/clip.mp4"
         self.assertEqual(count_frames(clip), FRAMES)
