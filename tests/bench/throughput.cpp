@@ -31,6 +31,7 @@
 #include <string>
 #include <vector>
 
+#include "await.h"
 #include "clips.h"
 
 namespace {
@@ -95,8 +96,11 @@ class Nginx {
     port_ = g_socket_listener_add_any_inet_port(listener.get(), nullptr, nullptr);
     g_socket_listener_close(listener.get());
     const auto config = directory / "nginx.conf";
-    std::ofstream(config) << "worker_processes 1; daemon off; pid " << (directory / "pid").string()
-                          << "; error_log " << (directory / "error.log").string()
+    errors_ = directory / "error.log";
+    // The worker of root's nginx is another user, who cannot read a private directory of root.
+    std::ofstream(config) << (::geteuid() == 0 ? "user root; " : "")
+                          << "worker_processes 1; daemon off; pid " << (directory / "pid").string()
+                          << "; error_log " << errors_.string()
                           << "; events {} http { access_log off; sendfile on; default_type "
                              "application/json; server { listen 127.0.0.1:"
                           << port_ << "; root " << (directory / "www").string() << "; } }";
@@ -107,8 +111,14 @@ class Nginx {
     }
   }
   ~Nginx() {
-    ::kill(pid_, SIGTERM);
-    ::waitpid(pid_, nullptr, 0);
+    // SIGTERM lets the process end its worker, too.
+    if (!has_ended()) ::kill(pid_, SIGTERM);
+    try {
+      veo::test::await("nginx ends", [this] { return has_ended(); });
+    } catch (const std::runtime_error& problem) {
+      std::fprintf(stderr, "throughput: %s\n", problem.what());
+      ::kill(pid_, SIGKILL);
+    }
   }
   Nginx(const Nginx&) = delete;
   Nginx& operator=(const Nginx&) = delete;
@@ -116,11 +126,22 @@ class Nginx {
   [[nodiscard]] std::string url(const std::string& path) const {
     return "http://127.0.0.1:" + std::to_string(port_) + path;
   }
+  /// True once the process has ended.
+  [[nodiscard]] bool has_ended() const {
+    return ended_ = ended_ || ::waitpid(pid_, nullptr, WNOHANG) == pid_;
+  }
+  /// The error log of the process.
+  [[nodiscard]] std::string errors() const {
+    std::ifstream in(errors_);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
 
  private:
   using GSocketListenerPtr = std::unique_ptr<GSocketListener, decltype(&g_object_unref)>;
+  fs::path errors_;
   guint16 port_ = 0;
   pid_t pid_ = -1;
+  mutable bool ended_ = false;
 };
 
 Cost play(const std::string& line) {
@@ -175,8 +196,10 @@ void run(int argc, char** argv) {
   std::ofstream(directory / "www/v1/tasks/clip")
       << R"({"id": "clip", "status": "completed", "model": "veo-3", "created_at": 1774790227,)"
       << R"( "completed_at": 1774790300, "output": {"urls": [")" << url << R"("]}})";
-  while (std::system(("curl -sf -o /dev/null " + nginx.url("/v1/tasks/clip")).c_str()) != 0) {
-  }
+  veo::test::await("nginx serves " + nginx.url("/v1/tasks/clip"), [&] {
+    if (nginx.has_ended()) throw std::runtime_error("nginx has ended; " + nginx.errors());
+    return std::system(("curl -sf -m 5 -o /dev/null " + nginx.url("/v1/tasks/clip")).c_str()) == 0;
+  });
 
   const auto ours = [&](const char* limit) {
     const auto home = directory / "home";
@@ -194,14 +217,15 @@ void run(int argc, char** argv) {
       {"souphttpsrc, 64 KiB", [&] { return theirs("65536"); }},
       {"souphttpsrc, 256 KiB", [&] { return theirs("262144"); }},
       {"souphttpsrc, 1 MiB", [&] { return theirs("1048576"); }},
-      {"curl", [&] { return shell("curl -sf -o /dev/null " + url); }},
+      {"curl", [&] { return shell("curl -sf -m 600 -o /dev/null " + url); }},
       {"veosrc, nothing kept", [&] { return ours("0"); }},
       {"veosrc, in the cache", [&] { return ours("100G"); }},
       {"curl and sha256sum",
        [&] {
          const auto file = (directory / "file").string();
          fs::remove(file);
-         return shell("curl -sf -o " + file + " " + url + " && sha256sum " + file + " >/dev/null");
+         return shell("curl -sf -m 600 -o " + file + " " + url + " && sha256sum " + file +
+                      " >/dev/null");
        }},
   };
   std::map<std::string, std::vector<double>> wall;

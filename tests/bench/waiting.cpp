@@ -30,6 +30,7 @@
 #include <thread>
 #include <vector>
 
+#include "await.h"
 #include "command.h"
 #include "simulator.h"
 
@@ -161,10 +162,7 @@ void measure(unsigned count, const std::string& clip) {
   gst_bus_set_sync_handler(pipeline.bus, count_accepted, &accepted, nullptr);
   const auto began = Clock::now();
   gst_element_set_state(pipeline.pipeline, GST_STATE_PLAYING);
-  while (accepted < count) {
-    if (Clock::now() > began + 30s) throw std::runtime_error("not all are submitted in 30 s");
-    std::this_thread::sleep_for(20ms);
-  }
+  veo::test::await("all elements submit", [&] { return accepted == count; });
   const std::chrono::duration<double> submitting = Clock::now() - began;
   std::this_thread::sleep_for(1s);  // the last answers are written to the ledger
   const auto memory = (resident_kib() - before) / count;

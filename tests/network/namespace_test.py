@@ -11,6 +11,7 @@ money.
 Arguments: the program veo-simulator, which makes the clip. Skips (77) if this machine has no namespaces or no dnsmasq.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -26,6 +27,9 @@ import time
 import unittest
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import patience  # noqa: E402
 
 SKIP = 77
 API = "203.0.113.10"  # the API may have any address
@@ -48,7 +52,7 @@ def enter_namespaces():
     unshare = ["unshare", "--net", "--mount"]
     if os.geteuid() != 0:
         unshare += ["--map-root-user"]
-    if subprocess.run([*unshare, "true"], capture_output=True).returncode != 0:
+    if patience.run([*unshare, "true"], capture_output=True).returncode != 0:
         skip("this machine does not allow network and mount namespaces")
     os.environ["VEO_NETWORK_TEST_INSIDE"] = "1"
     os.execvp(unshare[0], [*unshare, sys.executable, __file__, *sys.argv[1:]])
@@ -120,21 +124,21 @@ class NetworkTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.home = pathlib.Path(tempfile.mkdtemp(prefix="veo-network-"))
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        patience.run(["ip", "link", "set", "lo", "up"], check=True)
         cls.clip = cls.make_clip()
         for address in (API, FAKE, PRIVATE):
-            subprocess.run(["ip", "address", "add", address + "/32", "dev", "lo"], check=True)
+            patience.run(["ip", "address", "add", address + "/32", "dev", "lo"], check=True)
         (cls.home / "resolv.conf").write_text("nameserver 127.0.0.1\n")
         (cls.home / "hosts").write_text("127.0.0.1 localhost\n")
         (cls.home / "nsswitch.conf").write_text("hosts: files dns\n")
         for name in ("resolv.conf", "hosts", "nsswitch.conf"):
             target = os.path.realpath("/etc/" + name)
-            mount = subprocess.run(["mount", "--bind", cls.home / name, target],
+            mount = patience.run(["mount", "--bind", cls.home / name, target],
                                    capture_output=True, text=True)
             if mount.returncode != 0:
                 raise unittest.SkipTest(f"{target} cannot be mounted over: {mount.stderr.strip()}")
         names = ",".join("DNS:" + host for host in HOSTS)
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+        patience.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=test",
                         "-addext", f"subjectAltName={names}", "-keyout", cls.home / "key.pem",
                         "-out", cls.home / "ca.pem"], check=True, capture_output=True)
@@ -146,24 +150,21 @@ class NetworkTest(unittest.TestCase):
              f"--log-facility={cls.dns_log}", "--listen-address=127.0.0.1", "--bind-interfaces",
              "--user=root", "--pid-file=", "--conf-file=/dev/null",
              *(f"--address=/{name}/{address}" for name, address in HOSTS.items())])
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                if socket.gethostbyname("api.test") == API:
-                    break
-            except OSError:
-                pass
+
+        def dns_answers():
             if cls.dns.poll() is not None:
                 raise unittest.SkipTest("dnsmasq does not start here")
-            if time.monotonic() > until:
-                raise RuntimeError("dnsmasq does not answer")
+            with contextlib.suppress(OSError):
+                return socket.gethostbyname("api.test") == API
+
+        patience.await_condition("dnsmasq answers", dns_answers, PATIENCE)
 
     @staticmethod
     def make_clip():
         simulator = subprocess.Popen([sys.argv[1], "--generation-time", "0s", "--frames", "24"],
                                      stdout=subprocess.PIPE, text=True)
         try:
-            api = json.loads(simulator.stdout.readline())["api"]
+            api = json.loads(patience.read_line(simulator))["api"]
             headers = {"Authorization": "Bearer sk-simulator", "Content-Type": "application/json"}
 
             def ask(path, body=None):
@@ -172,20 +173,21 @@ class NetworkTest(unittest.TestCase):
 
             body = {"model": "veo-3", "input": {"prompt": "a dog"}}
             task = ask("/videos/generations", json.dumps(body).encode())["data"]["taskId"]
-            until = time.monotonic() + PATIENCE
-            while time.monotonic() < until:
+
+            def find_clip():
                 report = ask("/tasks/" + task)
-                if report["status"] == "completed":
-                    return urllib.request.urlopen(report["output"]["urls"][0]).read()
-            raise RuntimeError("the simulator makes no clip")
+                return report["status"] == "completed" and report["output"]["urls"][0]
+
+            url = patience.await_condition("the simulator makes a clip", find_clip, PATIENCE)
+            return urllib.request.urlopen(url, timeout=PATIENCE).read()
         finally:
             simulator.terminate()
-            simulator.wait()
+            patience.await_end(simulator)
 
     @classmethod
     def tearDownClass(cls):
         cls.dns.terminate()
-        cls.dns.wait()
+        patience.await_end(cls.dns)
         shutil.rmtree(cls.home, ignore_errors=True)
 
     def setUp(self):
@@ -227,7 +229,7 @@ class NetworkTest(unittest.TestCase):
         }
         out = self.folder / "out.mp4"
         out.unlink(missing_ok=True)
-        ended = subprocess.run(
+        ended = patience.run(
             ["gst-launch-1.0", "veosrc", *properties, "layout=original", "!", "filesink",
              f"location={out}"],
             env=environment, capture_output=True, text=True, timeout=PATIENCE)
@@ -347,7 +349,7 @@ class NetworkTest(unittest.TestCase):
         helper = pathlib.Path("/usr/lib/squid/basic_ncsa_auth")
         if not helper.exists():
             self.skipTest(f"{helper} is not there")
-        word = subprocess.run(["openssl", "passwd", "-apr1", "pass word/1"], check=True,
+        word = patience.run(["openssl", "passwd", "-apr1", "pass word/1"], check=True,
                               capture_output=True, text=True).stdout
         (folder / "passwords").write_text(f"me:{word}")
         (folder / "passwords").chmod(0o644)
@@ -362,17 +364,18 @@ class NetworkTest(unittest.TestCase):
             "netdb_filename none\npinger_enable off\n")
         squid = subprocess.Popen(["squid", "-N", "-f", folder / "squid.conf"],
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.addCleanup(squid.wait)
+        self.addCleanup(patience.await_end, squid)
         self.addCleanup(squid.kill)
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            try:
+
+        def squid_listens():
+            if squid.poll() is not None:
+                self.skipTest("squid does not start here")
+            with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", 3128), 1).close()
-                return folder / "access.log"
-            except OSError:
-                if squid.poll() is not None:
-                    self.skipTest("squid does not start here")
-        self.fail("squid does not listen")
+                return True
+
+        patience.await_condition("squid listens", squid_listens, PATIENCE)
+        return folder / "access.log"
 
     def test_squid_gets_the_password_unasked(self):
         log = self.start_squid()

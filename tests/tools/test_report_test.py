@@ -3,11 +3,13 @@
 """Runs scripts/test-report on the files that Meson 1.0 and GoogleTest 1.12 write, case by case."""
 
 import json
-import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import patience  # noqa: E402
 
 GOOD = '<testcase name="good" status="run" classname="S"/>'
 BAD = '<testcase name="bad" status="run" classname="S"><failure>x.cpp:6\nwhy</failure></testcase>'
@@ -44,7 +46,7 @@ class TestReport(unittest.TestCase):
                     log.write(json.dumps(record) + "\n")
             for name, content in files.items():
                 (build / f"{name}.xml").write_bytes(content)
-            run = subprocess.run(
+            run = patience.run(
                 [sys.argv[1], "--status", str(status), build], capture_output=True, text=True
             )
         self.assertEqual(run.stdout.splitlines()[-1], last, run.stderr)

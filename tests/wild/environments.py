@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 import world
+from world import patience
 from world import Home, Simulator, Skipped, need
 
 ENVIRONMENTS = {}
@@ -75,7 +76,7 @@ class Lab:
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more
         )
-        self.stack.callback(process.wait)
+        self.stack.callback(patience.await_end, process)
         self.stack.callback(process.terminate)
         return process
 
@@ -83,7 +84,7 @@ class Lab:
         """Makes a certificate that is its own authority. Returns its file and its key's file."""
         cert, key = self.folder / "cert.pem", self.folder / "key.pem"
         subjects = ",".join(f"{'IP' if n[0].isdigit() else 'DNS'}:{n}" for n in names)
-        subprocess.run(
+        patience.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
              "-nodes", "-days", "3650", "-subj", f"/CN={names[0]}", "-keyout", key, "-out", cert,
              "-addext", f"subjectAltName={subjects}"],
@@ -94,25 +95,26 @@ class Lab:
     def address(self, address):
         """Gives the loopback interface of the namespace another address."""
         self.need_namespaces()
-        subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
+        patience.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
         self.stack.callback(
-            subprocess.run, ["ip", "address", "delete", f"{address}/32", "dev", "lo"], check=True
+            patience.run, ["ip", "address", "delete", f"{address}/32", "dev", "lo"], check=True
         )
 
     def bind_mount(self, source, target, *options):
         self.need_namespaces()
-        subprocess.run(["mount", "--bind", source, target], check=True)
-        self.stack.callback(subprocess.run, ["umount", "-l", target], check=True)
+        patience.run(["mount", "--bind", source, target], check=True)
+        self.stack.callback(patience.run, ["umount", "-l", target], check=True)
         if options:
-            subprocess.run(["mount", "-o", f"remount,bind,{','.join(options)}", target], check=True)
+            patience.run(["mount", "-o", f"remount,bind,{','.join(options)}", target], check=True)
 
     def wait_for_port(self, address, port):
-        for _ in range(500):
+        def listens():
             with contextlib.suppress(OSError):
                 socket.create_connection((address, port), 1).close()
-                return
-            time.sleep(0.02)  # a peer that we did not write tells nobody when it listens
-        raise AssertionError(f"nothing listens at {address}:{port}")
+                return True
+
+        # A peer that we did not write tells nobody when it listens.
+        patience.await_condition(f"something listens at {address}:{port}", listens)
 
     def free_port(self, address="127.0.0.1"):
         with socket.socket() as probe:
@@ -306,7 +308,7 @@ def full_disk(lab):
         home = lab.home(simulator.api)
         home.ledger.parent.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "veo", home.ledger.parent]
-        subprocess.run(mount, check=True)
+        patience.run(mount, check=True)
         ballast = home.ledger.parent / "ballast"
         with open(ballast, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, (1024 - left) * 1024)
@@ -314,7 +316,7 @@ def full_disk(lab):
         check(first.flaw() is None, f"{left} KiB: {first.flaw()}")
         ballast.unlink()
         again = generate(home, "a cat")
-        subprocess.run(["umount", "-l", home.ledger.parent], check=True)
+        patience.run(["umount", "-l", home.ledger.parent], check=True)
         check(again.code == 0, f"{left} KiB left: {first}, then {again}")
         worst = max(worst, charges(simulator))
     check(worst == 1, f"{worst} charges")
@@ -387,10 +389,10 @@ def shell_variable_unset(lab):
     need("gst-launch-1.0")
     simulator = lab.simulator()
     home = lab.home(simulator.api)
-    ended = subprocess.run(
+    ended = patience.run(
         ["gst-launch-1.0", "veosrc", "prompt=", "!", "fakesink"],
         env=home.environment | {"GST_PLUGIN_PATH": str(world.BUILD / "plugin")},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     check(ended.returncode != 0, "it succeeded")
     check(charges(simulator) == 0, f"{charges(simulator)} charges")
@@ -475,7 +477,7 @@ def squid_with_password(lab):
     logs = lab.folder / "squid"
     logs.mkdir()
     os.chmod(logs, 0o777)
-    secret = subprocess.run(
+    secret = patience.run(
         ["openssl", "passwd", "-apr1", "p@ss:word"], capture_output=True, text=True, check=True
     ).stdout.strip()
     (lab.folder / "passwords").write_text(f"user:{secret}\n")
@@ -604,8 +606,8 @@ def key_from_a_command(lab):
         f"exec {world.VEO} generate 'a bird' -o {home.folder}/bird.mp4"
         " --api-key-file=<(echo sk-from-command)"
     )
-    bash = subprocess.run(
-        ["bash", "-c", line], env=home.environment, capture_output=True, text=True, check=False
+    bash = patience.run(
+        ["bash", "-c", line], env=home.environment, capture_output=True, text=True
     )
     check(bash.returncode == 0, bash.stderr)
     check(charges(simulator) == 2, f"{charges(simulator)} charges for 2 tasks")
@@ -663,14 +665,16 @@ def silent_connections(lab):
     simulator, home, _ = paid(lab, 1)
     task = simulator.state()["tasks"][0]["id"]
     server = home.start("serve", "--port=0", "--token=0123456789abcdef")
-    while not (text := "".join(server.texts[0])) and server.process.poll() is None:
-        time.sleep(0.02)
+    text = patience.await_condition(
+        "veo serve prints its address",
+        lambda: "".join(server.texts[0]) or (server.process.poll() is not None and "veo serve ended"),
+    )
     host, port = text.removeprefix("http://").split("/")[0].split(":")
     silent = [socket.create_connection((host, int(port))) for _ in range(300)]
-    answer = subprocess.run(
+    answer = patience.run(
         ["curl", "-s", "-m", "60", "-o", lab.folder / "clip.mp4", "-w", "%{http_code}",
          f"http://{host}:{port}/0123456789abcdef/task/{task}"],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True,
     )  # fmt: skip
     for connection in silent:
         connection.close()

@@ -34,7 +34,6 @@ import random
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -85,7 +84,7 @@ class Sequence:
     def play(self):
         disk = self.folder / "state"
         disk.mkdir()
-        subprocess.run(
+        world.patience.run(
             ["mount", "-t", "tmpfs", "-o", f"size={DISK_KIB}k,mode=700", "veo", disk], check=True
         )
         try:
@@ -97,7 +96,7 @@ class Sequence:
                     self.random.choice(self.steps)(self)
                 return self.judge()
         finally:
-            subprocess.run(["umount", "-l", disk], check=True)
+            world.patience.run(["umount", "-l", disk], check=True)
 
     def fail(self, what):
         raise AssertionError(f"seed {self.seed}: {what}. Story: " + " | ".join(self.story))

@@ -18,6 +18,9 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+import patience  # noqa: E402
+
 BUILD = Path(os.environ.get("VEO_BUILD", ROOT / "build")).resolve()
 VEO = BUILD / "tools/veo/veo"
 SIMULATOR = BUILD / "tools/simulator/veo-simulator"
@@ -70,11 +73,11 @@ def enter_namespaces():
     """Runs this program again in mount and network namespaces of its own, as their root. Returns
     whether it is in them."""
     if os.environ.get("VEO_WILD_INSIDE"):
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        patience.run(["ip", "link", "set", "lo", "up"], check=True)
         return True
     user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     command = ["unshare", *user, "--mount", "--net", "--kill-child"]
-    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode != 0:
+    if patience.run([*command, "true"], capture_output=True).returncode != 0:
         return False
     os.environ["VEO_WILD_INSIDE"] = "user" if user else "root"
     os.execvp(command[0], [*command, sys.executable, *sys.argv])
@@ -98,7 +101,7 @@ class Simulator:
         self.process = subprocess.Popen(
             [*prefix, SIMULATOR, *arguments], stdout=subprocess.PIPE, text=True
         )
-        line = self.process.stdout.readline()
+        line = patience.read_line(self.process)
         if not line:
             raise RuntimeError("veo-simulator did not start")
         ready = json.loads(line)
@@ -109,7 +112,7 @@ class Simulator:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait()
+        patience.await_end(self.process)
         self.process.stdout.close()
 
     def _ask(self, path, body=None):
@@ -125,8 +128,10 @@ class Simulator:
 
     def await_submissions(self, count, run):
         """Waits until so many submissions have come. A run that has ended sends no more."""
-        while self.state()["submissions"] < count and run.process.poll() is None:
-            time.sleep(0.02)  # the simulator tells its counts only when it is asked
+        patience.await_condition(
+            f"{count} submissions",
+            lambda: self.state()["submissions"] >= count or run.process.poll() is not None,
+        )
 
     def set_faults(self, *faults):
         self._ask("/simulator/faults", json.dumps(faults).encode())
@@ -200,6 +205,7 @@ class Run:
         ]
         for reader in self.readers:
             reader.start()
+        self.limit = limit
         self.watchdog = threading.Timer(limit, self._on_hang)
         self.watchdog.start()
 
@@ -212,10 +218,16 @@ class Run:
         self.process.send_signal(number)
 
     def wait(self):
-        code = self.process.wait()
+        # The watchdog kills the process before this wait ends.
+        code = patience.await_end(self.process, self.limit + patience.SECONDS)
         self.watchdog.cancel()
         for reader in self.readers:
-            reader.join()
+            reader.join(patience.SECONDS)
+            if reader.is_alive():
+                raise patience.OutOfPatience(
+                    f"the end of the output of {self.process.args}; another process holds it",
+                    patience.SECONDS,
+                )
         self.process.stdout.close()
         self.process.stderr.close()
         output, errors = ("".join(text) for text in self.texts)
@@ -278,10 +290,10 @@ def foreign_lock(ledger):
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    holder.stdout.readline()
+    patience.read_line(holder)
     try:
         yield
     finally:
         holder.stdin.close()
-        holder.wait()
+        patience.await_end(holder)
         holder.stdout.close()
