@@ -34,6 +34,7 @@ std::string make_alone(const CLI::App& /*app*/) {
 const std::map<std::string, MakeTable>& tables() {
   // Never destroy the map, as nothing global is destroyed at exit.
   static const auto& all = *new std::map<std::string, MakeTable>{
+      {"advice", make_alone<advice_in_markdown>},
       {"commands", [](const CLI::App& app) { return commands_in_markdown(reference_of(app)); }},
       {"environment", make_alone<environment_in_markdown>},
       {"errors", make_alone<error_table_in_markdown>},
@@ -53,6 +54,16 @@ std::string error_table_in_markdown() {
     text += table_row({code_span(row.nick), std::string(row.meaning.value),
                        std::string(row.gst.value.name), std::to_string(row.exit_code),
                        std::to_string(row.http_status), code_span(row.libav.value.name)});
+  }
+  return text;
+}
+
+std::string advice_in_markdown() {
+  std::string text = table_row({"code", "what to do"}) + "|---|---|\n";
+  for (const auto& row : error_table()) {
+    const std::string_view given = row.advice.value;
+    const std::string advice(given.empty() ? "Do what the message says." : given);
+    text += table_row({code_span(row.nick), advice});
   }
   return text;
 }
