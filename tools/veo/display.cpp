@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "display_text.h"
+#include "event_table.h"
 #include "exit_code.h"
 #include "terminal.h"
 #include "veo/core/error_table.h"
@@ -57,8 +58,11 @@ void put(std::FILE* stream, const std::string& text) {
   if (!written && stream == stdout && failure == 0) failure = errno;
 }
 
-/// Writes JSON. On a terminal escapes each character that could control the terminal.
-void put_json(std::FILE* stream, const nlohmann::json& value) {
+/// Writes the listed members of the object. On a terminal escapes each character that could control
+/// the terminal.
+void put_json(std::FILE* stream, const nlohmann::json& object) {
+  const auto value = keep_listed_members(object);
+  if (value.is_null()) return;
   const bool ascii = ::isatty(::fileno(stream)) != 0;
   put(stream, value.dump(-1, ' ', ascii, nlohmann::json::error_handler_t::replace) + "\n");
 }

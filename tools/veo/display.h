@@ -2,7 +2,7 @@
 //
 // Reports what a command does. People read stderr. On a terminal each phase has one line, which
 // changes while the phase lasts; elsewhere each change has a line. Machines read JSON, one object
-// in each line (docs/veo.md lists the objects), on stdout, or on stderr if stdout carries the
+// in each line (event_table.h lists the objects), on stdout, or on stderr if stdout carries the
 // video.
 #pragma once
 

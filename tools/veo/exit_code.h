@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The exit codes of `veo`. They are a contract, which docs/veo.md documents. The rows of
+// The exit codes of `veo`. They are a contract, which docs/reference/errors.md documents. The rows of
 // error_codes.def give each error code its exit code.
 #pragma once
 
@@ -17,7 +17,7 @@ inline constexpr int exit_interrupted = 130;
 
 inline int exit_code(ErrorCode code) { return error_row(code).exit_code; }
 
-/// What an exit code means: `--help`, the man page and docs/veo.md print these rows.
+/// What an exit code means: `--help`, the man page and docs/reference/errors.md print these rows.
 struct ExitStatus {
   int code;
   std::string_view summary;  ///< two or three words

@@ -5,6 +5,7 @@
 
 #include "exit_code.h"
 #include "reference.h"
+#include "veo/system/environment_table.h"
 
 namespace veo::cli {
 
@@ -89,40 +90,7 @@ to sk\-simulator.
 .SH COMMANDS
 )";
 
-constexpr const char* after = R"(.SH ENVIRONMENT
-.TP
-.BR VEO_API_KEY ", " VEO_API_KEY_COMMAND ", " VEO_API_KEY_FILE ", " CREDENTIALS_DIRECTORY
-The key: itself, a shell line that prints it, the file that holds it, or the directory of a file
-.IR veo\-api\-key .
-The last one that is set decides.
-.TP
-.B VEO_API_URL
-Base of the API.
-.TP
-.BR VEO_LEDGER ", " VEO_CACHE_DIR ", " VEO_CACHE_SIZE
-The record of paid work, the clips as delivered, and how many bytes of them are kept.
-.TP
-.BR VEO_DAILY_BUDGET ", " VEO_URI_BUDGET
-Credits that may be spent in 24 hours; of them, by veo: URIs.
-.TP
-.B VEO_ACCOUNT
-A label, where one record serves several accounts.
-.TP
-.B VEO_CATALOG
-A file of models, prices and rules in place of the built\-in one.
-.TP
-.B VEO_POLL_INTERVAL
-Milliseconds between two queries; 0 adapts it.
-.TP
-.B VEO_ALLOW_ADDRESSES
-CIDR ranges that file hosts may have besides public addresses.
-.TP
-.B VEO_ALLOW_HTTP
-Hosts to whose API the key may go by plain http.
-.TP
-.BR VEO_CA_FILE ", " SSL_CERT_FILE
-A file of the certificate authorities to trust.
-.SH FILES
+constexpr const char* after = R"(.SH FILES
 .TP
 .I $XDG_STATE_HOME/veo/ledger.db
 The record.
@@ -150,6 +118,22 @@ std::string exit_status_section() {
 
 }  // namespace
 
+namespace {
+
+/// Returns the variables of the environment. The marks of Markdown are left out.
+std::string environment_section() {
+  std::string section = ".SH ENVIRONMENT\n";
+  for (const auto& row : environment::variables) {
+    std::string meaning(row.meaning);
+    std::erase(meaning, '`');
+    section += ".TP\n" + bold(std::string(row.name)) + "=" + italic(std::string(row.form)) + "\n" +
+               roff(meaning) + "\n";
+  }
+  return section;
+}
+
+}  // namespace
+
 std::string man_page(const std::vector<CommandReference>& commands) {
   std::string page = ".TH VEO 1 \"2026-11-23\" \"gst\\-veo " VEO_VERSION "\" \"User Commands\"\n";
   page += before;
@@ -159,7 +143,7 @@ std::string man_page(const std::vector<CommandReference>& commands) {
     page += ".RI [ option ...]\n.PP\n" + roff(command.help) + ".\n.PP\n" + footer(command.footer);
     for (const auto& flag : command.flags) page += flag_entry(flag);
   }
-  return page + exit_status_section() + after;
+  return page + exit_status_section() + environment_section() + after;
 }
 
 }  // namespace veo::cli

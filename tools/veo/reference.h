@@ -38,7 +38,11 @@ std::string fish_completion(const std::vector<CommandReference>& commands);
 std::string man_page(const std::vector<CommandReference>& commands);
 
 /// Each of these functions returns a table of docs/ in Markdown.
+std::string advice_in_markdown();
+std::string commands_in_markdown(const std::vector<CommandReference>& commands);
+std::string environment_in_markdown();
 std::string error_table_in_markdown();
+std::string events_in_markdown();
 std::string exit_codes_in_markdown();
 std::string option_table_in_markdown();
 

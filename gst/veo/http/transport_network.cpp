@@ -17,9 +17,10 @@ struct Variable {
 };
 
 /// Returns the first of the variables that has a value; if there is none, an empty value.
-Variable find_first_set(std::initializer_list<const char*> names) {
-  for (const char* name : names) {
-    if (auto value = environment::get(name)) return {.name = name, .value = std::move(*value)};
+Variable find_first_set(std::initializer_list<environment::Name> names) {
+  for (const auto name : names) {
+    if (auto value = environment::get(name))
+      return {.name = name.text(), .value = std::move(*value)};
   }
   return {};
 }

@@ -11,7 +11,7 @@ namespace veo {
 namespace {
 
 /// Ignores a relative path in the environment, as the specification demands.
-std::string find_base_directory(const char* variable, const char* below_home) {
+std::string find_base_directory(environment::Name variable, const char* below_home) {
   if (auto path = environment::get(variable); path && path->front() == '/') return *path;
   auto home = environment::get("HOME").value_or(g_get_home_dir());
   while (home.ends_with('/')) home.pop_back();

@@ -8,8 +8,8 @@
 
 namespace veo {
 
-std::optional<std::string> environment::get(const char* name) {
-  const char* value = ::secure_getenv(name);
+std::optional<std::string> environment::get(Name name) {
+  const char* value = ::secure_getenv(name.text());
   if (value == nullptr || *value == '\0') return std::nullopt;
   return value;
 }

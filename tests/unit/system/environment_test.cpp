@@ -15,10 +15,10 @@ using testing::Not;
 using testing::StartsWith;
 
 TEST(EnvironmentTest, AnEmptyVariableIsUnset) {
-  const test::Environment empty("VEO_TEST_VARIABLE", "");
-  EXPECT_EQ(environment::get("VEO_TEST_VARIABLE"), std::nullopt);
-  const test::Environment full("VEO_TEST_VARIABLE", "x");
-  EXPECT_EQ(environment::get("VEO_TEST_VARIABLE"), "x");
+  const test::Environment empty("VEO_ACCOUNT", "");
+  EXPECT_EQ(environment::get("VEO_ACCOUNT"), std::nullopt);
+  const test::Environment full("VEO_ACCOUNT", "x");
+  EXPECT_EQ(environment::get("VEO_ACCOUNT"), "x");
 }
 
 TEST(EnvironmentTest, AChildGetsNoVariableOfTheKey) {
