@@ -41,7 +41,7 @@ TYPING_PAUSE = 250  # milliseconds without a key until the price is asked for
 def make_source(prompt, mode):
     source = Gst.ElementFactory.make("veosrc", "source")
     source.set_property("prompt", prompt)
-    Gst.util_set_object_arg(source, "mode", mode)
+    source.set_property("mode", mode)
     return source
 
 
