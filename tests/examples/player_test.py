@@ -92,7 +92,7 @@ class PlayerTest(unittest.TestCase):
     # --- The tests ---
 
     def test_shows_the_price_the_wait_and_the_video_with_its_sound(self):
-        self.begin("--generation-time", "1500ms")
+        self.begin("--generation-time", "3s")
         self.assertFalse(self.price_is_shown())
         self.screen.do("type", "--delay", 5, "a dog in a park")
         self.wait_for(self.price_is_shown)
@@ -105,6 +105,8 @@ class PlayerTest(unittest.TestCase):
             return self.bar() not in (first, set())
 
         self.wait_for(bar_has_moved)
+        self.assertNotIn("completed", [task["status"] for task in self.simulator.state["tasks"]],
+                         "the bar moves during the wait")
         magenta, green = self.wait_for(self.picture_is_shown)
         self.assertLess(max(x for x, _ in magenta), min(x for x, _ in green))
         # The picture has the shape of the clip.
