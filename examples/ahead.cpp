@@ -4,7 +4,8 @@
 // action signal `prepare` submits all of them first, so that the service generates them while the
 // first one plays.
 //
-//   VEO_API_URL=… VEO_API_KEY_FILE=… examples/ahead "a dog in a park" "a cat on a roof"
+//   c++ -std=c++20 ahead.cpp -o ahead $(pkg-config --cflags --libs gstreamer-1.0)
+//   ./ahead "a dog in a park" "a cat on a roof"
 //
 // To keep the example short, "play" means to write 1.mp4, 2.mp4, … into the current directory.
 #include <gst/gst.h>

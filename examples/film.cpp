@@ -2,9 +2,10 @@
 //
 // Makes a film with a shot for each prompt. Each shot continues the one before.
 //
-//   film film.mp4  "a dog in a park" "it finds a ball" "it brings the ball back"
-//   film film.webm …    writes the same film as VP9 and Opus
-//   film display …      shows each shot while the next one is being generated
+//   c++ -std=c++20 film.cpp -o film $(pkg-config --cflags --libs gstreamer-1.0)
+//   ./film film.mp4  "a dog in a park" "it finds a ball" "it brings the ball back"
+//   ./film film.webm …    writes the same film as VP9 and Opus
+//   ./film display …      shows each shot while the next one is being generated
 //
 // A film that is kept waits for each shot, and reports the waiting by PROGRESS. A film that is
 // shown goes on meanwhile: there `veo-task` messages report the next shots, because an open
