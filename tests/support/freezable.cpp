@@ -95,7 +95,7 @@ class FrozenFileSystem : public FileSystem {
 
 // ---- the system calls of SQLite's VFS
 
-int open_file(const char* path, int flags, int mode) {
+int open_for_sqlite(const char* path, int flags, int mode) {
   if ((flags & (O_CREAT | O_TRUNC)) != 0) wait_if_frozen(path);
   return ::open(path, flags, mode);
 }
@@ -128,7 +128,7 @@ class FreezableDirectory : public Freezable {
   FreezableDirectory() {
     process().ice.lock()->path = directory_.path();
     FileSystem::set(&files_);
-    replace("open", open_file);
+    replace("open", open_for_sqlite);
     replace("write", write_file);
     replace("pwrite", pwrite_file);
     replace("pwrite64", pwrite_file);

@@ -12,7 +12,7 @@ namespace veo::cli {
 
 namespace {
 
-void print(const Request& request, const Catalog& catalog, bool json, bool alone) {
+void print_price(const Request& request, const Catalog& catalog, bool json, bool alone) {
   const auto credits = find_price(request, catalog);
   if (json) {
     nlohmann::json object{{"event", "price"},
@@ -51,15 +51,15 @@ int show(const Arguments& arguments, bool extension) {
   auto request = settings->request;
   if (extension) request.extend_task_id = "";
   if (extension || request.mode || request.resolution) {
-    print(request, **catalog, arguments.json, true);
+    print_price(request, **catalog, arguments.json, true);
     return exit_success;
   }
   for (const auto mode : {Mode::fast, Mode::quality, Mode::lite}) {
     for (const auto resolution : {Resolution::p720, Resolution::p1080, Resolution::k4}) {
-      print({.mode = mode, .resolution = resolution}, **catalog, arguments.json, false);
+      print_price({.mode = mode, .resolution = resolution}, **catalog, arguments.json, false);
     }
   }
-  print({.extend_task_id = ""}, **catalog, arguments.json, false);
+  print_price({.extend_task_id = ""}, **catalog, arguments.json, false);
   if (!arguments.json) {
     cli::print(
         "Credits of the provider at api.aivideoapi.ai, which offers Google's Veo models and is not "
