@@ -7,12 +7,14 @@
 #include <atomic>
 #include <latch>
 
+#include "at_start.h"
 #include "client.h"
 #include "raw_server.h"
 
 namespace veo::test {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 /// Gives the same answer to each request of a connection.
@@ -189,6 +191,50 @@ TEST(Query, SurvivesAConnectionThatWentStale) {
   EXPECT_TRUE(client.call(get(server.url("/1"))).evidence.complete);
   EXPECT_TRUE(client.call(get(server.url("/2"))).evidence.complete);
   EXPECT_EQ(server.connections(), 2U);
+}
+
+// The host drops a connection just when it is used again, while the other connection is idle.
+// libsoup sends the GET again, over a new connection: over the idle one, libsoup 3.6.5 would end
+// the message twice, which is a CRITICAL. The tests run with G_DEBUG=fatal-criticals.
+TEST(Query, IsSentAgainOverANewConnection) {
+  // Either connection may be the one that is used again.
+  for (const unsigned dropped_index : {0U, 1U}) {
+    std::latch both_asked(2);
+    Event drop;
+    Event dropped;
+    const RawServer server([&](RawConnection& connection) {
+      connection.read_request();
+      if (connection.index() < 2) both_asked.arrive_and_wait();
+      connection.write(http_answer("200 OK", "{}"));
+      if (connection.index() == dropped_index) {
+        EXPECT_TRUE(drop.wait());
+        connection.reset();
+        dropped.set();
+      }
+      while (!connection.read_request().empty()) connection.write(http_answer("200 OK", "{}"));
+    });
+    Client client;
+    std::promise<void> ended[2];
+    http::Transport::Exchange first[2];
+    client.on_thread([&] {
+      for (int i : {0, 1}) {
+        first[i] = client.transport()->call(
+            get(server.url("/")), [&ended, i](const http::ApiAnswer&) { ended[i].set_value(); });
+      }
+    });
+    for (auto& one : ended) one.get_future().wait();
+    // The first start is that of the connection that libsoup has chosen. If libsoup has chosen the
+    // other one, nothing is dropped while it is used.
+    AtStart::get().call([&] {
+      drop.set();
+      EXPECT_TRUE(dropped.wait());
+    });
+    EXPECT_TRUE(client.call(get(server.url("/"))).evidence.complete);
+    EXPECT_THAT(server.connections(), AnyOf(2U, 3U));
+    client.on_thread([&] {
+      for (auto& one : first) one = {};
+    });
+  }
 }
 
 TEST(Query, KeepsNoCookies) {

@@ -135,14 +135,10 @@ const Ending endings[] = {
      200, ErrorCode::network, "{\"a\""},
     {"cut_in_a_chunk", answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{\"a\""),
      true, false, 200, ErrorCode::network, "{\"a\""},
-    // libsoup 3.2 does not notice this cut. The incomplete JSON shows it.
+    // Where libsoup does not report this cut, the incomplete JSON shows it.
     {"cut_between_chunks",
-     answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{\"a\"\r\n"),
-     true,
-     true,
-     200,
-     {},
-     "{\"a\""},
+     answers("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{\"a\"\r\n"), true,
+     !soup_reports_cut_chunks, 200, cut_chunks, "{\"a\""},
     {"too_large", answers(http_answer("200 OK", std::string(2 << 20, ' '))), true, false, 200,
      ErrorCode::bad_response, std::string(1 << 20, ' ')},
     {"exactly_the_limit",

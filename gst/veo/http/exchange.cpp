@@ -58,6 +58,7 @@ bool ExchangeState::make_message(const char* method) {
   g_signal_connect(message_.get(), "network-event", G_CALLBACK(&handle_network_event), this);
   g_signal_connect(message_.get(), "starting", G_CALLBACK(&handle_starting), this);
   g_signal_connect(message_.get(), "got-headers", G_CALLBACK(&handle_head), this);
+  g_signal_connect(message_.get(), "restarted", G_CALLBACK(&handle_restarted), nullptr);
   // Ask for no content coding, because the received bytes are counted and checked.
   soup_message_headers_replace(request_headers(), "Accept-Encoding", "identity");
   return true;
@@ -227,6 +228,14 @@ void ExchangeState::handle_network_event(SoupMessage*, GSocketClientEvent event,
       g_socket_connection_get_remote_address(G_SOCKET_CONNECTION(connection), nullptr));
   log::trace(log::Category::http, "#", self->number_, " has a connection");
   self->on_connected(remote.get());
+}
+
+// libsoup sends a GET again by itself if the connection that it used again was closed. If another
+// idle connection takes the second attempt at once, before libsoup has seen the end of the first,
+// libsoup until 3.6.5 ends the message twice, and frees memory that it still uses. A new connection
+// is never ready at once. The other idle connections of the host are probably closed, too.
+void ExchangeState::handle_restarted(SoupMessage* message, gpointer) noexcept {
+  soup_message_add_flags(message, SOUP_MESSAGE_NEW_CONNECTION);
 }
 
 void ExchangeState::handle_starting(SoupMessage*, gpointer data) noexcept {

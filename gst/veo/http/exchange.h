@@ -109,6 +109,7 @@ class ExchangeState : public std::enable_shared_from_this<ExchangeState> {
   void finish_read(GObject* source, GAsyncResult* result);
   static void handle_network_event(SoupMessage*, GSocketClientEvent event, GIOStream* connection,
                                    gpointer self) noexcept;
+  static void handle_restarted(SoupMessage*, gpointer) noexcept;
   static void handle_starting(SoupMessage*, gpointer self) noexcept;
   static void handle_head(SoupMessage*, gpointer self) noexcept;
 
