@@ -28,6 +28,10 @@
 namespace veo::test {
 namespace {
 
+struct PipeClose {
+  void operator()(std::FILE* pipe) const { ::pclose(pipe); }
+};
+
 using testing::ElementsAre;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
@@ -166,8 +170,7 @@ TEST_F(Extend, RealClipsMakeAFilmExactToTheFrameAndTheSample) {
     for (const auto& one : seen.video) pictures.push_back(one.sha256);
     EXPECT_EQ(pictures, clips);
   }
-  const std::unique_ptr<std::FILE, decltype(&::pclose)> pipe(
-      ::popen(("cat " + film()).c_str(), "r"), ::pclose);
+  const std::unique_ptr<std::FILE, PipeClose> pipe(::popen(("cat " + film()).c_str(), "r"));
   expect_seamless(decode(nullptr, "fdsrc fd=" + std::to_string(::fileno(pipe.get())) +
                                       " ! video/quicktime ! decodebin3 name=d"),
                   576);

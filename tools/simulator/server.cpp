@@ -60,8 +60,8 @@ class Server::Connection {
 
   /// Whether the peer has sent something that is not HTTP. The end of a connection does not count.
   static bool is_malformed(const error_code& error) {
-    const auto& category = http::make_error_code(http::error::bad_method).category();
-    return error.category() == category && error != http::error::end_of_stream &&
+    const error_code of_http = http::make_error_code(http::error::bad_method);
+    return error.category() == of_http.category() && error != http::error::end_of_stream &&
            error != http::error::partial_message;
   }
 
