@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Hooks of MkDocs, for mkdocs.yml. CONTRIBUTING.md and CHANGELOG.md become pages of the site. A link to
-another file outside docs/ becomes its name, because the site has no source files."""
+another file outside docs/ becomes its name, because the site has no source files. A link whose text is the
+name of a page (`[money.md](money.md)`) gets the page's title as its text."""
 import pathlib
 import posixpath
 import re
@@ -12,6 +13,14 @@ PAGES = ["CONTRIBUTING.md", "CHANGELOG.md"]
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 
 
+def find_titles(nav: list) -> dict[str, str]:
+    titles = {}
+    for entry in nav:
+        for title, target in entry.items():
+            titles.update(find_titles(target) if isinstance(target, list) else {target: title})
+    return titles
+
+
 def on_files(files, config):
     for page in PAGES:
         files.append(File(page, str(ROOT), config["site_dir"], config["use_directory_urls"]))
@@ -20,6 +29,7 @@ def on_files(files, config):
 
 def on_page_markdown(markdown, page, config, files):
     is_of_root = page.file.src_uri in PAGES
+    titles = find_titles(config["nav"])
     folder = "" if is_of_root else posixpath.join("docs", posixpath.dirname(page.file.src_uri))
 
     def rewrite(link: re.Match) -> str:
@@ -36,7 +46,9 @@ def on_page_markdown(markdown, page, config, files):
         else:
             return link[1]
         here = posixpath.dirname(page.file.src_uri)
-        return f"[{link[1]}]({posixpath.relpath(source, here or '.')}{mark}{anchor})"
+        is_name = re.fullmatch(r"[\w/.-]+\.md", link[1])
+        text = titles.get(source, link[1]) if is_name else link[1]
+        return f"[{text}]({posixpath.relpath(source, here or '.')}{mark}{anchor})"
 
     # Links in code stay.
     parts = re.split(r"(^ *```.*?^ *```$|`[^`\n]+`(?!\]))", markdown, flags=re.DOTALL | re.MULTILINE)

@@ -6,6 +6,7 @@ skipped (77) without MkDocs, which `scripts/install-dependencies docs` installs.
 import html.parser
 import pathlib
 import posixpath
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,10 +19,20 @@ LOADED = {("script", "src"), ("img", "src"), ("iframe", "src"), ("link", "href")
 class Page(html.parser.HTMLParser):
     def __init__(self, text: str):
         super().__init__()
-        self.links, self.loads, self.ids = [], [], set()
+        self.links, self.loads, self.ids, self.marks, self.depth = [], [], set(), [], 0
         self.feed(text)
 
+    def handle_data(self, text):
+        # What Python-Markdown has not understood stands in the page as it is.
+        if self.depth == 0:
+            self.marks += re.findall(r".*(?:```|\\\||\]\(|^\s*\|[ -]).*", text, re.M)
+            self.marks += re.findall(r"^(?:sh|text|console|c|json)\n.*", text)
+
+    def handle_endtag(self, tag):
+        self.depth -= tag in ("pre", "script")
+
     def handle_starttag(self, tag, attrs):
+        self.depth += tag in ("pre", "script")
         for name, value in attrs:
             if name == "id":
                 self.ids.add(value)
@@ -70,6 +81,7 @@ def main() -> int:
         if name == "404.html":
             continue
         faults += [f"{name} loads {url}" for url in page.loads if urllib.parse.urlsplit(url).netloc]
+        faults += [f"{name}: the page shows marks of Markdown: {mark}" for mark in page.marks]
         faults += filter(None, (check_link(site, name, link) for link in page.links))
     faults += [f"{file.name} loads from another host" for file, css in styles.items() if "url(http" in css]
     print("\n".join(faults))

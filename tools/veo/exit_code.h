@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The exit codes of `veo`. They are a contract, which docs/reference/errors.md documents. The rows of
-// error_codes.def give each error code its exit code.
+// The exit codes of `veo`. They are a contract, which docs/reference/errors.md documents. The rows
+// of error_codes.def give each error code its exit code.
 #pragma once
 
 #include <span>

@@ -106,11 +106,21 @@ std::string html_escaped(const std::string& text) {
   return escaped;
 }
 
+/// Makes a list of the form `FILE|-`, because no `|` is the same in each kind of Markdown.
+std::string form_in_markdown(const std::string& form) {
+  std::istringstream parts(form);
+  std::string text;
+  for (std::string part; std::getline(parts, part, '|');) {
+    text += (text.empty() ? "" : ", ") + code_span(part);
+  }
+  return text;
+}
+
 std::string values_in_markdown(const Option& option) {
   const auto range = range_of(option);
   const auto& choices = option.type.value.choices;
   if (choices.empty())
-    return code_span(cell(form_of(option))) + (range.empty() ? "" : ", " + range);
+    return form_in_markdown(form_of(option)) + (range.empty() ? "" : ", " + range);
   std::string text;
   for (const auto& choice : choices) text += (text.empty() ? "" : ", ") + code_span(choice.nick);
   return text;
@@ -176,8 +186,7 @@ std::string flags_in_markdown(const std::vector<FlagReference>& flags) {
   for (const auto& flag : flags) {
     std::string names;
     for (const auto& name : flag.names) names += (names.empty() ? "" : ", ") + code_span(name);
-    const auto form = flag.form.empty() ? "" : code_span(cell(flag.form));
-    text += table_row({names, form, cell(html_escaped(flag.help))});
+    text += table_row({names, form_in_markdown(flag.form), cell(html_escaped(flag.help))});
   }
   return text;
 }
@@ -201,7 +210,7 @@ std::string environment_in_markdown() {
   text += "|---|---|---|---|---|\n";
   for (const auto& row : environment::variables) {
     const auto example = row.example.empty() ? "" : code_span(row.example);
-    text += table_row({code_span(row.name), code_span(cell(std::string(row.form))),
+    text += table_row({code_span(row.name), form_in_markdown(std::string(row.form)),
                        std::string(row.meaning), example, std::string(row.since)});
   }
   return text;
