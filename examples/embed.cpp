@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Saves the video of a prompt. Shows how an application in C++ embeds veosrc without a main loop: the
-// program prints the progress, keeps the id of the paid task, and tells a failed task from one that can
-// be played later. examples/play.c shows a main loop and Ctrl-C.
+// Saves the video of a prompt. Shows how an application in C++ embeds veosrc without a main loop:
+// the program prints the progress, keeps the id of the paid task, and tells a failed task from one
+// that can be played later. examples/play.c shows a main loop and Ctrl-C.
 //
 //   c++ -std=c++20 embed.cpp -o embed $(pkg-config --cflags --libs gstreamer-1.0)
 //   ./embed "a dog in a park" dog.mp4

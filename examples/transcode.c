@@ -3,11 +3,11 @@
  * Generates a video and transcodes it with plain FFmpeg calls during the download. Encodes the
  * pictures as VP9, keeps the sound unchanged, and writes a Matroska file.
  *
- *   cc transcode.c -o transcode $(pkg-config --cflags --libs veo-1.0 libavcodec libavformat libavutil)
+ *   cc transcode.c -o transcode $(pkg-config --cflags --libs veo-1.0 libavcodec libavutil)
  *   ./transcode "a dog in a park" dog.mkv
  *   ./transcode veo:task/cbf6b69d-4f03-4817-8ed7-94c0292184a8 dog.mkv
  *
- * Debian packages: gcc libveo-1.0-dev libavcodec-dev libavformat-dev libavutil-dev
+ * Debian packages: gcc libveo-1.0-dev libavcodec-dev libavutil-dev
  */
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>

@@ -10,12 +10,41 @@ import shlex
 import shutil
 import signal
 import subprocess
+import textwrap
 import time
 import unittest
 
 import desk
 
 UNIT = desk.EXAMPLES / "systemd" / "veo-transcoder.service"
+
+
+class PageTest(unittest.TestCase):
+    """Compares docs/cookbook-programs.md with the files that it quotes."""
+
+    PAGE = desk.SOURCE / "docs" / "cookbook-programs.md"
+
+    def test_each_quotation_is_in_its_file(self):
+        quotations = re.findall(r"From\s\[(\S+)\]\(\S+\):\n\n```\w+\n(.*?)```", self.PAGE.read_text(), re.DOTALL)
+        self.assertGreaterEqual(len(quotations), 5)
+        for name, quotation in quotations:
+            with self.subTest(name):
+                text = textwrap.dedent(quotation)
+                lines = (desk.SOURCE / name).read_text().splitlines(keepends=True)
+                length = len(text.splitlines())
+                self.assertIn(text, {textwrap.dedent("".join(lines[at:at + length])) for at in range(len(lines))})
+
+    def test_each_example_is_on_the_page(self):
+        page = self.PAGE.read_text()
+        named = set(re.findall(r"\]\(\.\./(examples/\S+)\)", page))
+        files = {str(path.relative_to(desk.SOURCE)) for path in desk.EXAMPLES.rglob("*")
+                 if path.is_file() and path.name != "meson.build"}
+        self.assertEqual(named, files)
+        # Each line that compiles an example is the one of its comment.
+        for path in files:
+            for line in re.findall(r"(?:cc|c\+\+) .*\$\(pkg-config .*\)", (desk.SOURCE / path).read_text()):
+                if path not in ("examples/embed.cpp", "examples/film.cpp"):
+                    self.assertIn("\n" + line + "\n", page)
 
 
 class FilesTest(unittest.TestCase):
