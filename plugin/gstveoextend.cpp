@@ -118,9 +118,11 @@ static gboolean gst_veo_extend_sink_event(GstPad* pad, GstObject* parent, GstEve
       break;
     }
     // FilmOutput sends the film's own events of these types.
+    case GST_EVENT_TAG:
+      extend.take_upstream_tags(veo::plugin::parse_tag_event(event));
+      break;
     case GST_EVENT_STREAM_START:
     case GST_EVENT_CAPS:
-    case GST_EVENT_TAG:
       break;
     default:
       return gst_pad_event_default(pad, parent, event);

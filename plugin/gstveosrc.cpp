@@ -189,7 +189,7 @@ class VeoSrc {
     const auto task = std::exchange(stream_.announced, std::nullopt);
     if (!task) return;
     gst_pad_push_event(pad, make_task_event(GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, *task));
-    gst_pad_push_event(pad, make_task_tags(task->task_id, stream_.description));
+    gst_pad_push_event(pad, make_tag_event(stream_.tags));
   }
 
  private:
@@ -205,7 +205,8 @@ class VeoSrc {
   struct Stream {
     std::optional<Reporter> reporter;  // from the first create() to stop()
     std::string notified_task_id;
-    std::string description;
+    std::string prompt;  // for the tags; empty: the prompt stays out of files
+    ClipTags tags;
     bool has_begun = false;              // the first buffer was sent, or is about to be
     std::optional<TaskEvent> announced;  // the event that must go ahead of the first buffer
     std::chrono::steady_clock::time_point opened_at;
@@ -231,8 +232,8 @@ class VeoSrc {
       stream_.opened_at = std::chrono::steady_clock::now();
       auto options = read_options();
       if (!options) return fail_with(options.error());
-      const bool has_description = state_.lock()->settings.source.prompt_tag;
-      stream_.description = has_description ? options->request.prompt : "";
+      const bool tells_prompt = options->prompt_tag && options->task_id.empty();
+      stream_.prompt = tells_prompt ? options->request.prompt : "";
       // After a flush in the wait for a peer, the reporter has an open step.
       if (!stream_.reporter) stream_.reporter.emplace(GST_ELEMENT(element_), *options);
       if (!options->dry_run) {
@@ -308,6 +309,8 @@ class VeoSrc {
     TaskEvent task{.task_id = seen.job.task_id, .status = TaskStatus::completed};
     if (seen.job.report) task.upstream_id = seen.job.report->upstream_task_id.value_or("");
     stream_.announced = std::move(task);
+    stream_.tags = make_clip_tags(seen.job.task_id, stream_.prompt,
+                                  seen.job.report ? seen.job.report->created_at : std::nullopt);
   }
 
   static GstBuffer* wrap(SharedBytes taken, guint64 offset) {
