@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "gstveodecoders.h"
 #include "gstveopeer.h"
 #include "veo/core/log.h"
 #include "veo/media/library.h"
@@ -129,6 +130,7 @@ Status Generation::open(const State& state, const Options& options) {
         [this](Wakeup::Time until) { return shared_.wakeup->pause(until); });
     if (!is_linked) return Continuation::interrupted();
     if (!*is_linked) return fail(is_linked->error());
+    warn_of_missing_decoders(shared_.element, shared_.src);
   }
   const auto opened = reader_.open(options);
   if (!opened) return Continuation::interrupted();

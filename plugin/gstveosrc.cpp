@@ -24,17 +24,22 @@
  * gst-launch-1.0 veosrc prompt="a dog in a park" layout=original ! filesink location=dog.mp4
  * ]| Keep the file exactly as the service delivered it.
  * |[
- * gst-launch-1.0 -q veosrc task-id=cbf6b69d-4f03-4817-8ed7-94c0292184a8 ! fdsink | ffmpeg -i -
- * dog.webm
+ * gst-launch-1.0 -q veosrc task-id=cbf6b69d-4f03-4817-8ed7-94c0292184a8 ! fdsink | \
+ *     ffmpeg -i - dog.webm
  * ]| Transcode the video of a task that is already paid.
  * |[
- * gst-launch-1.0 -m veosrc prompt="a dog in a park" mode=quality resolution=4k dry-run=true !
- * fakesink
+ * gst-launch-1.0 -m veosrc prompt="a dog in a park" mode=quality resolution=4k dry-run=true ! \
+ *     fakesink
  * ]| Ask for the price. veosrc sends nothing.
  * |[
- * gst-launch-1.0 veosrc prompt="a dog in a park" callback-listen=127.0.0.1:8080
- * callback-url=https://me.example/veo ! decodebin ! videoconvert ! autovideosink
+ * gst-launch-1.0 veosrc prompt="a dog in a park" callback-listen=127.0.0.1:8080 \
+ *     callback-url=https://me.example/veo ! decodebin ! videoconvert ! autovideosink
  * ]| Let the service call back when the task ends, through your own proxy at me.example.
+ *
+ * The MP4 file itself carries the tags of the clip (title, comment with the task's id, date),
+ * because a demuxer does not pass on the tags of a stream. So the files that a muxer makes of the
+ * clip have them, too. #GstVeoSrc:prompt-tag adds the prompt. #GstVeoSrc:layout `original` adds
+ * nothing.
  *
  * An application that knows what it will play can submit the task ahead of time, and play it later:
  * |[<!-- language="C" -->
@@ -53,6 +58,7 @@
 #include <string>
 #include <utility>
 
+#include "gstveodecoders.h"
 #include "gstveoerror.h"
 #include "gstveoevent.h"
 #include "gstveopeer.h"
@@ -240,6 +246,7 @@ class VeoSrc {
         const auto is_linked = wait_for_somebody();
         if (!is_linked) return leave();
         if (!*is_linked) return fail_with(is_linked->error());
+        warn_of_missing_decoders(GST_ELEMENT(element_), GST_BASE_SRC_PAD(element_));
       }
       GST_DEBUG_OBJECT(element_, "opening");
       if (auto begun = reader_.begin(std::move(*options)); !begun) return fail_with(begun.error());
