@@ -210,8 +210,7 @@ class VeoSrc {
   /// Only the streaming thread and stop() use these members.
   struct Stream {
     std::optional<Reporter> reporter;  // from the first create() to stop()
-    std::string notified_task_id;
-    std::string prompt;  // for the tags; empty: the prompt stays out of files
+    std::string prompt;                // for the tags; empty: the prompt stays out of files
     ClipTags tags;
     bool has_begun = false;              // the first buffer was sent, or is about to be
     std::optional<TaskEvent> announced;  // the event that must go ahead of the first buffer
@@ -291,13 +290,7 @@ class VeoSrc {
     return GST_FLOW_EOS;
   }
 
-  void report(const Source::Snapshot& seen) {
-    stream_.reporter->update(seen);
-    if (seen.job.task_id == stream_.notified_task_id) return;
-    stream_.notified_task_id = seen.job.task_id;
-    GST_INFO_OBJECT(element_, "task %s", stream_.notified_task_id.c_str());
-    g_object_notify(G_OBJECT(element_), "task-id");
-  }
+  void report(const Source::Snapshot& seen) { stream_.reporter->update(seen); }
 
   /// Tells the application that the stream begins, and prepares the events for downstream. Does so
   /// once, ahead of the first buffer.

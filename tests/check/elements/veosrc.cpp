@@ -8,6 +8,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "bench.h"
 #include "patience.h"
@@ -782,14 +783,26 @@ GST_START_TEST(test_task_id_and_stats) {
   const Service service;
   Bench bench("veosrc", &service, set_prompt);
   std::atomic<int> notified = 0;
+  std::atomic<int> changes = 0;
   g_signal_connect(bench.element(), "notify::task-id",
                    G_CALLBACK(+[](GObject*, GParamSpec*, std::atomic<int>* count) { ++*count; }),
                    &notified);
+  g_signal_connect(bench.element(), "notify::status",
+                   G_CALLBACK(+[](GObject*, GParamSpec*, std::atomic<int>* times) { ++*times; }),
+                   &changes);
   fail_unless_equals_text(property(bench.element(), "task-id"), "NULL");
   fail_unless_equals_text(property(bench.element(), "status"), "none");
   bench.play();
   bench.wait_for("eos");
   fail_unless_equals_int(notified, 1);
+  // An application can bind the status to a label: each change is told.
+  std::string last = "veo-task none";
+  int expected = 0;
+  for (const auto& text : texts_of(bench.messages(), "veo-task")) {
+    if (std::exchange(last, text) != text) ++expected;
+  }
+  fail_unless_equals_text(last, "veo-task completed");
+  fail_unless_equals_int(changes, expected);
   fail_unless_equals_text(property(bench.element(), "task-id"), "task-1");
   fail_unless_equals_text(property(bench.element(), "status"), "completed");
   GstStructure* stats = nullptr;
