@@ -49,6 +49,7 @@ class Continuation {
     std::chrono::steady_clock::time_point began_at;
 
     std::optional<TaskEvent> upstream;  // the last event of upstream about its task
+    ClipTags upstream_tags;             // what upstream says of its part of the film
     bool upstream_has_begun = false;    // a buffer or the end of the stream has arrived
     bool upstream_has_ended = false;
     bool is_flushing = false;  // upstream flushes its part of the stream

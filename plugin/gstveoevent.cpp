@@ -155,13 +155,39 @@ Result<TaskEvent> parse_task_event(GstEvent* event) {
                    .steps = std::move(*steps)};
 }
 
-GstEvent* make_task_tags(const std::string& task_id, const std::string& description) {
-  auto* tags =
-      gst_tag_list_new(GST_TAG_EXTENDED_COMMENT, ("veo-task-id=" + task_id).c_str(), nullptr);
-  if (!description.empty()) {
-    gst_tag_list_add(tags, GST_TAG_MERGE_APPEND, GST_TAG_DESCRIPTION, description.c_str(), nullptr);
+GstEvent* make_tag_event(const ClipTags& tags) {
+  auto* list = gst_tag_list_new_empty();
+  const auto add = [list](const char* tag, const std::string& text) {
+    if (!text.empty()) gst_tag_list_add(list, GST_TAG_MERGE_APPEND, tag, text.c_str(), nullptr);
+  };
+  // The tags are about the whole file, and not about one of its streams.
+  gst_tag_list_set_scope(list, GST_TAG_SCOPE_GLOBAL);
+  add(GST_TAG_TITLE, tags.title);
+  add(GST_TAG_DESCRIPTION, tags.description);
+  add(GST_TAG_APPLICATION_NAME, tags.application);
+  for (const auto& id : tags.task_ids) add(GST_TAG_EXTENDED_COMMENT, make_task_comment(id));
+  if (auto* const date = gst_date_time_new_from_iso8601_string(tags.date.c_str())) {
+    gst_tag_list_add(list, GST_TAG_MERGE_APPEND, GST_TAG_DATE_TIME, date, nullptr);
+    gst_date_time_unref(date);
   }
-  return gst_event_new_tag(tags);
+  return gst_event_new_tag(list);
+}
+
+ClipTags parse_tag_event(GstEvent* event) {
+  ClipTags tags;
+  GstTagList* list = nullptr;
+  gst_event_parse_tag(event, &list);
+  gchar* text = nullptr;
+  if (gst_tag_list_get_string(list, GST_TAG_DESCRIPTION, &text) != FALSE) tags.description = text;
+  g_free(text);
+  GstDateTime* date = nullptr;
+  if (gst_tag_list_get_date_time(list, GST_TAG_DATE_TIME, &date) != FALSE) {
+    gchar* const written = gst_date_time_to_iso8601_string(date);
+    if (written != nullptr) tags.date = written;
+    g_free(written);
+    gst_date_time_unref(date);
+  }
+  return tags;
 }
 
 }  // namespace veo::plugin

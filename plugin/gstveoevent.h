@@ -34,6 +34,7 @@
 
 #include <string>
 
+#include "veo/core/clip_tags.h"
 #include "veo/core/result.h"
 #include "veo/core/task.h"
 #include "veo/source/film.h"
@@ -60,7 +61,10 @@ bool is_task_event(GstEvent* event);
 /// whole event.
 Result<TaskEvent> parse_task_event(GstEvent* event);
 
-/// Makes a tag event with the task's id and, if `description` is not empty, the description.
-GstEvent* make_task_tags(const std::string& task_id, const std::string& description);
+/// Makes a tag event. Each task has an `extended-comment` of its own.
+GstEvent* make_tag_event(const ClipTags& tags);
+/// Reads the date and the description of a tag event, which any element may have made. The other
+/// tags stay empty.
+ClipTags parse_tag_event(GstEvent* event);
 
 }  // namespace veo::plugin

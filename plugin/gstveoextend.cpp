@@ -17,17 +17,18 @@
  *
  * ## Example launch lines
  * |[
- * gst-launch-1.0 veosrc prompt="a dog in a park" ! veoextend prompt="it finds a ball" ! veoextend
- * prompt="it brings the ball back" ! filesink location=film.mp4
+ * gst-launch-1.0 veosrc prompt="a dog in a park" ! veoextend prompt="it finds a ball" ! \
+ *     veoextend prompt="it brings the ball back" ! filesink location=film.mp4
  * ]| Make a film of three shots. The same line again costs nothing.
  * |[
- * gst-launch-1.0 veosrc prompt="a dog in a park" ! veoextend prompt="it finds a ball" join=append !
- * decodebin ! videoconvert ! autovideosink
+ * gst-launch-1.0 veosrc prompt="a dog in a park" ! \
+ *     veoextend prompt="it finds a ball" join=append ! \
+ *     decodebin ! videoconvert ! autovideosink
  * ]| Play the first shot while the second one is being generated.
  * |[
- * gst-launch-1.0 filesrc location=dog.mp4 ! veoextend
- * extend-task-id=cbf6b69d-4f03-4817-8ed7-94c0292184a8 prompt="it finds a ball" ! filesink
- * location=film.mp4
+ * gst-launch-1.0 filesrc location=dog.mp4 ! \
+ *     veoextend extend-task-id=cbf6b69d-4f03-4817-8ed7-94c0292184a8 prompt="it finds a ball" ! \
+ *     filesink location=film.mp4
  * ]| Continue a file whose task is known.
  *
  * Since: 0.1
@@ -118,9 +119,11 @@ static gboolean gst_veo_extend_sink_event(GstPad* pad, GstObject* parent, GstEve
       break;
     }
     // FilmOutput sends the film's own events of these types.
+    case GST_EVENT_TAG:
+      extend.take_upstream_tags(veo::plugin::parse_tag_event(event));
+      break;
     case GST_EVENT_STREAM_START:
     case GST_EVENT_CAPS:
-    case GST_EVENT_TAG:
       break;
     default:
       return gst_pad_event_default(pad, parent, event);

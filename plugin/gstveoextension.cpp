@@ -191,6 +191,12 @@ void Extension::take_upstream(TaskEvent task) {
   });
 }
 
+void Extension::take_upstream_tags(ClipTags tags) {
+  GST_DEBUG_OBJECT(shared_.element, "upstream's tags have a date: %s, a description: %s",
+                   tags.date.empty() ? "no" : "yes", tags.description.empty() ? "no" : "yes");
+  shared_.change([&tags](State& state) { state.upstream_tags = std::move(tags); });
+}
+
 bool Extension::drain() {
   const bool is_last = shared_.get([](const State& state) { return state.has_failed_parent(); });
   GST_DEBUG_OBJECT(shared_.element, "DRAIN, of a parent that %s", is_last ? "failed" : "goes on");

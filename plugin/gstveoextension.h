@@ -66,6 +66,8 @@ class Extension {
   void begin_flush();
   void end_flush();
   void take_upstream(TaskEvent task);
+  /// Notes what upstream says of its part of the film. The film's own tags say it, too.
+  void take_upstream_tags(ClipTags tags);
   /// Answers a DRAIN query. If the parent has failed, waits until the film has ended. True:
   /// downstream has the whole film.
   bool drain();

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gstveofilm.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "gstveoerror.h"
 #include "veo/core/error_table.h"
@@ -168,7 +170,10 @@ Status FilmOutput::pass_through(const std::shared_ptr<Source>& source) {
 }
 
 Status FilmOutput::add(media::ByteStream& clip, const char* what) {
-  if (!joiner_) joiner_ = shared_.snapshot().media->make_joiner();
+  if (!joiner_) {
+    joiner_ = shared_.snapshot().media->make_joiner();
+    joiner_->set_tags(make_tags());
+  }
   log::debug(Category::film, "step ", shared_.step(), ": ", log::text(what), " joins the film");
   auto done = joiner_->append(clip);
   while (done) {
@@ -188,6 +193,27 @@ Status FilmOutput::add(media::ByteStream& clip, const char* what) {
                " is not in the film: ", done.error());
   }
   return done;
+}
+
+ClipTags FilmOutput::make_tags() const {
+  const auto state = shared_.snapshot();
+  const auto& options = state.settings.source;
+  std::vector<std::string> ids;
+  for (const auto& step : state.steps) ids.push_back(step.task_id);
+  // With join=append the film begins before its last task has an id.
+  if (ids.empty() && state.upstream) {
+    for (const auto& step : state.upstream->steps) ids.push_back(step.task_id);
+    if (ids.empty() && !state.upstream->task_id.empty()) ids.push_back(state.upstream->task_id);
+  }
+  if (ids.empty() && options.request.extend_task_id) ids.push_back(*options.request.extend_task_id);
+  const auto clips = state.steps.empty() ? std::size_t{state.step()} : state.steps.size();
+  auto tags = make_film_tags(std::move(ids), clips);
+  tags.date = state.upstream_tags.date;
+  tags.description = state.upstream_tags.description;
+  if (options.prompt_tag) {
+    tags.description += (tags.description.empty() ? "" : "\n") + options.request.prompt;
+  }
+  return tags;
 }
 
 Status FilmOutput::finish() {
@@ -237,15 +263,16 @@ Status FilmOutput::push_events() {
   }
   const auto announced = shared_.get([](const State& state) { return state.announced; });
   if (!announced || announced == announced_) return {};
-  const bool is_new = !announced_ || announced_->task_id != announced->task_id;
   announced_ = announced;
   gst_pad_push_event(src, make_task_event(GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, *announced));
-  if (is_new && !announced->task_id.empty()) {
-    const auto description = shared_.get([](const State& state) {
-      return state.settings.source.prompt_tag ? state.settings.source.request.prompt : "";
-    });
-    gst_pad_push_event(src, make_task_tags(announced->task_id, description));
-  }
+  if (announced->task_id.empty()) return {};
+  // The last tags of a stream replace those before, so they name all tasks.
+  auto tags = make_tags();
+  auto& ids = tags.task_ids;
+  if (std::ranges::find(ids, announced->task_id) == ids.end()) ids.push_back(announced->task_id);
+  if (tags == tags_) return {};
+  gst_pad_push_event(src, make_tag_event(tags));
+  tags_ = std::move(tags);
   return {};
 }
 

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "gstveocontinuation.h"
+#include "veo/core/clip_tags.h"
 #include "veo/media/joiner.h"
 
 namespace veo::plugin {
@@ -50,12 +51,15 @@ class FilmOutput {
   /// Sends the events that downstream must get before the next byte.
   Status push_events();
   Status push(media::Bytes bytes);
+  /// Makes the tags of the film, as far as its tasks are known.
+  [[nodiscard]] ClipTags make_tags() const;
   void post_failure(Error error);
 
   Continuation& shared_;
   std::unique_ptr<media::Joiner> joiner_;  // null until the first clip is added
   bool is_open_ = false;                   // stream-start, caps and segment were sent
   std::optional<TaskEvent> announced_;     // the last `veo-task` event in the stream
+  std::optional<ClipTags> tags_;           // the last tags in the stream
   guint64 bytes_ = 0;                      // bytes that were pushed
 };
 

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "gstveodecoders.h"
 #include "gstveopeer.h"
 #include "veo/core/log.h"
 #include "veo/media/library.h"
@@ -129,6 +130,7 @@ Status Generation::open(const State& state, const Options& options) {
         [this](Wakeup::Time until) { return shared_.wakeup->pause(until); });
     if (!is_linked) return Continuation::interrupted();
     if (!*is_linked) return fail(is_linked->error());
+    warn_of_missing_decoders(shared_.element, shared_.src);
   }
   const auto opened = reader_.open(options);
   if (!opened) return Continuation::interrupted();
@@ -146,7 +148,6 @@ Status Generation::open(const State& state, const Options& options) {
 Status Generation::wait_for_completion() {
   const auto on_change = [this](const Source::Snapshot& seen) {
     (*shared_.reporter.lock())->update(seen);
-    notify_task_id(seen.job.task_id);
   };
   auto completed = reader_.wait_for_completion({.on_change = on_change});
   if (!completed) return Continuation::interrupted();
@@ -247,13 +248,6 @@ void Generation::post_join(const FilmSteps& steps) {
                                              "task-id", G_TYPE_STRING, own.task_id.c_str(),  //
                                              "frames", G_TYPE_UINT64, guint64{own.frames},   //
                                              "contained-steps", G_TYPE_UINT, contained, nullptr)));
-}
-
-void Generation::notify_task_id(const std::string& id) {
-  if (id == notified_task_id_) return;
-  notified_task_id_ = id;
-  GST_INFO_OBJECT(shared_.element, "task %s", id.c_str());
-  g_object_notify(G_OBJECT(shared_.element), "task-id");
 }
 
 }  // namespace veo::plugin

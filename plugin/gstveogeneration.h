@@ -41,12 +41,10 @@ class Generation {
   Result<FilmSteps> find_parent_steps(const Options& options, const OpenTask& open);
   /// Posts `veo-join`.
   void post_join(const FilmSteps& steps);
-  void notify_task_id(const std::string& id);
 
   Continuation& shared_;
   const media::Library& media_;
   SourceReader reader_;
-  std::string notified_task_id_;
 };
 
 }  // namespace veo::plugin

@@ -35,6 +35,17 @@ Pad find_next(GstPad* peer) {
   return nullptr;
 }
 
+/// Returns the pad of an element at the end of the way; null: the way ends at a pad without a peer.
+Pad find_last_peer(GstPad* pad) {
+  Pad peer(gst_pad_get_peer(pad));
+  while (peer) {
+    const auto next = find_next(peer.get());
+    if (!next) break;
+    peer.reset(gst_pad_get_peer(next.get()));
+  }
+  return peer;
+}
+
 Error make_error(GstPad* pad) {
   const std::unique_ptr<char, decltype(&g_free)> name(gst_object_get_path_string(GST_OBJECT(pad)),
                                                       g_free);
@@ -48,14 +59,12 @@ Error make_error(GstPad* pad) {
 
 }  // namespace
 
-bool has_peer(GstPad* pad) {
-  Pad peer(gst_pad_get_peer(pad));
-  while (peer) {
-    const auto next = find_next(peer.get());
-    if (!next) return true;
-    peer.reset(gst_pad_get_peer(next.get()));
-  }
-  return false;
+bool has_peer(GstPad* pad) { return find_last_peer(pad) != nullptr; }
+
+std::unique_ptr<GstElement, ElementUnref> find_receiver(GstPad* pad) {
+  const auto last = find_last_peer(pad);
+  return std::unique_ptr<GstElement, ElementUnref>(last ? gst_pad_get_parent_element(last.get())
+                                                        : nullptr);
 }
 
 Waited<void> wait_for_peer(GstPad* pad, const std::function<void()>& on_wait,

@@ -7,6 +7,7 @@
 #include <gst/gst.h>
 
 #include <functional>
+#include <memory>
 
 #include "veo/system/wakeup.h"
 
@@ -15,6 +16,13 @@ namespace veo::plugin {
 /// Whether the pad leads to an element. A ghost pad that is not linked is no element, and a
 /// veoextend whose own source pad leads nowhere would only pay once more.
 bool has_peer(GstPad* pad);
+
+struct ElementUnref {
+  void operator()(GstElement* element) const { gst_object_unref(element); }
+};
+/// Returns the element that takes the video, behind ghost pads and each veoextend. Null: there is
+/// none, or nobody can tell.
+std::unique_ptr<GstElement, ElementUnref> find_receiver(GstPad* pad);
 
 /// Waits until the pad has a peer, because an application may link the pad while the element plays.
 /// Calls `on_wait` once before a wait. `pause` blocks until a moment, and returns false if it was

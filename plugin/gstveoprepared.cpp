@@ -66,9 +66,6 @@ void Prepared::report() {
   if (const auto source = *source_.lock()) {
     const auto seen = source->snapshot();
     if (!own->finished) own->reporter.update(seen);
-    if (std::exchange(own->task_id, seen.job.task_id) != seen.job.task_id) {
-      g_object_notify(G_OBJECT(element), "task-id");
-    }
     if (seen.job.error && !std::exchange(own->finished, true)) {
       post_warning(element, *seen.job.error);
     }

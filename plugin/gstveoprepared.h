@@ -46,7 +46,6 @@ class Prepared : public std::enable_shared_from_this<Prepared> {
 
     Reporter reporter;
     std::unique_ptr<Source::Opening> opening;  // null when it has succeeded or failed
-    std::string task_id;
     bool finished = false;
   };
 

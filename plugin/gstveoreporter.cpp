@@ -172,6 +172,8 @@ void Reporter::post_trouble(const std::optional<Error>& trouble) {
 }
 
 void Reporter::post_task(const Source::Snapshot& seen) {
+  const bool has_new_status = seen.job.status != status_.value_or(TaskStatus::none);
+  const bool has_new_id = seen.job.task_id != task_id_;
   status_ = seen.job.status;
   task_id_ = seen.job.task_id;
   reused_ = seen.reused;
@@ -185,6 +187,8 @@ void Reporter::post_task(const Source::Snapshot& seen) {
                         nullptr);
   if (seen.credits) gst_structure_set(task, "credits", G_TYPE_UINT, *seen.credits, nullptr);
   gst_element_post_message(element_, gst_message_new_element(GST_OBJECT(element_), task));
+  if (has_new_id) g_object_notify(G_OBJECT(element_), "task-id");
+  if (has_new_status) g_object_notify(G_OBJECT(element_), "status");
 }
 
 }  // namespace veo::plugin

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Tells the application how far a task is. The reporter gets one snapshot after the other, and
-// posts the changes: PROGRESS messages for people, `veo-task` element messages for programs.
+// posts the changes: PROGRESS messages for people, `veo-task` element messages and the
+// notifications of the properties `task-id` and `status` for programs.
 //
 //   PROGRESS   submit ──► generate ──► download ──► (the first byte goes downstream)
 //

@@ -24,17 +24,22 @@
  * gst-launch-1.0 veosrc prompt="a dog in a park" layout=original ! filesink location=dog.mp4
  * ]| Keep the file exactly as the service delivered it.
  * |[
- * gst-launch-1.0 -q veosrc task-id=cbf6b69d-4f03-4817-8ed7-94c0292184a8 ! fdsink | ffmpeg -i -
- * dog.webm
+ * gst-launch-1.0 -q veosrc task-id=cbf6b69d-4f03-4817-8ed7-94c0292184a8 ! fdsink | \
+ *     ffmpeg -i - dog.webm
  * ]| Transcode the video of a task that is already paid.
  * |[
- * gst-launch-1.0 -m veosrc prompt="a dog in a park" mode=quality resolution=4k dry-run=true !
- * fakesink
+ * gst-launch-1.0 -m veosrc prompt="a dog in a park" mode=quality resolution=4k dry-run=true ! \
+ *     fakesink
  * ]| Ask for the price. veosrc sends nothing.
  * |[
- * gst-launch-1.0 veosrc prompt="a dog in a park" callback-listen=127.0.0.1:8080
- * callback-url=https://me.example/veo ! decodebin ! videoconvert ! autovideosink
+ * gst-launch-1.0 veosrc prompt="a dog in a park" callback-listen=127.0.0.1:8080 \
+ *     callback-url=https://me.example/veo ! decodebin ! videoconvert ! autovideosink
  * ]| Let the service call back when the task ends, through your own proxy at me.example.
+ *
+ * The MP4 file itself carries the tags of the clip (title, comment with the task's id, date),
+ * because a demuxer does not pass on the tags of a stream. So the files that a muxer makes of the
+ * clip have them, too. #GstVeoSrc:prompt-tag adds the prompt. #GstVeoSrc:layout `original` adds
+ * nothing.
  *
  * An application that knows what it will play can submit the task ahead of time, and play it later:
  * |[<!-- language="C" -->
@@ -53,6 +58,7 @@
 #include <string>
 #include <utility>
 
+#include "gstveodecoders.h"
 #include "gstveoerror.h"
 #include "gstveoevent.h"
 #include "gstveopeer.h"
@@ -190,7 +196,7 @@ class VeoSrc {
     const auto task = std::exchange(stream_.announced, std::nullopt);
     if (!task) return;
     gst_pad_push_event(pad, make_task_event(GST_EVENT_CUSTOM_DOWNSTREAM_STICKY, *task));
-    gst_pad_push_event(pad, make_task_tags(task->task_id, stream_.description));
+    gst_pad_push_event(pad, make_tag_event(stream_.tags));
   }
 
  private:
@@ -205,8 +211,8 @@ class VeoSrc {
   /// Only the streaming thread and stop() use these members.
   struct Stream {
     std::optional<Reporter> reporter;  // from the first create() to stop()
-    std::string notified_task_id;
-    std::string description;
+    std::string prompt;                // for the tags; empty: the prompt stays out of files
+    ClipTags tags;
     bool has_begun = false;              // the first buffer was sent, or is about to be
     std::optional<TaskEvent> announced;  // the event that must go ahead of the first buffer
     std::chrono::steady_clock::time_point opened_at;
@@ -232,14 +238,15 @@ class VeoSrc {
       stream_.opened_at = std::chrono::steady_clock::now();
       auto options = read_options();
       if (!options) return fail_with(options.error());
-      const bool has_description = state_.lock()->settings.source.prompt_tag;
-      stream_.description = has_description ? options->request.prompt : "";
+      const bool tells_prompt = options->prompt_tag && options->task_id.empty();
+      stream_.prompt = tells_prompt ? options->request.prompt : "";
       // After a flush in the wait for a peer, the reporter has an open step.
       if (!stream_.reporter) stream_.reporter.emplace(GST_ELEMENT(element_), *options);
       if (!options->dry_run) {
         const auto is_linked = wait_for_somebody();
         if (!is_linked) return leave();
         if (!*is_linked) return fail_with(is_linked->error());
+        warn_of_missing_decoders(GST_ELEMENT(element_), GST_BASE_SRC_PAD(element_));
       }
       GST_DEBUG_OBJECT(element_, "opening");
       if (auto begun = reader_.begin(std::move(*options)); !begun) return fail_with(begun.error());
@@ -284,13 +291,7 @@ class VeoSrc {
     return GST_FLOW_EOS;
   }
 
-  void report(const Source::Snapshot& seen) {
-    stream_.reporter->update(seen);
-    if (seen.job.task_id == stream_.notified_task_id) return;
-    stream_.notified_task_id = seen.job.task_id;
-    GST_INFO_OBJECT(element_, "task %s", stream_.notified_task_id.c_str());
-    g_object_notify(G_OBJECT(element_), "task-id");
-  }
+  void report(const Source::Snapshot& seen) { stream_.reporter->update(seen); }
 
   /// Tells the application that the stream begins, and prepares the events for downstream. Does so
   /// once, ahead of the first buffer.
@@ -309,6 +310,8 @@ class VeoSrc {
     TaskEvent task{.task_id = seen.job.task_id, .status = TaskStatus::completed};
     if (seen.job.report) task.upstream_id = seen.job.report->upstream_task_id.value_or("");
     stream_.announced = std::move(task);
+    stream_.tags = make_clip_tags(seen.job.task_id, stream_.prompt,
+                                  seen.job.report ? seen.job.report->created_at : std::nullopt);
   }
 
   static GstBuffer* wrap(SharedBytes taken, guint64 offset) {

@@ -175,6 +175,11 @@ TEST(Task, IsPlayedByAPlayer) {
   EXPECT_THAT(shell.contents("frames"), HasSubstr("0,         47,"));
   const auto failed = shell.veo({"play", id, "--player=cat >/dev/null; exit 3"});
   EXPECT_EQ(failed.exit_code, 9) << failed;
+  EXPECT_THAT(failed.errors, HasSubstr("ended with status 3"));
+  const auto missing = shell.veo({"play", id, "--player=no-such-player -"});
+  EXPECT_EQ(missing.exit_code, 9) << missing;
+  EXPECT_THAT(missing.errors, HasSubstr("(no-such-player -) is not on this machine"));
+  EXPECT_THAT(missing.errors, HasSubstr("gstreamer1.0-plugins-base-apps"));
 }
 
 TEST(Credits, AreTheServicesAnswer) {

@@ -120,7 +120,6 @@ TEST_P(Playback, StreamableHasMoovFirstAndOriginalIsBitExact) {
   ASSERT_FALSE(run.failure()) << run.failure()->text;
   const auto& streamed = run.bytes("sink");
 
-  EXPECT_EQ(streamed.size(), delivered.size());
   const auto types = box_types(streamed);
   const auto moov = std::find(types.begin(), types.end(), "moov");
   const auto mdat = std::find(types.begin(), types.end(), "mdat");
@@ -130,6 +129,8 @@ TEST_P(Playback, StreamableHasMoovFirstAndOriginalIsBitExact) {
   if (std::find(delivered_types.begin(), delivered_types.end(), "moov") <
       std::find(delivered_types.begin(), delivered_types.end(), "mdat")) {
     EXPECT_EQ(streamed, delivered) << "a file that needs no change was changed";
+  } else {
+    EXPECT_GT(streamed.size(), delivered.size()) << "the moved moov has no tags";
   }
   if (const auto real = clip_path(GetParam().name + ".mp4")) {
     EXPECT_EQ(delivered, bytes_of(*real)) << "layout=original changed the file";

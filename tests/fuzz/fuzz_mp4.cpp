@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Scans any bytes as a downloaded file. The code must not crash, and must not need a byte outside
-// the file. The layout must have each byte of the file once, and the media at the chunk offsets.
-// This is an entry for libFuzzer; tests/unit/core/mp4_mutation_test.cpp calls it too.
+// the file. The layout must have each byte of the file once, and the media at the chunk offsets,
+// also with tags. This is an entry for libFuzzer; tests/unit/core/mp4_mutation_test.cpp calls it
+// too.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +12,7 @@
 
 #include "mp4_file.h"
 #include "veo/core/mp4_layout.h"
+#include "veo/core/mp4_tags.h"
 
 namespace {
 
@@ -57,6 +59,15 @@ void must_have_each_byte_once(const LayoutScanner& scanner, std::uint64_t file_s
   must(skipped == moov_size);
 }
 
+/// A presentation is itself a valid file, and its layout is the unchanged file.
+void must_be_a_file(const Bytes& presentation) {
+  LayoutScanner scanner(presentation.size());
+  while (const auto need = scanner.find_need()) {
+    must(scanner.take_bytes(std::span(presentation).subspan(need->offset, need->size)).has_value());
+  }
+  must(scanner.layout()->segments().size() == 1);
+}
+
 }  // namespace
 
 // The name and the type are libFuzzer's.
@@ -82,11 +93,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       &*std::ranges::find(scanner.boxes(), fourcc("mdat"), &veo::mp4::Box::type);
   must_have_media_where_it_says(file, streamable, first_mdat->offset);
 
-  // The presentation is itself a valid file, and its layout is the unchanged file.
-  LayoutScanner again(streamable.size());
-  while (const auto need = again.find_need()) {
-    must(again.take_bytes(std::span(streamable).subspan(need->offset, need->size)).has_value());
-  }
-  must(again.layout()->segments().size() == 1);
+  must_be_a_file(streamable);
+
+  const auto layout = add_tags(
+      *scanner.layout(), {.title = "t", .description = "stco", .task_ids = {"1"}, .date = ""});
+  const auto tagged = present(file, layout);
+  must(tagged.size() == layout.size());
+  must_have_media_where_it_says(streamable, tagged, first_mdat->offset);
+  must_be_a_file(tagged);
   return 0;
 }

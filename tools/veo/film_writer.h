@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "output.h"
 #include "veo/media/library.h"
@@ -18,6 +19,8 @@ class FilmWriter {
   FilmWriter(const media::Library& media, Output& output)
       : output_(output), joiner_(media.make_joiner()) {}
 
+  /// Sets the tags of the film. Call set_tags() before the first add().
+  void set_tags(ClipTags tags) { joiner_->set_tags(std::move(tags)); }
   /// Appends a clip to the film. If the reader of a pipe has left, still reads the clip to its end,
   /// because the clip is paid and must come into the cache. Fails with bad_media, which does not
   /// change the film, with the error of `clip`, or with cache.

@@ -63,6 +63,22 @@ class PlayerProcess {
   FileHandle input_;
 };
 
+/// What a shell returns for a command that it does not find.
+constexpr int not_found = 127;
+
+/// Says why the player has failed, and what to do. The video is in the cache by then.
+std::string explain_player(const std::string& line, int status) {
+  if (status == not_found) {
+    return "The player (" + line +
+           ") is not on this machine. The task is not paid again. Install the player, or name "
+           "another one: --player='mpv -' (Debian's package mpv), --player='ffplay -autoexit -i -' "
+           "(ffmpeg), or play the task with gst-play-1.0 veo:task/ID "
+           "(gstreamer1.0-plugins-base-apps).";
+  }
+  return "The player (" + line + ") ended with status " + std::to_string(status) +
+         ". Name another one with --player=COMMAND: it gets the video on its standard input.";
+}
+
 int play(Session& session, const Arguments& arguments, const std::string& line) {
   Display display(arguments.kind());
   const auto refuse = [&](const Error& error) {
@@ -87,11 +103,7 @@ int play(Session& session, const Arguments& arguments, const std::string& line) 
   // The video may be here while the player still shows it: a signal ends that, too.
   if (session.interruption.happened()) return exit_interrupted;
   if (code == exit_success && played != 0) {
-    return refuse({.code = ErrorCode::bad_media,
-                   .message = "The player (" + line + ") ended with status " +
-                              std::to_string(played) +
-                              ". Name another one with --player=COMMAND: it gets the video on its "
-                              "standard input."});
+    return refuse({.code = ErrorCode::bad_media, .message = explain_player(line, played)});
   }
   return code;
 }

@@ -29,12 +29,12 @@ void print_price(const Request& request, const Catalog& catalog, bool json, bool
   }
   const auto text = credits ? std::to_string(*credits) : std::string("unknown");
   if (alone) {
-    cli::print(text + "\n");
+    print(text + "\n");
   } else if (request.is_extension()) {
-    cli::print(pad("extension", 16) + text + "\n");
+    print(pad("extension", 16) + text + "\n");
   } else {
-    cli::print(pad(std::string(wire_name(*request.mode)), 8) +
-               pad(std::string(wire_name(*request.resolution)), 8) + text + "\n");
+    print(pad(std::string(wire_name(*request.mode)), 8) +
+          pad(std::string(wire_name(*request.resolution)), 8) + text + "\n");
   }
 }
 
@@ -61,7 +61,7 @@ int show(const Arguments& arguments, bool extension) {
   }
   print_price({.extend_task_id = ""}, **catalog, arguments.json, false);
   if (!arguments.json) {
-    cli::print(
+    print(
         "Credits of the provider at api.aivideoapi.ai, which offers Google's Veo models and is not "
         "Google.\n");
   }

@@ -3,10 +3,13 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "exit_code.h"
 #include "film_writer.h"
+#include "veo/core/clip_tags.h"
 #include "veo/core/error_table.h"
 #include "veo/core/escape.h"
 #include "veo/core/log.h"
@@ -141,6 +144,7 @@ class Delivery {
     FilmWriter writer(media, *output_);
     const auto so_far = files_of(steps, steps.size());
     if (*film_ == Join::append) {
+      writer.set_tags(make_tags(steps));
       for (const auto& id : so_far) {
         if (auto ended = add(writer, open(id))) return *ended;
       }
@@ -155,6 +159,7 @@ class Delivery {
       if (!first) return fail_to_join(std::move(first.error()));
       const auto before = files_of(steps, *first);
       if (before.empty()) return deliver_file();
+      writer.set_tags(make_tags(steps));
       for (const auto& id : before) {
         if (auto ended = add(writer, open(id))) return *ended;
       }
@@ -169,6 +174,15 @@ class Delivery {
     is_output_closed_ = !writer.has_reader();
     outcome_.bytes = writer.bytes();
     return finish();
+  }
+
+  /// Makes the tags of the film of `steps` and the task. With join=append the film begins before
+  /// the task has an id.
+  [[nodiscard]] ClipTags make_tags(const FilmSteps& steps) const {
+    std::vector<std::string> ids;
+    for (const auto& step : steps) ids.push_back(step.task_id);
+    if (!outcome_.task_id.empty()) ids.push_back(outcome_.task_id);
+    return make_film_tags(std::move(ids), steps.size() + 1);
   }
 
   /// Finds the steps of the film that the task continues, by comparing their files.

@@ -56,6 +56,7 @@ void Job::Private::publish() {
     snapshot.status = machine.status();
     snapshot.task_id = machine.task_id();
     snapshot.report = machine.report();
+    if (snapshot.report) snapshot.report->created_at = find_submission_date();
     snapshot.percent =
         machine.report() ? compute_percent(machine.report()->progress) : std::nullopt;
     snapshot.error = machine.error();
@@ -74,6 +75,12 @@ void Job::Private::publish() {
   }
   // One more poll is no reason to wake the subscribers.
   if (changed) subscribers.notify();
+}
+
+std::optional<std::int64_t> Job::Private::find_submission_date() const {
+  const auto& row = io->record.row;
+  if (!row.sending_at || !row.accepted_at) return std::nullopt;
+  return std::chrono::floor<std::chrono::seconds>(row.accepted_at->time_since_epoch()).count();
 }
 
 void Job::Private::add_notice(const std::string& text) {

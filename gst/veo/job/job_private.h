@@ -214,6 +214,10 @@ struct Job::Private : std::enable_shared_from_this<Job::Private> {
   /// Logs that the machine has another state, or plans another try.
   void log_transition(const TaskMachine::Command& command);
   void publish();
+  /// Returns when the task was submitted, in Unix seconds, by the ledger. nullopt: another ledger
+  /// or nobody knows. The service's own date differs by some seconds, and a run that finds the task
+  /// in the ledger does not learn that date.
+  [[nodiscard]] std::optional<std::int64_t> find_submission_date() const;
   void add_notice(const std::string& text);
   [[nodiscard]] Clip::Settings describe_clip() const;
   [[nodiscard]] Phase phase() const;

@@ -114,6 +114,7 @@ struct FilmJoiner::Private {
     audio->codecpar->frame_size = aac_frame;
     audio->time_base = {1, format.audio->sample_rate};
 
+    set_metadata(*film);
     Options options;
     // Write the moov with the first fragment, because the first frame's delay is not known before.
     options.set("movflags", "frag_custom+delay_moov+default_base_moof");
@@ -122,6 +123,17 @@ struct FilmJoiner::Private {
     const int started = avformat_write_header(film.get(), options.address());
     if (started < 0) return fail(bad_media("No film begins with it: " + text_of(started) + "."));
     return {};
+  }
+
+  void set_metadata(AVFormatContext& to) const {
+    const std::pair<const char*, std::string> texts[] = {{"title", tags.title},
+                                                         {"description", tags.description},
+                                                         {"comment", make_comment(tags)},
+                                                         {"date", tags.date},
+                                                         {"encoding_tool", tags.application}};
+    for (const auto& [key, text] : texts) {
+      if (!text.empty()) av_dict_set(&to.metadata, key, text.c_str(), 0);
+    }
   }
 
   /// Makes a fragment of all packets that were written since the last fragment.
@@ -332,6 +344,7 @@ struct FilmJoiner::Private {
   /// fragment.
   static constexpr std::int64_t late = 4 * std::int64_t{aac_frame};
 
+  ClipTags tags;
   ClipFormat format;
   std::uint64_t frames = 0;  // in the film
   std::int64_t slots = 0;    // AAC frames in the film
@@ -360,6 +373,8 @@ struct FilmJoiner::Private {
 
 FilmJoiner::FilmJoiner() : p_(std::make_unique<Private>()) {}
 FilmJoiner::~FilmJoiner() = default;
+
+void FilmJoiner::set_tags(ClipTags tags) { p_->tags = std::move(tags); }
 
 Status FilmJoiner::append(ByteStream& clip) { return p_->begin_clip(clip); }
 

@@ -16,6 +16,7 @@ class FilmJoiner final : public Joiner {
   FilmJoiner(const FilmJoiner&) = delete;
   FilmJoiner& operator=(const FilmJoiner&) = delete;
 
+  void set_tags(ClipTags tags) override;
   Status append(ByteStream& clip) override;
   Result<Bytes> read() override;
   Result<Bytes> finish() override;

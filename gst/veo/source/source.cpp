@@ -10,8 +10,10 @@
 #include "veo/clip/cache.h"
 #include "veo/core/budget.h"
 #include "veo/core/callback.h"
+#include "veo/core/clip_tags.h"
 #include "veo/core/error_table.h"
 #include "veo/core/intent.h"
+#include "veo/core/mp4_tags.h"
 #include "veo/core/task_id.h"
 #include "veo/core/url_policy.h"
 #include "veo/http/io_thread.h"
@@ -250,9 +252,16 @@ struct Source::Private {
     }
     // From now on another file at the same URL is an error.
     if (!clip->commit(scanned_version)) return Clip::Pending{};
-    layout = as_delivered ? mp4::Layout::make_original(*clip->size()) : *scanner->layout();
+    layout = as_delivered ? mp4::Layout::make_original(*clip->size())
+                          : mp4::add_tags(*scanner->layout(), make_tags());
     shared.lock()->size = layout->size();
     return std::nullopt;
+  }
+
+  [[nodiscard]] ClipTags make_tags() const {
+    const auto seen = job->snapshot();
+    return make_clip_tags(seen.task_id, prompt,
+                          seen.report ? seen.report->created_at : std::nullopt);
   }
 
   /// Gives the scanner the bytes that it needs next, as far as they have arrived.
@@ -288,6 +297,7 @@ struct Source::Private {
 
   // Set before the source is handed out, and only read from then on.
   LayoutMode layout_mode = LayoutMode::streamable;
+  std::string prompt;  // for the tags; empty: the prompt stays out of files
   bool dry_run = false;
   std::weak_ptr<Wakeup> wakeup;
   std::optional<std::uint32_t> credits;
@@ -567,6 +577,7 @@ Result<std::unique_ptr<Source>> Source::Checked::make(Opening::State& state) && 
     p.notices.push_back(std::move(notice));
   }
   p.layout_mode = settings.layout;
+  if (settings.prompt_tag && settings.task_id.empty()) p.prompt = settings.request.prompt;
   p.dry_run = settings.dry_run;
   // Fill in the environment's settings. Keep the key, but not the file or variable that held the
   // key, because that makes no difference between two jobs.

@@ -385,6 +385,61 @@ GST_START_TEST(test_task_events) {
 }
 GST_END_TEST;
 
+/// The film names all of its tasks, in the stream's tags and in the file. With prompt-tag it tells
+/// its own prompt, behind what upstream tells.
+GST_START_TEST(test_tags) {
+  const Service service;
+  Bench bench("veoextend", &service, [](GstElement* element) {
+    g_object_set(element, "prompt", "it sleeps", "prompt-tag", TRUE, nullptr);
+  });
+  bench.play();
+  push_begin(bench);
+  push_task(bench, "completed");
+  auto* const date = gst_date_time_new_from_iso8601_string("2026-03-29T13:17:07Z");
+  push_event(bench, gst_event_new_tag(gst_tag_list_new(GST_TAG_DESCRIPTION, "a dog",
+                                                       GST_TAG_DATE_TIME, date, nullptr)));
+  gst_date_time_unref(date);
+  fail_unless_equals_int(push(bench, Service::clip()), GST_FLOW_OK);
+  push_event(bench, gst_event_new_eos());
+  bench.wait_for("eos");
+  const auto event = bench.event("tag");
+  GstTagList* tags = nullptr;
+  gst_event_parse_tag(event.get(), &tags);
+  const auto text_at = [tags](const char* tag, guint index) -> std::string {
+    const gchar* text = nullptr;
+    return gst_tag_list_peek_string_index(tags, tag, index, &text) ? text : "(none)";
+  };
+  fail_unless_equals_text(text_at(GST_TAG_TITLE, 0), "Veo film of 2 clips");
+  fail_unless_equals_text(text_at(GST_TAG_EXTENDED_COMMENT, 0), "veo-task-id=parent");
+  fail_unless_equals_text(text_at(GST_TAG_EXTENDED_COMMENT, 1), "veo-task-id=task-1");
+  fail_unless_equals_text(text_at(GST_TAG_DESCRIPTION, 0), "a dog\nit sleeps");
+  const auto head = bench.bytes().substr(0, bench.bytes().find("mdat"));
+  for (const char* const text : {"Veo film of 2 clips", "veo-task-id=parent\nveo-task-id=task-1",
+                                 "a dog\nit sleeps", "2026-03-29T13:17:07Z"}) {
+    fail_unless(head.find(text) != std::string::npos, "the file does not say: %s", text);
+  }
+}
+GST_END_TEST;
+
+/// A prompt may be private.
+GST_START_TEST(test_no_prompt_in_the_tags) {
+  const Service service;
+  Bench bench("veoextend", &service, set_append);
+  bench.play();
+  push_parent(bench, true);
+  bench.wait_for("eos");
+  const auto event = bench.event("tag");
+  GstTagList* tags = nullptr;
+  gst_event_parse_tag(event.get(), &tags);
+  fail_unless_equals_int(gst_tag_list_get_tag_size(tags, GST_TAG_DESCRIPTION), 0);
+  const auto prompt = property(bench.element(), "prompt");
+  fail_unless(prompt.size() > 3);
+  fail_unless(bench.bytes().find(prompt) == std::string::npos);
+  // With join=append the film begins before its own task has an id.
+  fail_unless(bench.bytes().find("veo-task-id=parent") != std::string::npos);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_join_message) {
   const Service service;
   Bench bench("veoextend", &service, set_append);
@@ -760,6 +815,8 @@ static Suite* veoextend_suite() {
   tcase_add_test(tcase, test_request_names_the_parent);
   tcase_add_test(tcase, test_extend_task_id);
   tcase_add_test(tcase, test_task_events);
+  tcase_add_test(tcase, test_tags);
+  tcase_add_test(tcase, test_no_prompt_in_the_tags);
   tcase_add_test(tcase, test_join_message);
   tcase_add_test(tcase, test_append_posts_no_progress);
   tcase_add_test(tcase, test_join_auto);

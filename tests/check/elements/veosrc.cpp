@@ -8,6 +8,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "bench.h"
 #include "patience.h"
@@ -407,8 +408,25 @@ GST_START_TEST(test_tags) {
   bench.play();
   bench.wait_for("eos");
   fail_unless_equals_text(read_tag(bench, GST_TAG_EXTENDED_COMMENT), "veo-task-id=task-1");
+  fail_unless_equals_text(read_tag(bench, GST_TAG_TITLE), "Veo task task-1");
+  fail_unless(g_str_has_prefix(read_tag(bench, GST_TAG_APPLICATION_NAME).c_str(), "gst-veo "));
   // A prompt may be private, and muxers write tags to files.
   fail_unless_equals_text(read_tag(bench, GST_TAG_DESCRIPTION), "");
+  const auto event = bench.event("tag");
+  GstTagList* tags = nullptr;
+  gst_event_parse_tag(event.get(), &tags);
+  fail_unless_equals_int(gst_tag_list_get_scope(tags), GST_TAG_SCOPE_GLOBAL);
+  GstDateTime* date = nullptr;
+  fail_unless(gst_tag_list_get_date_time(tags, GST_TAG_DATE_TIME, &date));
+  const std::unique_ptr<char, decltype(&g_free)> text(gst_date_time_to_iso8601_string(date),
+                                                      g_free);
+  gst_date_time_unref(date);
+  const std::unique_ptr<GDateTime, decltype(&g_date_time_unref)> submitted(
+      g_date_time_new_from_iso8601(text.get(), nullptr), g_date_time_unref);
+  fail_unless(submitted != nullptr, "%s", text.get());
+  const auto age = g_get_real_time() / G_USEC_PER_SEC - g_date_time_to_unix(submitted.get());
+  fail_unless(age >= 0 && age < 60, "the date is %s", text.get());
+  fail_unless(bench.bytes().find(text.get()) != std::string::npos, "the file has another date");
 }
 GST_END_TEST;
 
@@ -420,6 +438,7 @@ GST_START_TEST(test_prompt_tag) {
   bench.play();
   bench.wait_for("eos");
   fail_unless_equals_text(read_tag(bench, GST_TAG_DESCRIPTION), "a dog");
+  fail_unless_equals_text(read_tag(bench, GST_TAG_TITLE), "a dog");
 }
 GST_END_TEST;
 
@@ -446,7 +465,9 @@ GST_START_TEST(test_streamable_bytes) {
   bench.play();
   bench.wait_for("eos");
   const auto bytes = bench.bytes();
-  fail_unless_equals_uint64(bytes.size(), Service::clip().size());
+  // The tags are in the file, too, because a demuxer drops the event.
+  fail_unless(bytes.size() > Service::clip().size());
+  fail_unless(bytes.find("veo-task-id=task-1") < bytes.find("mdat"));
   fail_unless(Service::clip().find("mdat") < Service::clip().find("moov"));
   fail_unless(bytes.find("moov") < bytes.find("mdat"));
 }
@@ -762,14 +783,26 @@ GST_START_TEST(test_task_id_and_stats) {
   const Service service;
   Bench bench("veosrc", &service, set_prompt);
   std::atomic<int> notified = 0;
+  std::atomic<int> changes = 0;
   g_signal_connect(bench.element(), "notify::task-id",
                    G_CALLBACK(+[](GObject*, GParamSpec*, std::atomic<int>* count) { ++*count; }),
                    &notified);
+  g_signal_connect(bench.element(), "notify::status",
+                   G_CALLBACK(+[](GObject*, GParamSpec*, std::atomic<int>* times) { ++*times; }),
+                   &changes);
   fail_unless_equals_text(property(bench.element(), "task-id"), "NULL");
   fail_unless_equals_text(property(bench.element(), "status"), "none");
   bench.play();
   bench.wait_for("eos");
   fail_unless_equals_int(notified, 1);
+  // An application can bind the status to a label: each change is told.
+  std::string last = "veo-task none";
+  int expected = 0;
+  for (const auto& text : texts_of(bench.messages(), "veo-task")) {
+    if (std::exchange(last, text) != text) ++expected;
+  }
+  fail_unless_equals_text(last, "veo-task completed");
+  fail_unless_equals_int(changes, expected);
   fail_unless_equals_text(property(bench.element(), "task-id"), "task-1");
   fail_unless_equals_text(property(bench.element(), "status"), "completed");
   GstStructure* stats = nullptr;
@@ -1200,7 +1233,7 @@ GST_START_TEST(test_abandon_what_does_not_run) {
   // The signal has no effect on the next play.
   bench.play();
   bench.wait_for("eos");
-  fail_unless_equals_uint64(bench.bytes().size(), Service::clip().size());
+  fail_unless(bench.bytes().size() > Service::clip().size());
 }
 GST_END_TEST;
 

@@ -73,7 +73,9 @@ class Job {
     std::string task_id;               ///< empty until the service has named the task
     bool reused = false;               ///< the task existed before this job
     std::optional<int> percent;        ///< set if the service reports progress
-    std::optional<TaskReport> report;  ///< the last answer, or its record in the ledger
+    /// The last answer, or its record in the ledger. `created_at` is the ledger's date, so that it
+    /// is the same in each run; unset: this ledger did not submit the task.
+    std::optional<TaskReport> report;
     std::optional<Error> error;        ///< set iff failed
     std::optional<Error> trouble;      ///< why the last attempt is being repeated
     std::vector<std::string> notices;  ///< what the user should know although the job goes on

@@ -3,6 +3,7 @@
 // Joins clips, one after the other, into one film: a fragmented MP4, without re-encoding.
 //
 //   auto film = library.make_joiner();
+//   film->set_tags(tags);
 //   for (each clip) {
 //     film->append(clip);                       // waits for the clip's header
 //     while (!(piece = film->read())->empty())  // waits for the bytes of one fragment
@@ -26,6 +27,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "veo/core/clip_tags.h"
 #include "veo/core/result.h"
 #include "veo/media/byte_stream.h"
 #include "veo/media/clip_format.h"
@@ -38,6 +40,10 @@ using Bytes = std::vector<std::uint8_t>;
 class Joiner {
  public:
   virtual ~Joiner() = default;
+
+  /// Sets the tags of the film's file. Call set_tags() before the first read(), because the tags
+  /// are in the film's first bytes.
+  virtual void set_tags(ClipTags tags) = 0;
 
   /// Begins the next clip. Call append() after read() has returned all of the clip before. The
   /// Joiner uses `clip` until read() returns no bytes. Fails with bad_media if the clip is not an
