@@ -92,7 +92,7 @@ TEST_F(Av, GivesTheOriginalOnRequestAndIsPaidOnce) {
     set(*stream, "layout", "original");
     AVIOContext* io = nullptr;
     ASSERT_EQ(veo_stream_open(stream.get(), &io), 0);
-    EXPECT_EQ(sha256(read_all(io)), task().at("sha256"));
+    EXPECT_EQ(task().at("sha256"), sha256(read_all(io)));
   }
   const auto by_uri = make("");
   set(*by_uri, "uri", "veo:task/" + task().at("id").get<std::string>());

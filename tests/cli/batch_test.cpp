@@ -49,8 +49,8 @@ std::size_t check_results(const Simulator& simulator, const Shell& shell,
     EXPECT_TRUE(seen.insert(task.at("id")).second) << "one task for two lines";
     EXPECT_EQ(entry.at("prompt"), task.at("prompt"));
     EXPECT_EQ(entry.at("sha256"), task.at("sha256"));
-    EXPECT_EQ(sha256(shell.contents(directory + "/" + entry.at("file").get<std::string>())),
-              task.at("sha256"));
+    EXPECT_EQ(task.at("sha256"),
+              sha256(shell.contents(directory + "/" + entry.at("file").get<std::string>())));
   }
   return seen.size();
 }

@@ -21,7 +21,7 @@ TEST(Generate, WritesTheOriginalAndPaysOnce) {
   EXPECT_EQ(first.exit_code, 0) << first;
   EXPECT_THAT(first.output, IsEmpty());
   EXPECT_THAT(first.errors, HasSubstr("Saved dog.mp4"));
-  EXPECT_EQ(sha256(shell.contents("dog.mp4")), only_task(simulator).at("sha256"));
+  EXPECT_EQ(only_task(simulator).at("sha256"), sha256(shell.contents("dog.mp4")));
 
   const auto second = shell.veo({"generate", "a dog in a park", "-o", "again.mp4"});
   EXPECT_EQ(second.exit_code, 0) << second;
@@ -100,7 +100,7 @@ TEST(Generate, PrintsEventsAsJson) {
   EXPECT_EQ(done.at("reused"), false);
   std::vector<std::string> phases;
   for (const auto& event : events) {
-    if (event.at("event") == "progress" && (phases.empty() || phases.back() != event.at("phase"))) {
+    if (event.at("event") == "progress" && (phases.empty() || event.at("phase") != phases.back())) {
       phases.push_back(event.at("phase"));
     }
   }
@@ -159,7 +159,7 @@ TEST(Task, CanBeAskedForWaitedForAndSaved) {
   EXPECT_THAT(status.output, HasSubstr("completed"));
   EXPECT_EQ(json_lines(shell.veo({"status", id, "--json"}).output).at(0).at("status"), "completed");
   EXPECT_EQ(shell.veo({"download", id, "-o", "dog.mp4"}).exit_code, 0);
-  EXPECT_EQ(sha256(shell.contents("dog.mp4")), only_task(simulator).at("sha256"));
+  EXPECT_EQ(only_task(simulator).at("sha256"), sha256(shell.contents("dog.mp4")));
   EXPECT_EQ(simulator.state().at("charges"), 1);
 }
 

@@ -458,7 +458,7 @@ TEST(StandardOutput, ThatIsClosedIsNotReplacedByAnotherFile) {
   // With all three standard streams closed, the messages must not end up in one of our files.
   const auto closed = shell.sh("veo generate 'a dog' -o dog.mp4 --json <&- >&- 2>&-");
   EXPECT_EQ(closed.exit_code, 9) << closed;
-  EXPECT_EQ(sha256(shell.contents("dog.mp4")), simulator.state().at("tasks").at(0).at("sha256"));
+  EXPECT_EQ(simulator.state().at("tasks").at(0).at("sha256"), sha256(shell.contents("dog.mp4")));
   EXPECT_EQ(shell.sh("veo history >&-").exit_code, 9);
   const auto records = json_lines(shell.veo({"history", "--json"}).output);
   ASSERT_EQ(records.size(), 2U);
@@ -475,7 +475,7 @@ TEST(StandardOutput, WhoseReaderHasLeftEndsQuietly) {
     EXPECT_EQ(left.exit_code, 0) << line << "\n" << left;
     EXPECT_THAT(left.errors, IsEmpty());
   }
-  EXPECT_EQ(sha256(shell.contents("dog.mp4")), simulator.state().at("tasks").at(0).at("sha256"));
+  EXPECT_EQ(simulator.state().at("tasks").at(0).at("sha256"), sha256(shell.contents("dog.mp4")));
 }
 
 TEST(FullDisk, IsAnErrorThatKeepsThePaidClip) {

@@ -31,7 +31,7 @@ TEST(Pipe, CarriesTheVideoAloneAndJsonBesideIt) {
   const Shell shell(simulator);
   const auto ended = shell.veo({"generate", "a dog", "-o", "-", "--layout=original", "--json"});
   EXPECT_EQ(ended.exit_code, 0) << ended.errors;
-  EXPECT_EQ(sha256(ended.output), simulator.state().at("tasks").at(0).at("sha256"));
+  EXPECT_EQ(simulator.state().at("tasks").at(0).at("sha256"), sha256(ended.output));
   EXPECT_EQ(last_event(ended.errors, "done").at("file"), "-");
 }
 

@@ -115,14 +115,14 @@ TEST_P(TaskId, IsInHistoryAndInAManifest) {
   const auto entry = json_lines(shell_.contents("home/shots/manifest.jsonl")).at(0);
   EXPECT_EQ(entry.at("task-id"), id_);
   EXPECT_EQ(entry.at("file"), stem() + ".mp4");
-  EXPECT_EQ(video("shots/" + stem() + ".mp4"), simulator_.state().at("tasks").at(0).at("sha256"));
+  EXPECT_EQ(simulator_.state().at("tasks").at(0).at("sha256"), video("shots/" + stem() + ".mp4"));
   const auto again = veo({"batch", "shots.jsonl", "--yes", "--json"});
   EXPECT_EQ(last_event(again.output, "batch").at("here"), 1) << again;
 
   std::ofstream(shell_.file("home/named.jsonl")) << nlohmann::json{{"task-id", id_}}.dump() << "\n";
   const auto by_id = veo({"batch", "named.jsonl", "--yes"});
   EXPECT_EQ(by_id.exit_code, 0) << by_id;
-  EXPECT_EQ(video("named/" + stem() + ".mp4"), entry.at("sha256"));
+  EXPECT_EQ(entry.at("sha256"), video("named/" + stem() + ".mp4"));
 
   EXPECT_EQ(last_event(veo({"history", "--json"}).output, "record").at("task-id"), id_);
   const auto page = veo({"history", "--html", "-o", "history.html"});
@@ -193,7 +193,7 @@ TEST(TaskIdLine, CanBePastedIntoAShell) {
   running.set_faults({});
   const auto pasted = shell.sh(line);
   EXPECT_EQ(pasted.exit_code, 0) << line << pasted;
-  EXPECT_EQ(sha256(shell.contents("dog.mp4")), simulator.state().at("tasks").at(0).at("sha256"));
+  EXPECT_EQ(simulator.state().at("tasks").at(0).at("sha256"), sha256(shell.contents("dog.mp4")));
   EXPECT_THAT(shell.files(), ElementsAre("dog.mp4"));
 }
 

@@ -61,7 +61,7 @@ Wreck inspect(const Line& line, const Simulator& simulator) {
         << "the claim must be durable before its POST leaves, but is: " << wreck.row.state;
   }
   if (wreck.count("queries") > 0) {
-    EXPECT_EQ(wreck.row.task_id, wreck.service.at("tasks").at(0).at("id"))
+    EXPECT_EQ(wreck.service.at("tasks").at(0).at("id"), wreck.row.task_id)
         << "the task id must be durable before the first poll";
   }
   EXPECT_EQ(wreck.is_recorded(), is_one_of(wreck.row.state, {"accepted", "completed"}));
