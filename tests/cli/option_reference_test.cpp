@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // An option is told in six places: the properties of the elements, --help, the man page, the
-// completions of bash, zsh and fish, and docs/reference/options.md. This test reads the properties as
-// GObject has them, and looks for the same name, values, default and help in each other place.
+// completions of bash, zsh and fish, and docs/reference/options.md. This test reads the properties
+// as GObject has them, and looks for the same name, values, default and help in each other place.
 #include <gmock/gmock.h>
 #include <gst/gst.h>
 #include <gtest/gtest.h>

@@ -25,8 +25,7 @@ class Page(html.parser.HTMLParser):
     def handle_data(self, text):
         # What Python-Markdown has not understood stands in the page as it is.
         if self.depth == 0:
-            self.marks += re.findall(r".*(?:```|\\\||\]\(|^\s*\|[ -]).*", text, re.M)
-            self.marks += re.findall(r"^(?:sh|text|console|c|json)\n.*", text)
+            self.marks += re.findall(r".*(?:```|\\\||\]\(|^\s*\|[ -]|^- ).*", text, re.M)
 
     def handle_endtag(self, tag):
         self.depth -= tag in ("pre", "script")
