@@ -129,8 +129,9 @@ class Job:
 
     def tell_percent(self):
         """Tells how much is encoded."""
-        known, position = self.pipeline.query_position(Gst.Format.TIME)
-        measured, duration = self.pipeline.get_by_name("decoder").query_duration(Gst.Format.TIME)
+        decoder = self.pipeline.get_by_name("decoder")
+        known, position = decoder.query_position(Gst.Format.TIME)
+        measured, duration = decoder.query_duration(Gst.Format.TIME)
         if known and measured and duration > 0:
             percent = min(100 * position // duration, 100)
             if percent > self.percent:

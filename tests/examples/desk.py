@@ -114,6 +114,10 @@ class Simulator:
         with urllib.request.urlopen(self.api[:-3] + "/simulator/state", timeout=PATIENCE) as answer:
             return json.load(answer)
 
+    def clear_faults(self):
+        request = urllib.request.Request(self.api[:-3] + "/simulator/faults", b"[]", method="PUT")
+        urllib.request.urlopen(request, timeout=PATIENCE).close()
+
     def close(self):
         self.process.terminate()
         self.process.wait(PATIENCE)

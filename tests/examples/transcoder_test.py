@@ -96,7 +96,7 @@ class TranscoderTest(unittest.TestCase):
             self.assertAlmostEqual(expected, seen, delta=30)
 
     def test_writes_webm_and_mp4_and_tells_the_progress(self):
-        self.begin("--generation-time", "0s", "--bandwidth", "32k")
+        self.begin("--generation-time", "0s", "--bandwidth", "20k")
         transcoder = Transcoder(self)
         transcoder.send({"id": "dog", "prompt": "a dog"}, {"id": "cat", "prompt": "a cat", "format": "mp4"})
         self.assertEqual(transcoder.wait_for_exit(), 0)
@@ -113,7 +113,8 @@ class TranscoderTest(unittest.TestCase):
         self.assertEqual(self.simulator.state["charges"], 2)
 
     def test_pays_nothing_after_a_crash(self):
-        self.begin("--generation-time", "1s", "--bandwidth", "32k")
+        # The download stops in the middle, so that the service is killed while it encodes.
+        self.begin("--generation-time", "1s", "--fault", "file:stall=20000")
         job = {"id": "dog", "prompt": "a dog"}
         for moment in ({"event": "task", "status": "pending"}, {"phase": "encode"}):
             transcoder = Transcoder(self)
@@ -122,6 +123,7 @@ class TranscoderTest(unittest.TestCase):
             transcoder.process.kill()
             transcoder.end()
             self.assertFalse((self.out / "dog.webm").exists())
+        self.simulator.clear_faults()
         for _ in range(2):
             transcoder = Transcoder(self)
             transcoder.send(job)
