@@ -51,9 +51,13 @@ class Demo(unittest.TestCase):
         cls.home.mkdir()
         cls.output = cls.home / "output"
         cls.first = cls.run_demo(PROMPT)
-        # A user's own account, budget, proxy and display.
+        # What is installed, by a user with an account, a budget, a proxy and a display.
+        tools = cls.home / "tools"
+        tools.mkdir()
+        (tools / "veo-simulator").symlink_to(BUILD / "tools/simulator/veo-simulator")
         cls.second = cls.run_demo(
-            PROMPT, VEO_API_KEY="sk-mine", VEO_MAX_CREDITS="1", VEO_API_URL="http://127.0.0.1:1/v1",
+            PROMPT, source=["--installed"], PATH=f"{tools}:{os.environ['PATH']}",
+            GST_PLUGIN_PATH=str(BUILD / "plugin"), VEO_API_KEY="sk-mine", VEO_MAX_CREDITS="1", VEO_API_URL="http://127.0.0.1:1/v1",
             http_proxy="http://127.0.0.1:1", DISPLAY=":99",
         )  # fmt: skip
 
@@ -62,9 +66,9 @@ class Demo(unittest.TestCase):
         cls.folder.cleanup()
 
     @classmethod
-    def run_demo(cls, *arguments, **more):
+    def run_demo(cls, *arguments, source=("--built", BUILD), **more):
         # The paths that the demo prints do not depend on the folder that it is called in.
-        command = [SCRIPT, "--built", BUILD, "--output", cls.output.name, *arguments]
+        command = [SCRIPT, *source, "--output", cls.output.name, *arguments]
         variables = environment(cls.home) | more
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=2 * PATIENCE,
                               cwd=cls.home, env=variables)  # fmt: skip
@@ -140,6 +144,7 @@ class Demo(unittest.TestCase):
 
     def test_each_phase_says_when_it_was(self):
         self.assertRegex(self.first.stderr, r"\[ +\d+ s\] Using the plugin and the simulator in " + str(BUILD))
+        self.assertRegex(self.second.stderr, r"\[ +\d+ s\] Using the installed plugin and \S+ home/tools/veo-simulator")
         self.assertRegex(self.first.stderr, r"\[ +\d+ s\] \(generate\) Task \S+ is completed")
 
     def test_wrong_arguments_are_refused(self):
@@ -158,6 +163,11 @@ class Demo(unittest.TestCase):
                              timeout=PATIENCE)  # fmt: skip
         self.assertEqual(run.returncode, 1)
         self.assertIn("contains no plugin/libgstveo.so", run.stderr)
+
+    def test_what_is_not_installed_is_said(self):
+        run = self.run_demo(source=["--installed"], PATH="/usr/bin:/bin", GST_PLUGIN_PATH="")
+        self.assertEqual(run.returncode, 1, run.stdout)
+        self.assertIn("is not installed", run.stderr)
 
 
 if __name__ == "__main__":
