@@ -136,7 +136,7 @@ TEST(Extend, WritesOnlyTheContinuationWithClipOnly) {
   ASSERT_EQ(made.exit_code, 0) << made;
   const auto tasks = simulator.state().at("tasks");
   ASSERT_EQ(tasks.size(), 2U);
-  EXPECT_EQ(sha256(shell.contents("2.mp4")), tasks.at(1).at("sha256"));
+  EXPECT_EQ(tasks.at(1).at("sha256"), sha256(shell.contents("2.mp4")));
   EXPECT_EQ(tasks.at(1).at("model"), "veo-3-extend");
 }
 

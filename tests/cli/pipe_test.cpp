@@ -66,7 +66,7 @@ TEST(Pipe, ThatIsClosedEndsQuietlyAndKeepsTheClip) {
   const auto requests = simulator.state().at("file_requests");
   EXPECT_EQ(shell.veo({"generate", "a dog", "-o", "dog.mp4"}).exit_code, 0);
   EXPECT_EQ(simulator.state().at("file_requests"), requests);
-  EXPECT_EQ(sha256(shell.contents("dog.mp4")), simulator.state().at("tasks").at(0).at("sha256"));
+  EXPECT_EQ(simulator.state().at("tasks").at(0).at("sha256"), sha256(shell.contents("dog.mp4")));
 }
 
 TEST(Pipe, ThatNobodyReadsCanBeInterrupted) {
@@ -92,7 +92,7 @@ TEST(Pipe, WithANameIsWrittenInPlace) {
       shell.sh("cat fifo >copy & veo generate 'a dog' -o fifo; code=$?; wait; exit $code");
   EXPECT_EQ(ended.exit_code, 0) << ended;
   EXPECT_TRUE(std::filesystem::is_fifo(shell.file("fifo")));
-  EXPECT_EQ(sha256(shell.contents("copy")), simulator.state().at("tasks").at(0).at("sha256"));
+  EXPECT_EQ(simulator.state().at("tasks").at(0).at("sha256"), sha256(shell.contents("copy")));
 }
 
 }  // namespace

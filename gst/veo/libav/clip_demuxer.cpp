@@ -61,9 +61,10 @@ std::optional<std::int64_t> find_usual_duration(const AVStream& stream) {
 /// Returns the stream's frame rate. libavformat divides the number of frames by the duration. So a
 /// last frame that is a tick short makes 2359296/98303 of 24/1, and no other clip has that rate. A
 /// usual rate decides if it is nearer than 1/2000, which is half the distance between 24/1 and
-/// 24000/1001. Else the duration of most frames decides, if the stream is less than a frame longer
-/// or shorter than that many equal frames. (On a clock of milliseconds most frames of 24/1 last
-/// 42 ms, so the usual rates go first.)
+/// 24000/1001. Else the duration of most frames decides, if the stream is at most one frame longer
+/// or shorter than that many equal frames: the ffmpeg command of FFmpeg 7.1 gives the last frame
+/// after a trim no duration. (On a clock of milliseconds most frames of 24/1 last 42 ms, so the
+/// usual rates go first.)
 AVRational find_rate(const AVStream& stream) {
   constexpr AVRational usual_rates[] = {{24, 1}, {25, 1},        {30, 1},        {50, 1},
                                         {60, 1}, {24'000, 1001}, {30'000, 1001}, {60'000, 1001},
@@ -73,7 +74,8 @@ AVRational find_rate(const AVStream& stream) {
   const auto frames = static_cast<double>(avformat_index_get_entries_count(&stream));
   // How many frames longer or shorter the stream is, by the rate that it tells, than by `rate`.
   const auto is_near = [&](AVRational rate) {
-    return std::abs(frames / av_q2d(told) * av_q2d(rate) - frames) < 1;
+    constexpr double rounding = 1e-6;
+    return std::abs(frames / av_q2d(told) * av_q2d(rate) - frames) <= 1 + rounding;
   };
   if (told.num % told.den == 0) return told;
   for (const auto rate : usual_rates) {

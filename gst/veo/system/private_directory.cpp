@@ -56,7 +56,7 @@ std::optional<Failure> make_with_parents(const std::string& path) {
   auto& files = FileSystem::get();
   std::optional<Failure> first;
   for (std::size_t slash = 0; slash != std::string::npos;) {
-    const auto parent = slash == 0 ? (path.front() == '/' ? "/" : ".") : path.substr(0, slash);
+    const auto parent = slash == 0 ? (path.starts_with('/') ? "/" : ".") : path.substr(0, slash);
     slash = path.find('/', slash + 1);
     const auto folder = path.substr(0, slash);
     if (files.mkdir(folder.c_str(), private_mode) != 0) {
