@@ -107,6 +107,7 @@ class Job:
 
     def on_pad(self, _decoder, pad):
         """Called by a streaming thread. decodebin adds all pads before their data flow."""
+        GLib.idle_add(self.tell_encoding, 0, priority=GLib.PRIORITY_DEFAULT)
         kind = pad.get_current_caps().get_structure(0).get_name()
         encoder = Gst.parse_bin_from_description(self.encoders[0 if kind.startswith("video/") else 1], True)
         self.pipeline.add(encoder)
@@ -133,10 +134,13 @@ class Job:
         known, position = decoder.query_position(Gst.Format.TIME)
         measured, duration = decoder.query_duration(Gst.Format.TIME)
         if known and measured and duration > 0:
-            percent = min(100 * position // duration, 100)
-            if percent > self.percent:
-                self.percent = percent
-                tell("progress", job=self.name, phase="encode", percent=percent)
+            self.tell_encoding(min(100 * position // duration, 100))
+
+    def tell_encoding(self, percent):
+        if percent > self.percent:
+            self.percent = percent
+            tell("progress", job=self.name, phase="encode", percent=percent)
+        return GLib.SOURCE_REMOVE
 
     def on_error(self, _bus, message):
         error, _debug = message.parse_error()
