@@ -96,6 +96,12 @@ class TestReport(unittest.TestCase):
         records = {"a": ("ERROR", 1, TAP)}
         self.check(records, {}, "2 passed, 1 failed", named, status=1, protocol="tap")
 
+    def test_skipped_case_of_tap(self):
+        skips = TAP.replace("not ok", "ok").replace("test_late: Passed", "test_late: no display # SKIP")
+        named = ["SKIPPED  a: general.test_late: no display\n"]
+        last = "2 passed, 0 failed, 1 skipped"
+        self.check({"a": ("OK", 0, skips)}, {}, last, named, protocol="tap")
+
     def test_tap_of_a_program_that_died(self):
         records = {"a": ("ERROR", -11, TAP.split("not ok")[0])}
         named = ["FAILED   a\n", "killed by SIGSEGV"]
