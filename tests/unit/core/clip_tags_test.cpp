@@ -47,11 +47,11 @@ INSTANTIATE_TEST_SUITE_P(Dates, ClipDate,
                                          Date{253'402'300'800, ""}, Date{-1, ""},
                                          Date{std::numeric_limits<std::int64_t>::max(), ""}));
 
-struct Prompt {
+struct Shortening {
   const char* prompt;
   const char* title;
 };
-class ShortPrompt : public testing::TestWithParam<Prompt> {};
+class ShortPrompt : public testing::TestWithParam<Shortening> {};
 
 TEST_P(ShortPrompt, EndsAtAWord) {
   EXPECT_EQ(shorten_prompt(GetParam().prompt, 10), GetParam().title);
@@ -59,13 +59,14 @@ TEST_P(ShortPrompt, EndsAtAWord) {
 
 INSTANTIATE_TEST_SUITE_P(
     Prompts, ShortPrompt,
-    testing::Values(Prompt{"a dog", "a dog"}, Prompt{"0123456789", "0123456789"},
-                    Prompt{"01234567890", "012345678…"}, Prompt{"a dog in a park", "a dog in…"},
-                    Prompt{"012345678 a", "012345678…"}, Prompt{"0123456789 a", "012345678…"},
-                    Prompt{" \t a \r\n\x7f dog \n", "a dog"}, Prompt{"", ""}, Prompt{" \n", ""},
-                    // Ten characters of two and more bytes.
-                    Prompt{"äöüßäöüßäö", "äöüßäöüßäö"}, Prompt{"äöüßäöüßäöü", "äöüßäöüßä…"},
-                    Prompt{"公园里有一只可爱的小狗在奔跑", "公园里有一只可爱的…"}));
+    testing::Values(
+        Shortening{"a dog", "a dog"}, Shortening{"0123456789", "0123456789"},
+        Shortening{"01234567890", "012345678…"}, Shortening{"a dog in a park", "a dog in…"},
+        Shortening{"012345678 a", "012345678…"}, Shortening{"0123456789 a", "012345678…"},
+        Shortening{" \t a \r\n\x7f dog \n", "a dog"}, Shortening{"", ""}, Shortening{" \n", ""},
+        // Ten characters of two and more bytes.
+        Shortening{"äöüßäöüßäö", "äöüßäöüßäö"}, Shortening{"äöüßäöüßäöü", "äöüßäöüßä…"},
+        Shortening{"公园里有一只可爱的小狗在奔跑", "公园里有一只可爱的…"}));
 
 TEST(ClipTags, EachTaskHasALineInTheComment) {
   EXPECT_EQ(make_comment({.title = "", .task_ids = {"a b", "c,d"}}),

@@ -67,7 +67,7 @@ Bytes meta_of(const Bytes& in_list, const std::string& handler = "mdir") {
 constexpr auto media = "0123456789abcdef";
 
 /// Makes a file whose `moov` is at its end, with this box behind the track.
-Bytes file_with(const Bytes& in_moov, Header form = Header::compact) {
+Bytes untagged_file(const Bytes& in_moov, Header form = Header::compact) {
   const auto ftyp = box("ftyp", text("isom"));
   const auto mdat = box("mdat", text(media));
   const auto first = ftyp.size() + 8;
@@ -107,7 +107,7 @@ void expect_media(const Bytes& file) {
 class TaggedMoov : public testing::TestWithParam<Header> {};
 
 TEST_P(TaggedMoov, HasTheTagsAndItsMedia) {
-  const auto file = tagged(file_with({}, GetParam()));
+  const auto file = tagged(untagged_file({}, GetParam()));
   EXPECT_EQ(items_in(file), all);
   EXPECT_THAT(names_of(boxes_in(file)), ElementsAre("ftyp", "moov", "mdat"));
   expect_media(file);
@@ -117,7 +117,8 @@ INSTANTIATE_TEST_SUITE_P(Headers, TaggedMoov, testing::Values(Header::compact, H
 
 TEST(Tags, TheFilesOwnTagsStayAndComeLast) {
   const auto own = concat({item("\xA9too", "Google"), item("\xA9nam", "its own title")});
-  const auto file = tagged(file_with(box("udta", concat({box("name", text("x")), meta_of(own)}))));
+  const auto file =
+      tagged(untagged_file(box("udta", concat({box("name", text("x")), meta_of(own)}))));
   auto expected = all;
   expected.erase(expected.begin());
   expected.insert(expected.end(), {{"(c)too", "Google"}, {"(c)nam", "its own title"}});
@@ -129,13 +130,13 @@ TEST(Tags, TheFilesOwnTagsStayAndComeLast) {
 }
 
 TEST(Tags, AUserDataBoxMayEndByZeros) {
-  const auto file = tagged(file_with(box("udta", number(0, 4))));
+  const auto file = tagged(untagged_file(box("udta", number(0, 4))));
   EXPECT_EQ(items_in(file), all);
   expect_media(file);
 }
 
 TEST(Tags, AnEmptyTextIsNoTag) {
-  const auto file = tagged(file_with({}), {.title = "t", .application = "a"});
+  const auto file = tagged(untagged_file({}), {.title = "t", .application = "a"});
   EXPECT_THAT(items_in(file), UnorderedElementsAre(Pair("(c)nam", "t"), Pair("(c)swr", "a")));
 }
 
@@ -143,7 +144,7 @@ TEST(Tags, AnEmptyTextIsNoTag) {
 TEST(Tags, APromptMayNameBoxes) {
   auto with = tags;
   with.description = "moov stco co64 iloc cmov sidx saio";
-  const auto file = tagged(file_with({}), with);
+  const auto file = tagged(untagged_file({}), with);
   EXPECT_EQ(find(file, "mdat"), text(media));
   EXPECT_EQ(items_in(file).back().second, with.description);
   expect_media(file);
@@ -157,7 +158,7 @@ void PrintTo(const Untouched& one, std::ostream* out) { *out << one.name; }
 class UntouchedMoov : public testing::TestWithParam<Untouched> {};
 
 TEST_P(UntouchedMoov, StaysAsItIs) {
-  const auto file = file_with(GetParam().in_moov);
+  const auto file = untagged_file(GetParam().in_moov);
   EXPECT_EQ(tagged(file), streamable(file));
 }
 
@@ -177,7 +178,7 @@ TEST(Tags, AFileThatGoesOutAsDeliveredStaysAsItIs) {
     const auto file = file_of(boxes);
     EXPECT_EQ(tagged(file), file);
   }
-  const auto file = file_with({});
+  const auto file = untagged_file({});
   EXPECT_EQ(present(file, add_tags(Layout::make_original(file.size()), tags)), file);
 }
 
