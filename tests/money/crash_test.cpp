@@ -203,7 +203,7 @@ TEST_P(CrashWhile, CostsNothing) {
     simulator.set_faults({moment.fault});
     const Line line(simulator);
     {
-      Process run(line.properties(), "");
+      RunProcess run(line.properties(), "");
       // Only the simulator's counts tell that the process waits.
       const auto deadline = std::chrono::steady_clock::now() + 30s;
       while (simulator.state().at(moment.count) == 0) {

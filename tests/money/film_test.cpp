@@ -48,7 +48,7 @@ void wait_for(const Simulator& simulator, unsigned charges, unsigned queries) {
 
 /// Expects that the line plays to its end, and that each task was paid once.
 void expect_whole(const Line& line, const Simulator& simulator) {
-  const auto ended = Process(line_of(line), "").wait();
+  const auto ended = RunProcess(line_of(line), "").wait();
   ASSERT_TRUE(ended.report.is_object()) << ended;
   EXPECT_TRUE(ended.report.at("eos").get<bool>()) << ended;
   EXPECT_EQ(frames_of(film_of(line)), steps * 24);
@@ -69,7 +69,7 @@ TEST(Film, KilledAtEachStepCostsNoStepTwice) {
     // of this step's task.
     simulator.set_faults({step == 1 ? "query:stall*1" : "query:stall*1@2"});
     queries = simulator.state().at("queries").get<unsigned>() + (step == 1 ? 1 : 2);
-    Process run(line_of(line), "");
+    RunProcess run(line_of(line), "");
     wait_for(simulator, step, queries);
     run.kill();
     ASSERT_EQ(run.wait().signal, SIGKILL);
@@ -86,7 +86,7 @@ TEST(Film, KilledAtEachStepCostsNoStepTwice) {
 TEST(Film, KilledAtADurableStepCostsNoStepTwice) {
   const auto measured = [] {
     const auto simulator = start_simulator();
-    const auto ended = Process(line_of(Line(simulator)), "count").wait();
+    const auto ended = RunProcess(line_of(Line(simulator)), "count").wait();
     return static_cast<unsigned>(ended.report.at("steps").size());
   }();
   ASSERT_GT(measured, 10 * steps);
@@ -97,10 +97,10 @@ TEST(Film, KilledAtADurableStepCostsNoStepTwice) {
     SCOPED_TRACE("kill-before=" + std::to_string(at));
     const auto simulator = start_simulator();
     const Line line(simulator);
-    const auto killed = Process(line_of(line), "kill-before=" + std::to_string(at)).wait();
+    const auto killed = RunProcess(line_of(line), "kill-before=" + std::to_string(at)).wait();
     ASSERT_EQ(killed.signal, SIGKILL) << killed;
     ++kills;
-    const auto again = Process(line_of(line), "").wait();
+    const auto again = RunProcess(line_of(line), "").wait();
     ASSERT_TRUE(again.report.is_object()) << again;
     const auto state = simulator.state();
     if (again.error_code() == "submit-unknown") {

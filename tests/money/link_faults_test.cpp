@@ -59,9 +59,9 @@ Simulator start_on_a_link() {
       {"--generation-time", "0s", "--bandwidth", "1M", "--clip", larger_clip().path});
 }
 
-using Case = std::tuple<Phase, Kind>;
+using LinkFault = std::tuple<Phase, Kind>;
 
-class LinkFaults : public testing::TestWithParam<Case> {};
+class LinkFaults : public testing::TestWithParam<LinkFault> {};
 
 TEST_P(LinkFaults, GiveTheRightBytesOrAClearError) {
   const auto& [phase, kind] = GetParam();

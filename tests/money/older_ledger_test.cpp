@@ -91,10 +91,10 @@ class Life {
     const auto prompt = std::to_string(draw(prompts));
     story_ += " run-" + prompt + (fault.empty() ? "" : "(" + fault + ")");
     const auto ended =
-        Process({"prompt=" + std::string("dog ") + prompt, "layout=original", "poll-interval=5",
-                 "api-url=" + simulator_.api_url(), "api-key=" + simulator_.key(),
-                 "ledger=" + ledger(), "cache-dir=" + home_.file("cache")},
-                fault)
+        RunProcess({"prompt=" + std::string("dog ") + prompt, "layout=original", "poll-interval=5",
+                    "api-url=" + simulator_.api_url(), "api-key=" + simulator_.key(),
+                    "ledger=" + ledger(), "cache-dir=" + home_.file("cache")},
+                   fault)
             .wait();
     if (ended.signal == SIGKILL && !fault.empty()) return;
     if (ended.played(small_clip().sha256)) {

@@ -27,9 +27,9 @@ struct Count {
 Count run(const Simulator& simulator, int count, const std::function<std::string(int)>& prompt) {
   const TemporaryDirectory home;
   const auto before = simulator.state();
-  std::vector<std::unique_ptr<Process>> processes;
+  std::vector<std::unique_ptr<RunProcess>> processes;
   for (int i = 0; i < count; ++i) {
-    processes.push_back(std::make_unique<Process>(
+    processes.push_back(std::make_unique<RunProcess>(
         std::vector<std::string>{"prompt=" + prompt(i), "layout=original", "poll-interval=50",
                                  "api-url=" + simulator.api_url(), "api-key=" + simulator.key(),
                                  "ledger=" + home.file("state/ledger.db"),

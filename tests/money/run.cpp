@@ -69,7 +69,7 @@ std::ostream& operator<<(std::ostream& out, const Ended& ended) {
              << ended.errors;
 }
 
-Process::Process(const std::vector<std::string>& properties, const std::string& fault)
+RunProcess::RunProcess(const std::vector<std::string>& properties, const std::string& fault)
     : output_(temporary_file()), errors_(temporary_file()) {
   const char* const program = std::getenv("VEO_RUN");
   if (program == nullptr) throw std::runtime_error("VEO_RUN is not set: run this by meson test");
@@ -101,7 +101,7 @@ Process::Process(const std::vector<std::string>& properties, const std::string& 
   if (error != 0) throw std::runtime_error(std::string("cannot start ") + program);
 }
 
-Process::~Process() {
+RunProcess::~RunProcess() {
   if (pid_ > 0) {
     kill();
     wait();
@@ -110,9 +110,9 @@ Process::~Process() {
   ::close(errors_);
 }
 
-void Process::kill() const { ::kill(pid_, SIGKILL); }
+void RunProcess::kill() const { ::kill(pid_, SIGKILL); }
 
-Ended Process::wait() {
+Ended RunProcess::wait() {
   int status = 0;
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
@@ -139,7 +139,7 @@ std::string Line::cache() const { return home_.file("cache"); }
 Ended Line::run(const std::string& fault, const std::vector<std::string>& more) const {
   auto all = properties();
   all.insert(all.end(), more.begin(), more.end());
-  return Process(all, fault).wait();
+  return RunProcess(all, fault).wait();
 }
 
 std::vector<Row> Line::rows() const {

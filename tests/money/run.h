@@ -37,13 +37,13 @@ struct Ended {
 std::ostream& operator<<(std::ostream& out, const Ended& ended);
 
 /// A running veo-run process. The destructor kills it.
-class Process {
+class RunProcess {
  public:
   /// Starts the program `$VEO_RUN`. Throws std::runtime_error if it does not start.
-  Process(const std::vector<std::string>& properties, const std::string& fault);
-  ~Process();
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
+  RunProcess(const std::vector<std::string>& properties, const std::string& fault);
+  ~RunProcess();
+  RunProcess(const RunProcess&) = delete;
+  RunProcess& operator=(const RunProcess&) = delete;
 
   /// Sends SIGKILL.
   void kill() const;
