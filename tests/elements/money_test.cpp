@@ -246,7 +246,8 @@ TEST(Money, AUrlThatIsRefusedIsAskedForAnew) {
 
 TEST(Money, ALostLedgerIsNotASecondPayment) {
   const auto simulator = quick();
-  // The original, because the other layout has the date of the submission, which only the ledger knows.
+  // The original, because the other layout has the date of the submission, which only the ledger
+  // knows.
   const auto first = play(simulator, "prompt=x layout=original");
   std::filesystem::remove_all(std::filesystem::path(simulator.ledger()).parent_path());
   const auto again = play(simulator, "prompt=x layout=original");
