@@ -237,7 +237,7 @@ TEST(FileFetch, EndsByItsIdleDeadline) {
     });
     Client client;
     auto fetch = file(server.url("/"));
-    fetch.idle_timeout = 50ms;
+    fetch.idle_timeout = 500ms;
     const auto fetched = client.fetch(fetch);
     EXPECT_EQ(fetched.code(), ErrorCode::timeout);
     EXPECT_EQ(fetched.head.has_value(), !beginning.empty());
