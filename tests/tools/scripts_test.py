@@ -73,10 +73,16 @@ class Progress(unittest.TestCase):
         termios.tcsetwinsize(theirs, (24, 40))
         try:
             self.run_lines("printf '%s\\n' one two two-and-a-very-long-text-for-a-terminal-of-forty | veo_show_progress Phase", theirs)
-            shown = os.read(ours, 65536).decode()
         finally:
-            os.close(ours)
             os.close(theirs)
+        shown = b""
+        with open(ours, "rb", buffering=0) as terminal:
+            try:
+                while part := terminal.read(65536):
+                    shown += part
+            except OSError:  # the terminal has no writer any more, and all is read
+                pass
+        shown = shown.decode()
         self.assertNotIn("\n", shown)
         parts = shown.split("\r\x1b[K")
         self.assertEqual([part.split("] ")[-1] for part in parts[1:3]], ["Phase: one", "Phase: two"])
