@@ -67,7 +67,8 @@ bool play(GstElement* pipeline) {
 
 int main(int argc, char** argv) {
   gst_init(&argc, &argv);
-  if (argc < 2) {
+  // A flag such as --help is no prompt, and costs nothing.
+  if (argc < 2 || *argv[1] == '-') {
     g_printerr("usage: %s PROMPT…\n", argv[0]);
     return 2;
   }

@@ -110,7 +110,8 @@ bool run(GstElement* pipeline) {
 
 int main(int argc, char** argv) {
   gst_init(&argc, &argv);
-  if (argc < 3) {
+  // A flag such as --help is no prompt, and costs nothing.
+  if (argc < 3 || *argv[1] == '-' || *argv[2] == '-') {
     g_printerr("usage: %s FILE.mp4|FILE.webm|display PROMPT…\n", argv[0]);
     return 2;
   }
