@@ -68,7 +68,7 @@ bool play(GstElement* pipeline) {
 int main(int argc, char** argv) {
   gst_init(&argc, &argv);
   // A flag such as --help is no prompt, and costs nothing.
-  if (argc < 2 || *argv[1] == '-') {
+  if (argc < 2 || g_str_has_prefix(argv[1], "--")) {
     g_printerr("usage: %s PROMPT…\n", argv[0]);
     return 2;
   }

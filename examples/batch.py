@@ -71,6 +71,6 @@ async def main(folder, prompts):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3 or any(argument.startswith("-") for argument in sys.argv[1:]):
+    if len(sys.argv) < 3 or any(argument.startswith("--") for argument in sys.argv[1:]):
         sys.exit(f"Usage: {sys.argv[0]} FOLDER PROMPT…")
     sys.exit(asyncio.run(main(sys.argv[1], sys.argv[2:])))

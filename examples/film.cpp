@@ -111,7 +111,7 @@ bool run(GstElement* pipeline) {
 int main(int argc, char** argv) {
   gst_init(&argc, &argv);
   // A flag such as --help is no prompt, and costs nothing.
-  if (argc < 3 || *argv[1] == '-' || *argv[2] == '-') {
+  if (argc < 3 || g_str_has_prefix(argv[1], "--") || g_str_has_prefix(argv[2], "--")) {
     g_printerr("usage: %s FILE.mp4|FILE.webm|display PROMPT…\n", argv[0]);
     return 2;
   }

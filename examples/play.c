@@ -103,7 +103,8 @@ static gboolean on_signal(gpointer data) {
 int main(int argc, char** argv) {
   App app = {NULL, NULL, 0};
   gst_init(&argc, &argv);
-  if (argc != 2 || argv[1][0] == '-') { /* a flag such as --help is no prompt, and costs nothing */
+  if (argc != 2 ||
+      g_str_has_prefix(argv[1], "--")) { /* a flag such as --help is no prompt, and costs nothing */
     g_printerr("Usage: %s PROMPT\n", argv[0]);
     return 2;
   }

@@ -61,6 +61,6 @@ def main(prompt, file):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1].startswith("-"):
+    if len(sys.argv) != 3 or sys.argv[1].startswith("--"):
         sys.exit(f"Usage: {sys.argv[0]} PROMPT FILE.mp4")
     sys.exit(main(*sys.argv[1:]))

@@ -4,6 +4,7 @@
 programs that tests/elements/examples_test.cpp does not run: play.c, progress.py and batch.py."""
 
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -66,6 +67,20 @@ class ProgramsTest(unittest.TestCase):
                 # The comment also says how the program is run, by the name that the line gives it.
                 self.assertIn(f" ./{source.stem} ", source.read_text())
                 self.assertTrue((folder / source.stem).exists())
+
+    def test_a_flag_is_no_prompt(self):
+        self.begin()
+        programs = pathlib.Path(os.environ["VEO_EXAMPLE_PLAY"]).parent
+        for command in ([programs / "play"], [programs / "ahead"], [programs / "film"],
+                        [programs / "film", "film.mp4"], [desk.EXAMPLES / "progress.py"],
+                        [desk.EXAMPLES / "batch.py"], [desk.EXAMPLES / "batch.py", self.folder]):
+            command = [str(word) for word in [*command, "--help"]]
+            if command[0].endswith(".py"):
+                command.insert(0, desk.PYTHON)
+            with self.subTest(command):
+                process = self.start(*command)
+                self.assertIn("sage: ", process.communicate(timeout=30)[0])
+        self.assertEqual(self.simulator.state["charges"], 0)
 
     def test_play_shows_the_pictures_with_their_sound(self):
         desk.require("Xvfb", "gst-inspect-1.0", elements=("ximagesink", "openalsink"))
