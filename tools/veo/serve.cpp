@@ -168,9 +168,13 @@ class ClipHandler {
   static HttpServer::Response make_response(const std::shared_ptr<Source>& source,
                                             const HttpServer::Request& request) {
     const auto seen = source->snapshot();
-    // The id identifies the bytes, because a task has one file and the bytes have one order. The
-    // ETag is the name for files, because an id may contain characters that an ETag may not.
-    const auto tag = "\"" + make_task_file_stem(seen.job.task_id) + "\"";
+    // The bytes are those of the task's file with the tags of gst-veo, so the ETag names what both
+    // depend on: the task, the date of its submission, which another ledger may not know, and the
+    // version. The task is named as in a file name, because an id may contain characters that an
+    // ETag may not.
+    const auto date = seen.job.report ? seen.job.report->created_at : std::nullopt;
+    const auto tag = "\"" + make_task_file_stem(seen.job.task_id) + "-" +
+                     (date ? std::to_string(*date) : "undated") + "-" VEO_VERSION "\"";
     HttpServer::Response response{.headers = {{"Content-Type", "video/mp4"},
                                               {"ETag", tag},
                                               {"X-Content-Type-Options", "nosniff"}},
