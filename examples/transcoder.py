@@ -37,8 +37,10 @@ import gi
 gi.require_version("Gst", "1.0")
 from gi.repository import Gio, GLib, Gst  # noqa: E402
 
-PROPERTIES = ("prompt", "mode", "resolution", "aspect-ratio", "seed", "enable-translation", "take",
-              "request-id", "task-id", "on-unknown")
+# The properties with their types in JSON. Python would make a text of any value, and the text would be paid.
+PROPERTIES = {"prompt": str, "mode": str, "resolution": str, "aspect-ratio": str, "seed": int,
+              "enable-translation": bool, "take": int, "request-id": str, "task-id": str, "on-unknown": str}
+LONGEST_JOB = 1 << 20  # bytes
 ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 # The muxer, and the encoders of pictures and sound. x264enc looks ahead for seconds, and the muxer waits
 # for both streams, so the queue of the sound has room for a whole clip.
@@ -62,6 +64,16 @@ class BadJob(Exception):
     pass
 
 
+def parse(text):
+    """Returns what a job's text says, which a stranger may have written."""
+    if len(text) > LONGEST_JOB:
+        raise BadJob(f"A job has at most {LONGEST_JOB} bytes.")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadJob(f"This is not JSON: {error}.") from error
+
+
 class Job:
     """One pipeline, from a prompt to a file."""
 
@@ -71,7 +83,7 @@ class Job:
         self.task_id = ""
         self.percent = -1
         extension = members.pop("format", "webm")
-        if extension not in FORMATS:
+        if not isinstance(extension, str) or extension not in FORMATS:
             raise BadJob(f"The format is one of {', '.join(FORMATS)}.")
         self.file = service.output / f"{name}.{extension}"
         self.part = service.output / f".{name}.{extension}.part"
@@ -83,6 +95,10 @@ class Job:
         for key, value in members.items():
             if key not in PROPERTIES:
                 raise BadJob(f"A job has no member '{key}'.")
+            if type(value) is not PROPERTIES[key]:
+                raise BadJob(f"The member '{key}' is no {PROPERTIES[key].__name__}.")
+            if isinstance(value, str) and "\0" in value:
+                raise BadJob(f"The member '{key}' has a NUL.")
             try:
                 source.set_property(key, value)
             except (TypeError, ValueError, OverflowError) as error:
@@ -156,15 +172,26 @@ class Job:
 
     def on_end(self):
         self.stop()
+        try:
+            size = self.keep_file()
+        except OSError as error:
+            tell("error", job=self.name, code="file", message=str(error), **{"task-id": self.task_id})
+            self.service.on_job_ended(self, good=False)
+            return
+        tell("done", job=self.name, file=str(self.file), bytes=size, **{"task-id": self.task_id})
+        self.service.on_job_ended(self, good=True)
+
+    def keep_file(self):
+        """Gives the finished file its name, and syncs both. Returns its size."""
         with open(self.part, "rb") as file:
             os.fsync(file.fileno())
         self.part.rename(self.file)
         folder = os.open(self.file.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
-        tell("done", job=self.name, file=str(self.file), bytes=self.file.stat().st_size,
-             **{"task-id": self.task_id})
-        self.service.on_job_ended(self, good=True)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return self.file.stat().st_size
 
 
 class Service:
@@ -190,8 +217,7 @@ class Service:
                 return
             job = Job(name, dict(members), self)
         except BadJob as error:
-            tell("error", job=name, code="invalid-request", message=str(error), charged="no", paid=False)
-            self.code = 1
+            self.refuse(name, error)
             return
         if job.file.exists():
             tell("done", job=name, file=str(job.file), bytes=job.file.stat().st_size)
@@ -199,8 +225,13 @@ class Service:
         self.waiting.append(job)
         self.start_more()
 
+    def refuse(self, name, error):
+        tell("error", job=name if isinstance(name, str) else None, code="invalid-request", message=str(error),
+             charged="no", paid=False)
+        self.code = 1
+
     def cancel(self, name):
-        job = self.running.get(name)
+        job = self.running.get(name) if isinstance(name, str) else None
         if job:
             job.stop()
             job.part.unlink(missing_ok=True)
@@ -248,11 +279,9 @@ class Service:
 
     def take_line(self, line):
         try:
-            members = json.loads(line)
-        except ValueError as error:
-            self.code = 1
-            tell("error", job=None, code="invalid-request", message=f"This is not JSON: {error}.",
-                 charged="no", paid=False)
+            members = parse(line)
+        except BadJob as error:
+            self.refuse(None, error)
             return
         if isinstance(members, dict) and "cancel" in members:
             self.cancel(members["cancel"])
@@ -286,9 +315,12 @@ class Service:
         if path.suffix != ".json" or path.name.startswith("."):
             return
         try:
-            members = json.loads(path.read_bytes())
-        except (OSError, ValueError) as error:
-            tell("error", job=path.stem, code="invalid-request", message=str(error), charged="no", paid=False)
+            if not path.is_file():  # reading a FIFO would wait for its writer
+                raise BadJob("This is no regular file.")
+            with open(path, "rb") as text:
+                members = parse(text.read(LONGEST_JOB + 1))
+        except (OSError, BadJob) as error:
+            self.refuse(path.stem, error)
             return
         self.add(path.stem, members)
 

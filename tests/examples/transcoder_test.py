@@ -3,6 +3,7 @@
 """Runs examples/transcoder.py, kills it, and counts what was paid."""
 
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -173,12 +174,17 @@ class TranscoderTest(unittest.TestCase):
         transcoder = Transcoder(self, "--max-credits", 40)
         refused = [{"id": "url", "prompt": "a", "api-url": "https://thief.example/v1"},
                    {"id": "../up", "prompt": "a"}, {"id": "mode", "prompt": "a", "mode": "qualty"},
-                   {"id": "format", "prompt": "a", "format": "exe"}, ["list"], {"prompt": "no id"}]
+                   {"id": "format", "prompt": "a", "format": "exe"}, ["list"], {"prompt": "no id"},
+                   {"id": "formats", "prompt": "a", "format": []}, {"id": "nul", "prompt": "a\0b"},
+                   {"id": "number", "prompt": 7}, {"id": "words", "prompt": ["a"]},
+                   {"id": "seed", "prompt": "a", "seed": 10000.9}, {"id": "take", "prompt": "a", "take": True}]
         transcoder.send(*refused)
         for _ in refused:
             error = transcoder.wait_for(event="error")
             self.assertEqual((error["code"], error["charged"]), ("invalid-request", "no"), error)
-        transcoder.send({"id": "dear", "prompt": "a", "mode": "quality"})
+        transcoder.process.stdin.write("[" * 100_000 + "\n")
+        transcoder.wait_for(event="error", code="invalid-request")
+        transcoder.send({"cancel": ["list"]}, {"id": "dear", "prompt": "a", "mode": "quality"})
         error = transcoder.wait_for(event="error", job="dear")
         self.assertEqual((error["code"], error["charged"], error["paid"]), ("budget-exceeded", "no", False))
         self.assertEqual(self.simulator.state["submissions"], 0)
@@ -189,6 +195,31 @@ class TranscoderTest(unittest.TestCase):
         transcoder.wait_for(event="cancelled", job="long")
         self.assertEqual(transcoder.wait_for_exit(), 1)
         self.assertEqual([path.name for path in self.out.iterdir()], [".lock"])
+
+    def test_a_bad_job_file_does_not_stop_the_others(self):
+        self.begin()
+        jobs = self.folder / "jobs"
+        jobs.mkdir()
+        (jobs / "a.json").write_text("[" * 100_000)
+        (jobs / "b.json").write_text('{"prompt": "a", "format": []}')
+        os.mkfifo(jobs / "c.json")
+        (jobs / "d.json").write_text('{"prompt": "a dog"}')
+        transcoder = Transcoder(self, "--watch", jobs)
+        for name in "abc":
+            transcoder.wait_for(event="error", job=name, code="invalid-request")
+        transcoder.wait_for(event="done", job="d")
+        transcoder.process.send_signal(signal.SIGTERM)
+        self.assertEqual(transcoder.wait_for_exit(), 130)
+        self.assertEqual(self.simulator.state["charges"], 1)
+
+    def test_a_lost_part_file_is_told(self):
+        self.begin("--generation-time", "2s")
+        transcoder = Transcoder(self)
+        transcoder.send({"id": "lost", "prompt": "a dog"})
+        transcoder.wait_for(job="lost", status="pending")
+        (self.out / ".lost.webm.part").unlink()
+        self.assertEqual(transcoder.wait_for(event="error", job="lost")["code"], "file")
+        self.assertEqual(transcoder.wait_for_exit(), 1)
 
 
 if __name__ == "__main__":
