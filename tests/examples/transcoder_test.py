@@ -115,7 +115,7 @@ class TranscoderTest(unittest.TestCase):
 
     def test_pays_nothing_after_a_crash(self):
         # The download stops in the middle, so that the service is killed while it encodes.
-        self.begin("--generation-time", "1s", "--fault", "file:stall=20000")
+        self.begin("--generation-time", "1s", "--fault", "file:stall=28000")
         job = {"id": "dog", "prompt": "a dog"}
         for moment in ({"event": "task", "status": "pending"}, {"phase": "encode"}):
             transcoder = Transcoder(self)
