@@ -40,10 +40,11 @@ class PageTest(unittest.TestCase):
         files = {str(path.relative_to(desk.SOURCE)) for path in desk.EXAMPLES.rglob("*")
                  if path.is_file() and path.name != "meson.build"}
         self.assertEqual(named, files)
-        # Each line that compiles an example is the one of its comment.
+        # Each line that compiles an example is the one of its comment. The page names the file from the top folder.
         for path in files:
             for line in re.findall(r"(?:cc|c\+\+) .*\$\(pkg-config .*\)", (desk.SOURCE / path).read_text()):
                 if path not in ("examples/embed.cpp", "examples/film.cpp"):
+                    line = re.sub(r"(?<=\s)(\w+\.(?:c|cpp))(?=\s)", r"examples/\1", line)
                     self.assertIn("\n" + line + "\n", page)
 
 

@@ -79,8 +79,8 @@ Play a clip without a key:
 .PP
 .RS 4
 .nf
-veo\\-simulator \\-\\-port 8089 &
-export VEO_API_URL=http://127.0.0.1:8089/v1 VEO_API_KEY=sk\\-simulator
+veo\\-simulator \\-\\-port 8123 &
+export VEO_API_URL=http://127.0.0.1:8123/v1 VEO_API_KEY=sk\\-simulator
 gst\\-launch\\-1.0 veosrc prompt="a dog in a park" ! decodebin ! videoconvert ! autovideosink
 .fi
 .RE
