@@ -34,7 +34,7 @@ inline constexpr Variable variables[] = {
     {"VEO_API_URL", "URL",
      "The base of the API, with its path. The variable's key goes to this address. Unset: the "
      "service.",
-     "http://127.0.0.1:36743/v1"},
+     "http://127.0.0.1:8123/v1"},
     {"VEO_ALLOW_HTTP", "HOSTS",
      "Hosts to whose API the key may go by plain http: comma-separated, each with or without a "
      "port. Unset: loopback hosts alone.",
