@@ -70,9 +70,9 @@ class Job {
   struct Snapshot {
     Phase phase = Phase::finding;
     TaskStatus status = TaskStatus::none;
-    std::string task_id;               ///< empty until the service has named the task
-    bool reused = false;               ///< the task existed before this job
-    std::optional<int> percent;        ///< set if the service reports progress
+    std::string task_id;         ///< empty until the service has named the task
+    bool reused = false;         ///< the task existed before this job
+    std::optional<int> percent;  ///< set if the service reports progress
     /// The last answer, or its record in the ledger. `created_at` is the ledger's date, so that it
     /// is the same in each run; unset: this ledger did not submit the task.
     std::optional<TaskReport> report;
