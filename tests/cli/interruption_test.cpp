@@ -8,9 +8,10 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <memory>
-#include <thread>
+#include <string_view>
 
 #include "shell.h"
 
@@ -19,12 +20,18 @@ namespace {
 
 using testing::HasSubstr;
 
-/// Returns whether the process has the signal in this set of /proc/PID/status: SigBlk, ShdPnd.
-bool has_signal(const Program& program, const std::string& set, int signal) {
-  std::ifstream status("/proc/" + std::to_string(program.pid()) + "/status");
+/// Returns whether the command blocks the signal. Between fork(2) and execve(2) the C library
+/// blocks all signals for a moment, so the function waits until the process runs the command.
+bool blocks_signal(const Program& program, int signal) {
+  const auto process = "/proc/" + std::to_string(program.pid());
+  std::error_code error;
+  const auto runs = std::filesystem::read_symlink(process + "/exe", error);
+  if (error || runs == std::filesystem::read_symlink("/proc/self/exe")) return false;
+  std::ifstream status(process + "/status");
   for (std::string line; std::getline(status, line);) {
-    if (!line.starts_with(set + ":")) continue;
-    return (std::stoull(line.substr(set.size() + 1), nullptr, 16) >> (signal - 1) & 1U) != 0;
+    constexpr std::string_view blocked = "SigBlk:";
+    if (!line.starts_with(blocked)) continue;
+    return (std::stoull(line.substr(blocked.size()), nullptr, 16) >> (signal - 1) & 1U) != 0;
   }
   return false;
 }
@@ -60,7 +67,7 @@ TEST_P(SecondSignal, EndsAWaitForALockedLedger) {
   const std::unique_ptr<sqlite3, decltype(&sqlite3_close)> database(raw, &sqlite3_close);
   ASSERT_EQ(sqlite3_exec(raw, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
   Program running(settings);
-  ASSERT_TRUE(wait_until([&] { return has_signal(running, "SigBlk", GetParam()); }));
+  ASSERT_TRUE(wait_until([&] { return blocks_signal(running, GetParam()); }));
   signal_until_it_ends(running, GetParam());
   const auto ended = running.wait(std::chrono::seconds(20));
   EXPECT_EQ(ended.exit_code, 130) << ended;
