@@ -11,6 +11,7 @@
 #include "gstveofilm.h"
 #include "gstveogeneration.h"
 #include "veo/core/log.h"
+#include "veo/system/threads.h"
 
 GST_DEBUG_CATEGORY(gst_veo_extend_debug);
 #define GST_CAT_DEFAULT gst_veo_extend_debug
@@ -68,6 +69,10 @@ bool Extension::load_media() {
 }
 
 bool Extension::start() {
+  if (auto here = check_not_forked(); !here) {
+    post_error(shared_.element, here.error());
+    return false;
+  }
   auto settings = *settings_.lock();
   settings.source.instance = instance_;
   GST_DEBUG_OBJECT(shared_.element, "start, join=%s",

@@ -68,6 +68,7 @@
 #include "gstveouri.h"
 #include "veo/source/source_reader.h"
 #include "veo/system/guarded.h"
+#include "veo/system/threads.h"
 
 GST_DEBUG_CATEGORY_STATIC(gst_veo_src_debug);
 #undef GST_CAT_DEFAULT
@@ -434,6 +435,11 @@ static gboolean gst_veo_src_unlock_stop(GstBaseSrc* element) {
 }
 
 static gboolean gst_veo_src_start(GstBaseSrc* element) {
+  // GStreamer's own threads do not exist in a child of fork() either, so create() would never run.
+  if (auto here = veo::check_not_forked(); !here) {
+    veo::plugin::post_error(GST_ELEMENT(element), here.error());
+    return FALSE;
+  }
   impl(element).start();
   return TRUE;
 }

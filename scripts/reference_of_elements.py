@@ -140,6 +140,11 @@ def load_plugin(folder: str):
     return Gst, GObject
 
 
+# Properties of GStreamer's base classes that GStreamer 1.22 does not have. The page is the same with
+# each release.
+NEWER_PROPERTIES = {"automatic-eos"}  # GstBaseSrc, since 1.24
+
+
 def cell(text: str) -> str:
     return text.replace("<", "&lt;").replace("*", "\\*").replace("|", "\\|")
 
@@ -148,8 +153,8 @@ def describe_value(spec, GObject) -> tuple[str, str]:
     """Returns the type with its values, and the default."""
     kind = spec.value_type
     if kind.is_a(GObject.TYPE_ENUM):
-        names = list_enum(spec, GObject)
-        return "enum: " + ", ".join(f"`{nick}`" for nick, _ in names), f"`{names[0][0]}`"
+        nicks = [value.value_nick for value in list_enum_values(spec, GObject).values()]
+        return "enum: " + ", ".join(f"`{nick}`" for nick in nicks), f"`{nicks[0]}`"
     name = TYPES.get(kind.name, kind.name)
     if name == "boolean":
         return name, "`true`" if spec.default_value else "`false`"
@@ -158,10 +163,13 @@ def describe_value(spec, GObject) -> tuple[str, str]:
     return name, ""
 
 
-def list_enum(spec, GObject) -> list[tuple[str, str]]:
-    """Returns nicks and descriptions, in the order of the numbers."""
-    values = spec.enum_class.__enum_values__
-    return [(values[number].value_nick, values[number].value_name) for number in sorted(values)]
+def list_enum_values(spec, GObject) -> dict:
+    """Returns the values of an enum property by their numbers, in order."""
+    found = getattr(spec.enum_class, "__enum_values__", None)
+    if found is None:  # PyGObject 3.50 (Debian 13) gives out GLib's own class
+        numbers = range(spec.enum_class.minimum, spec.enum_class.maximum + 1)
+        found = {number: GObject.enum_get_value(spec.enum_class, number) for number in numbers}
+    return {number: found[number] for number in sorted(found) if found[number] is not None}
 
 
 def describe_access(spec, Gst, GObject) -> str:
@@ -192,6 +200,8 @@ def make_element(name: str, plugin: str, options: str) -> str:
 
     own, inherited = [], []
     for spec in GObject.list_properties(element.__gtype__):
+        if spec.name in NEWER_PROPERTIES:
+            continue
         (own if spec.owner_type == element.__gtype__ else inherited).append(spec)
     text += "\n#### Properties\n\n| property | type | default | access | meaning | since |\n"
     text += "|---|---|---|---|---|---|\n"

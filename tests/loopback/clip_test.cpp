@@ -4,6 +4,7 @@
 // one is progress, so these downloads end after `retries` with an error.
 #include "veo/clip/clip.h"
 
+#include <glib.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -154,8 +155,23 @@ TEST_F(BrokenHost, ABodyWithoutALengthThatEndsWithAReset) {
       {ErrorCode::network});
 }
 
+/// While it exists, a CRITICAL of GLib is only printed, although G_DEBUG=fatal-criticals is set.
+class CriticalsDoNotAbort {
+ public:
+  CriticalsDoNotAbort() : before_(g_log_set_always_fatal(G_LOG_LEVEL_ERROR)) {}
+  ~CriticalsDoNotAbort() { g_log_set_always_fatal(before_); }
+  CriticalsDoNotAbort(const CriticalsDoNotAbort&) = delete;
+  CriticalsDoNotAbort& operator=(const CriticalsDoNotAbort&) = delete;
+
+ private:
+  const GLogLevelFlags before_;
+};
+
 TEST_F(BrokenHost, ALengthThatIsNoNumberOfBytes) {
   const auto all = file();
+  // libsoup 3.6 passes a length below -1 on to a property that refuses it with a CRITICAL, before
+  // it tells anybody of the length.
+  const CriticalsDoNotAbort criticals;
   for (const auto* const length :
        {"99999999999999999999", "18446744073709551616", "9223372036854775808", "-1", "-5"}) {
     SCOPED_TRACE(length);

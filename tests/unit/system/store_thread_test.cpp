@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,23 +34,27 @@ unsigned threads_named(const std::string& name) {
 class HeldUp {
  public:
   explicit HeldUp(StoreThread& thread) {
-    thread.post([this] {
-      begun_.set_value();
-      released_.get_future().wait();
+    thread.post([events = events_] {
+      events->begun.set_value();
+      events->released.get_future().wait();
     });
-    EXPECT_EQ(begun_.get_future().wait_for(patience), std::future_status::ready);
+    EXPECT_EQ(events_->begun.get_future().wait_for(patience), std::future_status::ready);
   }
-  void release() { released_.set_value(); }
+  void release() { events_->released.set_value(); }
 
  private:
-  std::promise<void> begun_;
-  std::promise<void> released_;
+  struct Events {
+    std::promise<void> begun;
+    std::promise<void> released;
+  };
+  // The thread shares the events, because it may look at them after this object has gone.
+  const std::shared_ptr<Events> events_ = std::make_shared<Events>();
 };
 
 void wait_for_all_before(StoreThread& thread) {
-  std::promise<void> done;
-  thread.post([&] { done.set_value(); });
-  ASSERT_EQ(done.get_future().wait_for(patience), std::future_status::ready);
+  const auto done = std::make_shared<std::promise<void>>();
+  thread.post([done] { done->set_value(); });
+  ASSERT_EQ(done->get_future().wait_for(patience), std::future_status::ready);
 }
 
 TEST(StoreThread, DoesOneWorkAfterTheOther) {
