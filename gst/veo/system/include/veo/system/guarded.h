@@ -14,6 +14,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <utility>
 
 #include "veo/system/thread_safety.h"
@@ -48,9 +49,11 @@ class Guarded {
 
    private:
     [[nodiscard]] Value& value() const {
-      // `lock_` holds the mutex for as long as this object lives.
+      // `lock_` holds the mutex for as long as this object lives. clang 19 refuses to return the member
+      // itself, because it sees no lock behind the end of this function.
       owner_.mutex_.assert_held();
-      return owner_.value_;
+      auto* const value = std::addressof(owner_.value_);
+      return *value;
     }
 
     Owner& owner_;
