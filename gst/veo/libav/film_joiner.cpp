@@ -41,6 +41,8 @@ PacketPtr make_packet(std::span<const std::uint8_t> bytes) {
 }  // namespace
 
 struct FilmJoiner::Private {
+  explicit Private(const Settings& its_settings) : settings(its_settings), muxer(its_settings) {}
+
   // --- output ---
 
   Status start_film() {
@@ -69,6 +71,11 @@ struct FilmJoiner::Private {
     if (!configuration) return fail(std::move(configuration.error()));
     if (muxer.has_begun()) {
       if (auto mismatch = find_mismatch(format, reader.format())) return fail(std::move(*mismatch));
+    }
+    if (settings.has_one_configuration && has_other_parameter_sets(reader.format())) {
+      return fail(bad_media(
+          "Its H.264 parameter sets are not those of the film, so the file has changed since it "
+          "was first read. Run the same line again."));
     }
     clip = std::move(*opened);
     source = &from;
@@ -241,6 +248,14 @@ struct FilmJoiner::Private {
   /// fragment.
   static constexpr std::int64_t late = 4 * std::int64_t{aac_frame};
 
+  /// Decoders of `avc1` take no parameter sets from the pictures, so such a film has only those of
+  /// its first clip.
+  [[nodiscard]] bool has_other_parameter_sets(const ClipFormat& next) const {
+    const auto& first = muxer.has_begun() ? format : next;
+    return next.parameter_sets.empty() || next.parameter_sets != first.parameter_sets;
+  }
+
+  const Settings settings;
   ClipTags tags;
   ClipFormat format;
   std::uint64_t frames = 0;  // in the film
@@ -264,7 +279,7 @@ struct FilmJoiner::Private {
   std::deque<PacketPtr> sounds;   // packets that were read, but may lie behind the clip's end
 };
 
-FilmJoiner::FilmJoiner() : p_(std::make_unique<Private>()) {}
+FilmJoiner::FilmJoiner(Settings settings) : p_(std::make_unique<Private>(settings)) {}
 FilmJoiner::~FilmJoiner() = default;
 
 void FilmJoiner::set_tags(ClipTags tags) { p_->tags = std::move(tags); }
@@ -275,7 +290,7 @@ Result<Bytes> FilmJoiner::read() { return p_->read(); }
 
 Result<Bytes> FilmJoiner::finish() {
   if (!p_->muxer.has_begun()) return Bytes{};
-  if (auto done = p_->muxer.finish(); !done) return fail(std::move(done.error()));
+  if (auto done = p_->muxer.finish(p_->frames); !done) return fail(std::move(done.error()));
   return p_->muxer.take_written();
 }
 
