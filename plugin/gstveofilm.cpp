@@ -116,6 +116,10 @@ Status FilmOutput::make_film() {
     const auto state = shared_.snapshot();
     const bool is_planned = state.phase == Phase::planned && !state.has_failed_parent();
     if (is_planned && state.first < state.steps.size() - 1) return make_film_without_parent(state);
+    if (is_planned) {
+      SourceStream file(state.source, shared_.wakeup);
+      begin_film({&shared_.parent, &file});
+    }
   }
   const auto added = add(shared_.parent, "what comes in");
   if (!wait_for_plan()) return Continuation::interrupted();
@@ -146,12 +150,19 @@ Status FilmOutput::make_film_without_parent(const State& state) {
   shared_.parent.discard();
   const auto before = files_of(state.steps, state.first);
   if (before.empty()) return pass_through(state.source);
-  for (const auto& id : before) {
-    auto opened = SourceStream::open_task(state.settings.source, id, shared_.wakeup);
-    if (!opened) return fail(std::move(opened.error()));
-    if (auto done = add(**opened, id.c_str()); !done) return done;
-  }
   SourceStream file(state.source, shared_.wakeup);
+  std::vector<std::unique_ptr<media::ByteStream>> opened;
+  std::vector<media::ByteStream*> clips{&file};
+  for (const auto& id : before) {
+    auto clip = SourceStream::open_task(state.settings.source, id, shared_.wakeup);
+    if (!clip) return fail(std::move(clip.error()));
+    clips.push_back(clip->get());
+    opened.push_back(std::move(*clip));
+  }
+  begin_film(clips);
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (auto done = add(*opened[i], before[i].c_str()); !done) return done;
+  }
   if (auto done = add(file, "our file"); !done) return end_early(shared_.explain(done.error()));
   return finish();
 }
@@ -169,11 +180,27 @@ Status FilmOutput::pass_through(const std::shared_ptr<Source>& source) {
   }
 }
 
-Status FilmOutput::add(media::ByteStream& clip, const char* what) {
-  if (!joiner_) {
-    joiner_ = shared_.snapshot().media->make_joiner();
-    joiner_->set_tags(make_tags());
+void FilmOutput::begin_film(const std::vector<media::ByteStream*>& clips) {
+  std::vector<media::ClipFormat> formats;
+  for (auto* const clip : clips) {
+    auto format = shared_.snapshot().media->probe(*clip);
+    // add() finds and reports the same error, after the clips before are in the film.
+    if (!format) return make_joiner(false);
+    formats.push_back(std::move(*format));
   }
+  make_joiner(media::have_same_parameter_sets(formats));
+}
+
+void FilmOutput::make_joiner(bool has_one_configuration) {
+  log::debug(Category::film, "step ", shared_.step(), ": the film's sample entry is ",
+             has_one_configuration ? "avc1" : "avc3");
+  joiner_ = shared_.snapshot().media->make_joiner({.has_one_configuration = has_one_configuration});
+  joiner_->set_tags(make_tags());
+}
+
+Status FilmOutput::add(media::ByteStream& clip, const char* what) {
+  // With join=append, the film begins before the parameter sets of our file are known.
+  if (!joiner_) make_joiner(false);
   log::debug(Category::film, "step ", shared_.step(), ": ", log::text(what), " joins the film");
   auto done = joiner_->append(clip);
   while (done) {

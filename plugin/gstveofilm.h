@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "gstveocontinuation.h"
 #include "veo/core/clip_tags.h"
@@ -42,6 +43,9 @@ class FilmOutput {
   Status make_film_without_parent(const State& state);
   Status pass_through(const std::shared_ptr<Source>& source);
   Status add(media::ByteStream& clip, const char* what);
+  /// Makes the joiner, if all clips of the film are known before the film begins.
+  void begin_film(const std::vector<media::ByteStream*>& clips);
+  void make_joiner(bool has_one_configuration);
   Status finish();
   /// Ends the film with the last frame before the step that failed. An error message ends the
   /// pipeline, so this function first waits until downstream has the whole film.

@@ -58,7 +58,7 @@ int join(const std::string& to, const std::vector<std::string>& clips) {
     std::cerr << media.error().message << "\n";
     return 1;
   }
-  const auto film = (*media)->make_joiner();
+  const auto film = (*media)->make_joiner({});
   const auto write = [&out](const veo::media::Bytes& bytes) {
     std::fwrite(bytes.data(), 1, bytes.size(), out.get());
   };

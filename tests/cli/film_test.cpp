@@ -7,17 +7,22 @@
 #include <unistd.h>
 
 #include <array>
+#include <filesystem>
 #include <numeric>
 
 #include "frame_number.h"
+#include "mp4_boxes.h"
 #include "shell.h"
 
 namespace veo::test {
 namespace {
 
+using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 /// Starts a simulator with clips of 64 frames. 64 is the smallest number of frames that fills AAC
 /// frames exactly.
@@ -54,6 +59,28 @@ class Film : public testing::Test {
               " -c:a aac -ac 2 " + directory_.file(name) + " 2>&1");
     return directory_.file(name);
   }
+  /// Expects a plain MP4 that lasts so many frames.
+  static void expect_plain(const std::string& bytes, int frames, const std::string& entry) {
+    EXPECT_THAT(list_outermost_boxes(list_mp4_boxes(bytes)),
+                ElementsAre("ftyp", "moov", "free", "mdat"));
+    const auto header = read_mp4_header(bytes);
+    EXPECT_EQ(header.tracks.at(0).entry, entry);
+    EXPECT_DOUBLE_EQ(header.seconds, frames / 24.0);
+    for (const auto& track : header.tracks) {
+      EXPECT_DOUBLE_EQ(track.shown_seconds, frames / 24.0) << track.entry;
+      EXPECT_DOUBLE_EQ(track.edit_seconds, frames / 24.0) << track.entry;
+    }
+    EXPECT_EQ(header.tracks.at(0).samples, static_cast<unsigned>(frames));
+  }
+  static void expect_fragments(const std::string& bytes, const std::string& entry) {
+    const auto boxes = list_mp4_boxes(bytes);
+    EXPECT_THAT(list_outermost_boxes(boxes), Contains("moof"));
+    EXPECT_THAT(paths_of(boxes), Contains("moov.mvex"));
+    const auto entries = contents_of(boxes, "moov.trak.mdia.minf.stbl.stsd");
+    ASSERT_EQ(entries.size(), 2U);
+    EXPECT_EQ(entries[0].substr(12, 4), entry);
+  }
+
   TemporaryDirectory directory_;
 };
 
@@ -77,6 +104,8 @@ TEST_P(FilmDelivery, OfAChainHasEachFrameOnce) {
   const auto kind = std::string(GetParam());
   EXPECT_EQ(joined.at("join"), kind == "continuation" ? "append" : "replace");
   EXPECT_EQ(joined.at("contained-steps"), kind == "continuation" ? 0 : kind == "parent" ? 1 : 2);
+  // If the delivered file is the film, it stays as it is.
+  if (kind != "whole") expect_plain(shell.contents("abc.mp4"), 192, "avc1");
 
   // The same line again makes the same film and pays nothing.
   const auto requests = simulator.state().at("file_requests");
@@ -202,6 +231,125 @@ TEST_F(Film, OfFilesHasEachFrameOnce) {
   const auto piped = shell.sh("set -o pipefail; veo join a.mp4 b.mp4 -o - | cat > piped.mp4");
   EXPECT_EQ(piped.exit_code, 0) << piped;
   EXPECT_EQ(numbers(shell, "piped.mp4"), count_to(128));
+}
+
+TEST_F(Film, IsAPlainMp4InAFileAndFragmentsInAPipe) {
+  const auto simulator = quick();
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "a.mp4"}).exit_code, 0);
+  ASSERT_EQ(shell.veo({"generate", "a cat", "-o", "b.mp4"}).exit_code, 0);
+  auto joined = shell.veo({"join", "a.mp4", "b.mp4", "-o", "film.mp4"});
+  ASSERT_EQ(joined.exit_code, 0) << joined;
+  EXPECT_EQ(joined.errors, "veo: Saved film.mp4: 128 frames of 2 clips.\n");
+  expect_plain(shell.contents("film.mp4"), 128, "avc1");
+  joined = shell.veo({"join", "a.mp4", "b.mp4", "--fragmented", "-o", "fragmented.mp4"});
+  ASSERT_EQ(joined.exit_code, 0) << joined;
+  expect_fragments(shell.contents("fragmented.mp4"), "avc1");
+  joined = shell.sh(
+      "set -e -o pipefail; veo join a.mp4 b.mp4 -o - | cat > piped.mp4; mkfifo fifo.mp4; "
+      "cat fifo.mp4 > through-fifo.mp4 & veo join a.mp4 b.mp4 -o fifo.mp4; wait $!");
+  ASSERT_EQ(joined.exit_code, 0) << joined;
+  EXPECT_EQ(shell.contents("piped.mp4"), shell.contents("fragmented.mp4"));
+  EXPECT_EQ(shell.contents("through-fifo.mp4"), shell.contents("fragmented.mp4"));
+  EXPECT_EQ(numbers(shell, "fragmented.mp4"), numbers(shell, "film.mp4"));
+
+  // A film of the service's clips, and a film of such a film.
+  const auto parent = task_id(simulator, 0);
+  auto made = shell.veo({"extend", parent, "it runs", "--fragmented", "-o", "extended.mp4"});
+  ASSERT_EQ(made.exit_code, 0) << made;
+  expect_fragments(shell.contents("extended.mp4"), "avc1");
+  joined = shell.veo({"join", "film.mp4", "a.mp4", "-o", "again.mp4"});
+  ASSERT_EQ(joined.exit_code, 0) << joined;
+  expect_plain(shell.contents("again.mp4"), 192, "avc1");
+  EXPECT_EQ(samples(shell, "again.mp4"), "384000\n");
+}
+
+TEST_F(Film, IsAvc3IfItsClipsAreNotKnownToShareTheirParameterSets) {
+  const auto simulator = quick();
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "a.mp4"}).exit_code, 0);
+  // With join=append the film begins before its continuation exists.
+  const auto parent = task_id(simulator, 0);
+  auto made = shell.veo({"extend", parent, "it runs", "--join=append", "-o", "appended.mp4"});
+  ASSERT_EQ(made.exit_code, 0) << made;
+  expect_plain(shell.contents("appended.mp4"), 128, "avc3");
+  EXPECT_EQ(numbers(shell, "appended.mp4"), count_to(128));
+  const auto encode = "-c:v libx264 -preset veryfast -pix_fmt yuv420p ";
+  const auto a = clip("x.mp4", "320x180", encode);
+  const auto b = clip("y.mp4", "320x180", encode + std::string("-x264-params cabac=0:ref=1"));
+  made = shell.veo({"join", a, b, a, "-o", "film.mp4"});
+  ASSERT_EQ(made.exit_code, 0) << made;
+  const auto header = read_mp4_header(shell.contents("film.mp4"));
+  EXPECT_EQ(header.tracks.at(0).entry, "avc3");
+  EXPECT_EQ(header.seconds, 3);
+  EXPECT_EQ(output_of("ffmpeg -v warning -i " + shell.file("film.mp4") +
+                      " -map 0:v -f framecrc - 2>&1 | grep -vc '^#'"),
+            "72\n");
+}
+
+// ulimit counts blocks of 1,024 bytes.
+TEST_F(Film, ThatDoesNotFitOnTheDiskLeavesNoFileAndSaysWhy) {
+  const auto simulator = quick();
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "a.mp4"}).exit_code, 0);
+  ASSERT_EQ(shell.veo({"join", "a.mp4", "a.mp4", "-o", "film.mp4"}).exit_code, 0);
+  const auto size = shell.contents("film.mp4").size();
+  std::filesystem::remove(shell.file("film.mp4"));
+  // The disk is full while the first clip is written, and while the media are shifted.
+  for (const auto blocks : {size / 4096, (size - 1) / 1024}) {
+    const auto ended =
+        shell.sh("ulimit -f " + std::to_string(blocks) + "; veo join a.mp4 a.mp4 -o film.mp4");
+    EXPECT_EQ(ended.exit_code, 9) << blocks << ended;
+    EXPECT_THAT(ended.errors, AllOf(HasSubstr("Cannot write film.mp4: File too large."),
+                                    Not(HasSubstr("fits into no film"))));
+    EXPECT_THAT(shell.files(), ElementsAre("a.mp4"));
+  }
+}
+
+TEST_F(Film, IsReadAlikeByFfmpegAndGstreamer) {
+  const auto simulator = quick();
+  const Shell shell(simulator);
+  for (const std::string name : {"a", "b", "c"}) {
+    ASSERT_EQ(shell.veo({"generate", name, "-o", name + ".mp4"}).exit_code, 0);
+  }
+  ASSERT_EQ(shell.veo({"join", "a.mp4", "b.mp4", "c.mp4", "-o", "film.mp4"}).exit_code, 0);
+  std::vector<int> wanted;
+  for (int clip = 0; clip < 3; ++clip) {
+    const auto one = count_to(64);
+    wanted.insert(wanted.end(), one.begin(), one.end());
+  }
+  EXPECT_EQ(numbers(shell, "film.mp4"), wanted);
+  EXPECT_EQ(samples(shell, "film.mp4"), "384000\n");
+  // The first pixels have the frame's number, and one frame has as many bytes as that.
+  const std::string dump =
+      "videocrop right=736 bottom=688 ! videoconvert ! video/x-raw,format=GRAY8 ! filesink "
+      "location=";
+  const auto expect_all = [&](const std::string& line, const std::string& out) {
+    const auto ended = shell.sh("timeout 60 gst-launch-1.0 -q " + line);
+    EXPECT_EQ(ended.exit_code, 0) << line << ended;
+    const auto gray = shell.contents(out);
+    std::vector<int> seen;
+    for (std::size_t at = 0; at + 544 * 32 <= gray.size(); at += 544 * 32) {
+      const auto* const luma = reinterpret_cast<const std::uint8_t*>(gray.data()) + at;
+      const auto number = read_frame_number(luma, 544, 544, 32);
+      seen.push_back(number ? static_cast<int>(*number) : -1);
+    }
+    EXPECT_EQ(seen, wanted) << line;
+  };
+  const std::string demux =
+      " ! qtdemux name=d d.video_0 ! queue ! h264parse ! avdec_h264 ! " + dump;
+  const std::string sound =
+      " d.audio_0 ! queue ! aacparse ! avdec_aac ! audioconvert ! "
+      "audio/x-raw,format=S16LE,channels=1 ! filesink location=";
+  expect_all("filesrc location=film.mp4" + demux + "pull.gray" + sound + "pull.pcm", "pull.gray");
+  expect_all("fdsrc ! queue" + demux + "push.gray" + sound + "push.pcm < film.mp4", "push.gray");
+  expect_all("playbin uri=file://" + shell.file("film.mp4") + " video-sink='" + dump +
+                 "playbin.gray' audio-sink='fakesink sync=false'",
+             "playbin.gray");
+  EXPECT_EQ(shell.contents("pull.pcm").size(), 2U * 384'000);
+  EXPECT_EQ(shell.contents("push.pcm").size(), 2U * 384'000);
+  EXPECT_THAT(shell.sh("gst-discoverer-1.0 film.mp4").output,
+              HasSubstr("Duration: 0:00:08.000000000"));
 }
 
 TEST_F(Film, OfFilesThatDoNotFitIsNotBegun) {

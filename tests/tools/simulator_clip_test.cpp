@@ -12,6 +12,7 @@
 #include "clips.h"
 #include "command.h"
 #include "frame_number.h"
+#include "mp4_boxes.h"
 #include "service.h"
 
 namespace veo::test {
@@ -32,57 +33,6 @@ std::vector<float> samples_of(const std::string& path) {
   std::vector<float> samples(bytes.size() / sizeof(float));
   std::memcpy(samples.data(), bytes.data(), samples.size() * sizeof(float));
   return samples;
-}
-
-std::uint32_t number_at(const std::string& file, std::size_t at) {
-  std::uint32_t value = 0;
-  for (std::size_t i = 0; i < 4; ++i)
-    value = value << 8U | static_cast<unsigned char>(file.at(at + i));
-  return value;
-}
-
-struct Box {
-  std::string path;     ///< for example "moov.trak.mdia"
-  std::string content;  ///< without the header
-};
-void list_boxes(const std::string& file, const std::string& parent, std::vector<Box>& boxes) {
-  for (std::size_t at = 0; at < file.size();) {
-    const std::size_t size = number_at(file, at);
-    ASSERT_GE(size, 8U);
-    ASSERT_LE(size, file.size() - at);
-    const Box box{parent + file.substr(at + 4, 4), file.substr(at + 8, size - 8)};
-    boxes.push_back(box);
-    for (const auto* container : {"moov", "trak", "edts", "mdia", "minf", "stbl", "dinf", "udta"}) {
-      if (file.substr(at + 4, 4) == container) list_boxes(box.content, box.path + ".", boxes);
-    }
-    at += size;
-  }
-}
-std::vector<Box> boxes_of(const std::string& file) {
-  std::vector<Box> boxes;
-  list_boxes(file, "", boxes);
-  return boxes;
-}
-
-std::vector<std::string> paths_of(const std::vector<Box>& boxes) {
-  std::vector<std::string> paths;
-  for (const auto& box : boxes) paths.push_back(box.path);
-  return paths;
-}
-std::vector<std::string> top_level(const std::string& file) {
-  std::vector<std::string> types;
-  for (const auto& box : boxes_of(file)) {
-    if (box.path.size() == 4) types.push_back(box.path);
-  }
-  return types;
-}
-/// Returns the contents of all boxes with this path.
-std::vector<std::string> contents(const std::vector<Box>& boxes, const std::string& path) {
-  std::vector<std::string> found;
-  for (const auto& box : boxes) {
-    if (box.path == path) found.push_back(box.content);
-  }
-  return found;
 }
 
 std::string probe(const std::string& path, const std::string& entries) {
@@ -110,53 +60,54 @@ TEST_F(SimulatorClip, NumbersEachFrame) {
 }
 
 TEST_F(SimulatorClip, HasVeosBoxes) {
-  EXPECT_THAT(top_level(bytes), ElementsAre("ftyp", "uuid", "mdat", "moov"));
-  const auto boxes = boxes_of(bytes);
+  EXPECT_THAT(list_outermost_boxes(list_mp4_boxes(bytes)),
+              ElementsAre("ftyp", "uuid", "mdat", "moov"));
+  const auto boxes = list_mp4_boxes(bytes);
   using namespace std::string_literals;
-  EXPECT_EQ(contents(boxes, "ftyp").at(0), "isom\0\0\2\0isomiso2avc1mp41"s);
-  const auto uuid = contents(boxes, "uuid").at(0);
+  EXPECT_EQ(contents_of(boxes, "ftyp").at(0), "isom\0\0\2\0isomiso2avc1mp41"s);
+  const auto uuid = contents_of(boxes, "uuid").at(0);
   EXPECT_EQ(uuid.substr(0, 16), "\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81");
   EXPECT_EQ(uuid.size() + 8, 6104U);
   EXPECT_THAT(uuid, HasSubstr("not a C2PA manifest"));
 
-  const auto edits = contents(boxes, "moov.trak.edts.elst");
+  const auto edits = contents_of(boxes, "moov.trak.edts.elst");
   ASSERT_EQ(edits.size(), 2U);
   EXPECT_EQ(number_at(edits[0], 12), 1024U);  // the media time, in 1/12288 s
   EXPECT_EQ(number_at(edits[1], 12), 2048U);  // the media time, in samples
   for (const auto& edit : edits) EXPECT_EQ(number_at(edit, 8), 8000U);  // the duration, in ms
 
-  const auto headers = contents(boxes, "moov.trak.mdia.mdhd");
+  const auto headers = contents_of(boxes, "moov.trak.mdia.mdhd");
   EXPECT_EQ(number_at(headers.at(0), 12), 12288U);
   EXPECT_EQ(number_at(headers.at(0), 16), 192U * 512);
   EXPECT_EQ(number_at(headers.at(1), 12), 48000U);
   EXPECT_EQ(number_at(headers.at(1), 16), 377U * 1024);
 
-  const auto sizes = contents(boxes, "moov.trak.mdia.minf.stbl.stsz");
+  const auto sizes = contents_of(boxes, "moov.trak.mdia.minf.stbl.stsz");
   EXPECT_EQ(number_at(sizes.at(0), 8), 192U);
   EXPECT_EQ(number_at(sizes.at(1), 8), 377U);
-  const auto sync = contents(boxes, "moov.trak.mdia.minf.stbl.stss");
+  const auto sync = contents_of(boxes, "moov.trak.mdia.minf.stbl.stss");
   ASSERT_EQ(sync.size(), 1U);
   EXPECT_EQ(number_at(sync[0], 4), 1U);  // there is one keyframe
   EXPECT_EQ(number_at(sync[0], 8), 1U);  // the keyframe is the first frame
-  const auto chunks = contents(boxes, "moov.trak.mdia.minf.stbl.stco");
+  const auto chunks = contents_of(boxes, "moov.trak.mdia.minf.stbl.stco");
   EXPECT_EQ(number_at(chunks.at(0), 4), 192U);  // each chunk has one video frame
   EXPECT_EQ(number_at(chunks.at(0), 8), 32U + 6104 + 8);
-  EXPECT_THAT(contents(boxes, "moov.udta.meta").at(0), HasSubstr("gst-veo simulator"));
+  EXPECT_THAT(contents_of(boxes, "moov.udta.meta").at(0), HasSubstr("gst-veo simulator"));
 }
 
 TEST_F(SimulatorClip, HasTheTreeOfARealOne) {
   const auto real = clip_path("veo31-dialogue.mp4");
   if (!real) GTEST_SKIP() << "veo31-dialogue.mp4 is missing (VEO_TEST_CLIPS names its folder)";
   std::ifstream stream(*real, std::ios::binary);
-  const auto boxes = boxes_of({std::istreambuf_iterator<char>(stream), {}});
-  const auto ours = boxes_of(bytes);
+  const auto boxes = list_mp4_boxes({std::istreambuf_iterator<char>(stream), {}});
+  const auto ours = list_mp4_boxes(bytes);
   EXPECT_EQ(paths_of(ours), paths_of(boxes));
   // The times and the interleaving are equal, byte by byte.
   for (const auto* path :
        {"ftyp", "moov.mvhd", "moov.trak.tkhd", "moov.trak.edts.elst", "moov.trak.mdia.mdhd",
         "moov.trak.mdia.hdlr", "moov.trak.mdia.minf.stbl.stts", "moov.trak.mdia.minf.stbl.stss",
         "moov.trak.mdia.minf.stbl.ctts", "moov.trak.mdia.minf.stbl.stsc"})
-    EXPECT_EQ(contents(ours, path), contents(boxes, path)) << path;
+    EXPECT_EQ(contents_of(ours, path), contents_of(boxes, path)) << path;
 }
 
 TEST_F(SimulatorClip, HasVeosCodecs) {
@@ -191,7 +142,7 @@ TEST(SimulatorLayouts, DecodeToTheSameFrames) {
     const Service service({"--generation-time", "0s", "--frames", "64", "--layout", layout});
     const auto bytes = http_request("GET", service.create_file()).body;
     const TemporaryFile file(layout + ".mp4", bytes);
-    EXPECT_EQ(top_level(bytes), boxes) << layout;
+    EXPECT_EQ(list_outermost_boxes(list_mp4_boxes(bytes)), boxes) << layout;
     EXPECT_EQ(frame_numbers(file.path(), 1280, 720), count_from(0, 64)) << layout;
     EXPECT_EQ(samples_of(file.path()).size(), 128'000U) << layout;
   }

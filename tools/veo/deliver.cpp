@@ -40,6 +40,13 @@ void add_output(Command& command, Deliver& arguments) {
       .set_form("FILE|-");
 }
 
+void add_fragmented(Command& command, Deliver& arguments) {
+  command
+      .add_flag("--fragmented", arguments.asks_for_fragments,
+                "a fragmented MP4 in a file, too, as a pipe gets it")
+      .set_heading("Output");
+}
+
 int deliver(Session& session, const Deliver& arguments, Delivered what) {
   const bool is_piped = arguments.output == "-";
   Display display(arguments.kind(), is_piped);
@@ -60,7 +67,10 @@ int deliver(Session& session, const Deliver& arguments, Delivered what) {
     }
     output = std::move(*opened);
   }
-  const auto film = what == Delivered::film ? std::optional(settings->join) : std::nullopt;
+  std::optional<FilmRequest> film;
+  if (what == Delivered::film) {
+    film = {.join = settings->join, .asks_for_fragments = arguments.asks_for_fragments};
+  }
   return run(session, std::move(*settings), std::move(output), display, film).exit_code;
 }
 

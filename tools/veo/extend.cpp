@@ -13,8 +13,10 @@ void add_extend(Command& app, Action& chosen) {
   command.add_flag("--clip-only", *clip_only, "the continuation as delivered, not the film")
       .set_heading("Output");
   add_output(command, *arguments);
+  add_fragmented(command, *arguments);
   command.set_footer(
       R"(The film is that of the whole chain, as far as the record knows it, joined without re-encoding.
+A file gets a plain MP4 with its index first; a pipe gets a fragmented one, which plays while it comes.
 The page of the service gives extensions no price: with a budget, set extend_credits in the
 catalog (VEO_CATALOG).
 

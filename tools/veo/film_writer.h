@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Joins clips to a film, and writes the film to a file or a pipe.
+// Joins clips to a film, and writes the film to a file or a pipe. Into a regular file goes a plain
+// MP4, because editors and some players handle fragments badly. A pipe gets fragments, which can be
+// played while they come.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +17,16 @@ namespace veo::cli {
 
 class FilmWriter {
  public:
+  FilmWriter(const FilmWriter&) = delete;
+  FilmWriter& operator=(const FilmWriter&) = delete;
+
+  struct Settings {
+    bool asks_for_fragments = false;     ///< in a file, too
+    bool has_one_configuration = false;  ///< see media::Joiner::Settings
+  };
+
   /// `output` must outlive the FilmWriter.
-  FilmWriter(const media::Library& media, Output& output)
-      : output_(output), joiner_(media.make_joiner()) {}
+  FilmWriter(const media::Library& media, Output& output, Settings settings);
 
   /// Sets the tags of the film. Call set_tags() before the first add().
   void set_tags(ClipTags tags) { joiner_->set_tags(std::move(tags)); }
@@ -29,15 +38,30 @@ class FilmWriter {
   Result<Output::Written> finish();
 
   [[nodiscard]] bool has_reader() const { return has_reader_; }
+  /// Returns the size of the film so far.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
   [[nodiscard]] std::uint64_t frames() const { return joiner_->frames(); }
 
  private:
+  /// The temporary file of the output. An interruption ends a write with an error.
+  class File final : public media::FilmFile {
+   public:
+    explicit File(FilmWriter& writer) : writer_(writer) {}
+    Status write(std::uint64_t offset, std::span<const std::uint8_t> bytes) override;
+    Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) override;
+
+   private:
+    FilmWriter& writer_;
+  };
+
   Result<Output::Written> write(std::span<const std::uint8_t> bytes);
+  Result<Output::Written> fail_with(Error error) const;
 
   Output& output_;
+  File file_{*this};
   const std::unique_ptr<media::Joiner> joiner_;
   bool has_reader_ = true;
+  bool was_interrupted_ = false;
   std::uint64_t bytes_ = 0;
 };
 

@@ -24,23 +24,25 @@ int join(Session& session, const Clips& arguments) {
   if (!media) return refuse(media.error());
   // Check all clips before the first byte is written.
   std::vector<std::unique_ptr<FileStream>> clips;
-  std::optional<media::ClipFormat> film;
+  std::vector<media::ClipFormat> formats;
   for (const auto& path : arguments.clips) {
     auto opened = FileStream::open(path);
     if (!opened) return refuse(opened.error());
-    const auto format = (*media)->probe(**opened);
+    auto format = (*media)->probe(**opened);
     auto mismatch = format ? std::optional<Error>() : format.error();
-    if (format && film) mismatch = media::find_mismatch(*film, *format);
+    if (format && !formats.empty()) mismatch = media::find_mismatch(formats[0], *format);
     if (mismatch) {
       mismatch->message = path + ": " + mismatch->message;
       return refuse(*mismatch);
     }
-    if (!film) film = *format;
+    formats.push_back(std::move(*format));
     clips.push_back(std::move(*opened));
   }
   auto output = Output::open(arguments.output, session.interruption);
   if (!output) return refuse(output.error());
-  FilmWriter writer(**media, *output);
+  FilmWriter writer(**media, *output,
+                    {.asks_for_fragments = arguments.asks_for_fragments,
+                     .has_one_configuration = media::have_same_parameter_sets(formats)});
   for (std::size_t i = 0; i < clips.size(); ++i) {
     const auto added = writer.add(*clips[i]);
     if (!added) {
@@ -85,8 +87,10 @@ void add_join(Command& app, Action& chosen) {
   command.add_option("-o,--output", arguments->output, "where to: a file, or - for standard output")
       .set_form("FILE|-")
       .set_required();
+  add_fragmented(command, *arguments);
   command.set_footer(
       R"(Exact to the frame, and in sound to half an AAC frame; Veo's clips to the sample.
+A file gets a plain MP4 with its index first; a pipe gets a fragmented one, which plays while it comes.
 
 Examples:
   veo join a.mp4 b.mp4 -o film.mp4

@@ -143,6 +143,31 @@ Result<Output::Written> Output::write(std::span<const std::uint8_t> bytes) {
   return Written::all;
 }
 
+Result<Output::Written> Output::write_at(std::uint64_t offset,
+                                         std::span<const std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    auto room = p_->wait_for_room();
+    if (!room || *room != Written::all) return room;
+    const auto written = ::pwrite(p_->fd, bytes.data(), std::min(file_piece, bytes.size()),
+                                  static_cast<off_t>(offset));
+    if (written >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+      offset += static_cast<std::uint64_t>(written);
+    } else if (errno != EINTR) {
+      return fail(make_write_error(p_->target, errno));
+    }
+  }
+  return Written::all;
+}
+
+Result<std::size_t> Output::read_at(std::uint64_t offset, std::span<std::uint8_t> into) {
+  for (;;) {
+    const auto got = ::pread(p_->fd, into.data(), into.size(), static_cast<off_t>(offset));
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno != EINTR) return fail(make_write_error(p_->target, errno));
+  }
+}
+
 Result<std::string> Output::finish(const std::string& name) {
   if (is_in_place()) return p_->target;
   if (p_->target.empty()) p_->target = name;

@@ -39,6 +39,11 @@ class Output {
   [[nodiscard]] bool is_in_place() const;
   /// Fails with cache.
   Result<Written> write(std::span<const std::uint8_t> bytes);
+  /// Writes all of `bytes` at `offset`, and copies bytes that were written. Only an output that is
+  /// not in place can go back in its file. read_at() returns the number of bytes; 0: the end. Both
+  /// fail with cache.
+  Result<Written> write_at(std::uint64_t offset, std::span<const std::uint8_t> bytes);
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> into);
   /// Gives the file its name. `name`: the name of a file that open() got no path for. Returns the
   /// path of the file, or `-` for standard output. Fails with cache.
   Result<std::string> finish(const std::string& name);

@@ -49,7 +49,7 @@ class ShownStream : public media::ByteStream {
 class Delivery {
  public:
   Delivery(Session& session, Options settings, std::optional<Output> output,
-           std::optional<Join> film, Display& display)
+           std::optional<FilmRequest> film, Display& display)
       : session_(session),
         settings_(std::move(settings)),
         output_(std::move(output)),
@@ -135,45 +135,77 @@ class Delivery {
     if (!loaded) return refuse_parent(loaded.error());
     const auto& media = **loaded;
     FilmSteps steps;
-    if (*film_ != Join::replace) {
+    if (film_->join != Join::replace) {
       auto found = find_parents(media, open);
       if (!found) return refuse_parent(std::move(found.error()));
       steps = std::move(*found);
     }
     reader_.start();
-    FilmWriter writer(media, *output_);
+    std::optional<FilmWriter> writer;
     const auto so_far = files_of(steps, steps.size());
-    if (*film_ == Join::append) {
-      writer.set_tags(make_tags(steps));
+    if (film_->join == Join::append) {
+      // Nobody knows the continuation's parameter sets yet.
+      begin_film(writer, media, steps, false);
       for (const auto& id : so_far) {
-        if (auto ended = add(writer, open(id))) return *ended;
+        if (auto ended = add(*writer, open(id))) return *ended;
       }
     }
     if (auto ended = wait_for_completion()) {
-      static_cast<void>(writer.finish());  // a pipe gets the parent's video to its last frame
+      // A pipe gets the parent's video to its last frame.
+      if (writer) static_cast<void>(writer->finish());
       return *ended;
     }
     SourceStream own(reader_.source(), session_.wakeup);
-    if (*film_ != Join::append) {
+    if (!writer) {
       auto first = find_first_step(media, steps, own, open);
       if (!first) return fail_to_join(std::move(first.error()));
       const auto before = files_of(steps, *first);
       if (before.empty()) return deliver_file();
-      writer.set_tags(make_tags(steps));
+      const auto is_one = has_one_configuration(media, before, own, open);
+      if (!is_one) return fail_to_join(is_one.error());
+      begin_film(writer, media, steps, *is_one);
       for (const auto& id : before) {
-        if (auto ended = add(writer, open(id))) return *ended;
+        if (auto ended = add(*writer, open(id))) return *ended;
       }
     }
     ShownStream shown(own, *reader_.source(), display_);
-    const auto added = writer.add(shown);
+    const auto added = writer->add(shown);
     if (!added) return fail_to_join(added.error());
     if (*added == Output::Written::interrupted) return report_interruption();
-    const auto rest = writer.finish();
+    const auto rest = writer->finish();
     if (!rest) return fail_to_join(rest.error());
     if (*rest == Output::Written::interrupted) return report_interruption();
-    is_output_closed_ = !writer.has_reader();
-    outcome_.bytes = writer.bytes();
+    is_output_closed_ = !writer->has_reader();
+    outcome_.bytes = writer->bytes();
     return finish();
+  }
+
+  void begin_film(std::optional<FilmWriter>& writer, const media::Library& media,
+                  const FilmSteps& steps, bool is_of_one_configuration) {
+    writer.emplace(media, *output_,
+                   FilmWriter::Settings{.asks_for_fragments = film_->asks_for_fragments,
+                                        .has_one_configuration = is_of_one_configuration});
+    writer->set_tags(make_tags(steps));
+  }
+
+  /// Whether the files of the earlier steps and our file share their parameter sets.
+  static Result<bool> has_one_configuration(const media::Library& media,
+                                            const std::vector<std::string>& before,
+                                            media::ByteStream& own, const OpenTask& open) {
+    std::vector<media::ClipFormat> formats;
+    const auto add_format = [&formats, &media](media::ByteStream& clip) -> Status {
+      auto format = media.probe(clip);
+      if (!format) return fail(std::move(format.error()));
+      formats.push_back(std::move(*format));
+      return {};
+    };
+    for (const auto& id : before) {
+      const auto clip = open(id);
+      if (!clip) return fail(clip.error());
+      if (auto done = add_format(**clip); !done) return fail(std::move(done.error()));
+    }
+    if (auto done = add_format(own); !done) return fail(std::move(done.error()));
+    return media::have_same_parameter_sets(formats);
   }
 
   /// Makes the tags of the film of `steps` and the task. With join=append the film begins before
@@ -196,7 +228,8 @@ class Delivery {
     auto parent = open(chain.back());
     if (!parent) return fail(std::move(parent.error()));
     if (const auto format = media.probe(**parent); !format) return fail(format.error());
-    if (*film_ == Join::append && chain.size() == 1) return FilmSteps{{.task_id = chain.back()}};
+    if (film_->join == Join::append && chain.size() == 1)
+      return FilmSteps{{.task_id = chain.back()}};
     return find_steps(media, chain, open);
   }
 
@@ -205,10 +238,10 @@ class Delivery {
                                       media::ByteStream& own, const OpenTask& open) {
     const auto frames = media.count_frames(own);
     if (!frames) return fail(frames.error());
-    if (*film_ == Join::replace) return std::size_t{0};
+    if (film_->join == Join::replace) return std::size_t{0};
     auto parent = open(files_of(steps, steps.size()).front());
     if (!parent) return fail(std::move(parent.error()));
-    const auto first = find_beginning(media, steps, *film_, **parent, own, *frames, open);
+    const auto first = find_beginning(media, steps, film_->join, **parent, own, *frames, open);
     if (!first) return first;
     log::info(log::Category::film, "task ", log::text(outcome_.task_id), ", whose file of ",
               *frames, " frames begins with step ", *first + 1, ", is step ", steps.size() + 1);
@@ -344,7 +377,7 @@ class Delivery {
   Session& session_;
   const Options settings_;
   std::optional<Output> output_;
-  const std::optional<Join> film_;
+  const std::optional<FilmRequest> film_;
   Display& display_;
   SourceReader reader_;
   Outcome outcome_;
@@ -355,7 +388,7 @@ class Delivery {
 }  // namespace
 
 Outcome run(Session& session, Options settings, std::optional<Output> output, Display& display,
-            std::optional<Join> film) {
+            std::optional<FilmRequest> film) {
   return Delivery(session, std::move(settings), std::move(output), film, display).run();
 }
 

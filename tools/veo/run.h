@@ -22,13 +22,19 @@ struct Outcome {
   std::uint64_t bytes = 0;
 };
 
+/// How the film of a task is made.
+struct FilmRequest {
+  Join join = Join::automatic;
+  bool asks_for_fragments = false;  ///< in a file, too
+};
+
 /// Waits for the task of `settings`, and writes its video to `output`. Without an output, waits
 /// only for the task's end. If a reader of the output leaves early, the run still succeeds, when
 /// the video is in the cache. `display` shows the progress.
 ///
-/// With `film` the output is a film that is joined in that way. The film contains the video, and
-/// the videos of all earlier tasks of the chain that the ledger has.
+/// With `film` the output is a film that is made in that way. The film contains the video, and the
+/// videos of all earlier tasks of the chain that the ledger has.
 Outcome run(Session& session, Options settings, std::optional<Output> output, Display& display,
-            std::optional<Join> film = std::nullopt);
+            std::optional<FilmRequest> film = std::nullopt);
 
 }  // namespace veo::cli

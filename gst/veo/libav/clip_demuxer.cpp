@@ -281,6 +281,11 @@ Status ClipDemuxer::find_streams() {
   if (video.codec_id != AV_CODEC_ID_H264) {
     return fail(bad_media("Its video is " + format_.video.codec + ", not h264."));
   }
+  // In an `avc3` the pictures can bring parameter sets of their own.
+  if (video.codec_tag != MKTAG('a', 'v', 'c', '3')) {
+    auto configuration = avc::parse_configuration(extradata_of(*video_));
+    if (configuration) format_.parameter_sets = std::move(configuration->parameter_sets);
+  }
   if (std::min(video.width, video.height) < 1 ||
       std::max(video.width, video.height) > limits::side) {
     return fail(bad_media("Its pictures have no possible size."));

@@ -12,20 +12,13 @@
 
 #include "avc.h"
 #include "clip_demuxer.h"
+#include "film_muxer.h"
 
 namespace veo::media {
 
 namespace {
 
 constexpr int aac_frame = 1024;  // samples, in AAC-LC
-// The least ticks of a frame on a film's clock: at 24 frames/s the clock is that of Veo's own
-// clips.
-constexpr int least_frame_ticks = 512;
-
-// Veo's sound, for a film whose first clip is silent: AAC-LC, 48 kHz, stereo.
-constexpr std::array<std::uint8_t, 2> default_audio_configuration = {0x11, 0x90};
-constexpr int default_sample_rate = 48'000;
-constexpr int default_channels = 2;
 
 // An AAC frame of silence (ISO/IEC 14496-3, 4.4.2): a single channel element, or a pair of them,
 // without coefficients, and the end element.
@@ -38,23 +31,6 @@ std::span<const std::uint8_t> make_silence(int channels) {
   return stereo_silence;
 }
 
-/// Copies the bytes into the stream's extradata. False: there is no memory.
-bool set_extradata(AVCodecParameters& to, std::span<const std::uint8_t> bytes) {
-  to.extradata =
-      static_cast<std::uint8_t*>(av_mallocz(bytes.size() + AV_INPUT_BUFFER_PADDING_SIZE));
-  if (to.extradata == nullptr) return false;
-  std::copy(bytes.begin(), bytes.end(), to.extradata);
-  to.extradata_size = static_cast<int>(bytes.size());
-  return true;
-}
-
-// What a muxer gives to its output: const since FFmpeg 7.0 (Debian 13), and not const before.
-#if LIBAVFORMAT_VERSION_MAJOR < 61
-using WrittenBytes = std::uint8_t;
-#else
-using WrittenBytes = const std::uint8_t;
-#endif
-
 PacketPtr make_packet(std::span<const std::uint8_t> bytes) {
   PacketPtr packet(av_packet_alloc());
   if (!packet || av_new_packet(packet.get(), static_cast<int>(bytes.size())) < 0) return nullptr;
@@ -65,101 +41,25 @@ PacketPtr make_packet(std::span<const std::uint8_t> bytes) {
 }  // namespace
 
 struct FilmJoiner::Private {
+  explicit Private(const Settings& its_settings) : settings(its_settings), muxer(its_settings) {}
+
   // --- output ---
 
-  static int store(void* opaque, WrittenBytes* bytes, int size) {
-    auto& out = static_cast<Private*>(opaque)->written;
-    out.insert(out.end(), bytes, bytes + size);
-    return size;
-  }
-
   Status start_film() {
-    const auto& clip_video = clip->video();
-    auto* const buffer = static_cast<unsigned char*>(av_malloc(io_buffer_size));
-    io.reset(avio_alloc_context(buffer, io_buffer_size, 1, this, nullptr, store, nullptr));
-    io->seekable = 0;
-    AVFormatContext* made = nullptr;
-    avformat_alloc_output_context2(&made, nullptr, "mp4", nullptr);
-    film.reset(made);
-    film->pb = io.get();
-    film->flags |= AVFMT_FLAG_CUSTOM_IO | AVFMT_FLAG_BITEXACT;
-
-    // A clock on which a frame is a whole number of ticks, whatever the clip's own clock is.
-    const auto rate = format.video.rate;
-    // The terms of a rate are bounded, so the clock is bounded too.
-    const auto periods = (least_frame_ticks + rate.seconds - 1) / rate.seconds;
-    frame_ticks = std::int64_t{periods} * rate.seconds;
-    video_clock = {1, periods * rate.frames};
-    video = avformat_new_stream(film.get(), nullptr);
-    avcodec_parameters_copy(video->codecpar, clip_video.codecpar);
-    video->codecpar->codec_tag = MKTAG('a', 'v', 'c', '3');
-    // NAL units have lengths of four bytes in the film: the last two bits of the fifth byte say so.
-    video->codecpar->extradata[4] |= 3U;
-    video->time_base = video_clock;
-    video->avg_frame_rate = {rate.frames, rate.seconds};
-
-    audio = avformat_new_stream(film.get(), nullptr);
-    if (clip->audio() != nullptr) {
-      avcodec_parameters_copy(audio->codecpar, clip->audio()->codecpar);
-      audio->codecpar->codec_tag = 0;
-    } else {
-      format.audio = {
-          .codec = "aac", .sample_rate = default_sample_rate, .channels = default_channels};
-      audio->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
-      audio->codecpar->codec_id = AV_CODEC_ID_AAC;
-      audio->codecpar->sample_rate = default_sample_rate;
-      av_channel_layout_default(&audio->codecpar->ch_layout, default_channels);
-      set_extradata(*audio->codecpar, default_audio_configuration);
-    }
-    audio->codecpar->frame_size = aac_frame;
-    audio->time_base = {1, format.audio->sample_rate};
-
-    set_metadata(*film);
-    Options options;
-    // Write the moov with the first fragment, because the first frame's delay is not known before.
-    options.set("movflags", "frag_custom+delay_moov+default_base_moof");
-    options.set("video_track_timescale", video_clock.den);
-    options.set("use_editlist", "1");
-    const int started = avformat_write_header(film.get(), options.address());
-    if (started < 0) return fail(bad_media("No film begins with it: " + text_of(started) + "."));
+    if (!format.audio) format.audio = make_default_audio_format();
+    if (auto begun = muxer.begin(*clip, format, tags); !begun) return begun;
+    video = &muxer.video();
+    audio = &muxer.audio();
+    frame_ticks = muxer.frame_ticks();
     return {};
   }
 
-  void set_metadata(AVFormatContext& to) const {
-    const std::pair<const char*, std::string> texts[] = {{"title", tags.title},
-                                                         {"description", tags.description},
-                                                         {"comment", make_comment(tags)},
-                                                         {"date", tags.date},
-                                                         {"encoding_tool", tags.application}};
-    for (const auto& [key, text] : texts) {
-      if (!text.empty()) av_dict_set(&to.metadata, key, text.c_str(), 0);
-    }
-  }
-
-  /// Makes a fragment of all packets that were written since the last fragment.
   Status flush() {
-    // The first call writes only the moov.
-    for (int calls = is_begun ? 1 : 2; calls > 0; --calls) {
-      if (const int done = av_write_frame(film.get(), nullptr); done < 0) return fail_write(done);
-    }
-    is_begun = true;
-    avio_flush(io.get());
     unflushed_frames = 0;
-    return {};
+    return muxer.flush();
   }
 
-  Status write(AVStream& stream, PacketPtr packet) {
-    if (!packet) return fail(bad_media("There is no memory for a packet."));
-    packet->stream_index = stream.index;
-    packet->pos = -1;
-    if (const int done = av_write_frame(film.get(), packet.get()); done < 0)
-      return fail_write(done);
-    return {};
-  }
-
-  static tl::unexpected<Error> fail_write(int error) {
-    return fail(bad_media("A packet of it fits into no film: " + text_of(error) + "."));
-  }
+  Status write(AVStream& track, PacketPtr packet) { return muxer.write(track, std::move(packet)); }
 
   // --- a clip ---
 
@@ -169,16 +69,20 @@ struct FilmJoiner::Private {
     auto& reader = **opened;
     auto configuration = reader.joinable();
     if (!configuration) return fail(std::move(configuration.error()));
-    if (film) {
+    if (muxer.has_begun()) {
       if (auto mismatch = find_mismatch(format, reader.format())) return fail(std::move(*mismatch));
+    }
+    if (settings.has_one_configuration && has_other_parameter_sets(reader.format())) {
+      return fail(bad_media(
+          "Its H.264 parameter sets are not those of the film, so the file has changed since it "
+          "was first read. Run the same line again."));
     }
     clip = std::move(*opened);
     source = &from;
-    if (!film) {
+    if (!muxer.has_begun()) {
       format = clip->format();
       if (auto started = start_film(); !started) {
         clip.reset();
-        film.reset();
         return started;
       }
       delay = clip->reorder_depth();
@@ -300,7 +204,7 @@ struct FilmJoiner::Private {
   // --- the film ---
 
   Result<Bytes> read() {
-    while (written.empty() && clip) {
+    while (!muxer.has_written() && clip) {
       auto packet = clip->next();
       Status done;
       if (!packet) {
@@ -316,7 +220,7 @@ struct FilmJoiner::Private {
       clip.reset();
       return fail(error);
     }
-    return std::exchange(written, {});
+    return muxer.take_written();
   }
 
   Status take(PacketPtr packet) {
@@ -344,21 +248,25 @@ struct FilmJoiner::Private {
   /// fragment.
   static constexpr std::int64_t late = 4 * std::int64_t{aac_frame};
 
+  /// Decoders of `avc1` take no parameter sets from the pictures, so such a film has only those of
+  /// its first clip.
+  [[nodiscard]] bool has_other_parameter_sets(const ClipFormat& next) const {
+    const auto& first = muxer.has_begun() ? format : next;
+    return next.parameter_sets.empty() || next.parameter_sets != first.parameter_sets;
+  }
+
+  const Settings settings;
   ClipTags tags;
   ClipFormat format;
   std::uint64_t frames = 0;  // in the film
   std::int64_t slots = 0;    // AAC frames in the film
   std::int64_t frame_ticks = 0;
-  AVRational video_clock{};
   int delay = 0;  // frames by which decoding runs ahead of showing
   std::vector<avc::Bytes> active_sets;
-  bool is_begun = false;
   std::int64_t unflushed_frames = 0;
 
-  Bytes written;  // written by the muxer, and not read yet
-  IoPtr io;
-  OutputPtr film;
-  AVStream* video = nullptr;
+  FilmMuxer muxer;
+  AVStream* video = nullptr;  // the tracks of the muxer
   AVStream* audio = nullptr;
 
   std::unique_ptr<ClipDemuxer> clip;  // the clip that is being read
@@ -371,7 +279,7 @@ struct FilmJoiner::Private {
   std::deque<PacketPtr> sounds;   // packets that were read, but may lie behind the clip's end
 };
 
-FilmJoiner::FilmJoiner() : p_(std::make_unique<Private>()) {}
+FilmJoiner::FilmJoiner(Settings settings) : p_(std::make_unique<Private>(settings)) {}
 FilmJoiner::~FilmJoiner() = default;
 
 void FilmJoiner::set_tags(ClipTags tags) { p_->tags = std::move(tags); }
@@ -381,12 +289,9 @@ Status FilmJoiner::append(ByteStream& clip) { return p_->begin_clip(clip); }
 Result<Bytes> FilmJoiner::read() { return p_->read(); }
 
 Result<Bytes> FilmJoiner::finish() {
-  if (!p_->film) return Bytes{};
-  if (const int done = av_write_trailer(p_->film.get()); done < 0) {
-    return fail(bad_media("The film cannot be ended: " + text_of(done) + "."));
-  }
-  avio_flush(p_->io.get());
-  return std::exchange(p_->written, {});
+  if (!p_->muxer.has_begun()) return Bytes{};
+  if (auto done = p_->muxer.finish(p_->frames); !done) return fail(std::move(done.error()));
+  return p_->muxer.take_written();
 }
 
 const ClipFormat& FilmJoiner::format() const { return p_->format; }

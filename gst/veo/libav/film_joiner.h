@@ -11,7 +11,7 @@ namespace veo::media {
 
 class FilmJoiner final : public Joiner {
  public:
-  FilmJoiner();
+  explicit FilmJoiner(Settings settings = {});
   ~FilmJoiner() override;
   FilmJoiner(const FilmJoiner&) = delete;
   FilmJoiner& operator=(const FilmJoiner&) = delete;

@@ -14,8 +14,8 @@ namespace {
 
 class LibavLibrary final : public Library {
  public:
-  [[nodiscard]] std::unique_ptr<Joiner> make_joiner() const override {
-    return std::make_unique<FilmJoiner>();
+  [[nodiscard]] std::unique_ptr<Joiner> make_joiner(Joiner::Settings settings) const override {
+    return std::make_unique<FilmJoiner>(settings);
   }
   Result<ClipFormat> probe(ByteStream& clip) const override { return media::probe(clip); }
   Result<std::uint64_t> count_frames(ByteStream& clip) const override {

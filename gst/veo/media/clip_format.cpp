@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "veo/media/clip_format.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace veo::media {
@@ -38,6 +39,12 @@ std::optional<Error> find_mismatch(const ClipFormat& film, const ClipFormat& cli
   return Error{.code = ErrorCode::bad_media,
                .message = "It is " + describe(clip) + ", and cannot follow " + describe(film) +
                           " without being encoded anew."};
+}
+
+bool have_same_parameter_sets(std::span<const ClipFormat> clips) {
+  return !clips.empty() && std::ranges::all_of(clips, [&clips](const ClipFormat& clip) {
+    return !clip.parameter_sets.empty() && clip.parameter_sets == clips.front().parameter_sets;
+  });
 }
 
 }  // namespace veo::media

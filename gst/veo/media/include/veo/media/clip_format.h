@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "veo/core/error.h"
 
@@ -36,6 +38,9 @@ struct ClipFormat {
   std::optional<AudioFormat> audio;  ///< nullopt: a silent clip
   std::optional<std::uint32_t>
       frames;  ///< nullopt: the header does not tell the number (fragmented files)
+  /// The H.264 parameter sets of all pictures (SPS, then PPS). Empty: not known, because the sample
+  /// entry `avc3` lets each picture bring its own.
+  std::vector<std::vector<std::uint8_t>> parameter_sets;
 };
 
 /// Returns the format for people, like "1280x720 h264 at 24/1 frames/s, aac at 48000 Hz".
@@ -44,5 +49,9 @@ std::string describe(const ClipFormat& format);
 /// Returns the reason why a clip cannot follow in a film, with both formats in the text. nullopt:
 /// the clip can follow. The number of channels may differ, because each AAC frame has its own.
 std::optional<Error> find_mismatch(const ClipFormat& film, const ClipFormat& clip);
+
+/// Whether the parameter sets of all clips are known and equal. A film of such clips needs only one
+/// configuration of the decoder.
+bool have_same_parameter_sets(std::span<const ClipFormat> clips);
 
 }  // namespace veo::media

@@ -27,7 +27,7 @@ namespace veo::media {
 /// Thread-safe. Each function fails with bad_media, and with the errors of its clip.
 class Library {
  public:
-  [[nodiscard]] virtual std::unique_ptr<Joiner> make_joiner() const = 0;
+  [[nodiscard]] virtual std::unique_ptr<Joiner> make_joiner(Joiner::Settings settings) const = 0;
 
   /// Reads the header of a clip, and waits for the header. Also fails if the clip cannot be part of
   /// a film.
