@@ -3,10 +3,14 @@
 // Measures the time and the memory of joining clips, and describes the result. The runs alternate,
 // and each is a process:
 //
-//   ours    veo::media::Joiner, file to file, in fragments
-//   ffmpeg  -f concat -c copy
+//   fragments  veo::media::Joiner, into a file, as into a pipe
+//   plain      veo::media::Joiner, into a plain MP4 that is not synced
+//   veo join   into a plain MP4 that is synced, from the start of the command
+//   ffmpeg     -f concat -c copy, into a plain MP4 with its index at the end
+//   faststart  the same, with the index at the front
 //
-// Usage: join [--runs N] [--clips N]    (ours: join --join OUT CLIP…)
+// Usage: join [--runs N] [--clips N]    (ours: join --fragments|--plain OUT CLIP…)
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,8 +21,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -51,20 +57,46 @@ class File : public veo::media::ByteStream {
   std::uint64_t position_ = 0;
 };
 
-int join(const std::string& to, const std::vector<std::string>& clips) {
-  const FilePtr out(std::fopen(to.c_str(), "wb"));
+/// The file of a plain film.
+class FilmFile : public veo::media::FilmFile {
+ public:
+  explicit FilmFile(const std::string& path)
+      : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {}
+  ~FilmFile() override { ::close(fd_); }
+  FilmFile(const FilmFile&) = delete;
+  FilmFile& operator=(const FilmFile&) = delete;
+
+  veo::Status write(std::uint64_t offset, std::span<const std::uint8_t> bytes) override {
+    const auto done = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (done == static_cast<ssize_t>(bytes.size())) return {};
+    return veo::fail({.code = veo::ErrorCode::cache, .message = "cannot write"});
+  }
+  veo::Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) override {
+    const auto got = ::pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
+    if (got >= 0) return static_cast<std::size_t>(got);
+    return veo::fail({.code = veo::ErrorCode::cache, .message = "cannot read"});
+  }
+
+ private:
+  int fd_;
+};
+
+int join(bool is_plain, const std::string& to, const std::vector<std::string>& clips) {
+  const FilePtr out(is_plain ? nullptr : std::fopen(to.c_str(), "wb"));
+  std::optional<FilmFile> file;
+  if (is_plain) file.emplace(to);
   const auto media = veo::media::load();
   if (!media) {
     std::cerr << media.error().message << "\n";
     return 1;
   }
-  const auto film = (*media)->make_joiner({});
+  const auto film = (*media)->make_joiner({.file = is_plain ? &*file : nullptr});
   const auto write = [&out](const veo::media::Bytes& bytes) {
-    std::fwrite(bytes.data(), 1, bytes.size(), out.get());
+    if (!bytes.empty()) std::fwrite(bytes.data(), 1, bytes.size(), out.get());
   };
   for (const auto& clip : clips) {
-    File file(clip);
-    if (const auto begun = film->append(file); !begun) {
+    File stream(clip);
+    if (const auto begun = film->append(stream); !begun) {
       std::cerr << begun.error().message << "\n";
       return 1;
     }
@@ -118,59 +150,83 @@ std::string contents_of(const std::string& file) {
                     file + " | awk '{s+=$1} END {printf \"%d samples\", s}'");
 }
 
+struct Peer {
+  std::string name;
+  std::string file;  ///< that it writes
+  std::function<std::vector<std::string>(std::size_t clips)> line;
+  std::vector<double> wall;
+  std::vector<double> memory;
+};
+
 void measure(const std::string& self, std::size_t runs, std::size_t clips) {
   const auto a = veo::test::clip_path("veo31-dialogue.mp4");
   const auto b = veo::test::clip_path("veo30-dialogue.mp4");
   if (!a || !b) throw std::runtime_error("needs the real clips");
   const veo::test::TemporaryDirectory directory;
-  const auto line = [&](std::size_t count) {
-    std::vector<std::string> args{self, "--join", directory.file("ours.mp4")};
-    for (std::size_t i = 0; i < count; ++i) args.push_back(i % 2 == 0 ? *a : *b);
-    return args;
+  const auto sources = [&](std::vector<std::string> line, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) line.push_back(i % 2 == 0 ? *a : *b);
+    return line;
   };
   std::ofstream list(directory.file("list"));
   for (std::size_t i = 0; i < clips; ++i) list << "file " << (i % 2 == 0 ? *a : *b) << "\n";
   list.close();
-  const std::vector<std::string> peer = {"ffmpeg",
-                                         "-v",
-                                         "error",
-                                         "-y",
-                                         "-f",
-                                         "concat",
-                                         "-safe",
-                                         "0",
-                                         "-i",
-                                         directory.file("list"),
-                                         "-c",
-                                         "copy",
-                                         directory.file("peer.mp4")};
-  std::vector<double> ours, theirs, memory, few, peers_memory;
+  const auto ours = [&](const std::string& how, const std::string& to) {
+    return [&, how, to](std::size_t count) { return sources({self, how, to}, count); };
+  };
+  const auto concat = [&](const std::string& to, std::vector<std::string> more) {
+    return [&, to, more](std::size_t) {
+      std::vector<std::string> line{"ffmpeg", "-v",    "error", "-y", "-f",
+                                    "concat", "-safe", "0",     "-i", directory.file("list"),
+                                    "-c",     "copy"};
+      line.insert(line.end(), more.begin(), more.end());
+      line.push_back(to);
+      return line;
+    };
+  };
+  const auto path = [&](const char* name) { return directory.file(std::string(name) + ".mp4"); };
+  std::vector<Peer> peers{
+      {"fragments", path("fragments"), ours("--fragments", path("fragments")), {}, {}},
+      {"plain", path("plain"), ours("--plain", path("plain")), {}, {}},
+      {"ffmpeg", path("ffmpeg"), concat(path("ffmpeg"), {}), {}, {}},
+      {"faststart",
+       path("faststart"),
+       concat(path("faststart"), {"-movflags", "faststart"}),
+       {},
+       {}}};
+  if (const char* const veo = std::getenv("VEO_COMMAND"); veo != nullptr) {
+    const auto line = [&, veo](std::size_t count) {
+      return sources({veo, "join", "-q", "-o", path("command")}, count);
+    };
+    peers.push_back({"veo join", path("command"), line, {}, {}});
+  }
+  std::vector<double> few;
   for (std::size_t i = 0; i <= runs; ++i) {
-    const auto first = i % 2 == 0 ? run(line(clips)) : run(peer);
-    const auto second = i % 2 == 0 ? run(peer) : run(line(clips));
-    const auto small = run(line(2));
-    if (i == 0) continue;  // the first run only fills the page cache
-    ours.push_back(i % 2 == 0 ? first.wall : second.wall);
-    theirs.push_back(i % 2 == 0 ? second.wall : first.wall);
-    memory.push_back(i % 2 == 0 ? first.memory : second.memory);
-    peers_memory.push_back(i % 2 == 0 ? second.memory : first.memory);
-    few.push_back(small.memory);
+    // Each run begins with another peer.
+    for (std::size_t k = 0; k < peers.size(); ++k) {
+      auto& peer = peers[(k + i) % peers.size()];
+      const auto cost = run(peer.line(clips));
+      if (i == 0) continue;  // the first run only fills the page cache
+      peer.wall.push_back(cost.wall);
+      peer.memory.push_back(cost.memory);
+    }
+    if (i > 0) few.push_back(run(ours("--plain", path("few"))(2)).memory);
   }
   std::printf("%zu real clips joined, median of %zu:\n", clips, runs);
-  run(line(clips));  // the last run joined two clips
-  std::printf("  ours    %4.0f ms, %3.0f MiB (2 clips: %3.0f MiB); %s\n", 1e3 * median(ours),
-              median(memory), median(few), contents_of(directory.file("ours.mp4")).c_str());
-  std::printf("  ffmpeg  %4.0f ms, %3.0f MiB; %s\n", 1e3 * median(theirs), median(peers_memory),
-              contents_of(directory.file("peer.mp4")).c_str());
-  std::printf("  ratio   %.2f\n", median(ours) / median(theirs));
+  const auto theirs = median(peers[2].wall);
+  for (const auto& peer : peers) {
+    std::printf("  %-9s  %4.0f ms, %.2f of ffmpeg, %3.0f MiB; %s\n", peer.name.c_str(),
+                1e3 * median(peer.wall), median(peer.wall) / theirs, median(peer.memory),
+                contents_of(peer.file).c_str());
+  }
+  std::printf("  2 clips, plain: %3.0f MiB\n", median(few));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + 1, argv + argc);
-  if (words.size() > 2 && words[0] == "--join") {
-    return join(words[1], {words.begin() + 2, words.end()});
+  if (words.size() > 2 && (words[0] == "--fragments" || words[0] == "--plain")) {
+    return join(words[0] == "--plain", words[1], {words.begin() + 2, words.end()});
   }
   std::size_t runs = 7;
   std::size_t clips = 20;

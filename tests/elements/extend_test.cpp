@@ -23,6 +23,7 @@
 #include "clips.h"
 #include "command.h"
 #include "frame_number.h"
+#include "mp4_boxes.h"
 #include "test_pipeline.h"
 
 namespace veo::test {
@@ -77,6 +78,12 @@ class Extend : public testing::Test {
         "ffprobe -v error -select_streams a:0 -show_entries frame=nb_samples -of "
         "csv=p=0 " +
         film() + " | awk '{s+=$1} END {print s}'");
+  }
+  /// Returns the type of the film's first sample entry.
+  [[nodiscard]] std::string sample_entry() const {
+    std::ifstream file(film(), std::ios::binary);
+    const auto boxes = list_mp4_boxes({std::istreambuf_iterator<char>(file), {}});
+    return contents_of(boxes, "moov.trak.mdia.minf.stbl.stsd").at(0).substr(12, 4);
   }
   /// Makes a clip of this many frames of testsrc2, from the frame `first` on.
   std::string clip(const std::string& name, int first, int frames, const std::string& how = "",
@@ -191,6 +198,7 @@ TEST_P(ExtendDelivery, GivesTheFilmOnce) {
   EXPECT_EQ(run->joins(), GetParam().joins);
   EXPECT_EQ(numbers(), count_to(192));
   EXPECT_EQ(samples(), "384000\n");
+  EXPECT_EQ(sample_entry(), "avc1");
   const auto seen = decode(&simulator, three + " ! decodebin name=d");
   EXPECT_EQ(seen.video.size(), 192U);
   EXPECT_EQ(simulator.state().at("charges"), 3);
@@ -236,6 +244,28 @@ class FilmLog {
   mutable std::mutex mutex_;
   std::string text_;
 };
+
+// A decoder of `avc1` takes no parameter sets from the pictures, so the film's first bytes can
+// promise `avc1` only if all clips are known by then.
+TEST_F(Extend, TheFilmIsAvc3IfItsClipsAreNotKnownToShareTheirParameterSets) {
+  const auto a = clip("a.mp4", 0, 24);
+  const auto same = clip("same.mp4", 24, 24);
+  const auto other = clip("other.mp4", 24, 24, "-x264-params cabac=0:ref=1");
+  const struct {
+    std::string continuation;
+    std::string join;
+    std::string entry;
+  } cases[] = {{same, "auto", "avc1"}, {same, "append", "avc3"}, {other, "auto", "avc3"}};
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.continuation + " " + one.join);
+    const auto simulator =
+        Simulator::start({"--generation-time", "0s", "--clip", a, "--clip", one.continuation});
+    const auto run = make(simulator, "veosrc prompt=A ! veoextend prompt=B join=" + one.join);
+    ASSERT_FALSE(run->failure()) << run->failure()->text;
+    EXPECT_EQ(sample_entry(), one.entry);
+    EXPECT_EQ(pictures(film()), pictures(a) + pictures(one.continuation));
+  }
+}
 
 TEST_F(Extend, TheLogSaysHowTheFilmIsJoined) {
   const auto simulator = start_quick({"--extend", "parent"});

@@ -27,6 +27,9 @@ sys.path.insert(0, str(HERE.parent / "support"))
 import patience  # noqa: E402
 
 RATE = 24
+# VLC and Chromium play in real time, and leave out a picture if the machine has no time for it. Chromium
+# plays half as fast in each further try.
+REAL_TIME_TRIES = 3
 CLIP = 192  # frames
 # The size of the numbers in the pictures (tests/support/frame_number.h): 16 bits and a check bit.
 BLOCK, BITS = 32, 16
@@ -134,27 +137,22 @@ def play_in_mpv(film, folder):
 
 
 def play_in_vlc(film, folder):
-    pipe = folder / "pictures"
-    os.mkfifo(pipe)
+    copy, out = folder / "film.mp4", folder / "pictures.y4m"
+    shutil.copy(film, copy)
     # VLC refuses to run as root.
     drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
-    for path in (folder, pipe, folder.parent):
-        os.chmod(path, 0o777)
-    copy = folder / "film.mp4"
-    shutil.copy(film, copy)
+    os.chmod(folder, 0o777)
     os.chmod(copy, 0o644)
-    command = drop + ["cvlc", "--play-and-exit", "--no-audio", "--no-drop-late-frames", "--no-skip-frames",
-                      "--video-filter=croppadd", "--croppadd-cropright=736", "--croppadd-cropbottom=688", "--vout=yuv",
-                      "--yuv-chroma=GREY", f"--yuv-file={pipe}", "-vv", str(copy)]
-    environment = dict(os.environ, HOME=str(folder), XDG_RUNTIME_DIR=str(folder))
-    log = folder / "log"
-    with open(log, "wb") as told, subprocess.Popen(command, stdout=told, stderr=told, env=environment) as process:
-        end = threading.Timer(patience.SECONDS, process.kill)
-        end.start()
-        with open(pipe, "rb") as pictures:
-            numbers = numbers_of(pictures, WIDTH, HEIGHT)
-        end.cancel()
-    return numbers, None
+    command = drop + ["cvlc", "--play-and-exit", "--no-audio", "--avcodec-hw=none", "--no-drop-late-frames",
+                      "--no-skip-frames", "--vout=yuv", "--yuv-chroma=GREY", f"--yuv-file={out}", str(copy)]
+    patience.run(command, capture_output=True, env=dict(os.environ, HOME=str(folder)))
+    numbers = []
+    with open(out, "rb") as pictures:
+        width, height = (int(size) for size in re.search(rb" W(\d+) H(\d+) ", pictures.readline()).groups())
+        while pictures.readline() == b"FRAME\n":
+            numbers.append(read_number(pictures.read(width * height), width))
+    # VLC draws a picture again while the next one is late.
+    return [number for i, number in enumerate(numbers) if i == 0 or number != numbers[i - 1]], None
 
 
 def play_in_melt(film, folder):
@@ -199,14 +197,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def play_in_chromium(film, folder, frames):
+def play_in_chromium(film, folder, frames, rate):
     """Plays the film, and seeks to each join and the frames beside it. Returns the numbers, the duration, and
     what the seeks found."""
     Handler.film = pathlib.Path(film).read_bytes()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     wanted = [join + step for join in range(CLIP, frames, CLIP) for step in (0, -1, 1)] + [0, frames - 1]
-    query = "&".join(f"frame={frame}" for frame in wanted)
+    query = f"rate={rate}&" + "&".join(f"frame={frame}" for frame in wanted)
     command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                "--autoplay-policy=no-user-gesture-required", f"--user-data-dir={folder}",
                "--remote-debugging-port=0", f"http://127.0.0.1:{server.server_port}/?{query}"]
@@ -263,18 +261,25 @@ def main():
         print(f"| {name} | {shown} | {told} | {note if is_right else note + ' **wrong**'} |", flush=True)
 
     for name, play in rows:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                numbers, duration = play(film, pathlib.Path(folder))
-            except Exception as problem:  # the other players still have their turn
-                tell(name, "", None, f"{type(problem).__name__}: {problem}", False)
-                continue
-        shown, is_right = ("", True) if numbers is None else describe_numbers(numbers, frames)
-        tell(name, shown, duration, "", is_right)
+        for _ in range(REAL_TIME_TRIES if play is play_in_vlc else 1):
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    numbers, duration = play(film, pathlib.Path(folder))
+                except Exception as problem:  # the other players still have their turn
+                    shown, duration, note, is_right = "", None, f"{type(problem).__name__}: {problem}", False
+                    continue
+            note = ""
+            shown, is_right = ("", True) if numbers is None else describe_numbers(numbers, frames)
+            if is_right:
+                break
+        tell(name, shown, duration, note, is_right)
     with tempfile.TemporaryDirectory() as folder:
         name = f"Chromium {version_of(['chromium', '--version'])}, `<video>`"
         try:
-            result, note, is_right = play_in_chromium(film, pathlib.Path(folder), frames)
+            for i in range(REAL_TIME_TRIES):
+                result, note, is_right = play_in_chromium(film, pathlib.Path(folder), frames, 0.5**i)
+                if result["dropped"] == 0:
+                    break
             shown = f"{result['frames'] - result['dropped']} of {frames}"
             is_right = is_right and result["frames"] == frames and result["dropped"] == 0
             tell(name, shown, result["duration"], note, is_right)

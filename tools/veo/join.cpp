@@ -20,6 +20,10 @@ int join(Session& session, const Clips& arguments) {
     display.failed(error);
     return exit_code(error.code);
   };
+  const auto stop = [&display] {
+    display.interrupted("", "The same line again starts from the beginning.");
+    return exit_interrupted;
+  };
   const auto media = media::load();
   if (!media) return refuse(media.error());
   // Check all clips before the first byte is written.
@@ -53,13 +57,13 @@ int join(Session& session, const Clips& arguments) {
     }
     if (*added == Output::Written::closed) return 0;
     if (*added == Output::Written::interrupted || session.interruption.happened()) {
-      display.interrupted("", "The same line again starts from the beginning.");
-      return exit_interrupted;
+      return stop();
     }
   }
   const auto ended = writer.finish();
   if (!ended) return refuse(ended.error());
   if (*ended == Output::Written::closed) return 0;
+  if (*ended == Output::Written::interrupted) return stop();
   const auto file = output->finish("");
   if (!file) return refuse(file.error());
   display.tell({{"event", "joined"},
