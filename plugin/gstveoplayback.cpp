@@ -27,6 +27,9 @@ constexpr GstClockTime reaction_time = 500 * GST_MSECOND;
 /// due.
 constexpr guint64 decoder_frames = 17;
 constexpr auto position_interval = 50ms;
+/// How often in a row the position of a playing pipeline is the same before the sinks count as
+/// empty. That happens before the margin if a decoder keeps most of a short clip.
+constexpr int most_stills = 3;
 /// How long the next fragment may take if its bytes are on their way.
 constexpr auto fragment_time = 100ms;
 /// How long the position stands still before the rest of a film counts as shown.
@@ -37,6 +40,15 @@ GstClockTime time_of(guint64 frames, const media::FrameRate& rate) {
   return gst_util_uint64_scale(frames, GST_SECOND * static_cast<guint64>(rate.seconds),
                                static_cast<guint64>(rate.frames));
 }
+
+struct ObjectLock {
+  explicit ObjectLock(GstObject* locked) : object(locked) { GST_OBJECT_LOCK(object); }
+  ~ObjectLock() { GST_OBJECT_UNLOCK(object); }
+  ObjectLock(const ObjectLock&) = delete;
+  ObjectLock& operator=(const ObjectLock&) = delete;
+
+  GstObject* const object;
+};
 
 GstObject* find_top(GstElement* element) {
   auto* top = GST_OBJECT(gst_object_ref(element));
@@ -116,19 +128,23 @@ void PlaybackPause::watch(bool is_awaited) {
                    "; without more bytes it is paused from %" GST_TIME_FORMAT " on",
                    GST_TIME_ARGS(end_), GST_TIME_ARGS(end_ - margin));
   if (!is_awaited && !wakeup_.pause(std::chrono::steady_clock::now() + fragment_time)) return;
+  std::optional<GstClockTime> last;
+  int stills = 0;
   do {
     const auto position = find_position();
-    if (position && *position >= end_ - margin) {
-      if (is_live()) {
-        GST_INFO_OBJECT(element_, "no BUFFERING, because the pipeline is live");
-        return;
-      }
-      GST_INFO_OBJECT(element_, "the film has run out: %" GST_TIME_FORMAT " of %" GST_TIME_FORMAT,
-                      GST_TIME_ARGS(*position), GST_TIME_ARGS(end_));
-      is_paused_ = true;
-      post(0);
+    stills = position == last && is_playing() ? stills + 1 : 0;
+    last = position;
+    if (!position || *position == 0) continue;  // the playback has not begun
+    if (*position < end_ - margin && stills < most_stills) continue;
+    if (is_live()) {
+      GST_INFO_OBJECT(element_, "no BUFFERING, because the pipeline is live");
       return;
     }
+    GST_INFO_OBJECT(element_, "the film has run out: %" GST_TIME_FORMAT " of %" GST_TIME_FORMAT,
+                    GST_TIME_ARGS(*position), GST_TIME_ARGS(end_));
+    is_paused_ = true;
+    post(0);
+    return;
   } while (wakeup_.pause(std::chrono::steady_clock::now() + position_interval));
 }
 
@@ -147,11 +163,16 @@ bool PlaybackPause::is_live() const {
   return is_live;
 }
 
+bool PlaybackPause::is_playing() const {
+  const ObjectLock lock(top_.get());
+  auto* const pipeline = GST_ELEMENT(top_.get());
+  return GST_STATE(pipeline) == GST_STATE_PLAYING &&
+         GST_STATE_PENDING(pipeline) == GST_STATE_VOID_PENDING;
+}
+
 bool PlaybackPause::is_stopping() const {
-  GST_OBJECT_LOCK(top_.get());
-  const auto target = GST_STATE_TARGET(top_.get());
-  GST_OBJECT_UNLOCK(top_.get());
-  return target < GST_STATE_PAUSED;
+  const ObjectLock lock(top_.get());
+  return GST_STATE_TARGET(top_.get()) < GST_STATE_PAUSED;
 }
 
 std::optional<GstClockTime> PlaybackPause::find_position() const {

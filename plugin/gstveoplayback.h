@@ -64,6 +64,8 @@ class PlaybackPause {
   void watch(bool is_awaited);
   /// Whether a sink shows something live.
   [[nodiscard]] bool is_live() const;
+  /// Whether the pipeline plays, and its state does not change.
+  [[nodiscard]] bool is_playing() const;
   /// Whether the application itself takes the pipeline to READY or NULL.
   [[nodiscard]] bool is_stopping() const;
   /// Returns how far the sinks that keep to the clock are. nullopt: there is no such sink, or none

@@ -16,6 +16,7 @@ namespace veo::test {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using namespace std::chrono_literals;
@@ -24,10 +25,10 @@ using Messages = std::vector<std::string>;
 
 constexpr int clip_frames = 24;
 
-/// Drops a frame that is later than a busy machine makes it. Without BUFFERING the frames of a late
-/// clip are later than a second.
+/// Drops each frame that is later than even a busy machine makes it. Without BUFFERING the frames
+/// of a late clip are later. (A sink of a window takes 5 ms at most: scripts/late-film.)
 const std::string sink =
-    "fakesink name=video sync=true qos=true max-lateness=300000000 signal-handoffs=true";
+    "fakesink name=video sync=true max-lateness=900000000 signal-handoffs=true";
 const std::string decode = "decodebin ! videoconvert ! ";
 
 /// What an application that heeds BUFFERING sees.
@@ -84,7 +85,7 @@ class Buffering : public testing::Test {
   TemporaryDirectory directory_;
 };
 
-const std::string late = "task:slow=2s*1@2";
+const std::string late = "task:slow=2500ms*1@2";
 const std::string film = "veosrc prompt=A ! veoextend name=b prompt=B join=append ! ";
 
 struct Way {
@@ -102,7 +103,12 @@ TEST_P(BufferingWays, ALateClipIsShownCompletely) {
   ASSERT_FALSE(run.failure()) << run.failure()->text;
   EXPECT_TRUE(run.eos());
   EXPECT_EQ(seen.shown, 2 * clip_frames);
-  if (!GetParam().has_queue_messages) EXPECT_THAT(seen.buffering, ElementsAre("b 0", "b 100"));
+  if (GetParam().has_queue_messages) {
+    ASSERT_FALSE(seen.buffering.empty());
+    EXPECT_THAT(seen.buffering.back(), EndsWith(" 100"));
+  } else {
+    EXPECT_THAT(seen.buffering, ElementsAre("b 0", "b 100"));
+  }
   for (const auto& one : run.progress()) EXPECT_NE(one.type, "canceled");
 }
 
@@ -112,6 +118,9 @@ INSTANTIATE_TEST_SUITE_P(
         Way{"Decodebin", film + decode + sink},
         // Such a line has no queue: the element pushes each frame into the sink.
         Way{"NoQueue", film + "qtdemux ! h264parse ! avdec_h264 ! " + sink},
+        // On a machine of many cores a decoder keeps most of a clip of a second.
+        Way{"ManyThreads",
+            film + "qtdemux ! h264parse ! avdec_h264 max-threads=16 ! queue ! " + sink},
         Way{"QueueBefore",
             "veosrc prompt=A ! queue2 use-buffering=true ! veoextend name=b prompt=B "
             "join=append ! " +
@@ -148,7 +157,7 @@ TEST_F(Buffering, GstLaunchShowsALateClipCompletely) {
 // In a chain the film begins when the last step but one is completed, so only the last step is
 // late.
 TEST_F(Buffering, AChainOfLateClipsIsShownCompletely) {
-  const auto simulator = start({"task:slow=2s*2@2"});
+  const auto simulator = start({"task:slow=2500ms*2@2"});
   TestPipeline run(film + "veoextend name=c prompt=C join=append ! " + decode + sink);
   run.use(simulator);
   const auto seen = play(run);
