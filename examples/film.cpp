@@ -9,7 +9,7 @@
 //
 // A film that is kept waits for each shot, and reports the waiting by PROGRESS. A film that is
 // shown goes on meanwhile: there `veo-task` messages report the next shots, because an open
-// PROGRESS asks the application to wait.
+// PROGRESS asks the application to wait. If the next shot is late, BUFFERING pauses the film.
 #include <gst/gst.h>
 
 #include <memory>
@@ -82,6 +82,13 @@ void show_error(GstMessage* message) {
   g_error_free(error);
 }
 
+/// Pauses while the next shot is late. The sinks would drop the frames of a late shot.
+void heed_buffering(GstElement* pipeline, GstMessage* message) {
+  gint percent = 0;
+  gst_message_parse_buffering(message, &percent);
+  gst_element_set_state(pipeline, percent < 100 ? GST_STATE_PAUSED : GST_STATE_PLAYING);
+}
+
 /// Runs to the end of the stream. Returns false on an error.
 bool run(GstElement* pipeline) {
   const std::unique_ptr<GstBus, Unref> bus(gst_element_get_bus(pipeline));
@@ -94,6 +101,9 @@ bool run(GstElement* pipeline) {
         break;
       case GST_MESSAGE_ELEMENT:
         show_news(message.get());
+        break;
+      case GST_MESSAGE_BUFFERING:
+        heed_buffering(pipeline, message.get());
         break;
       case GST_MESSAGE_ERROR:
         show_error(message.get());

@@ -24,7 +24,8 @@
  * gst-launch-1.0 veosrc prompt="a dog in a park" ! \
  *     veoextend prompt="it finds a ball" join=append ! \
  *     decodebin ! videoconvert ! autovideosink
- * ]| Play the first shot while the second one is being generated.
+ * ]| Play the first shot while the second one is being generated. If the second one is late,
+ * veoextend posts a BUFFERING message, and an application pauses until the message says 100 %.
  * |[
  * gst-launch-1.0 filesrc location=dog.mp4 ! \
  *     veoextend extend-task-id=cbf6b69d-4f03-4817-8ed7-94c0292184a8 prompt="it finds a ball" ! \

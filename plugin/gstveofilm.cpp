@@ -71,6 +71,7 @@ std::string describe_next(ErrorCode code) {
 void FilmOutput::run() {
   GST_DEBUG_OBJECT(shared_.element, "the film's thread begins");
   const auto made = make_film();
+  pause_.reset();
   const auto flow = shared_.flow();
   // A demuxer returns EOS after its last sample, and still waits for our EOS event.
   if (made || flow == GST_FLOW_EOS) {
@@ -131,6 +132,8 @@ Status FilmOutput::make_film() {
     }
   }
   const auto added = add(shared_.parent, "what comes in");
+  // With the other kinds of `join` the film does not begin before our file is completed.
+  if (added && join == Join::append) begin_pause();
   if (!wait_for_plan()) return Continuation::interrupted();
   const auto state = shared_.snapshot();
   if (!added) return state.phase == Phase::failed && bytes_ == 0 ? outcome_of(state) : added;
@@ -261,6 +264,9 @@ Status FilmOutput::finish() {
 
 Status FilmOutput::end_early(Error error) {
   if (shared_.is_interrupted()) return Continuation::interrupted();
+  // A paused pipeline would neither show the rest of the film nor take all of it.
+  const auto pause = std::move(pause_);
+  if (pause) pause->end();
   const auto state = shared_.snapshot();
   auto failed = state.announced.value_or(TaskEvent{.step = state.step()});
   failed.status = TaskStatus::failed;
@@ -271,6 +277,10 @@ Status FilmOutput::end_early(Error error) {
   const std::unique_ptr<GstQuery, decltype(&gst_query_unref)> drain(gst_query_new_drain(),
                                                                     gst_query_unref);
   gst_pad_peer_query(shared_.src, drain.get());
+  // Not all elements answer the query. The pause must not take the rest of the film from the
+  // viewer.
+  if (pause)
+    pause->wait_for_rest([this](Wakeup::Time until) { return shared_.wakeup->pause(until); });
   return fail(std::move(error));
 }
 
@@ -313,6 +323,7 @@ Status FilmOutput::push_events() {
 }
 
 Status FilmOutput::push(media::Bytes bytes) {
+  pause_.reset();
   if (auto done = push_events(); !done) return done;
   if (bytes_ == 0) {
     const auto source = shared_.source();
@@ -333,6 +344,14 @@ Status FilmOutput::push(media::Bytes bytes) {
     GST_ELEMENT_FLOW_ERROR(shared_.element, flow);
   }
   return Continuation::interrupted();
+}
+
+void FilmOutput::begin_pause() {
+  const auto phase = shared_.get([](const State& state) { return state.phase; });
+  pause_ = std::make_unique<PlaybackPause>(
+      shared_.element,
+      PlaybackPause::Film{.frames = joiner_->frames(), .rate = joiner_->format().video.rate},
+      phase < Phase::planned);
 }
 
 void FilmOutput::post_failure(Error error) {

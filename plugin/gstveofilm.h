@@ -3,7 +3,8 @@
 // Pushes the film that ends with one continuation on the src pad, once, from its first byte to its
 // last.
 //
-//   join=append        the parent at once ──► our file, when it has arrived
+//   join=append        the parent at once ──► our file, when it has arrived. If our file is late
+//                                             for the playback: BUFFERING
 //   join=auto, replace wait for the plan ──► parent, our file      if our file continues the parent
 //                                        ──► our file alone        if our file is the whole film
 //                                        ──► files of earlier      if our file begins with a step
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "gstveocontinuation.h"
+#include "gstveoplayback.h"
 #include "veo/core/clip_tags.h"
 #include "veo/media/joiner.h"
 
@@ -59,6 +61,8 @@ class FilmOutput {
   /// Makes the tags of the film, as far as its tasks are known.
   [[nodiscard]] ClipTags make_tags() const;
   void post_failure(Error error);
+  /// Pauses the playback if the next bytes come too late for it. The next push() ends the pause.
+  void begin_pause();
 
   Continuation& shared_;
   std::unique_ptr<media::Joiner> joiner_;  // null until the first clip is added
@@ -66,6 +70,7 @@ class FilmOutput {
   std::optional<TaskEvent> announced_;     // the last `veo-task` event in the stream
   std::optional<ClipTags> tags_;           // the last tags in the stream
   guint64 bytes_ = 0;                      // bytes that were pushed
+  std::unique_ptr<PlaybackPause> pause_;   // set while the next clip's first bytes are awaited
 };
 
 }  // namespace veo::plugin

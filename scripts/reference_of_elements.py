@@ -62,6 +62,14 @@ STRUCTURES = [
         [("percent", "int", "how much of the phase is done")],
     ),
     (
+        "Message BUFFERING",
+        "GstMessageBuffering",
+        "From `veoextend` with `join=append`: 0 % if the film has run out before the continuation is there, so "
+        "that the application pauses the pipeline, and 100 % when the film goes on or ends early "
+        "([more](../veoextend.md#play-a-film-while-it-is-made)). gst-veo adds no field to GStreamer's own.",
+        [],
+    ),
+    (
         "Event veo-task",
         "veo-task",
         "Goes downstream, sticky ahead of the first buffer. `veoextend` also sends it out of band, "
@@ -124,7 +132,10 @@ TYPES = {
 def make_structures() -> str:
     text = ""
     for title, _, meaning, fields in STRUCTURES:
-        text += f"### {title}\n\n{meaning}\n\n| field | type | meaning |\n|---|---|---|\n"
+        text += f"### {title}\n\n{meaning}\n\n"
+        if not fields:
+            continue
+        text += "| field | type | meaning |\n|---|---|---|\n"
         for name, kind, what in fields:
             text += f"| `{name}` | {kind} | {what} |\n"
         text += "\n"
