@@ -456,46 +456,43 @@ TEST(Storyboard, WithAClipThatDoesNotFitPaysForNoContinuationOfIt) {
 
 // --- kills and other processes ---
 
-/// Makes a film of 12 shots in three chains, and kills the command at ten moments. Returns the film
-/// that the last run makes.
+/// When to kill the command: after so many submissions, when it has found or got so many clips.
+struct Moment {
+  int submissions;
+  int clips;
+};
+
+/// Makes a film of 12 shots in three chains. Kills the command at these moments, each run in turn,
+/// and then while it writes the film. Returns the film that the last run makes.
 std::string make_killed_film(const Simulator& simulator, const Shell& shell,
-                             const std::string& jobs) {
+                             const std::string& jobs, const std::vector<Moment>& moments) {
   write_file(shell, "shots.jsonl", make_storyboard(3, 4));
-  const std::vector<std::string> line{"film", "shots.jsonl", "--yes", "--json", jobs, "-o"};
-  const auto with_output = [&line](const std::string& output) {
-    auto args = line;
-    args.push_back(output);
-    return args;
+  const auto line_for = [&jobs](const std::string& output) {
+    return std::vector<std::string>{"film", "shots.jsonl", "--yes", "--json", jobs, "-o", output};
   };
-  const auto completed = [](const Program& program) {
-    const auto shots = events(program.output().substr(0, program.output().rfind('\n') + 1), "shot");
+  const auto count_clips = [](const Program& program) {
+    const auto output = program.output();
+    // The last line may be incomplete.
+    const auto shots = events(output.substr(0, output.rfind('\n') + 1), "shot");
     return std::ranges::count_if(shots,
                                  [](const json& shot) { return shot.at("status") == "completed"; });
   };
-  // Each run goes on where the one before was killed. A moment is a number of submissions, or of
-  // clips that this run has found or got.
-  struct Moment {
-    int submissions;
-    int clips;
-  };
-  unsigned kills = 0;
-  for (const auto& [submissions, clips] : std::initializer_list<Moment>{
-           {0, 0}, {1, 0}, {2, 0}, {3, 1}, {4, 2}, {6, 4}, {8, 6}, {10, 7}, {11, 9}}) {
-    Program running(shell.settings(with_output("film.mp4")));
-    const bool is_there = wait_until([&, submissions = submissions, clips = clips] {
+  std::size_t kills = 0;
+  for (const auto& moment : moments) {
+    Program running(shell.settings(line_for("film.mp4")));
+    EXPECT_TRUE(wait_until([&] {
       if (running.has_ended()) return true;
       const bool has_begun = running.output().find("\"film\"") != std::string::npos;
-      return has_begun && simulator.state().at("submissions") >= submissions &&
-             completed(running) >= clips;
-    });
-    EXPECT_TRUE(is_there);
+      return has_begun && count_clips(running) >= moment.clips &&
+             simulator.state().at("submissions") >= moment.submissions;
+    }));
     kill_between_submissions(running, shell);
     kills += running.wait().signal == SIGKILL ? 1U : 0U;
   }
-  // The tenth moment: the film is being written, and its reader is slow.
+  // Nobody reads the film, so the command stands still while it writes.
   std::array<int, 2> pipe{};
   EXPECT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
-  auto settings = shell.settings(with_output("-"));
+  auto settings = shell.settings(line_for("-"));
   settings.output = pipe[1];
   Program running(settings);
   ::close(pipe[1]);
@@ -504,9 +501,9 @@ std::string make_killed_film(const Simulator& simulator, const Shell& shell,
   kill_between_submissions(running, shell);
   ::close(pipe[0]);
   kills += running.wait().signal == SIGKILL ? 1U : 0U;
-  EXPECT_EQ(kills, 10U);
+  EXPECT_EQ(kills, moments.size() + 1);
 
-  const auto ended = shell.veo(with_output("film.mp4"));
+  const auto ended = shell.veo(line_for("film.mp4"));
   EXPECT_EQ(ended.exit_code, 0) << ended;
   EXPECT_EQ(last_event(ended.output, "film-done").at("frames"), 12 * 48);
   EXPECT_EQ(simulator.state().at("submissions"), 12);
@@ -520,7 +517,9 @@ std::string make_killed_film(const Simulator& simulator, const Shell& shell,
 TEST(Storyboard, KilledAtTenMomentsIsPaidOnceAndIsTheSameFilm) {
   const auto simulator = start_simulator("30ms");
   const Shell shell(simulator);
-  const auto film = make_killed_film(simulator, shell, "--jobs=4");
+  const auto film =
+      make_killed_film(simulator, shell, "--jobs=4",
+                       {{0, 0}, {1, 0}, {2, 0}, {3, 1}, {4, 2}, {6, 4}, {8, 6}, {10, 7}, {11, 9}});
   // Another run makes the film without a kill, of the files of the service.
   std::filesystem::remove_all(std::filesystem::path(shell.ledger()).parent_path() / "cache");
   ASSERT_EQ(shell.veo({"film", "shots.jsonl", "-o", "again.mp4"}).exit_code, 0);
@@ -537,7 +536,7 @@ TEST(Storyboard, KilledIsTheFilmThatAnUnbrokenRunMakes) {
   }
   const auto broken = start_simulator("30ms", ids);
   const Shell shell(broken);
-  const auto film = make_killed_film(broken, shell, "--jobs=1");
+  const auto film = make_killed_film(broken, shell, "--jobs=1", {{1, 0}, {5, 4}, {11, 10}});
   const auto unbroken = start_simulator("30ms", ids);
   const Shell other(unbroken);
   write_file(other, "shots.jsonl", make_storyboard(3, 4));

@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -26,11 +25,10 @@
 #include "film_writer.h"
 #include "line_cost.h"
 #include "line_runner.h"
-#include "storyboard.h"
+#include "shots.h"
 #include "veo/core/error_table.h"
 #include "veo/media/library.h"
 #include "veo/source/access.h"
-#include "veo/source/account.h"
 #include "veo/source/film.h"
 #include "veo/source/streams.h"
 
@@ -58,8 +56,13 @@ class StoryboardFilm : private LineWork {
     common_ = std::move(*common);
     limit_ = std::exchange(common_.max_credits, 0);
     const bool is_dry = std::exchange(common_.dry_run, false);
-    if (auto read = read_shots(); !read) return refuse(read.error());
-    if (auto priced = price_shots(); !priced) return refuse(priced.error());
+    // A file that is a pipe may be written by hand, or by a program that takes its time.
+    const Patience patience{.timeout = std::chrono::hours(24),
+                            .is_cancelled = [this] { return session_.interruption.happened(); }};
+    auto read = Shots::read(arguments_.storyboard, common_, patience, session_.wakeup);
+    if (!read) return report_interruption();
+    if (!*read) return refuse(read->error());
+    shots_ = std::move(**read);
     tell_price();
     if (is_dry) return tell_plan();
     if (auto ready = check_place(); !ready) return refuse(with_cost(ready.error()));
@@ -67,27 +70,18 @@ class StoryboardFilm : private LineWork {
       display_.say(notice);
     }
     const auto agreed =
-        approve(session_, display_, arguments_, common_, cost_,
+        approve(session_, display_, arguments_, common_, shots_.cost(),
                 {.what = "The film", .limit = limit_, .yes = arguments_.yes, .needs_all = true});
     if (!agreed) return report_interruption();
     if (!*agreed) return refuse(with_cost(agreed->error()));
     if (!**agreed) return exit_success;
     has_begun_ = true;
     if (!runner_.run()) return report_interruption();
-    return completed_ == shots_.size() ? make_film() : report_failures();
+    return completed_ == shots_.list().size() ? make_film() : report_failures();
   }
 
  private:
-  enum class State { waits, runs, completed, failed, not_submitted };
-
-  struct Shot {
-    BatchRequest request;
-    std::optional<std::size_t> parent = std::nullopt;  // index of the shot that this one continues
-    LinePrice price = {};
-    State state = State::waits;
-    std::string task_id = {};      // empty: not known yet
-    std::string upstream_id = {};  // by which the service knows the task, if it differs
-  };
+  using State = Shot::State;
 
   /// Reports why nothing was done. After an interruption the error only says that.
   int refuse(const Error& error) {
@@ -98,90 +92,27 @@ class StoryboardFilm : private LineWork {
 
   // --- before anything is sent ---
 
-  Status read_shots() {
-    // A file that is a pipe may be written by hand, or by a program that takes its time.
-    const Patience patience{.timeout = std::chrono::hours(24),
-                            .is_cancelled = [this] { return session_.interruption.happened(); }};
-    auto file = read_storyboard(arguments_.storyboard, common_, patience);
-    if (!file) return fail(std::move(file.error()));
-    mistakes_ = std::move(file->mistakes);
-    for (auto& request : file->requests) {
-      const auto index = shots_.size();
-      const bool continues = is_continuation(request) && index > 0;
-      shots_.push_back({.request = std::move(request)});
-      if (continues) shots_.back().parent = index - 1;
-    }
-    return {};
-  }
-
-  /// Finds out which tasks are paid, and what the rest costs. Fails if a shot would be refused; the
-  /// message contains all such shots.
-  Status price_shots() {
-    const auto api_url = resolve_api_url(common_.access);
-    if (!api_url) return fail(api_url.error());
-    const auto pricer = LinePricer::open(common_, session_.wakeup);
-    if (!pricer) return fail(Error{});
-    if (!*pricer) return fail(pricer->error());
-    for (auto& shot : shots_) {
-      if (mistakes_.contains(shot.request.line)) continue;
-      set_parent(shot);
-      shot.request.id = make_request_name(shot.request.settings, *api_url);
-      const auto priced = (*pricer)->price(shot.request, mistakes_);
-      if (!priced) return fail(Error{});
-      if (!*priced) {
-        if (mistakes_.empty()) return fail(priced->error());
-        break;
-      }
-      if (!**priced) continue;
-      shot.price = ***priced;
-      if (auto found = find_task(shot); !found) return found;
-    }
-    if (!mistakes_.empty()) return fail(mistakes_in(arguments_.storyboard, mistakes_));
-    for (const auto& shot : shots_) cost_.add(shot.price);
-    return {};
-  }
-
-  /// Names the task that the shot continues, if that task is known.
-  void set_parent(Shot& shot) const {
-    if (!shot.parent || shots_[*shot.parent].task_id.empty()) return;
-    const auto& parent = shots_[*shot.parent];
-    shot.request.settings.request.extend_task_id = parent.task_id;
-    shot.request.settings.parent_upstream_id = parent.upstream_id;
-  }
-
-  /// Finds the task of a shot that is paid, so that the price of the next shot is known, too.
-  Status find_task(Shot& shot) const {
-    const auto& settings = shot.request.settings;
-    shot.task_id = settings.task_id;
-    if (!shot.price.is_paid || !shot.task_id.empty()) return {};
-    const auto record = find_record(common_.ledger, shot.request.id, session_.wakeup);
-    if (!record) return fail(Error{});
-    if (!*record) return fail(record->error());
-    if (**record) shot.task_id = (**record)->task_id;
-    return {};
-  }
-
   void tell_price() {
-    const auto to_submit = cost_.to_submit();
-    const auto paid = shots_.size() - to_submit;
-    const auto chains =
-        std::ranges::count_if(shots_, [](const Shot& shot) { return !shot.parent.has_value(); });
-    json event{{"event", "film"}, {"shots", shots_.size()}, {"chains", chains},
-               {"paid", paid},    {"to-submit", to_submit}, {"credits", nullptr}};
-    if (cost_.credits()) event["credits"] = *cost_.credits();
+    const auto to_submit = shots_.cost().to_submit();
+    const auto paid = shots_.list().size() - to_submit;
+    const auto chains = std::ranges::count_if(
+        shots_.list(), [](const Shot& shot) { return !shot.parent.has_value(); });
+    json event{{"event", "film"}, {"shots", shots_.list().size()}, {"chains", chains},
+               {"paid", paid},    {"to-submit", to_submit},        {"credits", nullptr}};
+    if (shots_.cost().credits()) event["credits"] = *shots_.cost().credits();
     display_.tell(std::move(event));
-    std::string text = count_text(shots_.size(), "shot") + ": ";
+    std::string text = count_text(shots_.list().size(), "shot") + ": ";
     if (paid > 0) text += std::to_string(paid) + " without a payment, ";
     text += std::to_string(to_submit) + " to submit";
     if (to_submit > 0) {
-      text += cost_.credits() ? " for " + cost_.describe()
-                              : " for a price that the catalog does not know";
+      text += shots_.cost().credits() ? " for " + shots_.cost().describe()
+                                      : " for a price that the catalog does not know";
     }
     display_.say(text + ".");
   }
 
   int tell_plan() {
-    for (const auto& shot : shots_) {
+    for (const auto& shot : shots_.list()) {
       const auto& [is_paid, is_unknown, credits] = shot.price;
       std::string text = is_unknown ? "of an unknown submission, which is not repeated"
                          : is_paid  ? "without a payment"
@@ -189,8 +120,8 @@ class StoryboardFilm : private LineWork {
       if (!is_paid) {
         text += credits ? ", " + count_text(*credits, "credit") : ", of an unknown price";
       }
-      if (shot.parent) {
-        text += ", continues line " + std::to_string(shots_[*shot.parent].request.line);
+      if (const auto* const parent = shots_.parent_of(shot)) {
+        text += ", continues line " + std::to_string(parent->request.line);
       }
       if (!shot.task_id.empty()) text += ", task " + shot.task_id;
       const auto& prompt = shot.request.settings.request.prompt;
@@ -214,20 +145,22 @@ class StoryboardFilm : private LineWork {
   // --- the shots ---
 
   std::optional<NextLine> take_next() override {
-    for (std::size_t i = 0; i < shots_.size(); ++i) {
-      auto& shot = shots_[i];
+    for (std::size_t i = 0; i < shots_.list().size(); ++i) {
+      auto& shot = shots_.list()[i];
       if (shot.state != State::waits) continue;
-      const bool is_named = !shot.request.settings.task_id.empty();
-      const auto parent = shot.parent && !is_named ? shots_[*shot.parent].state : State::completed;
-      const bool has_no_parent = parent == State::failed || parent == State::not_submitted;
+      // A shot that names its task needs no parent.
+      const auto* const parent =
+          shot.request.settings.task_id.empty() ? shots_.parent_of(shot) : nullptr;
+      const bool has_no_parent = parent != nullptr && (parent->state == State::failed ||
+                                                       parent->state == State::not_submitted);
       if (has_no_parent || (stopped_ && !shot.price.is_paid)) {
         shot.state = State::not_submitted;
         ++not_submitted_;
         tell_shot(shot, {{"status", "not-submitted"}});
         continue;
       }
-      if (parent != State::completed) continue;
-      set_parent(shot);
+      if (parent != nullptr && parent->state != State::completed) continue;
+      shots_.set_parent_task(shot);
       shot.state = State::runs;
       shot.task_id.clear();  // until the service or the ledger names it
       return NextLine{.line = i, .settings = shot.request.settings};
@@ -236,7 +169,7 @@ class StoryboardFilm : private LineWork {
   }
 
   void on_change(const RunningLine& running) override {
-    auto& shot = shots_[running.line];
+    auto& shot = shots_.list()[running.line];
     const auto seen = running.source->snapshot();
     if (seen.job.task_id.empty() || !shot.task_id.empty()) return;
     shot.task_id = seen.job.task_id;
@@ -253,7 +186,7 @@ class StoryboardFilm : private LineWork {
   }
 
   Status on_complete(const RunningLine& running) override {
-    auto& shot = shots_[running.line];
+    auto& shot = shots_.list()[running.line];
     const auto seen = running.source->snapshot();
     shot.task_id = seen.job.task_id;
     if (seen.job.report) shot.upstream_id = seen.job.report->upstream_task_id.value_or("");
@@ -262,7 +195,7 @@ class StoryboardFilm : private LineWork {
     ++completed_;
     json told{{"status", "completed"}, {"reused", seen.reused}};
     if (seen.credits) told["credits"] = *seen.credits;
-    tell_shot(shot, std::move(told));
+    tell_shot(shot, told);
     if (!display_.moves()) {
       display_.say(at_line(arguments_.storyboard, shot.request.line, "the video is here"));
     }
@@ -288,7 +221,7 @@ class StoryboardFilm : private LineWork {
   }
 
   void on_failure(std::size_t index, Error error) override {
-    auto& shot = shots_[index];
+    auto& shot = shots_.list()[index];
     shot.state = State::failed;
     if (error_row(error.code).ends_batch) stopped_ = true;
     const bool is_unknown = error.code == ErrorCode::submit_unknown;
@@ -300,20 +233,24 @@ class StoryboardFilm : private LineWork {
     failures_.add(shot.request.line, std::move(error));
   }
 
-  void tell_shot(const Shot& shot, json event) {
+  /// Tells machines of the shot. `more` has the members that change.
+  void tell_shot(const Shot& shot, const json& more) {
     const auto& settings = shot.request.settings;
-    event["event"] = "shot";
-    event["line"] = shot.request.line;
-    event["continues"] = shot.parent ? json(shots_[*shot.parent].request.line) : json();
-    event["prompt"] = settings.request.prompt;
-    event["take"] = settings.take;
-    event["task-id"] = shot.task_id.empty() ? json() : json(shot.task_id);
-    if (!event.contains("credits")) {
-      event["credits"] = shot.price.credits ? json(*shot.price.credits) : json();
-    }
-    for (const char* const member : {"reused", "error"}) {
-      if (!event.contains(member)) event[member] = nullptr;
-    }
+    json event{{"event", "shot"},
+               {"line", shot.request.line},
+               {"continues", nullptr},
+               {"status", nullptr},
+               {"prompt", settings.request.prompt},
+               {"take", settings.take},
+               {"task-id", nullptr},
+               {"credits", nullptr},
+               {"reused", nullptr},
+               {"error", nullptr}};
+    if (const auto* const parent = shots_.parent_of(shot))
+      event["continues"] = parent->request.line;
+    if (!shot.task_id.empty()) event["task-id"] = shot.task_id;
+    if (shot.price.credits) event["credits"] = *shot.price.credits;
+    event.update(more);
     display_.tell(std::move(event));
   }
 
@@ -324,12 +261,13 @@ class StoryboardFilm : private LineWork {
                        std::to_string(running) + " under way";
     if (failures_.count() > 0) text += ", " + std::to_string(failures_.count()) + " failed";
     const auto ended = completed_ + failures_.count() + not_submitted_;
-    display_.show("Film", static_cast<double>(ended) / static_cast<double>(shots_.size()), text);
+    display_.show("Film", static_cast<double>(ended) / static_cast<double>(shots_.list().size()),
+                  text);
   }
 
   /// `3 of 12 here`
   [[nodiscard]] std::string count_here() const {
-    return std::to_string(completed_) + " of " + std::to_string(shots_.size()) + " here";
+    return std::to_string(completed_) + " of " + std::to_string(shots_.list().size()) + " here";
   }
 
   // --- the film ---
@@ -341,13 +279,8 @@ class StoryboardFilm : private LineWork {
   /// Returns the tasks whose files, one after the other, are the film. The file of a continuation
   /// may contain the shots before (see film.h).
   Result<std::vector<std::string>> list_files() const {
-    std::vector<std::vector<std::string>> chains;
-    for (const auto& shot : shots_) {
-      if (!shot.parent) chains.emplace_back();
-      chains.back().push_back(shot.task_id);
-    }
     std::vector<std::string> files;
-    for (const auto& chain : chains) {
+    for (const auto& chain : shots_.chains()) {
       auto part = chain;
       if (chain.size() > 1 && common_.join == Join::replace) part = {chain.back()};
       if (chain.size() > 1 && common_.join == Join::automatic) {
@@ -368,8 +301,8 @@ class StoryboardFilm : private LineWork {
     if (!files) return fail_to_join(files.error());
     FilmWriter writer(*media_, *output);
     std::vector<std::string> ids;
-    for (const auto& shot : shots_) ids.push_back(shot.task_id);
-    writer.set_tags(make_film_tags(std::move(ids), shots_.size()));
+    for (const auto& shot : shots_.list()) ids.push_back(shot.task_id);
+    writer.set_tags(make_film_tags(std::move(ids), shots_.list().size()));
     for (std::size_t i = 0; i < files->size(); ++i) {
       display_.show("Joining", static_cast<double>(i) / static_cast<double>(files->size()),
                     size_text(writer.bytes()));
@@ -391,7 +324,7 @@ class StoryboardFilm : private LineWork {
              {{"file", *file}, {"bytes", writer.bytes()}, {"frames", writer.frames()}});
     if (*file != "-") {
       display_.say("Saved " + *file + ": " + std::to_string(writer.frames()) + " frames of " +
-                   count_text(shots_.size(), "shot") + ".");
+                   count_text(shots_.list().size(), "shot") + ".");
     }
     return exit_success;
   }
@@ -406,16 +339,18 @@ class StoryboardFilm : private LineWork {
 
   // --- the end ---
 
-  void tell_end(int code, json event = {}) {
-    for (const char* const member : {"file", "bytes", "frames"}) {
-      if (!event.contains(member)) event[member] = nullptr;
-    }
-    event["event"] = "film-done";
-    event["shots"] = shots_.size();
-    event["completed"] = completed_;
-    event["failed"] = failures_.count();
-    event["not-submitted"] = not_submitted_;
-    event["exit-code"] = code;
+  /// Tells machines of the end. `film` has the members that describe the film's file.
+  void tell_end(int code, const json& film = json::object()) {
+    json event{{"event", "film-done"},
+               {"shots", shots_.list().size()},
+               {"completed", completed_},
+               {"failed", failures_.count()},
+               {"not-submitted", not_submitted_},
+               {"file", nullptr},
+               {"bytes", nullptr},
+               {"frames", nullptr},
+               {"exit-code", code}};
+    event.update(film);
     display_.tell(std::move(event));
   }
 
@@ -451,9 +386,7 @@ class StoryboardFilm : private LineWork {
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   Options common_;     // what all shots share
   Credits limit_ = 0;  // 0: none
-  std::vector<Shot> shots_;
-  std::map<std::size_t, std::string> mistakes_;  // by the number of the line
-  LineCost cost_;
+  Shots shots_;
   const media::Library* media_ = nullptr;    // set before the first shot runs
   std::optional<media::ClipFormat> format_;  // of the film; nullopt: no clip is here yet
   LineRunner runner_{session_, display_, *this, arguments_.jobs};
