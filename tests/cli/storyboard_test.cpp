@@ -55,6 +55,16 @@ std::map<std::string, std::string> task_ids(const Simulator& simulator) {
   return ids;
 }
 
+/// Returns the input of each submission, in the order of the answers.
+std::vector<json> submitted_inputs(const Simulator& simulator) {
+  std::vector<json> inputs;
+  for (const auto& request : simulator.log()) {
+    if (request.at("method") != "POST") continue;
+    inputs.push_back(json::parse(request.at("body").get<std::string>()).at("input"));
+  }
+  return inputs;
+}
+
 /// Returns the objects with this `event`.
 std::vector<json> events(const std::string& text, const std::string& event) {
   std::vector<json> found;
@@ -317,13 +327,23 @@ TEST(Storyboard, TakesTasksThatAreThere) {
   ASSERT_EQ(made.exit_code, 0) << made;
   EXPECT_EQ(last_event(made.output, "film").at("to-submit"), 1);
   EXPECT_EQ(last_event(made.output, "film-done").at("frames"), 96);
-  std::vector<json> inputs;
-  for (const auto& request : simulator.log()) {
-    if (request.at("method") != "POST") continue;
-    inputs.push_back(json::parse(request.at("body").get<std::string>()).at("input"));
-  }
+  const auto inputs = submitted_inputs(simulator);
   ASSERT_EQ(inputs.size(), 2U);
   EXPECT_EQ(inputs[1], (json{{"prompt", "it runs"}, {"extend_task_id", dog}}));
+}
+
+TEST(Storyboard, ContinuesATaskByTheIdThatTheServiceWants) {
+  const auto simulator = start_simulator("0s", {"--fault", "query:upstream-id"});
+  const Shell shell(simulator);
+  write_file(shell, "shots.jsonl", make_storyboard(1, 2));
+  const auto made = shell.veo({"film", "shots.jsonl", "--yes"});
+  ASSERT_EQ(made.exit_code, 0) << made;
+  const auto inputs = submitted_inputs(simulator);
+  ASSERT_EQ(inputs.size(), 2U);
+  EXPECT_EQ(inputs[1].at("extend_task_id"), "upstream-" + task_ids(simulator).at("chain 1 shot 1"));
+  // The other id does not make another request.
+  EXPECT_EQ(shell.veo({"film", "shots.jsonl", "-o", "again.mp4"}).exit_code, 0);
+  EXPECT_EQ(simulator.state().at("submissions"), 2);
 }
 
 // --- many shots at a time, and failures ---
@@ -452,6 +472,24 @@ TEST(Storyboard, WithAClipThatDoesNotFitPaysForNoContinuationOfIt) {
   EXPECT_THAT(ended.errors, HasSubstr("640x360"));
   EXPECT_EQ(simulator.state().at("submissions"), 2);
   EXPECT_THAT(shell.files(), ElementsAre("shots.jsonl"));
+}
+
+TEST(Storyboard, WithAVideoThatCannotBeHadSaysThatItIsPaid) {
+  auto simulator = start_simulator("0s");
+  simulator.set_faults({"file:status=404"});
+  const Shell shell(simulator);
+  write_file(shell, "shots.jsonl", make_storyboard(1, 2));
+  const std::vector<std::string> line{"film", "shots.jsonl", "--yes", "--retries=0"};
+  auto ended = shell.veo(line);
+  EXPECT_EQ(ended.exit_code, 9) << ended;
+  EXPECT_THAT(ended.errors, HasSubstr(task_ids(simulator).at("chain 1 shot 1")));
+  EXPECT_THAT(ended.errors, HasSubstr("is complete and paid, and is not lost"));
+  EXPECT_THAT(ended.errors, HasSubstr("1 shot was not submitted"));
+  EXPECT_EQ(simulator.state().at("submissions"), 1);
+  simulator.set_faults({});
+  ended = shell.veo(line);
+  EXPECT_EQ(ended.exit_code, 0) << ended;
+  EXPECT_EQ(simulator.state().at("submissions"), 2);
 }
 
 // --- kills and other processes ---
