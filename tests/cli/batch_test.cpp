@@ -276,18 +276,6 @@ std::vector<std::string> tenths(const std::string& phase, const std::vector<std:
   return faults;
 }
 
-/// Kills the program while no submission waits for its answer. A kill during that wait rightly
-/// makes the submission unknown (tests/money/crash_test.cpp).
-void kill_between_submissions(const Program& program, const Shell& shell) {
-  for (;;) {
-    program.stop();
-    if (shell.recorded("sending") == 0) break;
-    program.kill(SIGCONT);
-    std::this_thread::yield();
-  }
-  program.kill(SIGKILL);
-}
-
 void make_two_hundred(const std::vector<std::string>& more_faults, std::size_t unknown) {
   auto faults = tenths("query", {"reset", "status=502", "truncate=40"}, 4000);
   for (auto& fault : tenths("file", {"reset=60000", "status=503", "truncate=30000"}, 1000)) {

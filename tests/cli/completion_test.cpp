@@ -18,9 +18,9 @@ using testing::IsEmpty;
 using testing::IsSupersetOf;
 using testing::UnorderedElementsAre;
 
-const std::vector<std::string> commands{"batch",    "completion", "credits", "download", "extend",
-                                        "generate", "history",    "join",    "ledger",   "play",
-                                        "price",    "serve",      "status",  "wait"};
+const std::vector<std::string> commands{"batch", "completion", "credits", "download", "extend",
+                                        "film",  "generate",   "history", "join",     "ledger",
+                                        "play",  "price",      "serve",   "status",   "wait"};
 
 class Completion : public testing::Test {
  protected:

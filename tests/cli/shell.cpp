@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -85,6 +86,16 @@ std::vector<std::string> Shell::files() const {
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+void kill_between_submissions(const Program& program, const Shell& shell) {
+  for (;;) {
+    program.stop();
+    if (shell.recorded("sending") == 0) break;
+    program.kill(SIGCONT);
+    std::this_thread::yield();
+  }
+  program.kill(SIGKILL);
 }
 
 std::vector<nlohmann::json> json_lines(const std::string& text) {

@@ -44,6 +44,10 @@ class Shell {
   std::string key_;
 };
 
+/// Kills the program while no submission waits for its answer. A kill during that wait rightly
+/// makes the submission unknown (tests/money/crash_test.cpp).
+void kill_between_submissions(const Program& program, const Shell& shell);
+
 /// Parses one JSON object for each line. Throws if a line is not JSON.
 std::vector<nlohmann::json> json_lines(const std::string& text);
 /// Returns the last object with this `event`, or null if there is none.

@@ -314,5 +314,21 @@ TEST(OnATerminal, ABatchAsksBeforeItPays) {
   EXPECT_EQ(simulator.state().at("charges"), 3);
 }
 
+TEST(OnATerminal, AFilmAsksBeforeItPaysAndShowsItsShots) {
+  const auto simulator = start_simulator("300ms");
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.sh("printf '{\"prompt\": \"%s\"}\\n' one two three > shots.jsonl").exit_code, 0);
+  Terminal terminal(shell.settings({"film", "shots.jsonl"}), 80);
+  ASSERT_TRUE(terminal.wait_for("Go on? [y/N]"));
+  EXPECT_THAT(terminal.screen(), Contains(HasSubstr("3 to submit for 120 credits.")));
+  EXPECT_EQ(simulator.state().at("submissions"), 0);
+  terminal.type("y\n");
+  EXPECT_EQ(terminal.wait(), 0);
+  EXPECT_THAT(moments_of(terminal, "Film"), Contains(HasSubstr("3 under way")));
+  EXPECT_THAT(terminal.screen(), Contains(HasSubstr("Saved shots.mp4: 144 frames of 3 shots.")));
+  EXPECT_TRUE(terminal.cursor_is_visible());
+  EXPECT_EQ(simulator.state().at("charges"), 3);
+}
+
 }  // namespace
 }  // namespace veo::test

@@ -239,7 +239,7 @@ class Command(unittest.TestCase):
         of_error = set(re.findall(r"\{\"([a-z0-9-]+)\",", body))
         self.assertIn("charged", of_error)
         made["error"] |= of_error
-        for event in ("line", "status"):
+        for event in ("line", "shot", "status"):
             made[event] |= {f"error.{member}" for member in of_error}
         self.assertGreater(len(made), 15)
         self.assertEqual(sorted(made), sorted(listed))

@@ -97,8 +97,10 @@ json parse_object(const std::string& text, std::string& twice) {
   });
 }
 
-/// Sets the options that the line names. Returns what is wrong with the line, or an empty text.
-std::string parse_line(const std::string& text, Options& settings, bool& names_its_take) {
+/// Sets the options and the flags that the line names. Returns what is wrong with the line, or an
+/// empty text.
+std::string parse_line(const std::string& text, const LineForm& form, BatchRequest& request) {
+  auto& settings = request.settings;
   if (text.size() > longest_line) return "it is longer than 1 MiB";
   json object;
   std::string twice;
@@ -107,21 +109,27 @@ std::string parse_line(const std::string& text, Options& settings, bool& names_i
     if (!object.is_object()) return "it is no JSON object";
     if (!twice.empty()) return "the member \"" + twice + "\" is there twice";
     for (const auto& [name, value] : object.items()) {
+      if (std::ranges::find(form.flags, name) != form.flags.end()) {
+        if (!value.is_boolean()) return name + " takes true or false";
+        if (value.get<bool>()) request.flags.insert(name);
+        continue;
+      }
       if (auto wrong = set_member(settings, name, value); !wrong.empty()) return wrong;
+      request.members.insert(name);
     }
   } catch (const json::exception& error) {
     return std::string("it is no JSON: ") + error.what();
   }
-  names_its_take = object.contains("take");
-  if (names_its_take && !settings.request_id.empty())
+  if (request.members.contains("take") && !settings.request_id.empty())
     return "take and request-id exclude each other";
   return "";
 }
 
 class BatchParser {
  public:
-  BatchParser(std::string path, const Options& common, const Patience& patience)
-      : path_(std::move(path)), common_(common), patience_(patience) {}
+  BatchParser(std::string path, const Options& common, const Patience& patience,
+              const LineForm& form)
+      : path_(std::move(path)), common_(common), patience_(patience), form_(form) {}
 
   Result<BatchFile> parse() {
     auto api_url = resolve_api_url(common_.access);
@@ -144,13 +152,16 @@ class BatchParser {
 
  private:
   void add(std::size_t line, const std::string& text) {
+    const auto before = std::exchange(line_before_, line);
     BatchRequest request{.line = line, .settings = common_, .id = {}};
-    bool names_its_take = false;
-    if (auto wrong = parse_line(text, request.settings, names_its_take); !wrong.empty()) {
+    auto wrong = parse_line(text, form_, request);
+    if (wrong.empty() && form_.finish) wrong = form_.finish(request, before);
+    if (!wrong.empty()) {
       mistakes_.emplace(line, wrong);
       return;
     }
     const auto& settings = request.settings;
+    const bool names_its_take = request.members.contains("take");
     has_take_.push_back(names_its_take || !settings.request_id.empty());
     if (names_its_take) takes_[make_canonical_request(settings.request)].insert(settings.take);
     requests_.push_back(std::move(request));
@@ -158,24 +169,17 @@ class BatchParser {
 
   /// Gives each line that names no take the next free take of its request, and each line its id.
   void name(const std::string& api_url) {
-    const auto account = environment::get("VEO_ACCOUNT").value_or("");
     std::map<std::string, std::uint32_t> last;
     std::map<std::string, std::size_t> lines;
     for (std::size_t i = 0; i < requests_.size(); ++i) {
-      auto& [line, settings, id] = requests_[i];
+      auto& [line, settings, id, members, flags] = requests_[i];
       if (!has_take_[i]) {
         const auto request = make_canonical_request(settings.request);
         const auto& taken = takes_[request];
         do settings.take = ++last[request];
         while (taken.contains(settings.take));
       }
-      id = settings.task_id.empty()
-               ? make_intent(settings.request, {.api_url = api_url,
-                                                .account = account,
-                                                .take = settings.take,
-                                                .request_id = settings.request_id})
-                     .id
-               : "task/" + settings.task_id;
+      id = make_request_name(settings, api_url);
       const auto [before, is_new] = lines.emplace(id, line);
       if (!is_new) {
         mistakes_.emplace(line,
@@ -187,6 +191,8 @@ class BatchParser {
   const std::string path_;
   const Options& common_;
   const Patience& patience_;
+  const LineForm& form_;
+  std::optional<std::size_t> line_before_;  // the line that was read before
   std::vector<BatchRequest> requests_;
   std::vector<bool> has_take_;                            // for each of requests_
   std::map<std::string, std::set<std::uint32_t>> takes_;  // the takes that lines name, by request
@@ -196,8 +202,17 @@ class BatchParser {
 }  // namespace
 
 Result<BatchFile> read_batch(const std::string& path, const Options& common,
-                             const Patience& patience) {
-  return BatchParser(path, common, patience).parse();
+                             const Patience& patience, const LineForm& form) {
+  return BatchParser(path, common, patience, form).parse();
+}
+
+std::string make_request_name(const Options& settings, const std::string& api_url) {
+  if (!settings.task_id.empty()) return "task/" + settings.task_id;
+  return make_intent(settings.request, {.api_url = api_url,
+                                        .account = environment::get("VEO_ACCOUNT").value_or(""),
+                                        .take = settings.take,
+                                        .request_id = settings.request_id})
+      .id;
 }
 
 namespace {

@@ -2,13 +2,19 @@
 //
 // A batch is a file of JSON lines with one request in each line. The members have the names of
 // options. The command finds the mistakes in all lines before it submits the first line.
+//
+// A storyboard (storyboard.h) is such a file, too. Its lines have a few more members.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "veo/core/result.h"
@@ -22,6 +28,17 @@ struct BatchRequest {
   Options settings;
   /// The name of the request in the ledger and the manifest: the intent's id, or `task/ID`.
   std::string id;
+  std::set<std::string> members = {};  ///< the names of the options that the line sets
+  std::set<std::string> flags = {};    ///< the flags of the line's form that the line sets
+};
+
+/// What the lines of a kind of file may have besides the members of a batch.
+struct LineForm {
+  std::span<const std::string_view> flags = {};  ///< more members, each of them true or false
+  /// Checks a line, and finishes its settings. `before` is the number of the line that has the
+  /// request before; nullopt: this request is the first one. Returns what is wrong, or an empty
+  /// text.
+  std::function<std::string(BatchRequest&, std::optional<std::size_t> before)> finish = {};
 };
 
 /// The lines of a batch file.
@@ -35,7 +52,10 @@ struct BatchFile {
 /// the next take, from 1, that no line names. So the file may be sorted in another way. Fails with
 /// invalid_request (the API's URL), or with cache (the file cannot be read).
 Result<BatchFile> read_batch(const std::string& path, const Options& common,
-                             const Patience& patience);
+                             const Patience& patience, const LineForm& form = {});
+
+/// Makes the name of a request: see BatchRequest::id. `api_url` is the result of resolve_api_url().
+std::string make_request_name(const Options& settings, const std::string& api_url);
 
 /// Returns `PATH:LINE: WHAT`, the form of a compiler's messages.
 std::string at_line(const std::string& path, std::size_t line, const std::string& what);

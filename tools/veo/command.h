@@ -67,6 +67,7 @@ void add_completion(Command& app, Action& chosen);
 void add_credits(Command& app, Action& chosen);
 void add_download(Command& app, Action& chosen);
 void add_extend(Command& app, Action& chosen);
+void add_film(Command& app, Action& chosen);
 void add_generate(Command& app, Action& chosen);
 void add_history(Command& app, Action& chosen);
 void add_join(Command& app, Action& chosen);

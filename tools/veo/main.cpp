@@ -104,6 +104,7 @@ Examples:
   add_generate(app, chosen);
   add_extend(app, chosen);
   add_batch(app, chosen);
+  add_film(app, chosen);
   add_join(app, chosen);
   add_play(app, chosen);
   add_status(app, chosen);

@@ -159,6 +159,26 @@ Waited<std::vector<Record>> read_history(const std::string& ledger, const Histor
       location, wakeup, [location, cache, query] { return find_records(location, cache, query); });
 }
 
+Waited<std::optional<Record>> find_record(const std::string& ledger, const std::string& intent,
+                                          const std::shared_ptr<Wakeup>& wakeup) {
+  const auto location = ledger_path(ledger);
+  const auto cache = cache_directory({});
+  using Outcome = std::optional<std::optional<Record>>;  // the outer nullopt: the ledger is locked
+  return ask_ledger<std::optional<Record>>(location, wakeup,
+                                           [location, cache, intent]() -> Result<Outcome> {
+                                             const auto exists = Ledger::exists(location);
+                                             if (!exists) return fail(exists.error());
+                                             if (!*exists)
+                                               return Outcome(std::in_place, std::nullopt);
+                                             const auto opened = Ledger::open(location, cache);
+                                             if (!opened) return fail(opened.error());
+                                             if (!*opened) return Outcome();
+                                             auto record = (*opened)->find(intent, "");
+                                             if (!record) return fail(std::move(record.error()));
+                                             return Outcome(std::in_place, std::move(*record));
+                                           });
+}
+
 Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::string task_id,
                                             const std::shared_ptr<Wakeup>& wakeup) {
   if (auto named = check_task_id("extend-task-id", task_id); !named) {

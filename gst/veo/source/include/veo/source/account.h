@@ -40,6 +40,10 @@ Waited<std::optional<double>> query_credits(const AccessOptions& access,
 /// Returns no records if there is no ledger.
 Waited<std::vector<Record>> read_history(const std::string& ledger, const HistoryQuery& query,
                                          const std::shared_ptr<Wakeup>& wakeup);
+/// Finds the record with which a run of the intent goes on, without a payment; nullopt: a run
+/// submits. `intent` is Intent::id.
+Waited<std::optional<Record>> find_record(const std::string& ledger, const std::string& intent,
+                                          const std::shared_ptr<Wakeup>& wakeup);
 /// Returns the tasks that a task continues, as far as the ledger knows them: the film's first task
 /// comes first, and the task itself comes last.
 Waited<std::vector<std::string>> read_chain(const std::string& ledger, std::string task_id,
