@@ -103,7 +103,9 @@ struct FilmJoiner::Private {
     options.set("use_editlist", "1");
     const int started = avformat_write_header(film.get(), options.address());
     if (started < 0) return fail(bad_media("No film begins with it: " + text_of(started) + "."));
-    sound.emplace(format.audio->channels,
+    auto parameters = copy_parameters(*audio->codecpar);
+    if (!parameters) return fail(bad_media("There is no memory for the film's sound."));
+    sound.emplace(FilmSound::Settings{.parameters = std::move(parameters)},
                   [this](PacketPtr packet) { return write(*audio, std::move(packet)); });
     return {};
   }
@@ -317,11 +319,17 @@ Result<Bytes> FilmJoiner::read() { return p_->read(); }
 
 Result<Bytes> FilmJoiner::finish() {
   if (!p_->film) return Bytes{};
+  if (auto done = p_->sound->finish(); !done) return fail(std::move(done.error()));
   if (const int done = av_write_trailer(p_->film.get()); done < 0) {
     return fail(bad_media("The film cannot be ended: " + text_of(done) + "."));
   }
   avio_flush(p_->io.get());
   return std::exchange(p_->written, {});
+}
+
+std::vector<std::string> FilmJoiner::take_notices() {
+  if (!p_->sound) return {};
+  return p_->sound->take_notices();
 }
 
 const ClipFormat& FilmJoiner::format() const { return p_->format; }

@@ -50,6 +50,15 @@ struct IoFree {
 };
 using IoPtr = std::unique_ptr<AVIOContext, IoFree>;
 
+/// Returns a copy. Null: there is no memory.
+inline std::shared_ptr<const AVCodecParameters> copy_parameters(const AVCodecParameters& from) {
+  const std::shared_ptr<AVCodecParameters> to(
+      avcodec_parameters_alloc(),
+      [](AVCodecParameters* parameters) { avcodec_parameters_free(&parameters); });
+  if (!to || avcodec_parameters_copy(to.get(), &from) < 0) return nullptr;
+  return to;
+}
+
 struct InputFree {
   void operator()(AVFormatContext* input) const { avformat_close_input(&input); }
 };
