@@ -31,6 +31,10 @@ Result<Written> FilmWriter::finish() {
   return write(*rest);
 }
 
+void FilmWriter::report_notices(Display& display) {
+  for (const auto& notice : joiner_->take_notices()) display.report_notice(notice);
+}
+
 Result<Written> FilmWriter::write(std::span<const std::uint8_t> bytes) {
   if (!has_reader_) return Written::closed;
   auto written = output_.write(bytes);

@@ -43,6 +43,7 @@ int join(Session& session, const Clips& arguments) {
   FilmWriter writer(**media, *output);
   for (std::size_t i = 0; i < clips.size(); ++i) {
     const auto added = writer.add(*clips[i]);
+    writer.report_notices(display);
     if (!added) {
       auto error = added.error();
       if (error.code == ErrorCode::bad_media)
@@ -86,7 +87,8 @@ void add_join(Command& app, Action& chosen) {
       .set_form("FILE|-")
       .set_required();
   command.set_footer(
-      R"(Exact to the frame, and in sound to half an AAC frame; Veo's clips to the sample.
+      R"(Exact to the frame, and to the sample for Veo's clips. The sound of other clips can be up to 10.7 ms
+early or late. The sound is not encoded again, except for one AAC frame (21 ms) at each join.
 
 Examples:
   veo join a.mp4 b.mp4 -o film.mp4
