@@ -117,8 +117,7 @@ void Display::update(const Source::Snapshot& seen) {
     tell(std::move(price));
   }
   for (; noticed_ < seen.notices.size(); ++noticed_) {
-    say(seen.notices[noticed_]);
-    tell({{"event", "notice"}, {"message", seen.notices[noticed_]}});
+    report_notice(seen.notices[noticed_]);
   }
   tell_task(seen);
   switch (seen.job.phase) {
@@ -287,6 +286,11 @@ void Display::show(const std::string& name, std::optional<double> fraction, cons
 
 void Display::close_line() {
   if (std::exchange(line_is_open_, false)) put(stderr, "\n");
+}
+
+void Display::report_notice(const std::string& text) {
+  say(text);
+  tell({{"event", "notice"}, {"message", text}});
 }
 
 void Display::say(const std::string& text) {

@@ -41,6 +41,8 @@ class Display {
             bool has_bar = true);
   /// Writes a line for people. Machines do not get this line.
   void say(const std::string& text);
+  /// Tells people and machines something that the user should know.
+  void report_notice(const std::string& text);
   /// Writes an object for machines. Its member `event` names its kind.
   void tell(nlohmann::json event);
   /// Reports that Ctrl-C or SIGTERM has ended the command. `next` says how to continue.

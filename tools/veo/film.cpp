@@ -326,6 +326,7 @@ class StoryboardFilm : private LineWork {
       const auto clip = open((*files)[i]);
       if (!clip) return fail_to_join(clip.error());
       const auto added = writer.add(**clip);
+      writer.report_notices(display_);
       if (!added) return fail_to_join(added.error());
       if (*added == Output::Written::interrupted) return report_interruption();
       // The reader of a pipe may leave early. The clips are in the cache, and nothing is lost.

@@ -58,6 +58,10 @@ Result<std::size_t> FilmWriter::File::read(std::uint64_t offset, std::span<std::
   return writer_.output_.read_at(offset, into);
 }
 
+void FilmWriter::report_notices(Display& display) {
+  for (const auto& notice : joiner_->take_notices()) display.report_notice(notice);
+}
+
 Result<Written> FilmWriter::write(std::span<const std::uint8_t> bytes) {
   if (!has_reader_) return Written::closed;
   auto written = output_.write(bytes);

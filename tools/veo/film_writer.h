@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "display.h"
 #include "output.h"
 #include "veo/media/library.h"
 
@@ -38,6 +39,8 @@ class FilmWriter {
   Result<Output::Written> add(media::ByteStream& clip);
   /// Writes the film's last bytes. The caller must finish the output after that.
   Result<Output::Written> finish();
+  /// Tells the user what the film lacks so far, for instance exact sound at a join.
+  void report_notices(Display& display);
 
   [[nodiscard]] bool has_reader() const { return has_reader_; }
   /// Returns the size of the film so far.

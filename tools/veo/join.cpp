@@ -49,6 +49,7 @@ int join(Session& session, const Clips& arguments) {
                      .has_one_configuration = media::have_same_parameter_sets(formats)});
   for (std::size_t i = 0; i < clips.size(); ++i) {
     const auto added = writer.add(*clips[i]);
+    writer.report_notices(display);
     if (!added) {
       auto error = added.error();
       if (error.code == ErrorCode::bad_media)
@@ -93,7 +94,8 @@ void add_join(Command& app, Action& chosen) {
       .set_required();
   add_fragmented(command, *arguments);
   command.set_footer(
-      R"(Exact to the frame, and in sound to half an AAC frame; Veo's clips to the sample.
+      R"(Exact to the frame, and to the sample for Veo's clips. The sound of other clips can be up to 10.7 ms
+early or late. The sound is not encoded again, except for one AAC frame (21 ms) at each join.
 A file gets a plain MP4 with its index first; a pipe gets a fragmented one, which plays while it comes.
 
 Examples:

@@ -170,6 +170,7 @@ class Delivery {
     }
     ShownStream shown(own, *reader_.source(), display_);
     const auto added = writer->add(shown);
+    writer->report_notices(display_);
     if (!added) return fail_to_join(added.error());
     if (*added == Output::Written::interrupted) return report_interruption();
     const auto rest = writer->finish();
@@ -261,6 +262,7 @@ class Delivery {
   std::optional<Outcome> add(FilmWriter& writer, Result<std::unique_ptr<media::ByteStream>> clip) {
     if (!clip) return fail_to_join(std::move(clip.error()));
     const auto added = writer.add(**clip);
+    writer.report_notices(display_);
     if (!added) return fail_to_join(added.error());
     if (*added == Output::Written::interrupted) return report_interruption();
     return std::nullopt;

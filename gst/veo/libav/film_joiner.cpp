@@ -2,8 +2,6 @@
 #include "film_joiner.h"
 
 #include <algorithm>
-#include <array>
-#include <deque>
 #include <limits>
 #include <optional>
 #include <span>
@@ -13,32 +11,9 @@
 #include "avc.h"
 #include "clip_demuxer.h"
 #include "film_muxer.h"
+#include "film_sound.h"
 
 namespace veo::media {
-
-namespace {
-
-constexpr int aac_frame = 1024;  // samples, in AAC-LC
-
-// An AAC frame of silence (ISO/IEC 14496-3, 4.4.2): a single channel element, or a pair of them,
-// without coefficients, and the end element.
-constexpr std::array<std::uint8_t, 6> mono_silence = {0x00, 0xC8, 0x00, 0x80, 0x23, 0x80};
-constexpr std::array<std::uint8_t, 9> stereo_silence = {0x21, 0x00, 0x49, 0x90, 0x02,
-                                                        0x19, 0x00, 0x23, 0x80};
-
-std::span<const std::uint8_t> make_silence(int channels) {
-  if (channels == 1) return mono_silence;
-  return stereo_silence;
-}
-
-PacketPtr make_packet(std::span<const std::uint8_t> bytes) {
-  PacketPtr packet(av_packet_alloc());
-  if (!packet || av_new_packet(packet.get(), static_cast<int>(bytes.size())) < 0) return nullptr;
-  std::copy(bytes.begin(), bytes.end(), packet->data);
-  return packet;
-}
-
-}  // namespace
 
 struct FilmJoiner::Private {
   explicit Private(const Settings& its_settings) : settings(its_settings), muxer(its_settings) {}
@@ -51,6 +26,12 @@ struct FilmJoiner::Private {
     video = &muxer.video();
     audio = &muxer.audio();
     frame_ticks = muxer.frame_ticks();
+    auto parameters = copy_parameters(*audio->codecpar);
+    if (!parameters) return fail(bad_media("There is no memory for the film's sound."));
+    // Only a file has an edit list that every reader honours.
+    sound.emplace(FilmSound::Settings{.parameters = std::move(parameters),
+                                      .keeps_priming = settings.file != nullptr},
+                  [this](PacketPtr packet) { return muxer.write(*audio, std::move(packet)); });
     return {};
   }
 
@@ -78,7 +59,6 @@ struct FilmJoiner::Private {
           "was first read. Run the same line again."));
     }
     clip = std::move(*opened);
-    source = &from;
     if (!muxer.has_begun()) {
       format = clip->format();
       if (auto started = start_film(); !started) {
@@ -98,7 +78,7 @@ struct FilmJoiner::Private {
     decoded = 0;
     old_delay = delay;
     delay = std::max(delay, clip->reorder_depth());
-    sounds.clear();
+    sound->begin_clip(from, samples_at(first_frame));
     return {};
   }
 
@@ -149,56 +129,9 @@ struct FilmJoiner::Private {
                             audio->time_base, AV_ROUND_NEAR_INF);
   }
 
-  /// Whether the next slot begins before `end`, by more than half a slot.
-  [[nodiscard]] bool has_slot_before(std::int64_t end) const {
-    return slots * aac_frame < end - aac_frame / 2;
-  }
-
-  Status write_sound(std::span<const std::uint8_t> bytes) {
-    auto packet = make_packet(bytes);
-    if (!packet) return fail(bad_media("There is no memory for a sound."));
-    packet->flags = AV_PKT_FLAG_KEY;
-    packet->pts = packet->dts = slots * aac_frame;
-    packet->duration = aac_frame;
-    ++slots;
-    return write(*audio, std::move(packet));
-  }
-
-  Status write_silence(std::int64_t until) {
-    while (has_slot_before(until)) {
-      if (source->is_interrupted()) {
-        return fail({.code = ErrorCode::network, .message = "The wait was interrupted."});
-      }
-      if (auto done = write_sound(make_silence(format.audio->channels)); !done) return done;
-    }
-    return {};
-  }
-
-  /// Writes the sounds that begin before the end of the last frame that is known to be in the clip.
-  Status write_sounds() {
-    const auto begin = samples_at(first_frame);
-    const auto end = samples_at(frames);
-    while (!sounds.empty() && has_slot_before(end)) {
-      const auto& next = *sounds.front();
-      const auto start = begin + clip->sample_of(next);
-      if (start >= end) break;
-      // Skip priming, and sound that would overlap the sound before.
-      if (start >= slots * aac_frame - aac_frame / 2) {
-        if (auto done = write_silence(start); !done) return done;
-        if (auto done = write_sound({next.data, static_cast<std::size_t>(next.size)}); !done) {
-          return done;
-        }
-      }
-      sounds.pop_front();
-    }
-    return {};
-  }
-
   Status end_clip() {
-    if (auto done = write_sounds(); !done) return done;
-    sounds.clear();
     clip.reset();
-    return write_silence(samples_at(frames));
+    return sound->end_clip(samples_at(frames));
   }
 
   // --- the film ---
@@ -227,19 +160,21 @@ struct FilmJoiner::Private {
     if (packet->stream_index == clip->video().index) {
       if (auto done = write_picture(*packet); !done) return done;
     } else {
-      sounds.push_back(std::move(packet));
+      const auto time = clip->sample_of(*packet);
+      sound->add(std::move(packet), time);
     }
-    if (auto done = write_sounds(); !done) return done;
+    if (auto done = sound->write_until(samples_at(frames)); !done) return done;
     // A fragment has half a second of pictures, and their sound. If a clip's sound comes after its
     // pictures in the file, the pictures wait for the sound.
     const auto half = std::max<std::int64_t>(
         1, format.video.rate.frames / (2 * static_cast<std::int64_t>(format.video.rate.seconds)));
     const bool has_sound =
         clip->audio() == nullptr ||
-        !has_slot_before(samples_at(first_frame + static_cast<std::uint64_t>(decoded)) - late);
+        !sound->has_slot_before(samples_at(first_frame + static_cast<std::uint64_t>(decoded)) -
+                                late);
     if (unflushed_frames < half || !has_sound) return {};
     if (clip->audio() == nullptr) {
-      if (auto done = write_silence(samples_at(frames)); !done) return done;
+      if (auto done = sound->write_silence(samples_at(frames)); !done) return done;
     }
     return flush();
   }
@@ -259,7 +194,6 @@ struct FilmJoiner::Private {
   ClipTags tags;
   ClipFormat format;
   std::uint64_t frames = 0;  // in the film
-  std::int64_t slots = 0;    // AAC frames in the film
   std::int64_t frame_ticks = 0;
   int delay = 0;  // frames by which decoding runs ahead of showing
   std::vector<avc::Bytes> active_sets;
@@ -268,15 +202,14 @@ struct FilmJoiner::Private {
   FilmMuxer muxer;
   AVStream* video = nullptr;  // the tracks of the muxer
   AVStream* audio = nullptr;
+  std::optional<FilmSound> sound;  // set when the film has begun
 
   std::unique_ptr<ClipDemuxer> clip;  // the clip that is being read
-  ByteStream* source = nullptr;       // the bytes of that clip; used while the clip is read
   std::uint64_t first_frame = 0;      // place of that clip in the film
   std::int64_t decoded = 0;           // frames of that clip so far
   int old_delay = 0;
   unsigned length_size = 4;
   std::vector<avc::Bytes> ahead;  // parameter sets that precede the clip's next picture
-  std::deque<PacketPtr> sounds;   // packets that were read, but may lie behind the clip's end
 };
 
 FilmJoiner::FilmJoiner(Settings settings) : p_(std::make_unique<Private>(settings)) {}
@@ -290,8 +223,14 @@ Result<Bytes> FilmJoiner::read() { return p_->read(); }
 
 Result<Bytes> FilmJoiner::finish() {
   if (!p_->muxer.has_begun()) return Bytes{};
+  if (auto done = p_->sound->finish(); !done) return fail(std::move(done.error()));
   if (auto done = p_->muxer.finish(p_->frames); !done) return fail(std::move(done.error()));
   return p_->muxer.take_written();
+}
+
+std::vector<std::string> FilmJoiner::take_notices() {
+  if (!p_->sound) return {};
+  return p_->sound->take_notices();
 }
 
 const ClipFormat& FilmJoiner::format() const { return p_->format; }

@@ -20,6 +20,7 @@ class FilmJoiner final : public Joiner {
   Status append(ByteStream& clip) override;
   Result<Bytes> read() override;
   Result<Bytes> finish() override;
+  std::vector<std::string> take_notices() override;
   [[nodiscard]] const ClipFormat& format() const override;
   [[nodiscard]] std::uint64_t frames() const override;
 

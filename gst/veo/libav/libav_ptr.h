@@ -8,8 +8,10 @@ extern "C" {
 #include <libavformat/avformat.h>
 }
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -21,6 +23,14 @@ struct PacketFree {
   void operator()(AVPacket* packet) const { av_packet_free(&packet); }
 };
 using PacketPtr = std::unique_ptr<AVPacket, PacketFree>;
+
+/// Returns a packet with a copy of the bytes. Null: there is no memory.
+inline PacketPtr make_packet(std::span<const std::uint8_t> bytes) {
+  PacketPtr packet(av_packet_alloc());
+  if (!packet || av_new_packet(packet.get(), static_cast<int>(bytes.size())) < 0) return nullptr;
+  std::copy(bytes.begin(), bytes.end(), packet->data);
+  return packet;
+}
 
 struct FrameFree {
   void operator()(AVFrame* frame) const { av_frame_free(&frame); }
@@ -39,6 +49,15 @@ struct IoFree {
   }
 };
 using IoPtr = std::unique_ptr<AVIOContext, IoFree>;
+
+/// Returns a copy. Null: there is no memory.
+inline std::shared_ptr<const AVCodecParameters> copy_parameters(const AVCodecParameters& from) {
+  const std::shared_ptr<AVCodecParameters> to(
+      avcodec_parameters_alloc(),
+      [](AVCodecParameters* parameters) { avcodec_parameters_free(&parameters); });
+  if (!to || avcodec_parameters_copy(to.get(), &from) < 0) return nullptr;
+  return to;
+}
 
 struct InputFree {
   void operator()(AVFormatContext* input) const { avformat_close_input(&input); }

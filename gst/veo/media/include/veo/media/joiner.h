@@ -28,7 +28,9 @@
 // slot begins (within half a slot), and holds the clip's nearest AAC frame. So the sound is never
 // more than half an AAC frame early or late, at any join, and a clip whose length is a whole number
 // of AAC frames (all of Veo's are) fits exactly. The film omits the frames that the clip's edit
-// list cuts away (priming, padding). Where a clip has no sound, the film has silence.
+// list cuts away (priming, padding). Where a clip has no sound, the film has silence. The Joiner
+// makes one AAC frame anew at each join, so that the sound before and after the join is that of the
+// clips. For that the last AAC frame of a clip comes with the next clip, or with finish().
 //
 // The sample entry is `avc1` if the caller knows beforehand that all clips share their parameter
 // sets (SPS, PPS). Otherwise it is `avc3` (ISO/IEC 14496-15, 5.3.3.1): if a clip's parameter sets
@@ -36,6 +38,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "veo/core/clip_tags.h"
@@ -78,6 +81,9 @@ class Joiner {
   /// Returns the film's last bytes, or writes them into the file. Call finish() once; no clip can
   /// be appended after it.
   virtual Result<Bytes> finish() = 0;
+  /// Returns a sentence for the user about each join whose sound is not exact, since the last call.
+  /// Call take_notices() after a clip, and after finish().
+  virtual std::vector<std::string> take_notices() = 0;
 
   /// Returns the format of the film. Call format() after the first append().
   [[nodiscard]] virtual const ClipFormat& format() const = 0;
