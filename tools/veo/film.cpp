@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -208,7 +209,9 @@ class StoryboardFilm : private LineWork {
     if (!clip) return fail(clip.error());
     auto format = media_->probe(**clip);
     auto mismatch = format ? std::optional<Error>() : format.error();
-    if (format && format_) mismatch = media::find_mismatch(*format_, *format);
+    if (format && !formats_.empty()) {
+      mismatch = media::find_mismatch(formats_.begin()->second, *format);
+    }
     if (mismatch) {
       if (mismatch->code == ErrorCode::bad_media) {
         mismatch->message = "The video of task " + task_id +
@@ -216,7 +219,7 @@ class StoryboardFilm : private LineWork {
       }
       return fail(std::move(*mismatch));
     }
-    if (!format_) format_ = std::move(*format);
+    formats_.emplace(task_id, std::move(*format));
     return {};
   }
 
@@ -405,8 +408,8 @@ class StoryboardFilm : private LineWork {
   Options common_;     // what all shots share
   Credits limit_ = 0;  // 0: none
   Shots shots_;
-  const media::Library* media_ = nullptr;    // set before the first shot runs
-  std::optional<media::ClipFormat> format_;  // of the film; nullopt: no clip is here yet
+  const media::Library* media_ = nullptr;             // set before the first shot runs
+  std::map<std::string, media::ClipFormat> formats_;  // of the clips that are here, by task
   LineRunner runner_{session_, display_, *this, arguments_.jobs};
   bool has_begun_ = false;  // the shots run
   bool stopped_ = false;    // the run submits nothing more
