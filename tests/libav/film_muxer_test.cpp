@@ -222,14 +222,14 @@ TEST_F(FilmLayouts, APlainFilmEndsWithItsLastFrame) {
 TEST_F(FilmLayouts, APlainFilmOfAnotherRateHasAnExactDuration) {
   const auto clip = make_path("ntsc");
   output_of(
-      "ffmpeg -v error -f lavfi -i testsrc2=size=320x180:rate=30000/1001:duration=1.5 -f "
-      "lavfi -i sine=sample_rate=44100:duration=1.5 -c:v libx264 -preset veryfast -pix_fmt "
+      "ffmpeg -v error -f lavfi -i testsrc2=size=320x180:rate=30000/1001:duration=1.4 -f "
+      "lavfi -i sine=sample_rate=44100:duration=1.4 -c:v libx264 -preset veryfast -pix_fmt "
       "yuv420p -c:a aac -ac 2 " +
       clip);
   ASSERT_TRUE(join({clip, clip}));
   const auto header = read_mp4_header(file_.bytes);
-  EXPECT_DOUBLE_EQ(header.seconds, 90 * 1001.0 / 30'000);
-  EXPECT_EQ(count_frames(), "90\n");
+  EXPECT_DOUBLE_EQ(header.seconds, 84 * 1001.0 / 30'000);
+  EXPECT_EQ(count_frames(), "84\n");
 }
 
 // The film of a decoder that overlaps its first frame with the frame before: the frame before is in
