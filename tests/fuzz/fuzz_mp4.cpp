@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // Scans any bytes as a downloaded file. The code must not crash, and must not need a byte outside
-// the file. The layout must have each byte of the file once, and the media at the chunk offsets,
-// also with tags. This is an entry for libFuzzer; tests/unit/core/mp4_mutation_test.cpp calls it
-// too.
+// the file. The layout must have each byte of the file once, except for those of a manifest whose
+// hash no longer holds, and the media at the chunk offsets, also with tags. This is an entry for
+// libFuzzer; tests/unit/core/mp4_mutation_test.cpp calls it too.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -38,7 +38,15 @@ void must_have_media_where_it_says(std::span<const std::uint8_t> file, const Byt
   }
 }
 
-void must_have_each_byte_once(const LayoutScanner& scanner, std::uint64_t file_size) {
+bool is_manifest(std::span<const std::uint8_t> file, const veo::mp4::Box& box) {
+  const auto payload = box.size - box.header_size;
+  return box.type == fourcc("uuid") && payload >= manifest_type.size() &&
+         std::ranges::equal(file.subspan(box.offset + box.header_size, manifest_type.size()),
+                            manifest_type);
+}
+
+void must_have_each_byte_once(const LayoutScanner& scanner, std::span<const std::uint8_t> file) {
+  const auto file_size = file.size();
   std::uint64_t position = 0;
   std::uint64_t skipped = 0;
   for (const auto& segment : scanner.layout()->segments()) {
@@ -47,25 +55,29 @@ void must_have_each_byte_once(const LayoutScanner& scanner, std::uint64_t file_s
       must(segment.memory->size() == segment.size);
       continue;
     }
+    if (segment.is_zeros) continue;
     skipped += segment.file_offset - position;
     must(segment.file_offset >= position);
     position = segment.file_offset + segment.size;
   }
   skipped += file_size - position;
-  std::uint64_t moov_size = 0;
+  std::uint64_t replaced = 0;
   if (scanner.layout()->segments().size() > 1) {
-    for (const auto& b : scanner.boxes()) moov_size += b.type == fourcc("moov") ? b.size : 0;
+    for (const auto& b : scanner.boxes()) {
+      if (b.type == fourcc("moov") || is_manifest(file, b)) replaced += b.size;
+    }
   }
-  must(skipped == moov_size);
+  must(skipped == replaced);
 }
 
-/// A presentation is itself a valid file, and its layout is the unchanged file.
+/// A presentation is itself a valid file, without a manifest, and its layout is the unchanged file.
 void must_be_a_file(const Bytes& presentation) {
   LayoutScanner scanner(presentation.size());
   while (const auto need = scanner.find_need()) {
     must(scanner.take_bytes(std::span(presentation).subspan(need->offset, need->size)).has_value());
   }
   must(scanner.layout()->segments().size() == 1);
+  for (const auto& b : scanner.boxes()) must(!is_manifest(presentation, b));
 }
 
 }  // namespace
@@ -84,7 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       return 0;
     }
   }
-  must_have_each_byte_once(scanner, size);
+  must_have_each_byte_once(scanner, file);
   const auto streamable = present(file, *scanner.layout());
   must(streamable.size() == scanner.layout()->size());
   if (scanner.layout()->segments().size() == 1) return 0;

@@ -19,6 +19,8 @@ namespace veo::mp4 {
 using View = std::span<const std::uint8_t>;
 
 constexpr std::uint64_t largest_header = 16;
+/// The size of the type that follows the header of a `uuid` box.
+constexpr std::uint64_t usertype_size = 16;
 
 inline auto bad_media(std::string message) {
   Error error;

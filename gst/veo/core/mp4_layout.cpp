@@ -2,8 +2,10 @@
 #include "veo/core/mp4_layout.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <iterator>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -20,6 +22,35 @@ constexpr std::uint32_t movable[] = {fourcc("ftyp"), fourcc("mdat"), fourcc("moo
                                      fourcc("free"), fourcc("skip"), fourcc("wide"),
                                      fourcc("uuid"), fourcc("pdin"), fourcc("udta")};
 
+/// The type of the `uuid` box that has a C2PA manifest (C2PA Technical Specification, "Embedding
+/// manifests into BMFF-based assets").
+constexpr std::array<std::uint8_t, usertype_size> manifest_type = {
+    0xd8, 0xfe, 0xc3, 0xd6, 0x1b, 0x0e, 0x48, 0x3c, 0x92, 0x97, 0x58, 0x28, 0x87, 0x7e, 0xc4, 0x81};
+
+/// All runs of zeros in all layouts share this block, so that a large run takes no memory.
+constexpr std::array<std::uint8_t, 64U << 10U> zeros = {};
+
+/// Whether the box has a C2PA manifest. `bytes` are the start of the box.
+bool is_manifest(View bytes, const Box& box) {
+  return box.type == fourcc("uuid") && box.size - box.header_size >= usertype_size &&
+         std::ranges::equal(bytes.subspan(box.header_size, usertype_size), manifest_type);
+}
+
+/// Makes the header of a `free` box of the same size, with a size field of the same width.
+Bytes make_free_header(const Box& box) {
+  constexpr auto largest_compact = std::numeric_limits<std::uint32_t>::max();
+  Bytes header(box.header_size);
+  store(header, 4, fourcc("free"));
+  if (box.header_size == largest_header) {
+    store(header, 0, std::uint32_t{1});
+    store(header, 8, box.size);
+  } else if (box.size <= largest_compact) {
+    store(header, 0, static_cast<std::uint32_t>(box.size));
+  }
+  // Otherwise the box extends to the end of the file. Its size field is 0, and so is the header's.
+  return header;
+}
+
 }  // namespace
 
 Layout::Layout(std::vector<Segment> segments) : segments_(std::move(segments)) {
@@ -33,6 +64,10 @@ Layout Layout::make_original(std::uint64_t file_size) {
 
 std::optional<Layout::Extent> Layout::find_extent(std::uint64_t offset) const {
   for (const auto& segment : segments_) {
+    if (offset < segment.size && segment.is_zeros) {
+      return Extent{.memory = zeros.data(),
+                    .size = std::min<std::uint64_t>(segment.size - offset, zeros.size())};
+    }
     if (offset < segment.size) {
       return Extent{.memory = segment.memory ? segment.memory->data() + offset : nullptr,
                     .file_offset = segment.file_offset + offset,
@@ -46,7 +81,7 @@ std::optional<Layout::Extent> Layout::find_extent(std::uint64_t offset) const {
 std::optional<LayoutScanner::Need> LayoutScanner::find_need() const {
   switch (state_) {
     case State::scanning:
-      return Need{position_, std::min(largest_header, file_size_ - position_)};
+      return Need{position_, std::min(largest_header + usertype_size, file_size_ - position_)};
     case State::reading_moov:
       return Need{moov_->offset, moov_->size};
     case State::done:
@@ -84,6 +119,7 @@ Status LayoutScanner::take_header(std::span<const std::uint8_t> bytes) {
                      " boxes at its top level.");
   }
   boxes_.push_back(*box);
+  if (is_manifest(bytes, *box)) manifests_.push_back(*box);
   position_ = box->end();
 
   if (std::ranges::find(movable, box->type) == std::end(movable)) is_fixed_ = true;
@@ -132,7 +168,8 @@ Status LayoutScanner::finish_boxes() {
 
 Status LayoutScanner::take_moov(std::span<const std::uint8_t> bytes) {
   const auto target = first_mdat_ ? first_mdat_->offset : file_size_;
-  MoovRewriter rewriter(bytes, {.target = target, .moov = *moov_, .file_size = file_size_});
+  MoovRewriter rewriter(
+      bytes, {.target = target, .moov = *moov_, .file_size = file_size_, .replaced = manifests_});
   if (auto status = rewriter.read(); !status) return status;
   if (!first_mdat_) {
     // This `moov` comes before the media, so it does not move. The scan goes on to the media.
@@ -146,12 +183,28 @@ Status LayoutScanner::take_moov(std::span<const std::uint8_t> bytes) {
   }
   auto moov = std::make_shared<const Bytes>(rewriter.rewrite());
   const auto size = moov->size();
-  layout_ =
-      Layout({{.memory = nullptr, .file_offset = 0, .size = target},
-              {.memory = std::move(moov), .file_offset = 0, .size = size},
-              {.memory = nullptr, .file_offset = target, .size = moov_->offset - target},
-              {.memory = nullptr, .file_offset = moov_->end(), .size = file_size_ - moov_->end()}});
+  std::vector<Segment> segments;
+  append_file(segments, 0, target);
+  segments.push_back({.memory = std::move(moov), .file_offset = 0, .size = size});
+  append_file(segments, target, moov_->offset);
+  append_file(segments, moov_->end(), file_size_);
+  layout_ = Layout(std::move(segments));
   return {};
+}
+
+/// Appends the bytes from `first` up to `end` of the file, with a `free` box in place of each
+/// manifest.
+void LayoutScanner::append_file(std::vector<Segment>& to, std::uint64_t first,
+                                std::uint64_t end) const {
+  for (const auto& box : manifests_) {
+    if (box.offset < first || box.offset >= end) continue;
+    to.push_back({.memory = nullptr, .file_offset = first, .size = box.offset - first});
+    to.push_back(
+        {.memory = std::make_shared<const Bytes>(make_free_header(box)), .size = box.header_size});
+    to.push_back({.memory = nullptr, .size = box.size - box.header_size, .is_zeros = true});
+    first = box.end();
+  }
+  to.push_back({.memory = nullptr, .file_offset = first, .size = end - first});
 }
 
 Status check_structure(std::uint64_t file_size,

@@ -9,6 +9,8 @@
 #include <functional>
 #include <iterator>
 #include <limits>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,11 +28,19 @@ struct Move {
   std::uint64_t target;
   Box moov;
   std::uint64_t file_size;
+  /// The boxes of the file that the layout replaces, in their order in the file.
+  std::span<const Box> replaced = {};
 
   /// Whether these bytes can have media: they are within the file, and do not overlap the `moov`.
   [[nodiscard]] bool may_hold_media(std::uint64_t offset, std::uint64_t size) const {
     if (offset < moov.offset) return size <= moov.offset - offset;
     return offset >= moov.end() && offset < file_size && size <= file_size - offset;
+  }
+  /// Whether one of these bytes, or the byte at `offset`, is in a box that the layout replaces.
+  [[nodiscard]] bool reaches_replaced(std::uint64_t offset, std::uint64_t size) const {
+    const auto next = std::ranges::upper_bound(replaced, offset, {}, &Box::offset);
+    const bool begins_within = next != replaced.begin() && offset < std::prev(next)->end();
+    return begins_within || (next != replaced.end() && next->offset - offset < size);
   }
   /// Computes the offset of a byte of the file as if the `moov` were removed.
   [[nodiscard]] std::uint64_t remove_moov(std::uint64_t offset) const {
@@ -85,12 +95,14 @@ class MoovRewriter {
     const std::string_view text(reinterpret_cast<const char*>(moov_.data()), moov_.size());
     const bool has_only_known = std::ranges::none_of(
         not_understood, [text](auto type) { return text.find(type) != text.npos; });
-    is_understood_ = has_only_known && is_self_contained_ && tables_.size() == tracks_;
+    is_understood_ =
+        has_only_known && is_self_contained_ && !is_media_replaced_ && tables_.size() == tracks_;
     return {};
   }
   [[nodiscard]] bool is_fragmented() const { return fragmented_; }
-  /// Whether rewrite() corrects every offset into the file: each track has a table of chunk
-  /// offsets, and no other box has an offset.
+  /// Whether the layout has every byte of media, and rewrite() corrects every offset into the file:
+  /// each track has a table of chunk offsets, no other box has an offset, and no chunk is in a box
+  /// that the layout replaces.
   [[nodiscard]] bool is_understood() const { return is_understood_; }
 
   Bytes rewrite() {
@@ -146,7 +158,7 @@ class MoovRewriter {
       auto status = in_stbl ? add_table(*box) : walk(*box, depth + 1);
       if (!status) return status;
     }
-    return in_stbl && found ? check_media(tables_.back(), samples) : Status();
+    return in_stbl && found ? check_chunks(tables_.back(), samples) : Status();
   }
 
   /// Whether the `dref` in this `dinf` says that all media are in this file (ISO/IEC 14496-12,
@@ -176,7 +188,7 @@ class MoovRewriter {
   /// Checks that the samples of each chunk are within the file. This finds a truncated file whose
   /// last `mdat` extends to the end of the file: such a file has all its boxes. A table that does
   /// not fit its box is not checked, because the demuxer reports it.
-  [[nodiscard]] Status check_media(const ChunkOffsets& offsets, const SampleTable& table) const {
+  Status check_chunks(const ChunkOffsets& offsets, const SampleTable& table) {
     if (!table.chunks || !table.sizes) return {};
     const auto chunks = payload(*table.chunks);
     const auto sizes = payload(*table.sizes);
@@ -202,6 +214,7 @@ class MoovRewriter {
       sample += count;
       const auto offset = offsets.entry(moov_, chunk);
       if (!move_.may_hold_media(offset, size)) return make_misplaced_error(offset, size);
+      if (move_.reaches_replaced(offset, size)) is_media_replaced_ = true;
     }
     return {};
   }
@@ -228,6 +241,7 @@ class MoovRewriter {
     for (std::uint64_t i = 0; i < table.count(); ++i) {
       const auto offset = table.entry(moov_, i);
       if (!move_.may_hold_media(offset, 0)) return make_misplaced_error(offset, 0);
+      if (move_.reaches_replaced(offset, 0)) is_media_replaced_ = true;
       table.highest = std::max(table.highest, move_.remove_moov(offset));
     }
     tables_.push_back(table);
@@ -295,6 +309,7 @@ class MoovRewriter {
   std::vector<ChunkOffsets> tables_;  // in their order in the file
   bool fragmented_ = false;
   bool is_self_contained_ = true;
+  bool is_media_replaced_ = false;
   bool is_understood_ = false;
   std::size_t tracks_ = 0;
 };

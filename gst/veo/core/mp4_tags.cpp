@@ -182,13 +182,20 @@ std::optional<Bytes> extend_moov(View moov, const ClipTags& tags) {
   return out;
 }
 
+/// Whether the segment is a `moov` that the layout moves.
+bool is_moov(const Segment& segment) {
+  if (!segment.memory) return false;
+  const auto header = read_header(*segment.memory, 0);
+  return header && header->type == fourcc("moov");
+}
+
 }  // namespace
 
 Layout add_tags(const Layout& layout, const ClipTags& tags) {
   auto segments = layout.segments();
   std::uint64_t offset = 0;
   auto moved = segments.begin();
-  for (; moved != segments.end() && !moved->memory; ++moved) offset += moved->size;
+  for (; moved != segments.end() && !is_moov(*moved); ++moved) offset += moved->size;
   if (moved == segments.end()) return layout;
   const auto extended = extend_moov(*moved->memory, tags);
   const auto header = read_header(*moved->memory, offset);

@@ -54,6 +54,20 @@ inline Bytes box(std::string_view type, const Bytes& payload, Header form = Head
   return concat({header(type, payload.size(), form), payload});
 }
 
+/// The type of the `uuid` box of a C2PA manifest, as the specification of C2PA gives it.
+inline const Bytes manifest_type = {0xd8, 0xfe, 0xc3, 0xd6, 0x1b, 0x0e, 0x48, 0x3c,
+                                    0x92, 0x97, 0x58, 0x28, 0x87, 0x7e, 0xc4, 0x81};
+
+/// Makes a box that stands for a C2PA manifest.
+inline Bytes manifest(Header form = Header::compact) {
+  return box("uuid", concat({manifest_type, text("jumb c2pa: who made the file")}), form);
+}
+
+/// Makes the `free` box that takes the place of manifest(): its bytes are zeros.
+inline Bytes blank(Header form = Header::compact) {
+  return box("free", Bytes(manifest().size() - 8), form);
+}
+
 struct Table {
   bool wide = false;
   std::vector<std::uint64_t> offsets;
@@ -87,8 +101,9 @@ inline Bytes movie(const std::vector<Table>& tables, Header form = Header::compa
 
 /// Makes a file of the named boxes. An `mdat` has some chunks, by turns of two tracks (one with
 /// `stco`, one with `co64`), and the `moov` has their offsets. `mdat64` and `moov64` have a
-/// largesize. `mdat0` and `moov0` extend to the end of the file. `free8` is only a header. Any
-/// other name is a box with content.
+/// largesize. `mdat0` and `moov0` extend to the end of the file. `free8` is only a header. `c2pa`
+/// is a manifest(), and `blank` is a blank(); both have the forms `64` and `0`, too. Any other name
+/// is a box with content.
 inline Bytes file_of(const std::vector<std::string>& names) {
   const auto form = [](std::string_view name) {
     return name.ends_with("64")  ? Header::large
@@ -120,6 +135,10 @@ inline Bytes file_of(const std::vector<std::string>& names) {
         bytes = box("mdat", media, form(name));
       } else if (name.starts_with("moov")) {
         bytes = movie(known, form(name));
+      } else if (name.starts_with("c2pa")) {
+        bytes = manifest(form(name));
+      } else if (name.starts_with("blank")) {
+        bytes = blank(form(name));
       } else if (name == "ftyp") {
         bytes = box("ftyp", concat({text("isom"), number(512, 4), text("isomiso2avc1mp41")}));
       } else {

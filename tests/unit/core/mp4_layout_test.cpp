@@ -28,6 +28,11 @@ std::vector<std::string> words(const std::string& line) {
   return {std::istream_iterator<std::string>(stream), {}};
 }
 
+constexpr std::uint64_t ftyp_size = 32;
+
+Table narrow(std::vector<std::uint64_t> offsets) { return {false, std::move(offsets)}; }
+Table wide(std::vector<std::uint64_t> offsets) { return {true, std::move(offsets)}; }
+
 // --- the move of the moov ---
 
 struct Delivery {
@@ -69,6 +74,19 @@ INSTANTIATE_TEST_SUITE_P(
                     Delivery{"ftyp mdat moov mdat uuid", "ftyp moov mdat mdat uuid"},
                     Delivery{"ftyp mdat moov mdat0", "ftyp moov mdat mdat0"}));
 
+// The hash of a C2PA manifest does not hold once the moov has moved.
+INSTANTIATE_TEST_SUITE_P(
+    Manifests, Streamable,
+    testing::Values(Delivery{"ftyp c2pa mdat moov", "ftyp blank moov mdat"},
+                    Delivery{"ftyp free8 c2pa mdat moov", "ftyp free8 blank moov mdat"},
+                    Delivery{"ftyp c2pa64 mdat moov", "ftyp blank64 moov mdat"},
+                    Delivery{"ftyp mdat c2pa moov", "ftyp moov mdat blank"},
+                    Delivery{"ftyp mdat moov c2pa", "ftyp moov mdat blank"},
+                    // The manifest extended to the end of the file. Its free box has a size.
+                    Delivery{"ftyp mdat moov c2pa0", "ftyp moov mdat blank"},
+                    Delivery{"ftyp c2pa c2pa64 uuid mdat c2pa mdat64 uuid moov free c2pa",
+                             "ftyp blank blank64 uuid moov mdat blank mdat64 uuid free blank"}));
+
 class Original : public testing::TestWithParam<const char*> {};
 
 TEST_P(Original, IsPresentedAsItIs) {
@@ -87,7 +105,10 @@ INSTANTIATE_TEST_SUITE_P(
                     // These boxes can have offsets into the file.
                     "ftyp mdat moov mfra", "ftyp sidx mdat moov", "ftyp mdat sidx moov",
                     "ftyp meta mdat moov", "ftyp mdat moov meta", "ftyp mdat moov ssix",
-                    "ftyp mdat !six moov", "ftyp mdat abcd moov"));
+                    "ftyp mdat !six moov", "ftyp mdat abcd moov",
+                    // The file keeps its bytes, so the hash of its manifest holds.
+                    "ftyp c2pa moov mdat", "ftyp moov mdat c2pa", "ftyp c2pa moov moof mdat",
+                    "ftyp c2pa mdat moov mfra", "ftyp c2pa mdat abcd moov"));
 
 TEST(LayoutScanner, AMovieWithFragmentsStaysAsItIs) {
   const auto moov = box("moov", concat({box("mvhd", Bytes(100)), box("mvex", Bytes(32))}));
@@ -97,6 +118,106 @@ TEST(LayoutScanner, AMovieWithFragmentsStaysAsItIs) {
   EXPECT_EQ(present(file, *scanner.layout()), file);
 }
 
+// --- the manifest ---
+
+bool has_manifest(const Bytes& bytes) { return !std::ranges::search(bytes, manifest_type).empty(); }
+
+/// Makes a file `ftyp uuid mdat moov` with `in_uuid` in its uuid box. The only chunk is `at` bytes
+/// after the start of the uuid box.
+Bytes file_with_uuid(const Bytes& in_uuid, std::uint64_t at, Header form = Header::compact) {
+  const auto ftyp = file_of({"ftyp"});
+  const auto moov = box("moov", track(chunk_table({.wide = false, .offsets = {ftyp.size() + at}})));
+  return concat({ftyp, box("uuid", in_uuid, form), box("mdat", text("0123456789")), moov});
+}
+
+TEST(Manifest, IsTheOnlyUuidThatGoes) {
+  auto other = manifest_type;
+  other.back() ^= 1U;
+  const Bytes shorter(manifest_type.begin(), manifest_type.end() - 1);
+  for (const auto form : {Header::compact, Header::large}) {
+    for (const auto& kept : {other, shorter, Bytes(), concat({{0}, manifest_type})}) {
+      const auto uuid = box("uuid", kept, form);
+      const auto file = file_with_uuid(kept, uuid.size() + 8, form);
+      const auto out = present(file, *scan(file).scanner.layout());
+      ASSERT_NE(out, file) << "the moov did not move";
+      EXPECT_FALSE(std::ranges::search(out, uuid).empty()) << kept.size() << " bytes";
+    }
+  }
+}
+
+TEST(Manifest, MayHaveNothingButItsType) {
+  const auto file = file_with_uuid(manifest_type, 32);
+  const auto out = present(file, *scan(file).scanner.layout());
+  EXPECT_THAT(names_of(boxes_in(out)), ElementsAre("ftyp", "free", "moov", "mdat"));
+  EXPECT_EQ(out.size(), file.size());
+  EXPECT_FALSE(has_manifest(out));
+}
+
+// Media in a uuid box are absurd, but a layout never changes a byte of media.
+TEST(Manifest, WithMediaInItKeepsTheFileAsItIs) {
+  const auto inside = concat({manifest_type, Bytes(24, 'x')});
+  const auto is_kept = [&](std::uint64_t at) {
+    const auto file = file_with_uuid(inside, at);
+    return present(file, *scan(file).scanner.layout()) == file;
+  };
+  EXPECT_TRUE(is_kept(0));
+  EXPECT_TRUE(is_kept(24));
+  EXPECT_TRUE(is_kept(47));
+  EXPECT_FALSE(is_kept(48)) << "the header of the mdat";
+  EXPECT_FALSE(is_kept(56)) << "the media";
+}
+
+// A chunk may begin before the manifest and reach into it.
+TEST(Manifest, ThatAChunkReachesKeepsTheFileAsItIs) {
+  const auto is_kept = [](std::uint32_t chunk_size) {
+    const auto ftyp = file_of({"ftyp"});
+    const auto mdat = box("mdat", Bytes(10, 'm'));
+    const auto stbl = box(
+        "stbl", concat({box("stsc", concat({number(0, 4), number(1, 4), number(1, 4), number(1, 4),
+                                            number(1, 4)})),
+                        box("stsz", concat({number(0, 4), number(chunk_size, 4), number(1, 4)})),
+                        chunk_table({.wide = false, .offsets = {ftyp.size() + 8}})}));
+    const auto moov = box("moov", box("trak", box("mdia", box("minf", stbl))));
+    const auto file = concat({ftyp, mdat, manifest(), moov});
+    const auto [scanner, status, needs] = scan(file);
+    EXPECT_TRUE(status) << status.error().message;
+    return present(file, *scanner.layout()) == file;
+  };
+  EXPECT_FALSE(is_kept(10));
+  EXPECT_TRUE(is_kept(11));
+}
+
+TEST(Manifest, OfManyGibibytesTakesNoMemory) {
+  const auto moov = movie({narrow({40})});
+  constexpr std::uint64_t size = 0x1'4000'0000;  // 5 GiB
+  const SparseFile file(ftyp_size + 64 + size + moov.size(),
+                        {{0, file_of({"ftyp", "mdat"})},
+                         {96, concat({header("uuid", size - 16, Header::large), manifest_type})},
+                         {96 + size, moov}});
+  const auto [scanner, status, needs] = scan(file);
+  ASSERT_TRUE(status) << status.error().message;
+  const auto& layout = *scanner.layout();
+  EXPECT_EQ(layout.size(), file.size);
+  const auto free_at = 96 + moov.size();
+  const auto head = layout.find_extent(free_at);
+  ASSERT_TRUE(head && head->memory != nullptr);
+  EXPECT_EQ(Bytes(head->memory, head->memory + head->size),
+            header("free", size - 16, Header::large));
+  // The zeros have no place in the file, and come in extents that the reader can hold.
+  std::uint64_t extents = 0;
+  for (auto at = free_at + 16; at < layout.size(); ++extents) {
+    const auto zeros = layout.find_extent(at);
+    ASSERT_TRUE(zeros && zeros->memory != nullptr) << at;
+    if (extents % 9'973 == 0) {
+      EXPECT_TRUE(std::all_of(zeros->memory, zeros->memory + zeros->size,
+                              [](std::uint8_t byte) { return byte == 0; }));
+    }
+    at += zeros->size;
+  }
+  EXPECT_GT(extents, 1U);
+  EXPECT_EQ(layout.find_extent(layout.size() - 1)->size, 1U);
+}
+
 // --- needs ---
 
 TEST(LayoutScanner, AsksForHeadersAndTheMoovAlone) {
@@ -104,8 +225,8 @@ TEST(LayoutScanner, AsksForHeadersAndTheMoovAlone) {
   const auto boxes = boxes_in(file);
   ASSERT_THAT(boxes, SizeIs(4));
   EXPECT_THAT(scan(file).needs,
-              ElementsAre(Need{0, 16}, Need{boxes[1].offset, 16}, Need{boxes[2].offset, 16},
-                          Need{boxes[3].offset, 16}, Need{boxes[3].offset, boxes[3].size}));
+              ElementsAre(Need{0, 32}, Need{boxes[1].offset, 32}, Need{boxes[2].offset, 32},
+                          Need{boxes[3].offset, 32}, Need{boxes[3].offset, boxes[3].size}));
 }
 
 // The layout is known at the first media. The scan goes on to the last box.
@@ -119,10 +240,10 @@ TEST(LayoutScanner, WhereTheMoovComesFirstTheFirstMediaDecide) {
     needs.push_back(need);
     ASSERT_TRUE(scanner.take_bytes(std::span(file).subspan(need.offset, need.size)));
   }
-  EXPECT_THAT(needs, ElementsAre(Need{0, 16}, Need{boxes[1].offset, 16},
-                                 Need{boxes[1].offset, boxes[1].size}, Need{boxes[2].offset, 16},
-                                 Need{boxes[3].offset, 16}));
-  EXPECT_EQ(scanner.find_need(), (Need{boxes[4].offset, 16}));
+  EXPECT_THAT(needs, ElementsAre(Need{0, 32}, Need{boxes[1].offset, 32},
+                                 Need{boxes[1].offset, boxes[1].size}, Need{boxes[2].offset, 32},
+                                 Need{boxes[3].offset, 32}));
+  EXPECT_EQ(scanner.find_need(), (Need{boxes[4].offset, file.size() - boxes[4].offset}));
 }
 
 // --- completeness ---
@@ -159,8 +280,8 @@ TEST_P(Complete, EveryCutIsSeen) {
 
 INSTANTIATE_TEST_SUITE_P(Layouts, Complete,
                          testing::Values("ftyp uuid mdat moov", "ftyp moov mdat",
-                                         "ftyp moov64 mdat64", "ftyp mdat moov free",
-                                         "ftyp moov free mdat uuid"));
+                                         "ftyp c2pa mdat moov", "ftyp moov64 mdat64",
+                                         "ftyp mdat moov free", "ftyp moov free mdat uuid"));
 
 /// Makes a file `ftyp moov mdat`. Its only chunk has `samples` samples of 100 bytes and begins `at`
 /// bytes after the start of the media. The mdat extends to the end of the file and has `media`
@@ -276,7 +397,6 @@ TEST(LayoutScanner, NeverAsksBeyondTheEnd) {
 
 // --- 32 bits and more ---
 
-constexpr std::uint64_t ftyp_size = 32;
 constexpr std::uint64_t mdat_size = 0x1'4000'0000;  // 5 GiB
 constexpr std::uint64_t moov_offset = ftyp_size + mdat_size;
 constexpr std::uint64_t largest_narrow = 0xffff'ffff;
@@ -309,9 +429,6 @@ void expect_moved(const std::vector<Table>& tables, const std::vector<Table>& mo
   EXPECT_EQ(segments[3].size, 1000U);
   EXPECT_EQ(scanner.layout()->size(), ftyp_size + mdat_size + movie(moved).size() + 1000);
 }
-
-Table narrow(std::vector<std::uint64_t> offsets) { return {false, std::move(offsets)}; }
-Table wide(std::vector<std::uint64_t> offsets) { return {true, std::move(offsets)}; }
 
 TEST(LargeFile, TheLastOffsetThatFitsStaysNarrow) {
   const auto m = movie({narrow({0, 0})}).size();
@@ -610,7 +727,12 @@ TEST(RealClips, HaveEachChunkWhereTheNewOffsetsSay) {
     ASSERT_EQ(names.back(), "moov");
     ASSERT_EQ(names[names.size() - 2], "mdat");
     std::swap(names.back(), names[names.size() - 2]);
+    ASSERT_EQ(std::ranges::count(names, "uuid"), 1) << "the manifest";
+    std::ranges::replace(names, "uuid", "free");
     EXPECT_EQ(names_of(boxes_in(streamable)), names);
+    EXPECT_TRUE(has_manifest(file));
+    EXPECT_FALSE(has_manifest(streamable));
+    EXPECT_TRUE(std::ranges::search(streamable, text("c2pa")).empty()) << "nothing can find it";
 
     const auto before = tables_in(file);
     const auto after = tables_in(streamable);

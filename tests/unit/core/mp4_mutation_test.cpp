@@ -18,9 +18,12 @@ namespace veo::mp4 {
 namespace {
 
 std::vector<Bytes> valid_files() {
-  return {file_of({"ftyp", "uuid", "mdat", "moov"}), file_of({"ftyp", "free", "mdat64", "moov64"}),
+  return {file_of({"ftyp", "uuid", "mdat", "moov"}),
+          file_of({"ftyp", "free", "mdat64", "moov64"}),
           file_of({"ftyp", "mdat", "mdat", "moov0"}),
-          file_of({"ftyp", "mdat", "moov", "mdat", "free8"}), file_of({"ftyp", "moov", "mdat"})};
+          file_of({"ftyp", "mdat", "moov", "mdat", "free8"}),
+          file_of({"ftyp", "moov", "mdat"}),
+          file_of({"ftyp", "c2pa", "mdat", "c2pa64", "moov", "c2pa0"})};
 }
 
 class Mutator {

@@ -113,6 +113,23 @@ TEST_P(TaggedMoov, HasTheTagsAndItsMedia) {
   expect_media(file);
 }
 
+TEST(Tags, AreInTheMoovBehindABlankedManifest) {
+  for (const auto form : {Header::compact, Header::large}) {
+    const auto ftyp = box("ftyp", text("isom"));
+    const auto first = ftyp.size() + manifest(form).size() + 8;
+    const auto moov =
+        box("moov", track(chunk_table({.wide = false, .offsets = {first, first + 10}})));
+    const auto file =
+        tagged(concat({ftyp, manifest(form), box("mdat", text(media)), manifest(), moov}));
+    EXPECT_EQ(items_in(file), all);
+    EXPECT_THAT(names_of(boxes_in(file)), ElementsAre("ftyp", "free", "moov", "mdat", "free"));
+    EXPECT_EQ(Bytes(file.begin() + static_cast<std::ptrdiff_t>(ftyp.size()),
+                    file.begin() + static_cast<std::ptrdiff_t>(first - 8)),
+              blank(form));
+    expect_media(file);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Headers, TaggedMoov, testing::Values(Header::compact, Header::large));
 
 TEST(Tags, TheFilesOwnTagsStayAndComeLast) {

@@ -4,11 +4,20 @@
 // `moov` comes last can be presented as a file whose `moov` comes first. No byte of media changes.
 //
 //   delivered    ftyp uuid mdat····················· moov
-//   streamable   ftyp uuid moov' mdat·····················
+//   streamable   ftyp free moov' mdat·····················
 //
-// A Layout is a list of segments. A segment is either a part of the file or a block of memory
-// (moov', which is the `moov` with corrected chunk offsets). Code that reads a layout by offset
-// does not need to know the order. The layout of an unchanged file has one segment.
+// The `uuid` box of a C2PA manifest says who made the file, and has a hash of the file. The hash
+// covers the `moov` and the places of the boxes, so it no longer holds when the `moov` has moved. A
+// validator calls such a file tampered with, which is worse than a file without a manifest. So a
+// layout with a moved `moov` has a `free` box of the same size in place of each manifest. The
+// contents of the `free` box are zeros: a program that searches a file for a manifest byte by byte
+// must not find one there either. All other `uuid` boxes stay. A file that keeps its order also
+// keeps its manifest, because no byte of such a file changes.
+//
+// A Layout is a list of segments. A segment is a part of the file, a block of memory (moov', which
+// is the `moov` with corrected chunk offsets, or the header of a `free` box) or a run of zeros.
+// Code that reads a layout by offset does not need to know the order. The layout of an unchanged
+// file has one segment.
 #pragma once
 
 #include <cstddef>
@@ -50,6 +59,8 @@ struct Segment {
   /// If `memory` is not set, the segment is `size` bytes of the file from this offset on.
   std::uint64_t file_offset = 0;
   std::uint64_t size = 0;  ///< in bytes
+  /// If set, the segment is `size` zeros, and the other fields are not used.
+  bool is_zeros = false;
 };
 
 /// A presentation of a file: segments, one after the other. Immutable, so any thread may read it.
@@ -65,14 +76,14 @@ class Layout {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   [[nodiscard]] const std::vector<Segment>& segments() const { return segments_; }
 
-  /// Consecutive bytes of a layout: the rest of a segment.
+  /// Consecutive bytes of a layout: the rest of a segment, or a part of the rest.
   struct Extent {
     const std::uint8_t* memory = nullptr;  ///< valid as long as the Layout; null: in the file
     std::uint64_t file_offset = 0;         ///< the offset in the file, if `memory` is null
     std::uint64_t size = 0;                ///< in bytes
   };
-  /// Finds the extent that begins at `offset` and ends with its segment. Returns nullopt at and
-  /// beyond the end of the layout.
+  /// Finds the extent that begins at `offset`. The extent ends with its segment; among many zeros
+  /// it may end before. Returns nullopt at and beyond the end of the layout.
   [[nodiscard]] std::optional<Extent> find_extent(std::uint64_t offset) const;
 
  private:
@@ -96,13 +107,15 @@ class Layout {
 ///      ▼  end of the file, moov behind mdat
 ///   reading_moov   need {the complete moov}
 ///      ├─ it, or the file, has more offsets ──► layout: the unchanged file; done
-///      └─ else ──► layout: moov' before the first mdat, the other boxes in their order; done
+///      └─ else ──► layout: moov' before the first mdat, the other boxes in their order, and
+///                  `free` in place of each C2PA manifest; done
 ///
 /// The scanner corrects `stco` and `co64` (ISO/IEC 14496-12, section 8.7.5). A `moov` moves only if
 /// no other box can have an offset into the file. These files stay as they are: fragmented files
 /// (`mvex`, `moof`, `sidx`, `mfra`), a compressed `moov` (`cmov`), the `saio` of encrypted tracks,
 /// the `iloc` of items, tracks without a table of chunk offsets, tracks whose media are in another
-/// file (`dref`), and files with a box of an unknown type at the top level.
+/// file (`dref`), files with media in a C2PA manifest, and files with a box of an unknown type at
+/// the top level.
 class LayoutScanner {
  public:
   /// The bytes of the file that the scanner needs next.
@@ -140,12 +153,14 @@ class LayoutScanner {
   Status take_moov(std::span<const std::uint8_t> bytes);
   Status finish_boxes();
   void keep_order();
+  void append_file(std::vector<Segment>& to, std::uint64_t first, std::uint64_t end) const;
 
   State state_ = State::scanning;
   Status outcome_;
   std::uint64_t file_size_;
   std::uint64_t position_ = 0;  // the offset of the next header
   std::vector<Box> boxes_;
+  std::vector<Box> manifests_;  // of C2PA, in their order in the file
   std::optional<Box> first_mdat_;
   std::optional<Box> moov_;
   bool fragmented_ = false;
