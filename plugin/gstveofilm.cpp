@@ -76,6 +76,7 @@ void FilmOutput::run() {
   if (made || flow == GST_FLOW_EOS) {
     log::info(Category::film, "step ", shared_.step(), ": the film ends after ", bytes_, " bytes");
     GST_INFO_OBJECT(shared_.element, "EOS after %" G_GUINT64_FORMAT " bytes", bytes_);
+    tell_where_the_file_is();
     gst_pad_push_event(shared_.src, gst_event_new_eos());
   } else if (!shared_.is_interrupted() && flow == GST_FLOW_OK) {
     const bool is_ours = !shared_.snapshot().has_failed_parent();
@@ -94,6 +95,14 @@ void FilmOutput::run() {
                      bytes_, gst_flow_get_name(flow));
   }
   shared_.change([](State& state) { state.film_has_ended = true; });
+}
+
+/// Tells the application where the continuation's own file is, which came into the cache while the
+/// film was made.
+void FilmOutput::tell_where_the_file_is() {
+  const auto source = shared_.source();
+  const auto reporter = shared_.reporter.lock();
+  if (source && *reporter) (*reporter)->ended(source->snapshot());
 }
 
 Status FilmOutput::make_film() {

@@ -31,6 +31,7 @@ class FilmOutput {
   using Phase = Continuation::Phase;
   using State = Continuation::State;
 
+  void tell_where_the_file_is();
   Status make_film();
   /// Waits until the other threads have ended their work. A dry run has no film.
   Status finish_dry_run();

@@ -50,7 +50,8 @@ void Reporter::update(const Source::Snapshot& seen) {
       break;
   }
   post_trouble(seen.job.trouble);
-  if (seen.job.status != status_ || seen.job.task_id != task_id_ || seen.reused != reused_) {
+  if (seen.job.status != status_ || seen.job.task_id != task_id_ || seen.reused != reused_ ||
+      seen.file != file_) {
     post_task(seen);
   }
 }
@@ -74,6 +75,12 @@ void Reporter::warn(const Source::Snapshot& seen) {
     GST_ELEMENT_WARNING(element_, RESOURCE, SETTINGS, ("%s", seen.notices[warned_].c_str()),
                         (nullptr));
   }
+}
+
+void Reporter::ended(const Source::Snapshot& seen) {
+  warn(seen);
+  // The file came into the cache while the stream was played.
+  if (!dry_run_ && seen.file != file_) post_task(seen);
 }
 
 void Reporter::streaming(const Source::Snapshot& seen) { advance(Step::done, seen); }
@@ -177,6 +184,7 @@ void Reporter::post_task(const Source::Snapshot& seen) {
   status_ = seen.job.status;
   task_id_ = seen.job.task_id;
   reused_ = seen.reused;
+  file_ = seen.file;
   auto* task =
       gst_structure_new("veo-task",                                                            //
                         "task-id", G_TYPE_STRING, task_id_.c_str(),                            //
@@ -186,6 +194,10 @@ void Reporter::post_task(const Source::Snapshot& seen) {
                         "reused", G_TYPE_BOOLEAN, reused_ ? TRUE : FALSE,                      //
                         nullptr);
   if (seen.credits) gst_structure_set(task, "credits", G_TYPE_UINT, *seen.credits, nullptr);
+  // A GstStructure takes no text that is not UTF-8, and a path may be any bytes.
+  if (!file_.empty() && g_utf8_validate(file_.c_str(), -1, nullptr) != FALSE) {
+    gst_structure_set(task, "file", G_TYPE_STRING, file_.c_str(), nullptr);
+  }
   gst_element_post_message(element_, gst_message_new_element(GST_OBJECT(element_), task));
   if (has_new_id) g_object_notify(G_OBJECT(element_), "task-id");
   if (has_new_status) g_object_notify(G_OBJECT(element_), "status");

@@ -39,6 +39,8 @@ class Reporter {
   void streaming(const Source::Snapshot& seen);
   /// Posts new notices as warnings.
   void warn(const Source::Snapshot& seen);
+  /// Reports that the stream's last byte has gone downstream, and where its original file is.
+  void ended(const Source::Snapshot& seen);
   void failed(const Error& error);
   void canceled();
 
@@ -64,6 +66,7 @@ class Reporter {
   std::optional<TaskStatus> status_;  // the values of the last `veo-task` message
   std::string task_id_;
   bool reused_ = false;
+  std::string file_;
   std::string trouble_;
   std::size_t warned_ = 0;  // how many notices were posted
   int percent_ = 0;

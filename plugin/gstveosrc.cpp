@@ -181,7 +181,7 @@ class VeoSrc {
     if (!*taken) return fail_with(taken->error());
     if ((*taken)->bytes.empty()) {
       GST_INFO_OBJECT(element_, "the stream ends at %" G_GUINT64_FORMAT, offset);
-      stream_.reporter->warn(reader_.snapshot());
+      stream_.reporter->ended(reader_.snapshot());
       return GST_FLOW_EOS;
     }
     begin_stream();

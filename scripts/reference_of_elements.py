@@ -11,7 +11,7 @@ STRUCTURES = [
     (
         "Message veo-task",
         "veo-task",
-        "An element message, at each change of the task.",
+        "An element message, at each change of the task, and when its file is in the cache.",
         [
             ("task-id", "string", "the task; empty until it is known"),
             ("status", "string", "`pending`, `processing`, `completed` or `failed`"),
@@ -19,6 +19,12 @@ STRUCTURES = [
             ("resolution", "string", "the resolution that the request asks for"),
             ("credits", "uint", "the price by the catalog; without this field: not known"),
             ("reused", "boolean", "the task existed before, so that this run pays nothing"),
+            (
+                "file",
+                "string",
+                "the video's file in the cache, bit for bit as the service delivered it, with its "
+                "C2PA manifest; without this field: the cache does not have it",
+            ),
         ],
     ),
     (

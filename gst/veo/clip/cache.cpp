@@ -432,11 +432,13 @@ Result<CachedClip> Cache::keep(Part& part, const std::string& sha256, std::uint6
       .identity = identity, .sha256 = sha256, .size = size, .path = p_->make_path(name)};
 }
 
-std::shared_ptr<const FileHandle> Cache::find(const ClipIdentity& identity, std::uint64_t size) {
+std::shared_ptr<const Cache::OpenFile> Cache::find(const ClipIdentity& identity,
+                                                   std::uint64_t size) {
   for (const auto& stem : list_stems(identity)) {
+    const auto name = stem + std::string(clip_suffix);
     // O_RDONLY works on a read-only disk too. O_NONBLOCK does not wait for a FIFO in the file's
     // place.
-    auto file = p_->open(stem + std::string(clip_suffix), O_RDONLY | O_NONBLOCK);
+    auto file = p_->open(name, O_RDONLY | O_NONBLOCK);
     struct stat info {};
     if (!file || FileSystem::get().fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
         static_cast<std::uint64_t>(info.st_size) != size) {
@@ -444,7 +446,7 @@ std::shared_ptr<const FileHandle> Cache::find(const ClipIdentity& identity, std:
     }
     lock_file(file.get(), F_RDLCK);
     if (p_->limit != 0U) ::futimens(file.get(), nullptr);  // it was played now
-    return std::make_shared<const FileHandle>(std::move(file));
+    return std::make_shared<const OpenFile>(OpenFile{{std::move(file)}, p_->make_path(name)});
   }
   return nullptr;
 }

@@ -32,6 +32,7 @@ Clip::Stats Clip::stats() const { return driver_->stats(); }
 std::optional<Error> Clip::failure() const { return driver_->failure(); }
 bool Clip::is_refused() const { return driver_->is_refused(); }
 std::string Clip::notice() const { return driver_->notice(); }
+std::string Clip::kept_path() const { return driver_->kept_path(); }
 void Clip::subscribe(std::weak_ptr<Wakeup> wakeup) { driver_->subscribe(std::move(wakeup)); }
 
 }  // namespace veo

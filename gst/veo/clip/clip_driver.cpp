@@ -150,6 +150,11 @@ std::string ClipDriver::notice() const {
   return reason != nullptr ? "The clip plays, but is not kept: " + reason->message : "";
 }
 
+std::string ClipDriver::kept_path() const {
+  const auto shared = shared_.lock();
+  return shared->plan.keeping() == ClipPlan::Keeping::kept ? shared->kept_path : "";
+}
+
 Error ClipDriver::explain(Error failure) const {
   auto id = make_task_property(settings_.task_id);
   if (!failure.remedy.empty()) id += " " + failure.remedy;
@@ -222,7 +227,7 @@ void ClipDriver::find_in_cache() {
     return download();
   }
   io_->file.find_kept(settings_.size, settings_.sha256,
-                      [self = shared_from_this()](const ClipFile::File& kept) {
+                      [self = shared_from_this()](const ClipFile::KeptFile& kept) {
                         if (!kept) {
                           log::info(log::Category::clip, self->label(), ": is not in the cache");
                           return self->download();
@@ -231,6 +236,7 @@ void ClipDriver::find_in_cache() {
                                   self->settings_.size, " bytes, of the right hash");
                         self->put_in([&](Shared& now) {
                           now.file = kept;
+                          now.kept_path = kept->path;
                           return now.plan.begin_with_kept(self->settings_.size);
                         });
                         self->subscribers_.notify();
@@ -443,6 +449,7 @@ void ClipDriver::on_kept(unsigned version, Result<CachedClip> kept) {
               log::text(kept->path));
   }
   put_in([&](Shared& now) {
+    if (kept) now.kept_path = kept->path;
     return now.plan.on_kept(version, kept ? Status() : fail(std::move(kept.error())));
   });
   subscribers_.notify();

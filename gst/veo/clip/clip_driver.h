@@ -49,6 +49,7 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
   [[nodiscard]] bool is_refused() const { return shared_.lock()->plan.is_refused(); }
   [[nodiscard]] Clip::Stats stats() const;
   [[nodiscard]] std::string notice() const;
+  [[nodiscard]] std::string kept_path() const;
   void subscribe(std::weak_ptr<Wakeup> wakeup) { subscribers_.add(std::move(wakeup)); }
 
   /// Called once each, at the clip's begin and at its end.
@@ -62,7 +63,8 @@ class ClipDriver : public std::enable_shared_from_this<ClipDriver> {
 
     ClipPlan plan;
     Spool spool;
-    ClipFile::File file;  // of the plan's version; null until bytes are in it
+    ClipFile::File file;    // of the plan's version; null until bytes are in it
+    std::string kept_path;  // of the last file that the cache kept
     Clip::Stats stats;
     std::optional<Error> unrecorded;      // why the ledger does not know that the clip is kept
     std::optional<SharedBytes> promised;  // to the one reader, if the bytes are in memory only

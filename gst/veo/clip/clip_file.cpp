@@ -82,11 +82,12 @@ StoreThread& ClipFile::thread() {
 
 void ClipFile::stop() { version_->is_stopped = true; }
 
-void ClipFile::find_kept(std::uint64_t size, std::string sha256, std::function<void(File)> then) {
+void ClipFile::find_kept(std::uint64_t size, std::string sha256,
+                         std::function<void(KeptFile)> then) {
   http::call_store(
       thread(), io_,
       [version = version_, cache = cache_, identity = identity_, size,
-       sha256 = std::move(sha256)]() -> File {
+       sha256 = std::move(sha256)]() -> KeptFile {
         auto file = cache->find(identity, size);
         if (!file) return nullptr;
         // Keep a file that cannot be read: the next try may succeed.

@@ -22,6 +22,7 @@ namespace veo {
 class ClipFile {
  public:
   using File = std::shared_ptr<const FileHandle>;
+  using KeptFile = std::shared_ptr<const Cache::OpenFile>;
 
   /// `cache` is not null.
   ClipFile(std::shared_ptr<http::IoThread> io, std::shared_ptr<Cache> cache, ClipIdentity identity);
@@ -33,7 +34,7 @@ class ClipFile {
 
   /// Finds the kept file, if it has that size and hash, and its boxes are complete; else the file
   /// is null. A damaged file leaves the cache.
-  void find_kept(std::uint64_t size, std::string sha256, std::function<void(File)> then);
+  void find_kept(std::uint64_t size, std::string sha256, std::function<void(KeptFile)> then);
   /// Removes the kept file from the cache, because it is damaged.
   void forget_kept();
 

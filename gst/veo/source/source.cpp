@@ -134,6 +134,7 @@ struct Source::Private {
     if (!seen.clip) return made;
     made.downloading = true;
     made.clip = seen.clip->stats();
+    made.file = seen.clip->kept_path();
     // A clip knows its size before the first exchange only if the cache has the file.
     made.cached = made.clip.requests == 0 && seen.clip->size().has_value();
     if (auto notice = seen.clip->notice(); !notice.empty()) {

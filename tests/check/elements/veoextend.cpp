@@ -469,6 +469,19 @@ GST_START_TEST(test_append_posts_no_progress) {
   const auto tasks = texts_of(messages, "veo-task");
   fail_unless_equals_text(tasks.front(), "veo-task none");
   fail_unless_equals_text(tasks.back(), "veo-task completed");
+  // The last one says where the continuation's own file is, as it was delivered.
+  const auto last = std::ranges::find_if(messages.rbegin(), messages.rend(), [](const auto& one) {
+    return text_of(one.get()).starts_with("veo-task");
+  });
+  gchar* path = nullptr;
+  fail_unless(gst_structure_get(gst_message_get_structure(last->get()), "file", G_TYPE_STRING,
+                                &path, nullptr));
+  gchar* contents = nullptr;
+  gsize size = 0;
+  fail_unless(g_file_get_contents(path, &contents, &size, nullptr), "%s", path);
+  fail_unless(std::string(contents, size) == Service::clip());
+  g_free(contents);
+  g_free(path);
 }
 GST_END_TEST;
 

@@ -473,6 +473,72 @@ GST_START_TEST(test_streamable_bytes) {
 }
 GST_END_TEST;
 
+namespace {
+
+/// Makes a uuid box that stands for a C2PA manifest.
+std::string make_manifest() {
+  constexpr unsigned char type[] = {0xd8, 0xfe, 0xc3, 0xd6, 0x1b, 0x0e, 0x48, 0x3c,
+                                    0x92, 0x97, 0x58, 0x28, 0x87, 0x7e, 0xc4, 0x81};
+  const std::string content = "jumb c2pa";
+  std::string box{0, 0, 0, static_cast<char>(8 + sizeof(type) + content.size())};
+  return box + "uuid" + std::string(std::begin(type), std::end(type)) + content;
+}
+
+/// Returns the last message `veo-task`.
+const GstStructure* last_task(const std::vector<MessagePtr>& messages) {
+  const GstStructure* last = nullptr;
+  for (const auto& message : messages) {
+    if (text_of(message.get()).starts_with("veo-task ")) {
+      last = gst_message_get_structure(message.get());
+    }
+  }
+  fail_unless(last != nullptr);
+  return last;
+}
+
+}  // namespace
+
+/// A manifest whose hash does not hold is worse than none. The original with its manifest is in the
+/// cache, and the bus says where.
+GST_START_TEST(test_manifest) {
+  const auto delivered = Service::clip() + make_manifest();
+  const Service service({.clip = delivered});
+  std::string file;
+  {
+    Bench bench("veosrc", &service, set_prompt);
+    bench.play();
+    bench.wait_for("eos");
+    const auto bytes = bench.bytes();
+    auto blank = make_manifest();
+    blank.replace(4, 4, "free");
+    std::fill(blank.begin() + 8, blank.end(), '\0');
+    fail_unless(bytes.ends_with(blank));
+    fail_unless(bytes.find("c2pa") == std::string::npos);
+    const auto messages = bench.messages();
+    gchar* path = nullptr;
+    fail_unless(gst_structure_get(last_task(messages), "file", G_TYPE_STRING, &path, nullptr));
+    file = path;
+    g_free(path);
+    gchar* contents = nullptr;
+    gsize size = 0;
+    fail_unless(g_file_get_contents(file.c_str(), &contents, &size, nullptr), "%s", file.c_str());
+    fail_unless(std::string(contents, size) == delivered);
+    g_free(contents);
+  }
+  Bench again("veosrc", &service, set_original);
+  again.play();
+  again.wait_for("eos");
+  fail_unless(again.bytes() == delivered);
+  // Both requests are of the first play: for the start and for the tail.
+  fail_unless_equals_int(service.count("GET /task-1.mp4"), 2);
+  const auto messages = again.messages();
+  gchar* path = nullptr;
+  fail_unless(gst_structure_get(last_task(messages), "file", G_TYPE_STRING, &path, nullptr));
+  fail_unless_equals_text(path, file);
+  g_free(path);
+}
+GST_END_TEST;
+
 GST_START_TEST(test_blocksize) {
   const Service service;
   Bench bench("veosrc", &service, [](GstElement* src) {
@@ -757,16 +823,20 @@ GST_START_TEST(test_task_messages) {
   service.go_on();
   bench.wait_for("eos");
   const auto messages = bench.messages();
-  expect_equal(texts_of(messages, "veo-task"), {"veo-task completed"});
+  // The second one comes when the file is in the cache.
+  expect_equal(texts_of(messages, "veo-task"), {"veo-task completed", "veo-task completed"});
+  int with_file = 0;
   for (const auto& message : messages) {
     if (GST_MESSAGE_TYPE(message.get()) != GST_MESSAGE_ELEMENT) continue;
     const auto* const task = gst_message_get_structure(message.get());
+    if (field(task, "file") != "(none)") ++with_file;
     fail_unless_equals_text(field(task, "task-id"), "task-1");
     fail_unless_equals_text(field(task, "mode"), "fast");
     fail_unless_equals_text(field(task, "resolution"), "720p");
     fail_unless_equals_text(field(task, "credits"), "40");
     fail_unless_equals_text(field(task, "reused"), "false");
   }
+  fail_unless_equals_int(with_file, 1);
 }
 GST_END_TEST;
 
@@ -1269,6 +1339,7 @@ static Suite* veosrc_suite() {
   tcase_add_test(tcase, test_prompt_tag);
   tcase_add_test(tcase, test_original_bytes);
   tcase_add_test(tcase, test_streamable_bytes);
+  tcase_add_test(tcase, test_manifest);
   tcase_add_test(tcase, test_blocksize);
   tcase_add_test(tcase, test_clock_is_not_used);
   tcase_add_test(tcase, test_second_play_comes_from_the_cache);

@@ -51,9 +51,14 @@ class Cache {
   /// still be read.
   Result<CachedClip> keep(Part& part, const std::string& sha256, std::uint64_t size);
 
+  /// A clip's file, open for reading.
+  struct OpenFile : FileHandle {
+    std::string path;
+  };
+
   /// Returns the clip's file if the cache has one of that size, else null. A file that is open is
   /// not evicted.
-  std::shared_ptr<const FileHandle> find(const ClipIdentity& identity, std::uint64_t size);
+  std::shared_ptr<const OpenFile> find(const ClipIdentity& identity, std::uint64_t size);
   /// Removes a damaged clip.
   void remove(const ClipIdentity& identity);
   /// Searches the sidecars for the clip of an intent or of a task, because the ledger may be lost,

@@ -97,6 +97,9 @@ class Clip {
   [[nodiscard]] bool is_refused() const;
   /// Returns what the user should know although the clip plays; empty if there is nothing.
   [[nodiscard]] std::string notice() const;
+  /// Returns the path of the complete file in the cache, bit for bit as it was delivered; empty if
+  /// the cache does not have the file.
+  [[nodiscard]] std::string kept_path() const;
   void subscribe(std::weak_ptr<Wakeup> wakeup);
 
  private:

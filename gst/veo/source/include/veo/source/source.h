@@ -40,6 +40,9 @@ class Source {
     std::optional<int> downloaded;
     bool downloading = false;
     bool cached = false;  ///< the clip comes from the cache, and nothing is downloaded or paid
+    /// The path of the complete file in the cache, bit for bit as it was delivered; empty if the
+    /// cache does not have the file.
+    std::string file;
   };
 
   /// A source that is being opened. The thread for settings reads the key and the catalog; for a
