@@ -20,6 +20,7 @@ using testing::AllOf;
 using testing::AnyOf;
 using testing::Each;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::MatchesRegex;
@@ -361,7 +362,7 @@ TEST(HistoryPage, ShowsTheHistoryInABrowser) {
   EXPECT_EQ(lines_of(console).size(), 1U) << console;
   EXPECT_THAT(console, HasSubstr("the probe has seen the page"));
   EXPECT_EQ(page.at("title"), "Videos made with veo");
-  EXPECT_EQ(page.at("scripts"), 0);
+  EXPECT_EQ(page.at("scripts"), 1) << "the page's own";
   EXPECT_THAT(page.at("requests"), IsEmpty());
   EXPECT_GE(page.at("least_contrast"), 4.5);
   EXPECT_EQ(page.at("too_wide"), false);
@@ -374,18 +375,28 @@ TEST(HistoryPage, ShowsTheHistoryInABrowser) {
   EXPECT_EQ(clips[0].at("placeholder"), "May not have been submitted");
   EXPECT_EQ(clips[1].at("placeholder"), "Generation failed");
   EXPECT_EQ(clips[1].at("price"), "refunded");
-  EXPECT_EQ(clips[3].at("placeholder"), "Not in the cache any more");
-  EXPECT_EQ(clips[3].at("price"), "20 credits");
+  // The continuation and its parent are a film, in their order.
+  EXPECT_EQ(page.at("films").size(), 1U);
+  EXPECT_EQ(page.at("films")[0].at("facts"), "Film of 2 steps 20 credits, and 1 of unknown price");
+  EXPECT_EQ(clips[2].at("placeholder"), "Not in the cache any more");
+  EXPECT_EQ(clips[2].at("price"), "20 credits");
+  EXPECT_EQ(clips[2].at("plays"), nullptr) << "there is nothing to play";
+  EXPECT_EQ(clips[2].at("todo"),
+            "Get it again, free:\nveo download " + story.first + " -o clip.mp4");
   // The prompt is shown as text. It keeps its line break, and loses the characters that would
   // reverse the text's direction.
-  EXPECT_EQ(clips[3].at("prompt"), "<script>alert(1)</script> & \"two\"\n犬�[2J�31m �turned");
+  EXPECT_EQ(clips[2].at("prompt"), "<script>alert(1)</script> & \"two\"\n犬�[2J�31m �turned");
 
-  const auto& here = clips[2];
+  const auto& here = clips[3];
   EXPECT_EQ(here.at("placeholder"), nullptr);
+  EXPECT_EQ(here.at("name"), "Step 2: it sleeps");
+  EXPECT_THAT(here.at("plays").get<std::string>(), AllOf(StartsWith("file:///"), EndsWith(".mp4")));
   EXPECT_EQ(here.at("image").at("alt"), "First picture of: it sleeps");
   EXPECT_EQ(here.at("image").at("width"), 640);
   EXPECT_EQ(here.at("image").at("height"), 360);
-  EXPECT_THAT(here.at("more").get<std::string>(), HasSubstr(story.second));
+  // The card says where the original with its manifest is.
+  const std::string file = json_lines(story.shell.veo({"history", "--json"}).output)[2].at("file");
+  EXPECT_THAT(here.at("more").get<std::string>(), AllOf(HasSubstr(story.second), HasSubstr(file)));
   EXPECT_EQ(here.at("extends"), nlohmann::json({story.first}));
   const auto frame = story.shell.sh(
       "ffmpeg -v error -i 2.mp4 -frames:v 1 -vf "
@@ -412,14 +423,180 @@ TEST(HistoryPage, NeedsNothingBesideItself) {
   EXPECT_EQ(made.exit_code, 0) << made.errors;
   EXPECT_THAT(made.output, StartsWith("<!DOCTYPE html>"));
   EXPECT_THAT(made.output, HasSubstr("default-src 'none'; img-src data:; style-src 'sha256-"));
-  for (const std::string reference : {"src=", "href=", "url("}) {
+  for (const std::string reference : {" src=", " href=", "url("}) {
     auto at = made.output.find(reference);
     for (; at != std::string::npos; at = made.output.find(reference, at)) {
       at += reference.size() + (made.output[at + reference.size()] == '"' ? 1 : 0);
-      EXPECT_THAT(made.output.substr(at, 12), AnyOf(StartsWith("data:"), StartsWith("#row-")));
+      // A file is a link: the browser reads it when the user plays it.
+      const auto* const links = reference == " href=" ? "file:///" : "#row-";
+      EXPECT_THAT(made.output.substr(at, 12),
+                  AnyOf(StartsWith("data:"), StartsWith("#row-"), StartsWith(links)));
     }
   }
   EXPECT_THAT(made.output, Not(HasSubstr("\x1b")));
+}
+
+/// A ledger with a film of four steps, another continuation of its second step, and a clip.
+struct FilmStory {
+  FilmStory() {
+    const auto make = [this](const std::vector<std::string>& line) {
+      auto all = line;
+      all.insert(all.end(), {"-q", "-o", "clip.mp4"});
+      EXPECT_EQ(shell.veo(all).exit_code, 0) << line[1];
+      return simulator.state().at("tasks").back().at("id").get<std::string>();
+    };
+    const auto extend = [&make](const std::string& task, const std::string& prompt) {
+      return make({"extend", task, prompt, "--clip-only"});
+    };
+    first = make({"generate", "a lighthouse", "--mode=lite"});
+    second = extend(first, "its lamp comes on");
+    make({"generate", "a dog"});
+    branch = extend(second, "fog");
+    third = extend(second, "a boat");
+    extend(third, "it turns");
+  }
+  [[nodiscard]] std::string file_of(const std::string& task) const {
+    for (const auto& record : json_lines(shell.veo({"history", "--json"}).output)) {
+      if (record.value("task-id", nlohmann::json()) == task) return record.at("file");
+    }
+    return "";
+  }
+
+  Simulator simulator = Simulator::start({"--generation-time", "0s", "--frames", "64"});
+  Shell shell{simulator};
+  std::string first;
+  std::string second;
+  std::string third;
+  std::string branch;
+};
+
+/// Expects that each video of the story's page has played, by a click or by the keyboard, and with
+/// the right frames.
+void expect_played(const nlohmann::json& seen) {
+  EXPECT_EQ(seen.at("names"),
+            nlohmann::json({"Play Step 1: a lighthouse", "Play Step 2: its lamp comes on",
+                            "Play Step 4: it turns", "Play Step 3: fog", "Play a dog"}));
+  EXPECT_EQ(seen.at("videos_before"), 0);
+  for (const auto& url : seen.at("requests_before")) {
+    EXPECT_THAT(url.get<std::string>(), AnyOf(StartsWith("data:"), EndsWith("/page.html")));
+  }
+  EXPECT_THAT(seen.at("complaints"), IsEmpty());
+  // A continuation goes on with the numbers of its parent.
+  const int begins[] = {0, 64, 192, 128, 0};
+  ASSERT_EQ(seen.at("played").size(), std::size(begins));
+  for (std::size_t i = 0; i < std::size(begins); ++i) {
+    const auto& played = seen.at("played")[i];
+    ASSERT_EQ(played.at("moves"), true) << i;
+    EXPECT_EQ("Play " + played.at("name").get<std::string>(), seen.at("names")[i]);
+    EXPECT_EQ(played.at("controls"), true);
+    EXPECT_EQ(played.at("has_focus"), true) << "the keys go to the video that plays";
+    EXPECT_EQ(played.at("playing"), 1) << "one at a time";
+    EXPECT_EQ(played.at("todo"), "");
+    EXPECT_EQ(played.at("shown").at("number"),
+              begins[i] + played.at("shown").at("by_time").get<int>());
+    EXPECT_EQ(played.at("first"), begins[i]);
+    EXPECT_EQ(played.at("tenth"), begins[i] + 10);
+  }
+}
+
+TEST(HistoryPage, ShowsFilmsAsStripsAndPlaysThem) {
+  const FilmStory story;
+  std::filesystem::remove(story.file_of(story.third));
+  ASSERT_EQ(story.shell.veo({"history", "--html", "-o", "page.html"}).exit_code, 0);
+  std::string console;
+  const auto looks = look_at_page(story.shell, console);
+  ASSERT_EQ(looks.size(), 2U) << console;
+  const auto& page = looks.at(0);
+  EXPECT_EQ(page.at("films"), nlohmann::json::parse(R"([{"title": "a lighthouse",
+              "facts": "Film of 4 steps, and 1 other continuation 20 credits, and 4 of unknown price",
+              "branches": ["Another continuation of step 2"],
+              "strips": [["Step 1: a lighthouse", "Step 2: its lamp comes on", "Step 3: a boat",
+                          "Step 4: it turns"], ["Step 3: fog"]]}])"));
+  EXPECT_EQ(page.at("is_in_order"), true);
+  EXPECT_GE(page.at("least_contrast"), 4.5);
+  EXPECT_GE(looks.at(1).at("least_contrast"), 4.5);
+  EXPECT_EQ(page.at("too_wide"), false);
+
+  const auto file = story.file_of(story.first);
+  const auto played =
+      story.shell.sh("sed 's|" + file + "|/nowhere.mp4|' page.html > lost.html; " +
+                     "exec python3 " + std::getenv("VEO_HISTORY_PLAYER") + " page.html lost.html");
+  ASSERT_EQ(played.exit_code, 0) << played;
+  const auto all = nlohmann::json::parse(played.output);
+  expect_played(all.at("play"));
+
+  const auto& lost = all.at("lost");
+  EXPECT_EQ(lost.at("told"), true);
+  EXPECT_EQ(lost.at("picture"), "shown") << "the picture is back";
+  EXPECT_EQ(lost.at("videos"), 0);
+  EXPECT_EQ(lost.at("todo"),
+            "This page does not find the file. Get it again, free:\nveo download " + story.first +
+                " -o clip.mp4");
+
+  EXPECT_EQ(all.at("no-script").at("opened"), true);
+  EXPECT_EQ(all.at("no-script").at("url"), "file://" + file);
+}
+
+// Whatever a ledger says of parents: each record is on the page, once, and no film is too long.
+TEST(HistoryPage, HasEachRecordOnceWhateverItsParents) {
+  constexpr std::size_t count = 5'000;
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  fill(shell, count);
+  // The tasks are a chain whose first ten are a circle, and the last task extends itself.
+  Database(shell.ledger())
+      .run(
+          "UPDATE submission SET parent_task_id = 'task-' || (CAST(substr(task_id, 6) AS INTEGER) "
+          "- 1) WHERE task_id LIKE 'task-%'; "
+          "UPDATE submission SET parent_task_id = 'task-10' WHERE task_id = 'task-1'; "
+          "UPDATE submission SET parent_task_id = task_id WHERE task_id = 'task-5000'");
+  const auto made = shell.veo({"history", "--html"});
+  ASSERT_EQ(made.exit_code, 0) << made.errors;
+  EXPECT_THAT(made.output, HasSubstr("Film of 4999 steps<"));
+  std::vector<std::string> tasks;
+  const std::string before = "<dt>Task</dt><dd><code>";
+  for (auto at = made.output.find(before); at != std::string::npos;
+       at = made.output.find(before, at)) {
+    at += before.size();
+    tasks.push_back(made.output.substr(at, made.output.find('<', at) - at));
+  }
+  std::vector<std::string> expected{simulator.state().at("tasks").back().at("id"), "task-5000"};
+  for (std::size_t i = 1; i < count; ++i) expected.push_back("task-" + std::to_string(i));
+  EXPECT_EQ(tasks, expected);
+}
+
+// A filter may leave out the beginning of a film. Then nobody knows the numbers of the steps.
+TEST(HistoryPage, NumbersNoStepIfTheBeginningIsMissing) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  fill(shell, 3);
+  Database(shell.ledger())
+      .run(
+          "UPDATE submission SET parent_task_id = 'task-1' WHERE task_id = 'task-2'; "
+          "UPDATE submission SET parent_task_id = 'task-2' WHERE task_id = 'task-3'");
+  const auto part = shell.veo({"history", "--html", "--limit=3"}).output;
+  EXPECT_THAT(part, AllOf(HasSubstr("Film of 2 steps<"), HasSubstr(">Continuation</b>"),
+                          Not(HasSubstr(">Step "))));
+  const auto all = shell.veo({"history", "--html"}).output;
+  EXPECT_THAT(all, AllOf(HasSubstr("Film of 3 steps<"), HasSubstr(">Step 3</b>"),
+                         Not(HasSubstr(">Continuation</b>"))));
+}
+
+// A page in the folder of its videos moves together with them.
+TEST(HistoryPage, NamesVideosBesideItByARelativeUrl) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.sh("mkdir cache elsewhere; VEO_CACHE_DIR=$PWD/cache veo generate dog -q -o 1.mp4")
+                .exit_code,
+            0);
+  const std::filesystem::path file =
+      json_lines(shell.veo({"history", "--json"}).output).at(0).at("file").get<std::string>();
+  for (const auto& [page, url] : {std::pair("page.html", "./cache/" + file.filename().string()),
+                                  std::pair("cache/page.html", "./" + file.filename().string()),
+                                  std::pair("elsewhere/page.html", "file://" + file.string())}) {
+    ASSERT_EQ(shell.veo({"history", "--html", "-o", page}).exit_code, 0) << page;
+    EXPECT_THAT(shell.contents(page), HasSubstr(R"(<a class="play" href=")" + url + '"')) << page;
+  }
 }
 
 TEST(HistoryPage, OfADamagedClipHasAPlaceholder) {

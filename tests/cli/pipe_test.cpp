@@ -7,6 +7,7 @@
 
 #include <array>
 #include <filesystem>
+#include <utility>
 
 #include "sha256.h"
 #include "shell.h"
@@ -14,8 +15,11 @@
 namespace veo::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
 
 TEST(Pipe, IsDecodedByFfmpeg) {
   const auto simulator = start_simulator("100ms");
@@ -33,6 +37,66 @@ TEST(Pipe, CarriesTheVideoAloneAndJsonBesideIt) {
   EXPECT_EQ(ended.exit_code, 0) << ended.errors;
   EXPECT_EQ(simulator.state().at("tasks").at(0).at("sha256"), sha256(ended.output));
   EXPECT_EQ(last_event(ended.errors, "done").at("file"), "-");
+}
+
+/// Returns the payload of the first box of this type at the top level.
+std::string payload(const std::string& file, const std::string& type) {
+  for (std::size_t at = 0; at + 8 <= file.size();) {
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < 4; ++i)
+      size = size << 8U | static_cast<unsigned char>(file[at + i]);
+    if (size < 8 || size > file.size() - at) break;
+    if (file.compare(at + 4, 4, type) == 0) return file.substr(at + 8, size - 8);
+    at += size;
+  }
+  return "";
+}
+
+// A manifest whose hash does not hold is worse than none, so no way out of the command may have
+// one.
+TEST(Pipe, IsTheSameEverywhereAndHasNoManifest) {
+  const std::string manifest_type =
+      "\xd8\xfe\xc3\xd6\x1b\x0e\x48\x3c\x92\x97\x58\x28\x87\x7e\xc4\x81";
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.sh("veo generate 'a dog' -o - -q > piped").exit_code, 0);
+  const std::string id = simulator.state().at("tasks").at(0).at("id");
+  const auto piped = shell.contents("piped");
+  EXPECT_THAT(piped, Not(HasSubstr(manifest_type)));
+  EXPECT_EQ(payload(piped, "uuid"), "");
+  EXPECT_EQ(payload(piped, "free"), std::string(6104 - 8, '\0'));
+
+  const std::pair<const char*, std::string> others[] = {
+      {"again", "veo generate 'a dog' -o - -q > again"},
+      {"download", "veo download " + id + " -o - -q > download"},
+      {"flag", "veo download " + id + " --layout=streamable -o flag -q"},
+      {"player", "veo play " + id + " -q --player 'cat > player'"},
+      {"element", "gst-launch-1.0 -q veosrc task-id=" + id + " ! filesink location=element"},
+      {"served",
+       "\"$VEO_COMMAND\" serve -q > url & while [ ! -s url ] && kill -0 $!; do :; done; "
+       "curl -s -o served $(cat url)task/" +
+           id + "; kill $!; wait"},
+  };
+  for (const auto& [file, line] : others) {
+    const auto ended = shell.sh(line);
+    EXPECT_EQ(sha256(shell.contents(file)), sha256(piped)) << line << ": " << ended;
+  }
+
+  EXPECT_EQ(shell.veo({"download", id, "-o", "original.mp4"}).exit_code, 0);
+  const auto original = shell.contents("original.mp4");
+  EXPECT_EQ(simulator.state().at("tasks").at(0).at("sha256"), sha256(original));
+  EXPECT_THAT(payload(original, "uuid"), StartsWith(manifest_type));
+  EXPECT_EQ(payload(original, "mdat"), payload(piped, "mdat"));
+  EXPECT_EQ(payload(original, "ftyp"), payload(piped, "ftyp"));
+
+  // The record says where the original is.
+  const auto record = json_lines(shell.veo({"history", "--json"}).output).at(0);
+  const std::string path = record.at("file");
+  EXPECT_EQ(sha256(shell.sh("cat '" + path + "'").output), sha256(original));
+  EXPECT_THAT(shell.veo({"history", "--files"}).output,
+              AllOf(HasSubstr("  FILE\n"), HasSubstr(id + "  " + path + "\n")));
+  std::filesystem::remove(path);
+  EXPECT_THAT(shell.veo({"history", "--files"}).output, HasSubstr(id + "  -\n"));
 }
 
 // The test reads the first bytes while the simulator still withholds the last bytes.

@@ -39,6 +39,7 @@ struct HistoryArguments : Arguments {
   std::size_t limit = 0;  ///< 0: all
   std::string since;
   std::vector<std::string> statuses;  ///< empty: all
+  bool files = false;
   bool html = false;
   std::string output;
 };
@@ -166,8 +167,9 @@ std::optional<Status> print_all(Question question, const std::shared_ptr<Wakeup>
   return Status();
 }
 
-void print_table(const Records& records) {
-  print(history_table(records, terminal_columns(STDOUT_FILENO)));
+void print_table(const Records& records, bool shows_files) {
+  print(shows_files ? history_table_of_files(records)
+                    : history_table(records, terminal_columns(STDOUT_FILENO)));
   const auto totals = total_of(records);
   for (const auto& total : totals) print(total_text(total, totals.size() > 1) + "\n");
 }
@@ -205,7 +207,7 @@ int history(Session& session, const HistoryArguments& wanted) {
                               "ledger (--ledger, VEO_LEDGER).");
   }
   if (!wanted.html) {
-    print_table(records);
+    print_table(records, wanted.files);
     return exit_success;
   }
   std::optional<Output> output;
@@ -223,7 +225,7 @@ int history(Session& session, const HistoryArguments& wanted) {
       display.say("The page has no pictures. " + loaded.error().message);
     }
   }
-  const auto page = history_page(records, media, session.interruption);
+  const auto page = history_page(records, media, output ? wanted.output : "", session.interruption);
   if (!page) return interrupted();
   if (!output) {
     print(*page);
@@ -338,19 +340,27 @@ void add_history(Command& app, Action& chosen) {
       .set_check([](const std::string& text) {
         return parse_record_state(text) ? "" : "\"" + text + "\" is no status of a record";
       });
-  auto html = command.add_flag("--html", wanted->html, "a page, with a thumbnail of each video");
+  command
+      .add_flag("--files", wanted->files,
+                "each video's file in the cache, bit for bit as delivered, in place of the prompt")
+      .exclude("--json");
+  auto html = command.add_flag("--html", wanted->html,
+                               "a page that shows the videos, films as strips, and plays them");
   html.exclude("--json");
+  html.exclude("--files");
   command.add_option("-o,--output", wanted->output, "where to (with --html): a file, or -")
       .set_form("FILE|-")
       .require(html);
   command.set_footer(
       R"(Newest first. Asks nobody and costs nothing. Credits are the catalog's; what was refunded or
-not sent has cost 0, and ? is a price that the catalog did not know. The page is one file without
-scripts, which loads nothing; its thumbnails are those of the videos that are in the cache.
+not sent has cost 0, and ? is a price that the catalog did not know. The page is one file. The page
+shows and plays the videos that are in the cache, on the machine of the cache, and loads nothing
+else. --files tells where the original of each video is, with its C2PA manifest.
 
 Examples:
   veo history --limit=10
   veo history --since=7d --json
+  veo history --files
   veo history --html -o history.html)");
   command.on_chosen([wanted, &chosen] {
     chosen = [wanted](Session& session) { return history(session, *wanted); };

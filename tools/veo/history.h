@@ -56,10 +56,14 @@ std::string iso_text(UnixTime time);
 /// Returns a table with a line for each record. A record has two lines if the terminal's `columns`
 /// are too few for one line. Without a terminal (nullopt) the table cuts no text.
 std::string history_table(const Records& records, std::optional<std::size_t> columns);
+/// Returns a table with a line for each record. The last column has the file in the cache, bit for
+/// bit as it was delivered, and is never cut.
+std::string history_table_of_files(const Records& records);
 
-/// Returns a page that needs no other file. Reads the clips in the cache to make thumbnails.
-/// Without `media` the page has no thumbnails. nullopt: an interruption ended the reading.
+/// Returns a page that needs no other file to be read, and plays the videos in the cache. Reads
+/// these videos to make thumbnails. Without `media` the page has no thumbnails. `path` is where the
+/// page will be; empty: not known. nullopt: an interruption ended the reading.
 std::optional<std::string> history_page(const Records& records, const media::Library* media,
-                                        const Interruption& interruption);
+                                        const std::string& path, const Interruption& interruption);
 
 }  // namespace veo::cli

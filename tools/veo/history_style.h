@@ -7,5 +7,7 @@ namespace veo::cli {
 
 /// The text of history.css, which the build compiles in.
 extern const std::string_view history_style;
+/// The text of history.js, which the build compiles in.
+extern const std::string_view history_script;
 
 }  // namespace veo::cli

@@ -94,6 +94,16 @@ std::string format_table(const std::vector<Row>& rows, bool is_folded) {
 
 }  // namespace
 
+std::string history_table_of_files(const Records& records) {
+  if (records.empty()) return "";
+  std::vector<Row> rows{{"DATE", "STATUS", "MODE", "CREDITS", "TASK", "FILE"}};
+  for (const auto& record : records) {
+    rows.push_back(row_of(record));
+    rows.back()[column_prompt] = is_cached(record) ? printable(record.clip_path) : "-";
+  }
+  return format_table(rows, false);
+}
+
 std::string history_table(const Records& records, std::optional<std::size_t> columns) {
   if (records.empty()) return "";
   std::vector<Row> rows{{"DATE", "STATUS", "MODE", "CREDITS", "TASK", "PROMPT"}};
