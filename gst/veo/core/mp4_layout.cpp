@@ -198,13 +198,13 @@ void LayoutScanner::append_file(std::vector<Segment>& to, std::uint64_t first,
                                 std::uint64_t end) const {
   for (const auto& box : manifests_) {
     if (box.offset < first || box.offset >= end) continue;
-    to.push_back({.file_offset = first, .size = box.offset - first});
+    to.push_back({.memory = nullptr, .file_offset = first, .size = box.offset - first});
     to.push_back(
         {.memory = std::make_shared<const Bytes>(make_free_header(box)), .size = box.header_size});
-    to.push_back({.size = box.size - box.header_size, .is_zeros = true});
+    to.push_back({.memory = nullptr, .size = box.size - box.header_size, .is_zeros = true});
     first = box.end();
   }
-  to.push_back({.file_offset = first, .size = end - first});
+  to.push_back({.memory = nullptr, .file_offset = first, .size = end - first});
 }
 
 Status check_structure(std::uint64_t file_size,

@@ -529,6 +529,13 @@ GST_START_TEST(test_manifest) {
   again.play();
   again.wait_for("eos");
   fail_unless(again.bytes() == delivered);
+  // Both requests are of the first play: for the start and for the tail.
+  fail_unless_equals_int(service.count("GET /task-1.mp4"), 2);
+  const auto messages = again.messages();
+  gchar* path = nullptr;
+  fail_unless(gst_structure_get(last_task(messages), "file", G_TYPE_STRING, &path, nullptr));
+  fail_unless_equals_text(path, file);
+  g_free(path);
 }
 GST_END_TEST;
 

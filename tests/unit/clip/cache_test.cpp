@@ -538,6 +538,13 @@ TEST_F(CacheTest, ATaskIdThatBeginsAsAnothersNameKeepsItsSidecar) {
   EXPECT_TRUE(found_in(cache(), api, id.intent));
 }
 
+TEST_F(CacheTest, AFileThatIsFoundTellsItsPath) {
+  const auto kept = keep(cache(), clip_of("T"), "the clip");
+  const auto found = cache().find(clip_of("T"), 8);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->path, kept.path);
+}
+
 // --- VEO_CACHE_SIZE --------------------------------------------------------------------------
 
 TEST_F(CacheTest, WithoutALimitNothingGoes) {
