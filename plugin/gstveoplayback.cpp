@@ -27,6 +27,9 @@ constexpr GstClockTime reaction_time = 500 * GST_MSECOND;
 /// due.
 constexpr guint64 decoder_frames = 17;
 constexpr auto position_interval = 50ms;
+/// How often to look at a pipeline that does not play, or that has no sink with a position. Such a
+/// wait may last for all of a generation.
+constexpr auto idle_interval = 250ms;
 /// How often in a row the position of a playing pipeline is the same before the sinks count as
 /// empty. That happens before the margin if a decoder keeps most of a short clip.
 constexpr int most_stills = 3;
@@ -130,9 +133,12 @@ void PlaybackPause::watch(bool is_awaited) {
   if (!is_awaited && !wakeup_.pause(std::chrono::steady_clock::now() + fragment_time)) return;
   std::optional<GstClockTime> last;
   int stills = 0;
+  auto pause = position_interval;
   do {
     const auto position = find_position();
-    stills = position == last && is_playing() ? stills + 1 : 0;
+    const bool is_moving = position && is_playing();
+    pause = is_moving ? position_interval : idle_interval;
+    stills = is_moving && position == last ? stills + 1 : 0;
     last = position;
     if (!position || *position == 0) continue;  // the playback has not begun
     if (*position < end_ - margin && stills < most_stills) continue;
@@ -145,7 +151,7 @@ void PlaybackPause::watch(bool is_awaited) {
     is_paused_ = true;
     post(0);
     return;
-  } while (wakeup_.pause(std::chrono::steady_clock::now() + position_interval));
+  } while (wakeup_.pause(std::chrono::steady_clock::now() + pause));
 }
 
 bool PlaybackPause::is_live() const {
