@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <system_error>
-#include <utility>
 
 #include "gstveocontinuation.h"
 
@@ -35,8 +34,6 @@ constexpr auto idle_interval = 250ms;
 constexpr int most_stills = 3;
 /// How long the next fragment may take if its bytes are on their way.
 constexpr auto fragment_time = 100ms;
-/// How long the position stands still before the rest of a film counts as shown.
-constexpr auto standstill = 500ms;
 
 GstClockTime time_of(guint64 frames, const media::FrameRate& rate) {
   if (rate.frames <= 0 || rate.seconds <= 0) return 0;
@@ -93,10 +90,7 @@ PlaybackPause::PlaybackPause(GstElement* element, Film film, bool is_awaited)
   }
 }
 
-PlaybackPause::~PlaybackPause() { end(); }
-
-void PlaybackPause::end() {
-  if (std::exchange(has_ended_, true)) return;
+PlaybackPause::~PlaybackPause() {
   wakeup_.interrupt();
   if (thread_.joinable()) thread_.join();
   if (!is_paused_) return;
@@ -107,20 +101,6 @@ void PlaybackPause::end() {
     return;
   }
   post(100);
-}
-
-void PlaybackPause::wait_for_rest(const std::function<bool(Wakeup::Time)>& pause) const {
-  if (!is_paused_) return;
-  auto last = find_position();
-  auto changed_at = std::chrono::steady_clock::now();
-  // The position stands still before the application plays again, and where a decoder waits for
-  // more data. A user may also have paused the pipeline.
-  while (last && *last < end_ && std::chrono::steady_clock::now() < changed_at + standstill) {
-    if (!pause(std::chrono::steady_clock::now() + position_interval)) return;
-    const auto position = find_position();
-    if (position != last) changed_at = std::chrono::steady_clock::now();
-    last = position;
-  }
 }
 
 void PlaybackPause::watch(bool is_awaited) {
