@@ -265,8 +265,7 @@ Status FilmOutput::finish() {
 Status FilmOutput::end_early(Error error) {
   if (shared_.is_interrupted()) return Continuation::interrupted();
   // A paused pipeline would neither show the rest of the film nor take all of it.
-  const auto pause = std::move(pause_);
-  if (pause) pause->end();
+  pause_.reset();
   const auto state = shared_.snapshot();
   auto failed = state.announced.value_or(TaskEvent{.step = state.step()});
   failed.status = TaskStatus::failed;
@@ -277,10 +276,6 @@ Status FilmOutput::end_early(Error error) {
   const std::unique_ptr<GstQuery, decltype(&gst_query_unref)> drain(gst_query_new_drain(),
                                                                     gst_query_unref);
   gst_pad_peer_query(shared_.src, drain.get());
-  // Not all elements answer the query. The pause must not take the rest of the film from the
-  // viewer.
-  if (pause)
-    pause->wait_for_rest([this](Wakeup::Time until) { return shared_.wakeup->pause(until); });
   return fail(std::move(error));
 }
 

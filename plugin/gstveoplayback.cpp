@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <system_error>
-#include <utility>
 
 #include "gstveocontinuation.h"
 
@@ -27,13 +26,14 @@ constexpr GstClockTime reaction_time = 500 * GST_MSECOND;
 /// due.
 constexpr guint64 decoder_frames = 17;
 constexpr auto position_interval = 50ms;
+/// How often to look at a pipeline that does not play, or that has no sink with a position. Such a
+/// wait may last for all of a generation.
+constexpr auto idle_interval = 250ms;
 /// How often in a row the position of a playing pipeline is the same before the sinks count as
 /// empty. That happens before the margin if a decoder keeps most of a short clip.
 constexpr int most_stills = 3;
 /// How long the next fragment may take if its bytes are on their way.
 constexpr auto fragment_time = 100ms;
-/// How long the position stands still before the rest of a film counts as shown.
-constexpr auto standstill = 500ms;
 
 GstClockTime time_of(guint64 frames, const media::FrameRate& rate) {
   if (rate.frames <= 0 || rate.seconds <= 0) return 0;
@@ -90,10 +90,7 @@ PlaybackPause::PlaybackPause(GstElement* element, Film film, bool is_awaited)
   }
 }
 
-PlaybackPause::~PlaybackPause() { end(); }
-
-void PlaybackPause::end() {
-  if (std::exchange(has_ended_, true)) return;
+PlaybackPause::~PlaybackPause() {
   wakeup_.interrupt();
   if (thread_.joinable()) thread_.join();
   if (!is_paused_) return;
@@ -106,20 +103,6 @@ void PlaybackPause::end() {
   post(100);
 }
 
-void PlaybackPause::wait_for_rest(const std::function<bool(Wakeup::Time)>& pause) const {
-  if (!is_paused_) return;
-  auto last = find_position();
-  auto changed_at = std::chrono::steady_clock::now();
-  // The position stands still before the application plays again, and where a decoder waits for
-  // more data. A user may also have paused the pipeline.
-  while (last && *last < end_ && std::chrono::steady_clock::now() < changed_at + standstill) {
-    if (!pause(std::chrono::steady_clock::now() + position_interval)) return;
-    const auto position = find_position();
-    if (position != last) changed_at = std::chrono::steady_clock::now();
-    last = position;
-  }
-}
-
 void PlaybackPause::watch(bool is_awaited) {
   // A film of a moment has no time for all of the margin.
   const auto margin = std::min(reaction_time + time_of(decoder_frames, film_.rate), end_ / 2);
@@ -130,9 +113,12 @@ void PlaybackPause::watch(bool is_awaited) {
   if (!is_awaited && !wakeup_.pause(std::chrono::steady_clock::now() + fragment_time)) return;
   std::optional<GstClockTime> last;
   int stills = 0;
+  auto pause = position_interval;
   do {
     const auto position = find_position();
-    stills = position == last && is_playing() ? stills + 1 : 0;
+    const bool is_moving = position && is_playing();
+    pause = is_moving ? position_interval : idle_interval;
+    stills = is_moving && position == last ? stills + 1 : 0;
     last = position;
     if (!position || *position == 0) continue;  // the playback has not begun
     if (*position < end_ - margin && stills < most_stills) continue;
@@ -145,7 +131,7 @@ void PlaybackPause::watch(bool is_awaited) {
     is_paused_ = true;
     post(0);
     return;
-  } while (wakeup_.pause(std::chrono::steady_clock::now() + position_interval));
+  } while (wakeup_.pause(std::chrono::steady_clock::now() + pause));
 }
 
 bool PlaybackPause::is_live() const {

@@ -6,7 +6,7 @@
 //   all bytes of the film so far are pushed         PlaybackPause is made
 //        │ the position is near the film's end  ──► BUFFERING 0 %    the application pauses
 //        │ the next bytes are here              ──► BUFFERING 100 %  the application plays
-//   the next bytes are pushed                       PlaybackPause is gone
+//   the next bytes are pushed                       PlaybackPause is destroyed
 //
 // 0 % must come neither early nor late. The queues downstream may hold all of the film when its
 // last byte is pushed, and a pause at that moment would stop the film's first frame. If 0 % comes
@@ -20,7 +20,6 @@
 
 #include <gst/gst.h>
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -42,18 +41,11 @@ class PlaybackPause {
   /// `is_awaited`: nobody knows when the next bytes come. Otherwise they are on their way, and the
   /// playback is not paused for the moment that a fragment takes.
   PlaybackPause(GstElement* element, Film film, bool is_awaited);
-  /// Calls end().
+  /// Posts 100 % if 0 % was posted, unless the application stops the pipeline. After that, no
+  /// thread posts any more.
   ~PlaybackPause();
   PlaybackPause(const PlaybackPause&) = delete;
   PlaybackPause& operator=(const PlaybackPause&) = delete;
-
-  /// Posts 100 % if 0 % was posted, unless the application stops the pipeline. After that, no
-  /// thread posts any more.
-  void end();
-  /// Waits until the sinks have shown what they have of the film, if the playback was paused. Call
-  /// it after end() and before an error, because an error message ends the pipeline. `pause` blocks
-  /// until a moment, and returns false if it was interrupted.
-  void wait_for_rest(const std::function<bool(Wakeup::Time)>& pause) const;
 
  private:
   struct Unref {
@@ -79,7 +71,6 @@ class PlaybackPause {
   const GstClockTime end_;  // of the film
   Wakeup wakeup_;           // interrupted: the thread ends
   bool is_paused_ = false;  // 0 % was posted. Only the thread uses it until the thread has ended
-  bool has_ended_ = false;  // end() was called
   std::thread thread_;
 };
 

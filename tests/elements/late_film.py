@@ -121,7 +121,7 @@ def queue2_at_a_pipe(world: World) -> list[int]:
     task = world.make_parent()
     return find_frames(world.run(
         f"veo extend {task} B --join=append -o - 2>/dev/null | gst-launch-1.0 -v fdsrc ! "
-        f"queue2 use-buffering=true max-size-bytes=200000 ! {DECODE} ! {SINK}"))
+        f"queue2 use-buffering=true ! {DECODE} ! {SINK}"))
 
 
 # mpv counts what it dropped. At the end of the film the number of its frame, counted from 0, tells
