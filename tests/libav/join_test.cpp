@@ -252,6 +252,20 @@ TEST_F(Join, ComesFromAPipeAndInSmallPieces) {
   EXPECT_EQ(output_of("ffmpeg -v warning -i - -f null - < " + path + " 2>&1"), "");
 }
 
+// A chain of continuations reads the film of the step before, and the sound lags one AAC frame more
+// behind the pictures in each.
+TEST_F(Join, KeepsItsFragmentsSmallInAChainOfFilms) {
+  const auto clip = make("clip", "", "-c:a aac", 4);
+  auto film = clip;
+  for (int step = 0; step < 12; ++step) {
+    const auto path = directory_.file("film-" + std::to_string(step) + ".mp4");
+    ASSERT_TRUE(join({film}, path));
+    EXPECT_LT(largest_, std::filesystem::file_size(path) / 3) << "step " << step;
+    film = path;
+  }
+  EXPECT_EQ(decode(film).pictures, decode(clip).pictures);
+}
+
 TEST_F(Join, TakesOtherParameterSets) {
   const auto a = make("a");
   const auto b = make("b", "-x264-params cabac=0:8x8dct=0:ref=1:weightp=0");

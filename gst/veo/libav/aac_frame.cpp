@@ -30,8 +30,10 @@ constexpr unsigned escape_codebook = 11;
 constexpr int largest_flagged = 16;      // the value of the codebook that announces an escape
 constexpr int largest_quantised = 8191;  // that an escape can hold
 constexpr std::size_t most_bits = 6144;  // of a channel
-// Bits for all but the values: the heads, the sections, and 112 scale factors at most.
-constexpr std::size_t reserve = 272;
+// Bits of a channel for all but the values: the heads, the sections, and one bit for each of at most
+// 51 scale factors of a long window, or of 120 scale factors of eight short ones.
+constexpr std::size_t long_reserve = 120;
+constexpr std::size_t short_reserve = 272;
 constexpr int gain_of_one = 100;  // the global gain with which the value 1 means 1
 constexpr int most_gain = 255;
 
@@ -230,9 +232,11 @@ void put_finest(BitWriter& to, const Channel& channel, unsigned sampling_index) 
     const auto root = std::sqrt(std::abs(channel.coefficients[i]));
     roots[i] = root * std::sqrt(root);
   }
+  const bool is_short = channel.sequence == Sequence::eight_short;
+  const auto most = most_bits - (is_short ? short_reserve : long_reserve);
   const auto fits = [&](int gain) {
     const auto values = quantise(channel, roots, gain);
-    return values && count_bits(*values) <= most_bits - reserve;
+    return values && count_bits(*values) <= most;
   };
   int low = -1;  // does not fit
   int high = most_gain;

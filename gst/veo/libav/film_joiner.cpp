@@ -158,30 +158,42 @@ struct FilmJoiner::Private {
 
   Status take(PacketPtr packet) {
     if (packet->stream_index == clip->video().index) {
+      if (is_fragment_long() && !lags(late)) {
+        if (auto done = flush(); !done) return done;
+      }
       if (auto done = write_picture(*packet); !done) return done;
     } else {
       const auto time = clip->sample_of(*packet);
       sound->add(std::move(packet), time);
     }
     if (auto done = sound->write_until(samples_at(frames)); !done) return done;
-    // A fragment has half a second of pictures, and their sound. If a clip's sound comes after its
-    // pictures in the file, the pictures wait for the sound.
-    const auto half = std::max<std::int64_t>(
-        1, format.video.rate.frames / (2 * static_cast<std::int64_t>(format.video.rate.seconds)));
-    const bool has_sound =
-        clip->audio() == nullptr ||
-        !sound->has_slot_before(samples_at(first_frame + static_cast<std::uint64_t>(decoded)) -
-                                late);
-    if (unflushed_frames < half || !has_sound) return {};
+    if (!is_fragment_long() || lags(usual)) return {};
     if (clip->audio() == nullptr) {
       if (auto done = sound->write_silence(samples_at(frames)); !done) return done;
     }
     return flush();
   }
 
-  /// The most samples by which sound may lag behind the pictures in the file without delaying a
-  /// fragment.
-  static constexpr std::int64_t late = 4 * std::int64_t{aac_frame};
+  /// Whether the fragment has half a second of pictures.
+  [[nodiscard]] bool is_fragment_long() const {
+    const auto rate = format.video.rate;
+    return unflushed_frames >=
+           std::max<std::int64_t>(1, rate.frames / (2 * static_cast<std::int64_t>(rate.seconds)));
+  }
+
+  /// Whether the clip's sound lags behind the pictures in the file by more than these samples. If a
+  /// clip's sound comes after its pictures, the pictures wait for the sound.
+  [[nodiscard]] bool lags(std::int64_t samples) const {
+    const auto shown = samples_at(first_frame + static_cast<std::uint64_t>(decoded));
+    return clip->audio() != nullptr && sound->has_slot_before(shown - samples);
+  }
+
+  /// A fragment ends when its sound lags no more than usual. In a film the sound lags by one AAC
+  /// frame more than in the film's clips, because its last frame is held back. So the next picture
+  /// ends a fragment whose sound lags more, up to `late`: that is enough for a chain of 16 steps,
+  /// each of which reads the film of the step before.
+  static constexpr std::int64_t usual = 4 * std::int64_t{aac_frame};
+  static constexpr std::int64_t late = 20 * std::int64_t{aac_frame};
 
   /// Decoders of `avc1` take no parameter sets from the pictures, so such a film has only those of
   /// its first clip.
