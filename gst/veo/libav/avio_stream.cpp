@@ -10,8 +10,6 @@
 
 namespace veo::media {
 
-namespace {}  // namespace
-
 struct AvioStream::Private {
   static int fill(void* opaque, std::uint8_t* into, int size) {
     auto& self = *static_cast<Private*>(opaque);
