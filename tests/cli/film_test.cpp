@@ -210,6 +210,23 @@ TEST_F(Film, WhoseContinuationDoesNotFitLeavesNoFileAndSaysWhereTheClipIs) {
   EXPECT_THAT(shell.files(), ElementsAre("a.mp4"));
 }
 
+TEST_F(Film, SaysWhereItsSoundIsNotExact) {
+  const auto simulator = quick();
+  const Shell shell(simulator);
+  const auto stereo = clip("stereo.mp4", "320x180");
+  const auto mono = directory_.file("mono.mp4");
+  output_of("ffmpeg -v error -i " + stereo + " -c:v copy -c:a aac -ac 1 " + mono + " 2>&1");
+  const auto joined = shell.veo({"join", stereo, mono, "-o", "film.mp4", "--json"});
+  ASSERT_EQ(joined.exit_code, 0) << joined;
+  // One second is 47 AAC frames, less than half a frame later.
+  EXPECT_EQ(last_event(joined.output, "notice").at("message"),
+            "The film's sound may click at 1.002 s, where two clips meet, because their channels "
+            "differ. The rest of the film is exact.");
+  const auto same = shell.veo({"join", stereo, stereo, "-o", "same.mp4", "--json"});
+  ASSERT_EQ(same.exit_code, 0) << same;
+  EXPECT_THAT(same.output, testing::Not(HasSubstr("notice")));
+}
+
 TEST_F(Film, OfFilesHasEachFrameOnce) {
   const auto simulator = quick();
   const Shell shell(simulator);

@@ -186,8 +186,8 @@ TEST_F(FilmSoundTest, SaysWhereASoundIsNotExact) {
   EXPECT_EQ(frames_[10], mono.frames[1]);
   EXPECT_THAT(
       sound_->take_notices(),
-      ElementsAre("The film's sound may click at 0.213 s, where two clips meet, because the "
-                  "clips have other channels. The rest of the film is exact."));
+      ElementsAre("The film's sound may click at 0.213 s, where two clips meet, because their "
+                  "channels differ. The rest of the film is exact."));
   EXPECT_THAT(sound_->take_notices(), IsEmpty());
 }
 

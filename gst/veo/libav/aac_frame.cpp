@@ -30,8 +30,8 @@ constexpr unsigned escape_codebook = 11;
 constexpr int largest_flagged = 16;      // the value of the codebook that announces an escape
 constexpr int largest_quantised = 8191;  // that an escape can hold
 constexpr std::size_t most_bits = 6144;  // of a channel
-// Bits of a channel for all but the values: the heads, the sections, and one bit for each of at most
-// 51 scale factors of a long window, or of 120 scale factors of eight short ones.
+// Bits of a channel for all but the values: the heads, the sections, and one bit for each of at
+// most 51 scale factors of a long window, or of 120 scale factors of eight short ones.
 constexpr std::size_t long_reserve = 120;
 constexpr std::size_t short_reserve = 272;
 constexpr int gain_of_one = 100;  // the global gain with which the value 1 means 1

@@ -100,7 +100,7 @@ Result<std::vector<Output>> FrameDecoder::decode(std::initializer_list<FrameByte
   return outputs;
 }
 
-Error other_channels() { return bad_media("the clips have other channels"); }
+Error other_channels() { return bad_media("their channels differ"); }
 
 /// Two frames that follow each other in one stream, taken apart.
 struct Pair {
