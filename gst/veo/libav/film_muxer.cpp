@@ -5,6 +5,7 @@
 #include <array>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace veo::media {
@@ -40,6 +41,26 @@ using WrittenBytes = std::uint8_t;
 #else
 using WrittenBytes = const std::uint8_t;
 #endif
+
+std::uint32_t read_number(std::span<const std::uint8_t> bytes) {
+  std::uint32_t number = 0;
+  for (const auto byte : bytes.first(4)) number = number << 8U | byte;
+  return number;
+}
+
+/// Returns the content of the `index`th box of this type; empty: there is none.
+std::span<std::uint8_t> find_box(std::span<std::uint8_t> boxes, std::string_view type, int index) {
+  while (boxes.size() >= 8) {
+    const std::size_t size = read_number(boxes);
+    if (size < 8 || size > boxes.size()) break;
+    const auto name = boxes.subspan(4, 4);
+    if (std::equal(name.begin(), name.end(), type.begin()) && index-- == 0) {
+      return boxes.subspan(8, size - 8);
+    }
+    boxes = boxes.subspan(size);
+  }
+  return {};
+}
 
 /// Whether the frames of the rate are whole numbers of samples.
 bool is_whole(FrameRate rate, int sample_rate) {
@@ -213,6 +234,7 @@ Status FilmMuxer::write(AVStream& track, PacketPtr packet) {
   if (settings_.file == nullptr) return write_now(*packet);
   if (&track == audio_) {
     // The sounds follow the pictures of their chunk.
+    has_priming_ = has_priming_ || packet->pts < 0;
     held_sounds_.push_back(std::move(packet));
     return {};
   }
@@ -279,7 +301,38 @@ Status FilmMuxer::finish(std::uint64_t frames) {
   if (done < 0 || file_error_) {
     return fail_with("The film cannot be ended: " + text_of(done) + ".");
   }
-  return {};
+  return has_priming_ ? lengthen_audio_edit() : Status{};
+}
+
+/// Makes the edit of the sound longer by one tick. GStreamer's qtdemux leaves out the last AAC
+/// frame of a track whose edit begins after the track's first frame and ends exactly with the last
+/// one. Other demuxers end the sound with the last frame in any case.
+Status FilmMuxer::lengthen_audio_edit() {
+  auto& file = *settings_.file;
+  std::vector<std::uint8_t> head(std::size_t{4} << 10U);
+  std::uint64_t have = 0;
+  while (have < head.size()) {
+    const auto got = file.read(have, std::span(head).subspan(have));
+    if (!got) return fail(got.error());
+    if (*got == 0) break;
+    have += *got;
+    // The moov is the second box, and its size is known once its first bytes are here.
+    const auto ftyp = have < 12 ? 0 : read_number(head);
+    if (ftyp != 0 && have >= ftyp + 8) {
+      const auto end = ftyp + read_number(std::span(head).subspan(ftyp));
+      if (end > head.size()) head.resize(end);
+    }
+  }
+  const auto moov = find_box(std::span(head).first(have), "moov", 0);
+  const auto elst = find_box(find_box(find_box(moov, "trak", 1), "edts", 0), "elst", 0);
+  // A film of more than 12 hours has times of eight bytes, which stay as they are.
+  if (elst.size() < 20 || elst[0] != 0) return {};
+  const auto longer = read_number(elst.subspan(8)) + 1;
+  std::array<std::uint8_t, 4> bytes{};
+  for (std::size_t i = 0; i < 4; ++i) {
+    bytes[i] = static_cast<std::uint8_t>(longer >> (24U - 8U * static_cast<unsigned>(i)));
+  }
+  return file.write(static_cast<std::uint64_t>(elst.data() - head.data()) + 8, bytes);
 }
 
 }  // namespace veo::media

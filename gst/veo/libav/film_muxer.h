@@ -81,6 +81,7 @@ class FilmMuxer {
   void set_metadata(const ClipTags& tags);
   Status write_now(AVPacket& packet);
   int write_trailer();
+  Status lengthen_audio_edit();
   Status write_held_sounds(std::size_t keep);
   [[nodiscard]] tl::unexpected<Error> fail_with(std::string message) const;
 
@@ -97,6 +98,7 @@ class FilmMuxer {
   AVStream* audio_ = nullptr;
   std::int64_t frame_ticks_ = 0;
   std::deque<PacketPtr> held_sounds_;  // for the next chunk of a plain MP4
+  bool has_priming_ = false;           // sound before the first frame
   bool has_moov_ = false;              // the moov was written
 };
 
