@@ -9,9 +9,11 @@
 //   clip A       … previous   last
 //   clip B                    before   next …
 //   film         … previous   X        next …
-//   output of X       right half of `previous` + left half of X    must be A's: the left half of
-//   `last` output of next    right half of X + left half of `next`        must be B's: the right
-//   half of `before`
+//   output of X     right half of `previous` + left half of X
+//   output of next  right half of X + left half of `next`
+//
+// The output of X must be A's sound, so the left half of X is that of `last`. The output of `next`
+// must be B's sound, so the right half of X is that of `before`.
 //
 // X has A's slope and shape of the window on its left, and B's on its right. Then X is exact but
 // for its quantisation, which is fine, and all other frames stay as they are.
