@@ -27,7 +27,7 @@ int refuse(const ParseMistake& mistake, std::span<char*> words) {
   auto what = !has_command && has_word ? "There is no command \"" + std::string(words[1]) + "\""
                                        : mistake.text;
   if (has_command && mistake.has_extra_words) {
-    what += " A prompt of several words stands in quotes: " + name + " \"a dog in a park\"";
+    what += ". A prompt of several words stands in quotes: " + name + " \"a dog in a park\"";
   }
   Display(json ? Display::Kind::json : Display::Kind::automatic)
       .failed({.code = ErrorCode::invalid_request, .message = what + ". Nothing was sent."},
