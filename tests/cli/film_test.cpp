@@ -68,7 +68,9 @@ class Film : public testing::Test {
     EXPECT_DOUBLE_EQ(header.seconds, frames / 24.0);
     for (const auto& track : header.tracks) {
       EXPECT_DOUBLE_EQ(track.shown_seconds, frames / 24.0) << track.entry;
-      EXPECT_DOUBLE_EQ(track.edit_seconds, frames / 24.0) << track.entry;
+      // The edit of the sound has one tick more (FilmMuxer says why).
+      const double tick = track.entry == "mp4a" ? 1 / 48'000.0 : 0;
+      EXPECT_DOUBLE_EQ(track.edit_seconds, frames / 24.0 + tick) << track.entry;
     }
     EXPECT_EQ(header.tracks.at(0).samples, static_cast<unsigned>(frames));
   }
