@@ -146,7 +146,10 @@ std::optional<Quantised> quantise(const Channel& channel,
 }
 
 /// Returns the number of the bits of `size` below its highest one.
-unsigned find_exponent(int size) { return std::bit_width(static_cast<unsigned>(size)) - 1; }
+unsigned find_exponent(int size) {
+  // libstdc++ 14 counts with an int, and libstdc++ 12 with the type of the number.
+  return static_cast<unsigned>(std::bit_width(static_cast<unsigned>(size))) - 1;
+}
 
 void put_escape(BitWriter& to, int size) {
   if (size < largest_flagged) return;
