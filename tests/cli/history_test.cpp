@@ -487,7 +487,7 @@ void expect_played(const nlohmann::json& seen) {
   for (std::size_t i = 0; i < std::size(begins); ++i) {
     const auto& played = seen.at("played")[i];
     ASSERT_EQ(played.at("moves"), true) << i;
-    EXPECT_EQ("Play " + played.at("name").get<std::string>(), seen.at("names")[i]);
+    EXPECT_EQ(seen.at("names")[i], "Play " + played.at("name").get<std::string>());
     EXPECT_EQ(played.at("controls"), true);
     EXPECT_EQ(played.at("has_focus"), true) << "the keys go to the video that plays";
     EXPECT_EQ(played.at("playing"), 1) << "one at a time";
