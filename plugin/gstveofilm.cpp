@@ -83,14 +83,22 @@ void FilmOutput::run() {
     const bool is_ours = !shared_.snapshot().has_failed_parent();
     log::warning(Category::film, "step ", shared_.step(), ": the film ends early, after ", bytes_,
                  " bytes: ", made.error());
-    if (is_ours) post_failure(made.error());
+    // A decoder gives out its last frames only at EOS, and the error ends the pipeline. So where
+    // the film is played, EOS goes first, and the error comes between the last frame and the
+    // message EOS.
+    const bool is_played = is_ours && joiner_ && has_synchronised_sink(shared_.element);
+    if (is_played) {
+      gst_pad_push_event(shared_.src, gst_event_new_eos());
+      wait_until_shown(shared_.element, *shared_.wakeup);
+    }
+    if (is_ours && !shared_.is_interrupted()) post_failure(made.error());
     shared_.change([](State& state) { state.flow = GST_FLOW_ERROR; });
     shared_.parent.discard();
-    // Send EOS after an error, as GstBaseSrc does, so that downstream does not wait for more bytes.
-    // The step that failed posts the error. If that is a step upstream, its EOS comes behind the
-    // error, and Extension passes that EOS on: an earlier one would end the pipeline as if all were
-    // well.
-    if (is_ours) gst_pad_push_event(shared_.src, gst_event_new_eos());
+    // Otherwise send EOS after the error, as GstBaseSrc does, so that downstream does not wait for
+    // more bytes. The step that failed posts the error. If that is a step upstream, its EOS comes
+    // behind the error, and Extension passes that EOS on: an earlier one would end the pipeline as
+    // if all were well.
+    if (is_ours && !is_played) gst_pad_push_event(shared_.src, gst_event_new_eos());
   } else {
     GST_DEBUG_OBJECT(shared_.element, "the film was stopped after %" G_GUINT64_FORMAT " bytes: %s",
                      bytes_, gst_flow_get_name(flow));

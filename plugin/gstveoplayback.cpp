@@ -32,6 +32,8 @@ constexpr auto idle_interval = 250ms;
 /// How often in a row the position of a playing pipeline is the same before the sinks count as
 /// empty. That happens before the margin if a decoder keeps most of a short clip.
 constexpr int most_stills = 3;
+/// How often to look for the end of the playback. A frame lasts longer.
+constexpr auto end_interval = 5ms;
 /// How long the next fragment may take if its bytes are on their way.
 constexpr auto fragment_time = 100ms;
 
@@ -74,7 +76,37 @@ void for_each_sink(GstObject* bin, Look look) {
   }
 }
 
+/// Calls `look` with each sink that keeps to the clock, in the outermost bin of `element`.
+template <class Look>
+void for_each_synchronised_sink(GstElement* element, Look look) {
+  const std::unique_ptr<GstObject, decltype(&gst_object_unref)> top(find_top(element),
+                                                                    gst_object_unref);
+  if (!GST_IS_BIN(top.get())) return;
+  for_each_sink(top.get(), [&look](GstBaseSink* sink) {
+    if (gst_base_sink_get_sync(sink) != FALSE) look(sink);
+  });
+}
+
 }  // namespace
+
+bool has_synchronised_sink(GstElement* element) {
+  bool has_one = false;
+  for_each_synchronised_sink(element, [&](GstBaseSink*) { has_one = true; });
+  return has_one;
+}
+
+void wait_until_shown(GstElement* element, Wakeup& wakeup) {
+  bool is_shown = false;
+  do {
+    is_shown = true;
+    for_each_synchronised_sink(element, [&](GstBaseSink* sink) {
+      // The pad before the sink has EOS when its push of the last frame has returned.
+      const std::unique_ptr<GstPad, decltype(&gst_object_unref)> before(
+          gst_pad_get_peer(GST_BASE_SINK_PAD(sink)), gst_object_unref);
+      is_shown = is_shown && (!before || GST_PAD_IS_EOS(before.get()));
+    });
+  } while (!is_shown && wakeup.pause(std::chrono::steady_clock::now() + end_interval));
+}
 
 PlaybackPause::PlaybackPause(GstElement* element, Film film, bool is_awaited)
     : element_(element),

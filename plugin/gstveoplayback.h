@@ -29,6 +29,14 @@
 
 namespace veo::plugin {
 
+/// Whether a sink in the outermost bin of `element` keeps to the clock.
+bool has_synchronised_sink(GstElement* element);
+
+/// Blocks until those sinks have shown all that was pushed. EOS must have been pushed. Then each of
+/// them posts the message EOS when its last frame has had its time. Returns early if `wakeup` is
+/// interrupted.
+void wait_until_shown(GstElement* element, Wakeup& wakeup);
+
 /// Only the film's thread makes and destroys this object.
 class PlaybackPause {
  public:

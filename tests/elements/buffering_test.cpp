@@ -111,7 +111,8 @@ TEST_F(Buffering, ALateClipIsShownCompletelyByEachPipeline) {
            decode + sink,
        true},
       // All of the parent waits in the queue while its beginning is shown.
-      {"queue2 behind", film + "queue2 ! " + decode + sink},
+      // (queue2 of GStreamer 1.26 posts 100 % without being asked.)
+      {"queue2 behind", film + "queue2 ! " + decode + sink, true},
       // Either of the two elements may find first that the film has run out. The message of one
       // must not leave the pipeline paused, or playing, against the other.
       {"buffering queue2 behind",
@@ -216,15 +217,25 @@ TEST_F(Buffering, NothingIsPostedWithoutNeed) {
 
 // A pipeline that stays paused would never show the rest of the film, and never end.
 TEST_F(Buffering, AFailureEndsThePauseAndComesAfterTheLastFrame) {
-  const auto simulator = start({late, "task:failed*1@2"});
-  // With one thread, the decoder keeps no frame until the end of the stream.
-  TestPipeline run(film + "qtdemux ! h264parse ! avdec_h264 max-threads=1 ! queue ! " + sink);
-  run.use(simulator);
-  const auto seen = play(run);
-  ASSERT_TRUE(run.failure());
-  EXPECT_EQ(run.failure()->details.at("code"), "task-failed");
-  EXPECT_EQ(seen.shown, clip_frames);
-  EXPECT_THAT(seen.buffering, ElementsAre("b 0", "b 100"));
+  const std::string lines[] = {
+      film + decode + sink,
+      // A decoder of many threads keeps most of the clip until the end of the stream.
+      film + "qtdemux ! h264parse ! avdec_h264 max-threads=16 ! queue ! " + sink,
+      film + "queue2 ! " + decode + sink,
+      film + "decodebin name=d d. ! queue ! videoconvert ! " + sink +
+          " d. ! queue ! audioconvert ! fakesink name=audio sync=true",
+  };
+  for (const auto& line : lines) {
+    SCOPED_TRACE(line);
+    const auto simulator = start({late, "task:failed*1@2"});
+    TestPipeline run(line);
+    run.use(simulator);
+    const auto seen = play(run);
+    ASSERT_TRUE(run.failure());
+    EXPECT_EQ(run.failure()->details.at("code"), "task-failed");
+    EXPECT_EQ(seen.shown, clip_frames);
+    EXPECT_THAT(seen.buffering, ElementsAre("b 0", "b 100"));
+  }
 }
 
 /// Waits for BUFFERING 0 %, and heeds the message.

@@ -45,13 +45,13 @@ class FilmSoundTest : public testing::Test {
         });
   }
 
-  /// Appends a clip of `slots` slots, which has the stream's frames from `first` to `last`. The
-  /// frame `zero` begins with the clip; the frames before are priming.
+  /// Appends a clip of `slots` slots and `rest` samples, which has the stream's frames from `first`
+  /// to `last`. The frame `zero` begins with the clip; the frames before are priming.
   void append(const AacStream& stream, std::size_t first, std::size_t zero, std::size_t last,
-              std::int64_t slots) {
+              std::int64_t slots, std::int64_t rest = 0) {
     const NoBytes bytes;
     const auto begin = end_;
-    end_ += slots * aac_frame;
+    end_ += slots * aac_frame + rest;
     sound_->begin_clip(bytes, begin);
     for (auto i = first; i <= last; ++i) {
       const auto place = static_cast<std::int64_t>(i) - static_cast<std::int64_t>(zero);
@@ -114,6 +114,19 @@ TEST_F(FilmSoundTest, JoinsClipsSoThatEachSampleIsTheClipsOwn) {
   EXPECT_GT(compare_sound(of_a, at(2), film, at(19), at(1)), 40);
   EXPECT_EQ(compare_sound(of_a, at(3), film, at(20), at(9)), no_difference);
   EXPECT_THAT(sound_->take_notices(), IsEmpty());
+}
+
+// The clip ends in the middle of a slot, so the slot could belong to either clip.
+TEST_F(FilmSoundTest, PutsNoPrimingBetweenTwoClips) {
+  const auto a = encode_aac(test::sine(440), 2, 13);
+  const auto b = encode_aac(test::sine(700), 2, 12);
+  begin(a);
+  append(a, 0, 1, 11, 10, aac_frame / 2);
+  append(b, 0, 1, 10, 10);
+  finish();
+  ASSERT_EQ(frames_.size(), 20U);
+  for (std::size_t i = 0; i < 9; ++i) EXPECT_EQ(frames_[i], a.frames[1 + i]) << "slot " << i;
+  for (std::size_t i = 10; i < 20; ++i) EXPECT_EQ(frames_[i], b.frames[i - 9]) << "slot " << i;
 }
 
 TEST_F(FilmSoundTest, KeepsThePrimingFrameInFrontOfTheFilmIfItIsAsked) {

@@ -138,6 +138,13 @@ class StoryboardFilm : private LineWork {
     const auto media = media::load();
     if (!media) return fail(media.error());
     media_ = *media;
+    std::error_code not_there;
+    if (std::filesystem::equivalent(arguments_.storyboard, arguments_.output, not_there)) {
+      return fail(
+          {.code = ErrorCode::invalid_request,
+           .message = "The film would replace its storyboard " + arguments_.storyboard +
+                      ": name another file with -o. Nothing was sent, and nothing is paid."});
+    }
     // The film is opened again when all shots are here. Until then no unfinished file lies around.
     const auto output = Output::open(arguments_.output, session_.interruption);
     return output ? Status{} : fail(output.error());

@@ -44,7 +44,7 @@ Status FilmSound::write_until(std::int64_t end) {
     const auto time = sounds_.front().time;
     if (time >= end) break;
     // Skip priming, and sound that would overlap the sound before.
-    if (time >= slots_ * aac_frame - aac_frame / 2) {
+    if (time > slots_ * aac_frame - aac_frame / 2) {
       if (auto done = write_silence(time); !done) return done;
       if (auto done = put(sounds_.front(), passed_); !done) return done;
     }
