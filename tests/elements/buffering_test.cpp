@@ -89,6 +89,12 @@ class Buffering : public testing::Test {
   TemporaryDirectory directory_;
 };
 
+/// Returns the messages of `veoextend`. A queue2 of GStreamer 1.26 posts 100 % without being asked.
+Messages of_veoextend(Messages all) {
+  std::erase_if(all, [](const std::string& one) { return one.starts_with("queue2"); });
+  return all;
+}
+
 const std::string late = "task:slow=2500ms*1@2";
 const std::string film = "veosrc prompt=A ! veoextend name=b prompt=B join=append ! ";
 
@@ -111,8 +117,7 @@ TEST_F(Buffering, ALateClipIsShownCompletelyByEachPipeline) {
            decode + sink,
        true},
       // All of the parent waits in the queue while its beginning is shown.
-      // (queue2 of GStreamer 1.26 posts 100 % without being asked.)
-      {"queue2 behind", film + "queue2 ! " + decode + sink, true},
+      {"queue2 behind", film + "queue2 ! " + decode + sink},
       // Either of the two elements may find first that the film has run out. The message of one
       // must not leave the pipeline paused, or playing, against the other.
       {"buffering queue2 behind",
@@ -141,7 +146,7 @@ TEST_F(Buffering, ALateClipIsShownCompletelyByEachPipeline) {
     if (ways[i].has_queue_messages) {
       EXPECT_THAT(seen.buffering.empty() ? "" : seen.buffering.back(), EndsWith(" 100"));
     } else {
-      EXPECT_THAT(seen.buffering, ElementsAre("b 0", "b 100"));
+      EXPECT_THAT(of_veoextend(seen.buffering), ElementsAre("b 0", "b 100"));
     }
     for (const auto& one : run.progress()) EXPECT_NE(one.type, "canceled");
   }
@@ -234,7 +239,7 @@ TEST_F(Buffering, AFailureEndsThePauseAndComesAfterTheLastFrame) {
     ASSERT_TRUE(run.failure());
     EXPECT_EQ(run.failure()->details.at("code"), "task-failed");
     EXPECT_EQ(seen.shown, clip_frames);
-    EXPECT_THAT(seen.buffering, ElementsAre("b 0", "b 100"));
+    EXPECT_THAT(of_veoextend(seen.buffering), ElementsAre("b 0", "b 100"));
   }
 }
 
