@@ -298,6 +298,8 @@ TEST(OnATerminal, ABatchAsksBeforeItPays) {
     Terminal terminal(shell.settings({"batch", "batch.jsonl", "-o", "made"}), 80);
     ASSERT_TRUE(terminal.wait_for("Go on? [y/N]"));
     EXPECT_THAT(terminal.screen(), Contains(HasSubstr("3 to submit for 120 credits.")));
+    EXPECT_THAT(terminal.screen(),
+                Contains(HasSubstr("The batch costs 120 credits. Go on? [y/N]")));
     terminal.type("n\n");
     EXPECT_EQ(terminal.wait(), 0);
     EXPECT_THAT(terminal.screen(), Contains(HasSubstr("Nothing was sent.")));
