@@ -223,7 +223,7 @@ TEST(Batch, LocksItsDirectoryAndRepairsItsManifest) {
   first.kill(SIGINT);
   const auto stopped = first.wait();
   EXPECT_EQ(stopped.exit_code, 130) << stopped;
-  EXPECT_THAT(stopped.errors, HasSubstr("The same line again goes on"));
+  EXPECT_THAT(stopped.errors, HasSubstr("The same line again"));
 
   ASSERT_EQ(shell.veo({"batch", "shots.jsonl", "--yes"}).exit_code, 0);
   EXPECT_EQ(simulator.state().at("charges"), 2);
@@ -242,6 +242,37 @@ TEST(Batch, LocksItsDirectoryAndRepairsItsManifest) {
   EXPECT_EQ(simulator.state().at("charges"), 2);
 }
 
+TEST(Batch, CountsSubmissionsWithoutAnAnswerAfterCtrlC) {
+  const auto simulator = start_simulator("0s", {"--fault", "submit:stall"});
+  const Shell shell(simulator);
+  write(shell, "shots.jsonl", "{\"prompt\": \"a dog\"}\n{\"prompt\": \"a cat\"}\n");
+  Program running(shell.settings({"batch", "shots.jsonl", "--yes", "--jobs=1"}));
+  while (simulator.state().at("submissions") == 0 && !running.has_ended()) {
+  }
+  running.kill(SIGINT);
+  ASSERT_TRUE(running.wait_for("Interrupted."));
+  // A second signal ends the wait for the answer.
+  while (!running.has_ended()) running.kill(SIGINT);
+  const auto ended = running.wait();
+  EXPECT_EQ(ended.exit_code, 130) << ended;
+  EXPECT_THAT(ended.errors,
+              HasSubstr("Interrupted. 0 of 2 here. 1 submission has no answer yet, and may be "
+                        "accepted and paid. 1 request was not submitted: it still costs 40 "
+                        "credits. The same line again says what is known"));
+}
+
+TEST(Batch, PointsFromAStoryboardToTheCommandThatTakesIt) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  write(shell, "shots.jsonl",
+        "{\"prompt\": \"a dog\"}\n{\"prompt\": \"it runs\", \"continue\": true}\n");
+  const auto ended = shell.veo({"batch", "shots.jsonl", "--yes"});
+  EXPECT_EQ(ended.exit_code, 2) << ended;
+  EXPECT_THAT(ended.errors,
+              HasSubstr("shots.jsonl:2: there is no member \"continue\". It belongs to a "
+                        "storyboard, of which `veo film` makes one film\n"));
+}
+
 TEST(Batch, LeavesAnUnknownSubmissionToTheUser) {
   const auto simulator = start_simulator("0s", {"--fault", "submit:lost-answer*2"});
   const Shell shell(simulator);
@@ -249,6 +280,12 @@ TEST(Batch, LeavesAnUnknownSubmissionToTheUser) {
   const auto ended = shell.veo({"batch", "shots.jsonl", "--yes", "--jobs=1"});
   EXPECT_EQ(ended.exit_code, 8) << ended;
   EXPECT_THAT(ended.errors, HasSubstr("shots.jsonl:1: submit-unknown"));
+  EXPECT_THAT(ended.errors, HasSubstr("for the same request"));
+  EXPECT_THAT(ended.errors, HasSubstr("the same line again stops at these submissions again"));
+  EXPECT_THAT(ended.errors, Not(HasSubstr("goes on with the missing requests")));
+  EXPECT_THAT(shell.veo({"batch", "shots.jsonl", "--dry-run"}).errors,
+              HasSubstr("2 requests: 2 of unknown submissions (not repeated, may be paid), 0 to "
+                        "submit."));
   const auto again = shell.veo({"batch", "shots.jsonl", "--json"});
   EXPECT_EQ(again.exit_code, 8) << again;
   EXPECT_EQ(last_event(again.output, "batch").at("credits"), 0);

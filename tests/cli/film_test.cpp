@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <filesystem>
 #include <numeric>
 
@@ -166,6 +167,41 @@ TEST_F(Film, AppendedWritesTheParentWhileTheContinuationIsGenerated) {
   EXPECT_EQ(running.wait().exit_code, 130);
 }
 
+TEST_F(Film, ThatIsInterruptedPointsToTheSameLine) {
+  auto simulator = quick();
+  const Shell shell(simulator);
+  ASSERT_EQ(shell.veo({"generate", "a dog", "-o", "a.mp4"}).exit_code, 0);
+  const std::vector<std::string> line{"extend", task_id(simulator, 0), "it runs", "-o", "film.mp4"};
+  // The download stands still before the header at the end of the continuation.
+  simulator.set_faults({"file:stall=20000"});
+  const auto files = simulator.state().at("file_requests").get<int>();
+  Program running(shell.settings(line));
+  ASSERT_TRUE(wait_until([&] { return simulator.state().at("file_requests") >= files + 2; }));
+  running.kill(SIGINT);
+  const auto ended = running.wait();
+  EXPECT_EQ(ended.exit_code, 130) << ended;
+  EXPECT_THAT(
+      ended.errors,
+      HasSubstr("It is paid, and not lost. The same line again goes on with it to the film."));
+  EXPECT_THAT(ended.errors, AllOf(Not(HasSubstr("veo download")), Not(HasSubstr("moov"))));
+  simulator.set_faults({});
+  EXPECT_EQ(shell.veo(line).exit_code, 0);
+  EXPECT_EQ(numbers(shell, "film.mp4"), count_to(128));
+  EXPECT_EQ(simulator.state().at("charges"), 2);
+
+  // Nothing promises a task of a submission that may never have an answer.
+  simulator.set_faults({"submit:stall"});
+  Program submitting(shell.settings({"extend", task_id(simulator, 0), "it sleeps"}));
+  ASSERT_TRUE(wait_until([&] { return simulator.state().at("submissions") == 3; }));
+  submitting.kill(SIGINT);
+  ASSERT_TRUE(submitting.wait_for("Interrupted."));
+  while (!submitting.has_ended()) submitting.kill(SIGINT);
+  EXPECT_THAT(submitting.wait().errors,
+              AllOf(HasSubstr("it may be accepted and paid, and veo waits for its answer"),
+                    HasSubstr("Without it, the same line says what is known, and submits nothing "
+                              "twice.")));
+}
+
 TEST_F(Film, ThatNobodyReadsToItsEndEndsQuietlyAndIsKept) {
   const auto simulator = quick();
   const Shell shell(simulator);
@@ -261,6 +297,8 @@ TEST_F(Film, IsAPlainMp4InAFileAndFragmentsInAPipe) {
   ASSERT_EQ(joined.exit_code, 0) << joined;
   EXPECT_EQ(joined.errors, "veo: Saved film.mp4: 128 frames of 2 clips.\n");
   expect_plain(shell.contents("film.mp4"), 128, "avc1");
+  EXPECT_EQ(shell.veo({"join", "a.mp4", "-o", "one.mp4"}).errors,
+            "veo: Saved one.mp4: 64 frames of 1 clip.\n");
   joined = shell.veo({"join", "a.mp4", "b.mp4", "--fragmented", "-o", "fragmented.mp4"});
   ASSERT_EQ(joined.exit_code, 0) << joined;
   expect_fragments(shell.contents("fragmented.mp4"), "avc1");

@@ -372,7 +372,10 @@ TEST(HistoryPage, ShowsTheHistoryInABrowser) {
   ASSERT_EQ(clips.size(), 4U);
 
   EXPECT_EQ(clips[0].at("status"), "unknown");
-  EXPECT_EQ(clips[0].at("placeholder"), "May not have been submitted");
+  EXPECT_EQ(clips[0].at("placeholder"), "May be paid: no answer is known");
+  EXPECT_THAT(clips[0].at("todo").get<std::string>(),
+              AllOf(HasSubstr("It may be paid. Look for it in the provider's dashboard."),
+                    HasSubstr("--task-id=ID"), HasSubstr("--on-unknown=resubmit")));
   EXPECT_EQ(clips[1].at("placeholder"), "Generation failed");
   EXPECT_EQ(clips[1].at("price"), "refunded");
   // The continuation and its parent are a film, in their order.

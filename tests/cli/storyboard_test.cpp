@@ -232,7 +232,7 @@ TEST(Storyboard, DryRunTellsThePlanAndPaysNothing) {
   EXPECT_EQ(plan[2].at("task-id"), nullptr);
   EXPECT_EQ(last_event(dry.output, "film").at("credits"), 120);
   const auto told = run_with_catalog(shell, {"film", "shots.jsonl", "--dry-run"});
-  EXPECT_THAT(told.errors, HasSubstr("5 shots: 2 without a payment, 3 to submit for 120 credits."));
+  EXPECT_THAT(told.errors, HasSubstr("5 shots: 2 paid already, 3 to submit for 120 credits."));
   EXPECT_THAT(told.errors,
               HasSubstr("shots.jsonl:3: to submit, 40 credits, continues line 2: chain 1 shot 3"));
   EXPECT_EQ(simulator.log().size(), requests);
@@ -364,9 +364,79 @@ TEST(Storyboard, RunsItsChainsAtTheSameTimeAndSaysWhatGoesOnAfterCtrlC) {
   const auto ended = running.wait();
   EXPECT_EQ(ended.exit_code, 130) << ended;
   const auto next = last_event(ended.output, "interrupted").at("next").get<std::string>();
-  EXPECT_THAT(next, HasSubstr("0 of 6 here, and 3 tasks go on without us"));
-  EXPECT_THAT(next, HasSubstr("The same line again goes on"));
+  EXPECT_THAT(next, HasSubstr("0 of 6 here. 3 tasks go on without us: "));
+  const auto ids = task_ids(simulator);
+  EXPECT_THAT(next, HasSubstr(ids.at("chain 1 shot 1") + " (line 1)"));
+  EXPECT_THAT(next, HasSubstr(ids.at("chain 3 shot 1") + " (line 5)"));
+  EXPECT_THAT(next, HasSubstr("3 shots were not submitted: they still cost an unknown price."));
+  EXPECT_THAT(next, HasSubstr("The same line again goes on there, and pays nothing twice."));
   EXPECT_THAT(shell.files(), ElementsAre("shots.jsonl"));
+}
+
+TEST(Storyboard, CountsSubmissionsWithoutAnAnswerAfterCtrlC) {
+  auto simulator = start_simulator("0s", {"--fault", "submit:stall"});
+  const Shell shell(simulator);
+  write_file(shell, "shots.jsonl", make_storyboard(2, 2));
+  const std::vector<std::string> line{"film", "shots.jsonl", "--yes"};
+  Program running(shell.settings(line));
+  ASSERT_TRUE(wait_until([&] { return simulator.state().at("submissions") == 2; }));
+  running.kill(SIGINT);
+  ASSERT_TRUE(running.wait_for("Interrupted."));
+  // A second signal ends the wait for the answers.
+  while (!running.has_ended()) running.kill(SIGINT);
+  const auto ended = running.wait();
+  EXPECT_EQ(ended.exit_code, 130) << ended;
+  EXPECT_THAT(ended.errors, HasSubstr("Interrupted. 0 of 4 here. 2 submissions have no answer yet, "
+                                      "and may be accepted and paid."));
+  EXPECT_THAT(ended.errors,
+              HasSubstr("2 shots were not submitted: they still cost an unknown price."));
+  EXPECT_THAT(ended.errors, HasSubstr("submits none of them twice"));
+  EXPECT_THAT(ended.errors, Not(HasSubstr("go on without us")));
+
+  // The next run repeats no such submission, and does not promise to go on with it.
+  simulator.set_faults({});
+  const auto next = shell.veo(line);
+  EXPECT_EQ(next.exit_code, 8) << next;
+  EXPECT_THAT(next.errors,
+              HasSubstr("4 shots: 2 of unknown submissions (not repeated, may be paid), "
+                        "2 to submit for an unknown price."));
+  EXPECT_THAT(next.errors, HasSubstr("task-id is the member \"task-id\": \"ID\" of the line"));
+  EXPECT_THAT(next.errors, HasSubstr("the same line again stops at these submissions again"));
+  EXPECT_THAT(next.errors, Not(HasSubstr("goes on with the missing shots")));
+  EXPECT_EQ(simulator.state().at("submissions"), 2);
+}
+
+TEST(Storyboard, SaysWhichShotsArePaidAlreadyAndWhichPriceIsKnown) {
+  const auto simulator = start_simulator("0s");
+  const Shell shell(simulator);
+  write_file(shell, "shots.jsonl", make_storyboard(2, 1) + make_storyboard(3, 2));
+  const auto dry = shell.veo({"film", "shots.jsonl", "--dry-run"});
+  EXPECT_THAT(dry.errors,
+              HasSubstr("8 shots: 8 to submit for 200 credits, and 3 of unknown price."));
+  const auto refused = shell.veo({"film", "shots.jsonl", "--yes", "--max-credits=500"});
+  EXPECT_EQ(refused.exit_code, 4) << refused;
+  EXPECT_THAT(refused.errors, HasSubstr("would cost 200 credits, and 3 of unknown price. "));
+  EXPECT_THAT(refused.errors, HasSubstr("An unknown price counts as too high."));
+
+  write_file(shell, "shots.jsonl", make_storyboard(2, 1));
+  const auto made = shell.veo({"film", "shots.jsonl", "--yes"});
+  ASSERT_EQ(made.exit_code, 0) << made;
+  const auto id = task_ids(simulator).at("chain 1 shot 1");
+  EXPECT_THAT(made.errors, HasSubstr("shots.jsonl:1: submitted task " + id));
+  // A task that exists is neither submitted nor gone on with.
+  const auto again = shell.veo({"film", "shots.jsonl"});
+  ASSERT_EQ(again.exit_code, 0) << again;
+  EXPECT_THAT(again.errors, HasSubstr("2 shots: 2 paid already, 0 to submit."));
+  EXPECT_THAT(again.errors,
+              HasSubstr("shots.jsonl:1: the video of task " + id + " is in the cache"));
+  EXPECT_THAT(again.errors, Not(HasSubstr("goes on with")));
+  std::filesystem::remove_all(std::filesystem::path(shell.ledger()).parent_path() / "cache");
+  write_file(shell, "named.jsonl", "{\"task-id\": \"" + id + "\"}\n");
+  const auto named = shell.veo({"film", "named.jsonl"});
+  ASSERT_EQ(named.exit_code, 0) << named;
+  EXPECT_THAT(named.errors, HasSubstr("named.jsonl:1: takes the video of task " + id));
+  EXPECT_THAT(named.errors, Not(HasSubstr("submitted")));
+  EXPECT_EQ(simulator.state().at("submissions"), 2);
 }
 
 TEST(Storyboard, RunsAsManyShotsAsJobsAllows) {

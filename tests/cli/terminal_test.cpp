@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "shell.h"
 #include "terminal.h"
@@ -257,6 +258,13 @@ TEST(InAPipe, ASessionHasPlainLinesAndNothingOnStdout) {
   EXPECT_EQ(made.errors, "veo: Submitting, 40 credits\nveo: Generating task " + id +
                              ", 40 credits\nveo: Downloading task " + id +
                              "\nveo: Saved dog.mp4, of task " + id + ".\n");
+  // A file that is there, and a link to it, have the names that the user gave them.
+  std::filesystem::create_symlink("dog.mp4", shell.file("link.mp4"));
+  for (const std::string name : {"dog.mp4", "link.mp4"}) {
+    EXPECT_THAT(shell.veo({"generate", "a dog", "-o", name}).errors,
+                HasSubstr("veo: Saved " + name + ", of task " + id + ".\n"));
+  }
+  EXPECT_TRUE(std::filesystem::is_symlink(shell.file("link.mp4")));
   const auto credits = shell.veo({"credits"});
   EXPECT_EQ(credits.output, "960\n");
   EXPECT_THAT(credits.errors, IsEmpty());
@@ -298,6 +306,8 @@ TEST(OnATerminal, ABatchAsksBeforeItPays) {
     Terminal terminal(shell.settings({"batch", "batch.jsonl", "-o", "made"}), 80);
     ASSERT_TRUE(terminal.wait_for("Go on? [y/N]"));
     EXPECT_THAT(terminal.screen(), Contains(HasSubstr("3 to submit for 120 credits.")));
+    EXPECT_THAT(terminal.screen(),
+                Contains(HasSubstr("The batch costs 120 credits. Go on? [y/N]")));
     terminal.type("n\n");
     EXPECT_EQ(terminal.wait(), 0);
     EXPECT_THAT(terminal.screen(), Contains(HasSubstr("Nothing was sent.")));

@@ -17,6 +17,7 @@
 #include "line_runner.h"
 #include "manifest.h"
 #include "output.h"
+#include "storyboard.h"
 #include "veo/core/digest.h"
 #include "veo/core/error_table.h"
 #include "veo/core/task_id.h"
@@ -53,7 +54,7 @@ class Batch : private LineWork {
     // A file that is a pipe may be written by hand, or by a program that takes its time.
     const Patience patience{.timeout = std::chrono::hours(24),
                             .is_cancelled = [this] { return session_.interruption.happened(); }};
-    auto file = read_batch(arguments_.file, *common, patience);
+    auto file = read_batch(arguments_.file, *common, patience, {.suggest_command = suggest_film});
     if (!file) {
       return session_.interruption.happened() ? report_interruption() : refuse(file.error());
     }
@@ -75,6 +76,7 @@ class Batch : private LineWork {
     if (!agreed) return report_interruption();
     if (!*agreed) return refuse(with_cost(agreed->error()));
     if (!**agreed) return exit_success;
+    has_begun_ = true;
     return runner_.run() ? report_end() : report_interruption();
   }
 
@@ -82,6 +84,7 @@ class Batch : private LineWork {
   struct Wish {
     BatchRequest request;
     LinePrice price;
+    bool has_ended = false;  // its video is here, or it has failed
   };
 
   /// The video of a line that runs.
@@ -146,15 +149,7 @@ class Batch : private LineWork {
     display_.tell(std::move(event));
     std::string text = count_text(lines_, "request") + ": ";
     if (here_ > 0) text += std::to_string(here_) + " here already, ";
-    if (wishes_.size() > to_submit) {
-      text += std::to_string(wishes_.size() - to_submit) + " without a payment, ";
-    }
-    text += std::to_string(to_submit) + " to submit";
-    if (to_submit > 0) {
-      text += cost_.credits() ? " for " + cost_.describe()
-                              : " for a price that the catalog does not know";
-    }
-    display_.say(text + ".");
+    display_.say(text + cost_.describe_plan(wishes_.size()) + ".");
   }
 
   // --- the run ---
@@ -202,7 +197,8 @@ class Batch : private LineWork {
   }
 
   void complete(const RunningLine& running, Video& video) {
-    const auto& wish = wishes_[running.line];
+    auto& wish = wishes_[running.line];
+    wish.has_ended = true;
     const auto seen = running.source->snapshot();
     const auto& task_id = seen.job.task_id;
     json credits;
@@ -224,7 +220,8 @@ class Batch : private LineWork {
   }
 
   void on_failure(std::size_t index, Error error) override {
-    const auto& wish = wishes_[index];
+    auto& wish = wishes_[index];
+    wish.has_ended = true;
     videos_.erase(index);
     if (error_row(error.code).ends_batch) stopped_ = true;
     const bool is_unknown = error.code == ErrorCode::submit_unknown;
@@ -290,7 +287,11 @@ class Batch : private LineWork {
                    (not_submitted_ == 1 ? " was" : " were") +
                    " not submitted, because each would have failed in the same way.");
     }
-    if (failures_.count() > 0 || not_submitted_ > 0) {
+    if (failures_.has_unknown()) {
+      display_.say(
+          "Until you decide, the same line again stops at these submissions again. It goes on with "
+          "the other missing requests, and pays nothing twice.");
+    } else if (failures_.count() > 0 || not_submitted_ > 0) {
       display_.say(
           "The same line again goes on with the missing requests, and pays nothing twice.");
     }
@@ -305,12 +306,17 @@ class Batch : private LineWork {
   }
 
   int report_interruption() {
-    const auto tasks = runner_.count_tasks();
-    const auto next = std::to_string(completed_) + " of " + std::to_string(lines_) +
-                      " are here, and " + count_text(tasks, "task") +
-                      (tasks == 1 ? " goes" : " go") +
-                      " on without us. The same line again goes on with them, and pays nothing "
-                      "twice.";
+    std::string next = "Nothing was sent, and nothing is paid.";
+    if (has_begun_) {
+      LeftWork left;
+      for (std::size_t i = 0; i < wishes_.size(); ++i) {
+        const auto& [request, price, has_ended] = wishes_[i];
+        if (!has_ended) left.add(request.line, price, runner_.find(i));
+      }
+      next = std::to_string(completed_) + " of " + std::to_string(lines_) + " here. ";
+      if (failures_.count() > 0) next += std::to_string(failures_.count()) + " failed. ";
+      next += left.describe("request");
+    }
     display_.interrupted("", next);
     return exit_interrupted;
   }
@@ -328,7 +334,8 @@ class Batch : private LineWork {
   std::size_t next_ = 0;                 // index in wishes_ of the next request to start
   std::map<std::size_t, Video> videos_;  // by the index in wishes_
   LineRunner runner_{session_, display_, *this, arguments_.jobs};
-  bool stopped_ = false;  // the batch submits nothing more
+  bool has_begun_ = false;  // the requests run
+  bool stopped_ = false;    // the batch submits nothing more
   std::size_t completed_ = 0;
   std::size_t not_submitted_ = 0;
   LineFailures failures_;

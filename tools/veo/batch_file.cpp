@@ -114,7 +114,9 @@ std::string parse_line(const std::string& text, const LineForm& form, BatchReque
         if (value.get<bool>()) request.flags.insert(name);
         continue;
       }
-      if (auto wrong = set_member(settings, name, value); !wrong.empty()) return wrong;
+      if (auto wrong = set_member(settings, name, value); !wrong.empty()) {
+        return form.suggest_command ? wrong + form.suggest_command(name) : wrong;
+      }
       request.members.insert(name);
     }
   } catch (const json::exception& error) {

@@ -35,6 +35,8 @@ struct BatchRequest {
 /// What the lines of a kind of file may have besides the members of a batch.
 struct LineForm {
   std::span<const std::string_view> flags = {};  ///< more members, each of them true or false
+  /// Says which command takes a file with a member that is unknown here; an empty text: none.
+  std::function<std::string(const std::string& member)> suggest_command = {};
   /// Checks a line, and finishes its settings. `before` is the number of the line that has the
   /// request before; nullopt: this request is the first one. Returns what is wrong, or an empty
   /// text.

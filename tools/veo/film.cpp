@@ -103,20 +103,16 @@ class StoryboardFilm : private LineWork {
     if (shots_.cost().credits()) event["credits"] = *shots_.cost().credits();
     display_.tell(std::move(event));
     std::string text = count_text(shots_.list().size(), "shot") + ": ";
-    if (paid > 0) text += std::to_string(paid) + " without a payment, ";
-    text += std::to_string(to_submit) + " to submit";
-    if (to_submit > 0) {
-      text += shots_.cost().credits() ? " for " + shots_.cost().describe()
-                                      : " for a price that the catalog does not know";
-    }
+    text += shots_.cost().describe_plan(shots_.list().size());
     display_.say(text + ".");
   }
 
   int tell_plan() {
     for (const auto& shot : shots_.list()) {
       const auto& [is_paid, is_unknown, credits] = shot.price;
-      std::string text = is_unknown ? "of an unknown submission, which is not repeated"
-                         : is_paid  ? "without a payment"
+      std::string text = is_unknown ? "of an unknown submission, which is not repeated and may be "
+                                      "paid"
+                         : is_paid  ? "paid already"
                                     : "to submit";
       if (!is_paid) {
         text += credits ? ", " + count_text(*credits, "credit") : ", of an unknown price";
@@ -179,12 +175,26 @@ class StoryboardFilm : private LineWork {
   void on_change(const RunningLine& running) override {
     auto& shot = shots_.list()[running.line];
     const auto seen = running.source->snapshot();
-    if (seen.job.task_id.empty() || !shot.task_id.empty()) return;
-    shot.task_id = seen.job.task_id;
-    tell_shot(shot, {{"status", "running"}, {"reused", seen.reused}});
-    if (display_.moves()) return;
-    display_.say(at_line(arguments_.storyboard, shot.request.line,
-                         (seen.reused ? "goes on with task " : "submitted task ") + shot.task_id));
+    if (seen.job.task_id.empty()) return;
+    if (shot.task_id.empty()) {
+      shot.task_id = seen.job.task_id;
+      tell_shot(shot, {{"status", "running"}, {"reused", seen.reused}});
+    }
+    // The clip of a completed task does not know at once whether the cache has the file.
+    const bool is_known =
+        seen.job.phase != Job::Phase::completed || seen.cached || seen.clip.requests > 0;
+    if (is_known) name_task(shot, seen);
+  }
+
+  /// Tells people once which task the shot has, and whether the shot is paid by this run.
+  void name_task(Shot& shot, const Source::Snapshot& seen) {
+    if (display_.moves() || std::exchange(shot.is_named, true)) return;
+    const bool names_its_task = !shot.request.settings.task_id.empty();
+    const auto text = seen.cached      ? "the video of task " + shot.task_id + " is in the cache"
+                      : names_its_task ? "takes the video of task " + shot.task_id
+                      : seen.reused    ? "goes on with task " + shot.task_id
+                                       : "submitted task " + shot.task_id;
+    display_.say(at_line(arguments_.storyboard, shot.request.line, text));
   }
 
   /// The bytes of a clip go into the cache. The film needs them only when all clips are here.
@@ -204,7 +214,8 @@ class StoryboardFilm : private LineWork {
     json told{{"status", "completed"}, {"reused", seen.reused}};
     if (seen.credits) told["credits"] = *seen.credits;
     tell_shot(shot, told);
-    if (!display_.moves()) {
+    name_task(shot, seen);
+    if (!display_.moves() && !seen.cached) {
       display_.say(at_line(arguments_.storyboard, shot.request.line, "the video is here"));
     }
     return {};
@@ -390,8 +401,11 @@ class StoryboardFilm : private LineWork {
                    " not submitted, and nothing is paid for " +
                    (not_submitted_ == 1 ? "it." : "them."));
     }
-    display_.say(
-        "The same line again goes on with the missing shots, and pays for no other shot again.");
+    display_.say(failures_.has_unknown()
+                     ? "Until you decide, the same line again stops at these submissions again. It "
+                       "pays for no other shot again."
+                     : "The same line again goes on with the missing shots, and pays for no other "
+                       "shot again.");
     const int code = failures_.exit_code();
     tell_end(code);
     return code;
@@ -400,9 +414,15 @@ class StoryboardFilm : private LineWork {
   int report_interruption() {
     std::string next = "Nothing was sent, and nothing is paid.";
     if (has_begun_) {
-      const auto tasks = runner_.count_tasks();
-      next = count_here() + ", and " + count_text(tasks, "task") + (tasks == 1 ? " goes" : " go") +
-             " on without us. The same line again goes on with them, and pays nothing twice.";
+      LeftWork left;
+      for (std::size_t i = 0; i < shots_.list().size(); ++i) {
+        const auto& shot = shots_.list()[i];
+        const bool has_ended = shot.state == State::completed || shot.state == State::failed;
+        if (!has_ended) left.add(shot.request.line, shot.price, runner_.find(i));
+      }
+      next = count_here() + ". ";
+      if (failures_.count() > 0) next += std::to_string(failures_.count()) + " failed. ";
+      next += left.describe("shot");
     }
     display_.interrupted("", next);
     return exit_interrupted;
@@ -453,11 +473,12 @@ before ends, and has a prompt alone:
   {"prompt": "it finds a ball", "continue": true}
   {"prompt": "a cat on a roof"}
 The film has all shots in the order of the lines. The same command again goes on where
-it stopped, and pays nothing twice. --max-credits is for the film.
+it stopped, and pays nothing twice. --max-credits is for the film. It refuses a
+continuation until extend_credits in the catalog (VEO_CATALOG) sets the price.
 
 Examples:
   veo film shots.jsonl --dry-run
-  veo film shots.jsonl -o film.mp4 --max-credits 500 --yes
+  veo film shots.jsonl -o film.mp4 --yes
   veo film shots.jsonl --yes -o - | mpv -)");
   command.on_chosen([arguments, &chosen] {
     if (arguments->output.empty()) {

@@ -143,7 +143,7 @@ std::string why_no_picture(const Record& record) {
       return "Not submitted";
     case RecordState::unknown:
     case RecordState::superseded:
-      return "May not have been submitted";
+      return "May be paid: no answer is known";
   }
   return "";
 }
@@ -158,6 +158,11 @@ std::string what_to_do(const Record& record, bool is_playable) {
            escape_html(command + " " + quote_for_shell(printable(record.task_id)) + end) +
            "</code></p>\n";
   };
+  if (record.state == RecordState::unknown) {
+    return "<p class=\"todo\">It may be paid. Look for it in the provider's dashboard. If it is "
+           "there, run the same line with <code>--task-id=ID</code>. If it is not, and the balance "
+           "has not fallen: <code>--on-unknown=resubmit</code></p>\n";
+  }
   if (record.task_id.empty()) return "";
   if (record.state == RecordState::accepted) {
     return line("Wait for it, free:", "veo wait", "");

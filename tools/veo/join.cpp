@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "deliver.h"
+#include "display_text.h"
 #include "exit_code.h"
 #include "file_stream.h"
 #include "film_writer.h"
@@ -74,7 +75,7 @@ int join(Session& session, const Clips& arguments) {
                 {"clips", clips.size()}});
   if (*file != "-") {
     display.say("Saved " + *file + ": " + std::to_string(writer.frames()) + " frames of " +
-                std::to_string(clips.size()) + " clips.");
+                count_text(clips.size(), "clip") + ".");
   }
   return 0;
 }

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "display_text.h"
 #include "veo/core/error_table.h"
 #include "veo/core/url_policy.h"
 #include "veo/source/access.h"
@@ -50,14 +51,33 @@ Waited<std::optional<LinePrice>> LinePricer::price(
 }
 
 void LineCost::add(const LinePrice& price) {
+  if (price.is_unknown) ++unknown_;
   if (price.is_paid) return;
   ++to_submit_;
-  if (price.credits && credits_) *credits_ += *price.credits;
-  if (!price.credits) credits_.reset();
+  if (price.credits) {
+    credits_ += *price.credits;
+  } else {
+    ++unpriced_;
+  }
 }
 
 std::string LineCost::describe() const {
-  return credits_ ? std::to_string(*credits_) + " credits" : "an unknown price";
+  if (unpriced_ == 0) return count_text(credits_, "credit");
+  if (unpriced_ == to_submit_) return "an unknown price";
+  return count_text(credits_, "credit") + ", and " + std::to_string(unpriced_) +
+         " of unknown price";
+}
+
+std::string LineCost::describe_plan(std::size_t requests) const {
+  const auto paid = requests - to_submit_ - unknown_;
+  std::string text;
+  if (paid > 0) text += std::to_string(paid) + " paid already, ";
+  if (unknown_ > 0) {
+    text += std::to_string(unknown_) + " of unknown " +
+            (unknown_ == 1 ? "submission" : "submissions") + " (not repeated, may be paid), ";
+  }
+  text += std::to_string(to_submit_) + " to submit";
+  return to_submit_ > 0 ? text + " for " + describe() : text;
 }
 
 namespace {
@@ -65,13 +85,13 @@ namespace {
 Error refuse_cost(const LineCost& cost, const Approval& approval, const std::string& limit,
                   const std::string& raise) {
   std::string message =
-      approval.what + " would cost " + cost.describe() + ", and " + limit + ". Nothing was sent. ";
+      approval.what + " would cost " + cost.describe() + ". " + limit + ". Nothing was sent. ";
   if (cost.credits()) {
     message += raise + ", or remove lines.";
   } else {
     message +=
-        "Set the price that the catalog does not know (extend_credits, for an extension; "
-        "VEO_CATALOG names the file).";
+        "An unknown price counts as too high. Set the price in the catalog (extend_credits, for an "
+        "extension; VEO_CATALOG names the file).";
   }
   return {.code = ErrorCode::budget_exceeded, .message = std::move(message)};
 }
@@ -115,8 +135,8 @@ bool is_interactive(const Arguments& arguments) {
          ::isatty(STDERR_FILENO) != 0;
 }
 
-bool ask(const Interruption& interruption) {
-  std::fputs("Go on? [y/N] ", stderr);
+bool ask(const Interruption& interruption, const Approval& approval, const LineCost& cost) {
+  std::fputs((approval.what + " costs " + cost.describe() + ". Go on? [y/N] ").c_str(), stderr);
   std::array<pollfd, 2> fds{{{STDIN_FILENO, POLLIN, 0}, {interruption.fd(), POLLIN, 0}}};
   while (::poll(fds.data(), fds.size(), -1) < 0) {
   }
@@ -158,7 +178,7 @@ Waited<bool> approve(Session& session, Display& display, const Arguments& argume
                             ", and veo cannot ask you here. Nothing was sent. --yes agrees to the "
                             "price."});
   }
-  const bool agrees = ask(session.interruption);
+  const bool agrees = ask(session.interruption, approval, cost);
   if (session.interruption.happened()) return std::nullopt;
   return agrees;
 }

@@ -45,14 +45,23 @@ class LineCost {
  public:
   void add(const LinePrice& price);
   [[nodiscard]] std::size_t to_submit() const { return to_submit_; }
+  /// How many requests are not repeated, because an earlier submission is unknown.
+  [[nodiscard]] std::size_t unknown() const { return unknown_; }
   /// nullopt: the catalog does not know the price of at least one request.
-  [[nodiscard]] const std::optional<Credits>& credits() const { return credits_; }
-  /// `80 credits`, `an unknown price`
+  [[nodiscard]] std::optional<Credits> credits() const {
+    return unpriced_ == 0 ? std::optional(credits_) : std::nullopt;
+  }
+  /// `80 credits`, `80 credits, and 3 of unknown price`, `an unknown price`
   [[nodiscard]] std::string describe() const;
+  /// Describes the plan for so many requests that a run still has to make: `2 paid already, 1 to
+  /// submit for 40 credits`.
+  [[nodiscard]] std::string describe_plan(std::size_t requests) const;
 
  private:
   std::size_t to_submit_ = 0;
-  std::optional<Credits> credits_ = 0;
+  std::size_t unknown_ = 0;
+  std::size_t unpriced_ = 0;
+  Credits credits_ = 0;  // of the requests whose price is known
 };
 
 /// Who must agree to a cost.

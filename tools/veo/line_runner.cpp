@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "batch_file.h"
+#include "display_text.h"
 #include "exit_code.h"
 #include "output.h"
 #include "veo/core/error_table.h"
@@ -20,18 +21,21 @@ void LineFailures::add(std::size_t line, Error error) {
   failures_.push_back({.line = line, .error = std::move(error)});
 }
 
+bool LineFailures::has_unknown() const {
+  return std::ranges::any_of(failures_, [](const Failure& failure) {
+    return failure.error.code == ErrorCode::submit_unknown;
+  });
+}
+
 void LineFailures::say(Display& display, const std::string& path) {
   std::ranges::sort(failures_, {}, &Failure::line);
-  bool is_unknown = false;
   for (const auto& [line, error] : failures_) {
-    is_unknown = is_unknown || error.code == ErrorCode::submit_unknown;
     display.say(at_line(path, line, std::string(nick(error.code)) + ": " + error.message));
   }
-  if (!is_unknown) return;
-  display.say(
-      "veo does not know whether the service accepted these submissions, so it does not repeat "
-      "them. Look at your account. If it shows the task, add its \"task-id\" to that line. If it "
-      "shows none, \"on-unknown\": \"resubmit\" submits the line again.");
+  if (!has_unknown()) return;
+  display.say("In " + path +
+              ", task-id is the member \"task-id\": \"ID\" of the line, and on-unknown=resubmit is "
+              "the member \"on-unknown\": \"resubmit\".");
 }
 
 int LineFailures::exit_code() const {
@@ -50,11 +54,63 @@ bool LineRunner::run() {
   return has_ended.value_or(false);
 }
 
-std::size_t LineRunner::count_tasks() const {
-  const auto count = std::ranges::count_if(running_, [](const RunningLine& running) {
-    return !running.source->snapshot().job.task_id.empty();
-  });
-  return static_cast<std::size_t>(count);
+void LeftWork::add(std::size_t line, const LinePrice& price, const RunningLine* running) {
+  const auto job = running != nullptr ? running->source->snapshot().job : Job::Snapshot{};
+  const bool ended_unknown = job.error && job.error->code == ErrorCode::submit_unknown;
+  if (job.phase == Job::Phase::generating && !job.task_id.empty()) {
+    tasks_.push_back(job.task_id + " (line " + std::to_string(line) + ")");
+  } else if (price.is_unknown) {
+    ++unknown_;
+  } else if (job.phase == Job::Phase::submitting || ended_unknown) {
+    ++unanswered_;
+  } else if (price.is_paid || job.phase == Job::Phase::completed) {
+    ++paid_;
+  } else {
+    cost_.add(price);
+  }
+}
+
+std::string LeftWork::describe(const std::string& thing) const {
+  constexpr std::size_t most_names = 8;
+  std::string text;
+  if (!tasks_.empty()) {
+    text += count_text(tasks_.size(), "task") + (tasks_.size() == 1 ? " goes" : " go") +
+            " on without us: ";
+    for (std::size_t i = 0; i < std::min(tasks_.size(), most_names); ++i) {
+      text += (i > 0 ? ", " : "") + tasks_[i];
+    }
+    if (tasks_.size() > most_names) {
+      text += ", and " + std::to_string(tasks_.size() - most_names) + " more (veo history)";
+    }
+    text += ". ";
+  }
+  if (paid_ > 0) {
+    text += count_text(paid_, thing) + (paid_ == 1 ? " is" : " are") + " paid already. ";
+  }
+  if (unanswered_ > 0) {
+    text += count_text(unanswered_, "submission") +
+            (unanswered_ == 1 ? " has no answer yet, and may be accepted and paid. "
+                              : " have no answer yet, and may be accepted and paid. ");
+  }
+  if (unknown_ > 0) {
+    text += count_text(unknown_, "earlier submission") +
+            (unknown_ == 1 ? " is unknown, and may be paid. " : " are unknown, and may be paid. ");
+  }
+  if (cost_.to_submit() > 0) {
+    text += count_text(cost_.to_submit(), thing) +
+            (cost_.to_submit() == 1 ? " was not submitted: it still costs "
+                                    : " were not submitted: they still cost ") +
+            cost_.describe() + ". ";
+  }
+  return text + (unanswered_ + unknown_ > 0
+                     ? "The same line again says what is known of the submissions without an "
+                       "answer, and submits none of them twice."
+                     : "The same line again goes on there, and pays nothing twice.");
+}
+
+const RunningLine* LineRunner::find(std::size_t line) const {
+  const auto found = std::ranges::find(running_, line, &RunningLine::line);
+  return found == running_.end() ? nullptr : &*found;
 }
 
 /// Advances each line until all lines wait. Returns true when all lines have ended, and false after
@@ -118,8 +174,10 @@ LineRunner::Step LineRunner::advance(RunningLine& running) {
 }
 
 LineRunner::Step LineRunner::fail_line(std::size_t line, Error error) {
-  // After an interruption each wait fails, and none of these failures is one of the task.
-  if (!session_.interruption.happened()) work_.on_failure(line, std::move(error));
+  // After an interruption each wait fails, and none of these failures is one of the task. The line
+  // stays in the list, because the last words count the lines that ran.
+  if (session_.interruption.happened()) return Step::waits;
+  work_.on_failure(line, std::move(error));
   return Step::ended;
 }
 

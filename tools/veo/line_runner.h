@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "command.h"
+#include "line_cost.h"
 #include "veo/source/source.h"
 
 namespace veo::cli {
@@ -62,6 +63,8 @@ class LineFailures {
  public:
   void add(std::size_t line, Error error);
   [[nodiscard]] std::size_t count() const { return failures_.size(); }
+  /// Whether a submission is unknown, so that the same line again does not repeat it.
+  [[nodiscard]] bool has_unknown() const;
   /// Tells people each failure, in the order of the lines, and what they can do about submissions
   /// that are unknown.
   void say(Display& display, const std::string& path);
@@ -76,6 +79,22 @@ class LineFailures {
   std::vector<Failure> failures_;
 };
 
+/// What a signal leaves: which requests are paid, which may be paid, and what the rest costs.
+class LeftWork {
+ public:
+  /// Adds a request whose video is not here. `running` is null if the request does not run.
+  void add(std::size_t line, const LinePrice& price, const RunningLine* running);
+  /// Says in sentences what becomes of the requests. `thing` is the name of a request: `shot`.
+  [[nodiscard]] std::string describe(const std::string& thing) const;
+
+ private:
+  std::vector<std::string> tasks_;  // go on at the service: `ID (line 3)`
+  std::size_t unanswered_ = 0;      // submissions without an answer so far
+  std::size_t unknown_ = 0;         // submissions of which an earlier run got no answer
+  std::size_t paid_ = 0;
+  LineCost cost_;  // of the requests that were not submitted
+};
+
 class LineRunner {
  public:
   /// Runs at most `jobs` lines at a time.
@@ -86,8 +105,8 @@ class LineRunner {
   /// the run. The tasks of the lines that ran then go on at the service.
   [[nodiscard]] bool run();
 
-  /// Returns how many of the lines that run have a task at the service.
-  [[nodiscard]] std::size_t count_tasks() const;
+  /// Returns the line if it runs, or ran when a signal ended the run; null: it does not run.
+  [[nodiscard]] const RunningLine* find(std::size_t line) const;
 
  private:
   enum class Step { waits, moved, ended };

@@ -76,6 +76,7 @@ struct Output::Private {
     return Written::all;
   }
 
+  std::string shown;      // the user's path, for messages; empty: not known yet
   std::string target;     // the user's path, or where its link leads; empty: not known yet
   std::string temporary;  // empty: written in place
   int fd = -1;
@@ -90,6 +91,7 @@ Output& Output::operator=(Output&&) noexcept = default;
 Result<Output> Output::open(const std::string& path, const Interruption& interruption) {
   auto p = std::make_unique<Private>();
   p->target = path;
+  p->shown = path;
   p->interruption = &interruption;
   if (path == "-") {
     if (::isatty(STDOUT_FILENO) != 0) {
@@ -169,8 +171,8 @@ Result<std::size_t> Output::read_at(std::uint64_t offset, std::span<std::uint8_t
 }
 
 Result<std::string> Output::finish(const std::string& name) {
-  if (is_in_place()) return p_->target;
-  if (p_->target.empty()) p_->target = name;
+  if (is_in_place()) return p_->shown;
+  if (p_->target.empty()) p_->target = p_->shown = name;
   if (::fsync(p_->fd) != 0) return fail(make_write_error(p_->target, errno));
   // A network file system may report a full disk only at close(2).
   if (::close(std::exchange(p_->fd, -1)) != 0) return fail(make_write_error(p_->target, errno));
@@ -178,7 +180,7 @@ Result<std::string> Output::finish(const std::string& name) {
     return fail(make_write_error(p_->target, errno));
   }
   p_->temporary.clear();
-  return p_->target;
+  return p_->shown;
 }
 
 Error make_write_error(const std::string& path, int reason) {

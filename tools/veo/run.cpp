@@ -334,6 +334,8 @@ class Delivery {
 
   /// Returns the command that the user can type to continue with the task.
   [[nodiscard]] std::string resume_line(const std::string& task_id) const {
+    // The task's own clip is a part of the film.
+    if (film_) return "It is paid, and not lost. The same line again goes on with it to the film.";
     const std::string command = output_ ? "veo download" : "veo wait";
     const std::string flags = output_ ? " -o FILE" : "";
     const auto word = quote_for_shell(task_id);
@@ -367,8 +369,9 @@ class Delivery {
       next = "Task " + outcome_.task_id + " goes on without us. " + resume_line(outcome_.task_id);
     } else if (seen.job.phase == Job::Phase::submitting) {
       next =
-          "If the submission has begun, veo waits for its answer and records it. The same line "
-          "again goes on with the task.";
+          "If the submission has begun, it may be accepted and paid, and veo waits for its answer "
+          "and records it. With the answer, the same line again goes on with the task. Without "
+          "it, the same line says what is known, and submits nothing twice.";
     } else {
       next = "Nothing was sent, and nothing is paid.";
     }

@@ -25,6 +25,7 @@ struct Shot {
   State state = State::waits;
   std::string task_id = {};      ///< empty: not known yet
   std::string upstream_id = {};  ///< by which the service knows the task, if it differs
+  bool is_named = false;         ///< people were told which task the shot has
 };
 
 class Shots {

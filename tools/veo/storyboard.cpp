@@ -106,6 +106,11 @@ Result<BatchFile> read_storyboard(const std::string& path, const Options& common
   return file;
 }
 
+std::string suggest_film(const std::string& member) {
+  if (std::ranges::find(shot_flags, member) == shot_flags.end()) return "";
+  return ". It belongs to a storyboard, of which `veo film` makes one film";
+}
+
 bool is_continuation(const BatchRequest& shot) { return has_flag(shot, continue_flag); }
 
 }  // namespace veo::cli

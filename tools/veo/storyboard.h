@@ -23,6 +23,10 @@ namespace veo::cli {
 Result<BatchFile> read_storyboard(const std::string& path, const Options& common,
                                   const Patience& patience);
 
+/// Returns the end of a sentence about a member that only a storyboard has: `veo film` takes it.
+/// Empty: a storyboard does not have the member, either.
+std::string suggest_film(const std::string& member);
+
 /// Whether the shot continues the shot before.
 bool is_continuation(const BatchRequest& shot);
 

@@ -67,35 +67,39 @@ std::string write_element(const Record& record) {
 }  // namespace
 
 std::string make_balance_hint(double balance) {
-  return " A hint: the balance was " + write_number(balance) + " credits afterwards.";
+  return " A hint: the balance was " + write_number(balance) +
+         " credits afterwards. Compare it with the balance before, if you know that one.";
 }
 
 Error make_unknown_submission_error(const Record& record, bool offers_line) {
   const auto when = record.sending_at.value_or(record.reserved_at);
   std::string text = "The submission of " + to_text(when) + " (" + quote(record.prompt) + ", " +
-                     record.mode + ", " + record.resolution + ", " +
-                     std::to_string(record.credits) +
-                     " credits) was sent, and may have been accepted and paid: ";
+                     record.mode + ", " + record.resolution + ", ";
+  if (!record.parent_task_id.empty()) text += "extends task " + record.parent_task_id + ", ";
+  // The ledger records 0 if the catalog does not know the price.
+  text += (record.credits > 0 ? std::to_string(record.credits) + " credits" : "price unknown") +
+          std::string(") was sent, and may have been accepted and paid: ");
   text += record.error_message.empty() ? "no answer of it was recorded." : record.error_message;
   if (!record.task_id.empty()) {
     text += " It named the task " + record.task_id + ": try " + make_task_property(record.task_id) +
-            " on the same line first.";
+            " for the same request first.";
   }
   if (record.balance) text += make_balance_hint(*record.balance);
   // The way that costs nothing comes first, so that a reader in a hurry does not pay twice.
   const auto line = offers_line ? write_element(record) : "";
   const auto offer = [&line](const std::string& property) {
     return line.empty()
-               ? " on the same line."
+               ? " for the same request."
                : ":\n  gst-launch-1.0 " + line + " " + property + " ! decodebin ! autovideosink\n";
   };
   text +=
       " It is not sent again by itself. Look for the task in the provider's dashboard. If the task "
-      "is there, play it once by its id: that costs nothing more, and from then on the line alone "
-      "finds it. Set task-id to the id" +
+      "is there, play it once by its id: that costs nothing more, and from then on the request "
+      "alone finds it. Set task-id to the id" +
       offer("task-id=ID") + (line.empty() ? " " : "") +
-      "If the task is not there, submit anew, which may pay a second time, with "
-      "on-unknown=resubmit" +
+      "If the task is not there, but the balance has fallen by the price, do not submit anew: the "
+      "task is probably paid, so ask the provider. If neither is so, submit anew, which may pay a "
+      "second time, with on-unknown=resubmit" +
       offer("on-unknown=resubmit");
   if (!line.empty()) text.pop_back();
   return {.code = ErrorCode::submit_unknown,

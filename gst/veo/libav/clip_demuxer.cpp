@@ -132,6 +132,11 @@ int ClipDemuxer::fill(void* opaque, std::uint8_t* into, int size) {
   auto got = self.read_checked(std::span(into, static_cast<std::size_t>(size)));
   if (!got) {
     self.failed_ = std::move(got.error());
+    // Now libavformat would tell the user's terminal that the file has no header, although only the
+    // read has failed. The level is the whole process's, so read_header() restores the level, and a
+    // level that somebody has set stays.
+    self.is_log_quiet_ = self.input_ == nullptr && av_log_get_level() == AV_LOG_INFO;
+    if (self.is_log_quiet_) av_log_set_level(AV_LOG_QUIET);
     return AVERROR_EXTERNAL;
   }
   if (*got == 0) return AVERROR_EOF;
@@ -254,8 +259,10 @@ Status ClipDemuxer::read_header() {
   options.set("protocol_whitelist", "none");
   options.set("enable_drefs", "0");
   // If avformat_open_input() fails, it frees `input`.
+  const int level = av_log_get_level();
   const int opened =
       avformat_open_input(&input, nullptr, av_find_input_format("mov"), options.address());
+  if (is_log_quiet_) av_log_set_level(level);
   if (opened < 0) return fail(failure("Its header cannot be read: " + text_of(opened) + "."));
   input_.reset(input);
   return {};

@@ -73,6 +73,7 @@ class ClipDemuxer {
   limits::Counts counts_;
   bool releases_ = false;
   std::optional<Error> failed_;  // of the stream
+  bool is_log_quiet_ = false;    // fill() has ended libavformat's messages for read_header()
   IoPtr io_;
   InputPtr input_;
   AVStream* video_ = nullptr;

@@ -43,7 +43,17 @@ TEST(UnknownSubmission, SaysWhenWhatAndBothWaysOn) {
               AllOf(HasSubstr("2026-11-23 05:15:18 UTC"), HasSubstr("\"a dog in a park\""),
                     HasSubstr("quality"), HasSubstr("4k"), HasSubstr("380 credits"),
                     HasSubstr("no answer of it was recorded"), HasSubstr("task-id"),
-                    HasSubstr("on-unknown=resubmit"), HasSubstr("may pay a second time")));
+                    HasSubstr("on-unknown=resubmit"), HasSubstr("may pay a second time"),
+                    HasSubstr("the balance has fallen by the price, do not submit anew")));
+}
+
+TEST(UnknownSubmission, OfAnExtensionNamesItsParentAndNoPriceOfZero) {
+  auto record = a_record();
+  record.parent_task_id = "task_1";
+  record.credits = 0;
+  EXPECT_THAT(make_unknown_submission_error(record, true).message,
+              AllOf(HasSubstr("quality, 4k, extends task task_1, price unknown) was sent"),
+                    Not(HasSubstr("0 credits"))));
 }
 
 TEST(UnknownSubmission, WithoutATimeOfSendingTheReservationsIsGiven) {
@@ -68,7 +78,10 @@ TEST(UnknownSubmission, HintsAtTheBalanceWhereItIsKnown) {
               HasSubstr("the balance was 1620 credits"));
   record.balance = 0.5;
   EXPECT_THAT(make_unknown_submission_error(record, true).message, HasSubstr("0.500000 credits"));
-  EXPECT_EQ(make_balance_hint(-3), " A hint: the balance was -3 credits afterwards.");
+  EXPECT_EQ(
+      make_balance_hint(-3),
+      " A hint: the balance was -3 credits afterwards. Compare it with the balance before, if "
+      "you know that one.");
 }
 
 TEST(UnknownSubmission, NamesTheTaskThatTheServiceMayHaveNamed) {
@@ -76,7 +89,7 @@ TEST(UnknownSubmission, NamesTheTaskThatTheServiceMayHaveNamed) {
   record.task_id = "task_1";
   const auto error = make_unknown_submission_error(record, true);
   EXPECT_EQ(error.task_id, "task_1");
-  EXPECT_THAT(error.message, HasSubstr("try task-id=task_1 on the same line first"));
+  EXPECT_THAT(error.message, HasSubstr("try task-id=task_1 for the same request first"));
 }
 
 // The first line to copy costs nothing. A reader in a hurry copies that one.
@@ -95,7 +108,7 @@ TEST(UnknownSubmission, OffersTwoLinesToCopyFirstTheFreeOne) {
 // one.
 TEST(UnknownSubmission, OffersNoLineWhereTheUsersHadMore) {
   EXPECT_THAT(make_unknown_submission_error(a_record(), false).message,
-              AllOf(Not(HasSubstr(to_copy)), HasSubstr("on the same line")));
+              AllOf(Not(HasSubstr(to_copy)), HasSubstr("for the same request")));
 }
 
 // A shell and the parser of gst-launch both read the line, so these prompts would need two levels
@@ -104,7 +117,7 @@ class PromptToQuote : public testing::TestWithParam<const char*> {};
 TEST_P(PromptToQuote, IsNotOfferedToCopy) {
   const auto error = make_unknown_submission_error(a_record(GetParam()), true);
   EXPECT_THAT(error.message, AllOf(Not(HasSubstr(to_copy)),
-                                   HasSubstr("with on-unknown=resubmit on the same line.")));
+                                   HasSubstr("with on-unknown=resubmit for the same request.")));
 }
 INSTANTIATE_TEST_SUITE_P(All, PromptToQuote,
                          testing::Values("it's a dog", "a \"dog\"", "a \\ dog", "a dog\nin a park",
