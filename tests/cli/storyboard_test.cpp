@@ -417,6 +417,10 @@ TEST(Storyboard, SaysWhichShotsArePaidAlreadyAndWhichPriceIsKnown) {
   EXPECT_EQ(refused.exit_code, 4) << refused;
   EXPECT_THAT(refused.errors, HasSubstr("would cost 200 credits, and 3 of unknown price. "));
   EXPECT_THAT(refused.errors, HasSubstr("An unknown price counts as too high."));
+  // The help's example has such a storyboard, so it must not have a limit.
+  const auto help = shell.veo({"film", "--help"}).output;
+  EXPECT_THAT(help, HasSubstr("veo film shots.jsonl -o film.mp4 --yes\n"));
+  EXPECT_THAT(help, HasSubstr("until extend_credits in the catalog (VEO_CATALOG) sets the price"));
 
   write_file(shell, "shots.jsonl", make_storyboard(2, 1));
   const auto made = shell.veo({"film", "shots.jsonl", "--yes"});

@@ -333,9 +333,10 @@ class Delivery {
   }
 
   /// Returns the command that the user can type to continue with the task.
-  [[nodiscard]] std::string resume_line(const std::string& task_id) const {
-    // The task's own clip is a part of the film.
-    if (film_) return "It is paid, and not lost. The same line again goes on with it to the film.";
+  [[nodiscard]] std::string resume_line(const std::string& task_id, bool can_be_joined) const {
+    // `veo download` writes the continuation alone.
+    if (film_ && can_be_joined)
+      return "It is paid, and not lost. The same line again goes on with it to the film.";
     const std::string command = output_ ? "veo download" : "veo wait";
     const std::string flags = output_ ? " -o FILE" : "";
     const auto word = quote_for_shell(task_id);
@@ -357,7 +358,7 @@ class Delivery {
     }
     const bool can_resume =
         error_row(error.code).keeps_task && !error.task_id.empty() && error.charged != Charged::no;
-    return can_resume ? resume_line(error.task_id) : "";
+    return can_resume ? resume_line(error.task_id, error.code != ErrorCode::bad_media) : "";
   }
 
   Outcome report_interruption() {
@@ -366,7 +367,8 @@ class Delivery {
     outcome_.exit_code = exit_interrupted;
     std::string next;
     if (!outcome_.task_id.empty()) {
-      next = "Task " + outcome_.task_id + " goes on without us. " + resume_line(outcome_.task_id);
+      next = "Task " + outcome_.task_id + " goes on without us. " +
+             resume_line(outcome_.task_id, true);
     } else if (seen.job.phase == Job::Phase::submitting) {
       next =
           "If the submission has begun, it may be accepted and paid, and veo waits for its answer "
