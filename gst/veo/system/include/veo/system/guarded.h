@@ -49,8 +49,8 @@ class Guarded {
 
    private:
     [[nodiscard]] Value& value() const {
-      // `lock_` holds the mutex for as long as this object lives. clang 19 refuses to return the member
-      // itself, because it sees no lock behind the end of this function.
+      // `lock_` holds the mutex for as long as this object lives. clang 19 refuses to return the
+      // member itself, because it sees no lock behind the end of this function.
       owner_.mutex_.assert_held();
       auto* const value = std::addressof(owner_.value_);
       return *value;
