@@ -120,7 +120,11 @@ TEST(LayoutScanner, AMovieWithFragmentsStaysAsItIs) {
 
 // --- the manifest ---
 
-bool has_manifest(const Bytes& bytes) { return !std::ranges::search(bytes, manifest_type).empty(); }
+bool contains(const Bytes& bytes, const Bytes& part) {
+  return std::search(bytes.begin(), bytes.end(), part.begin(), part.end()) != bytes.end();
+}
+
+bool has_manifest(const Bytes& bytes) { return contains(bytes, manifest_type); }
 
 /// Makes a file `ftyp uuid mdat moov` with `in_uuid` in its uuid box. The only chunk is `at` bytes
 /// after the start of the uuid box.
@@ -140,7 +144,7 @@ TEST(Manifest, IsTheOnlyUuidThatGoes) {
       const auto file = file_with_uuid(kept, uuid.size() + 8, form);
       const auto out = present(file, *scan(file).scanner.layout());
       ASSERT_NE(out, file) << "the moov did not move";
-      EXPECT_FALSE(std::ranges::search(out, uuid).empty()) << kept.size() << " bytes";
+      EXPECT_TRUE(contains(out, uuid)) << kept.size() << " bytes";
     }
   }
 }
@@ -732,7 +736,7 @@ TEST(RealClips, HaveEachChunkWhereTheNewOffsetsSay) {
     EXPECT_EQ(names_of(boxes_in(streamable)), names);
     EXPECT_TRUE(has_manifest(file));
     EXPECT_FALSE(has_manifest(streamable));
-    EXPECT_TRUE(std::ranges::search(streamable, text("c2pa")).empty()) << "nothing can find it";
+    EXPECT_FALSE(contains(streamable, text("c2pa"))) << "nothing can find it";
 
     const auto before = tables_in(file);
     const auto after = tables_in(streamable);
