@@ -315,29 +315,16 @@ class StoryboardFilm : private LineWork {
     return files;
   }
 
-  /// Whether the files of these tasks share their parameter sets.
-  [[nodiscard]] Result<bool> has_one_configuration(const std::vector<std::string>& tasks) const {
-    std::vector<media::ClipFormat> formats;
-    for (const auto& id : tasks) {
-      const auto clip = open(id);
-      if (!clip) return fail(clip.error());
-      auto format = media_->probe(**clip);
-      if (!format) return fail(std::move(format.error()));
-      formats.push_back(std::move(*format));
-    }
-    return media::have_same_parameter_sets(formats);
-  }
-
   int make_film() {
     auto output = Output::open(arguments_.output, session_.interruption);
     if (!output) return fail_to_join(output.error());
     const auto files = list_files();
     if (!files) return fail_to_join(files.error());
-    const auto is_one = has_one_configuration(*files);
-    if (!is_one) return fail_to_join(is_one.error());
-    FilmWriter writer(
-        *media_, *output,
-        {.asks_for_fragments = arguments_.asks_for_fragments, .has_one_configuration = *is_one});
+    std::vector<media::ClipFormat> formats;
+    for (const auto& id : *files) formats.push_back(formats_.at(id));
+    FilmWriter writer(*media_, *output,
+                      {.asks_for_fragments = arguments_.asks_for_fragments,
+                       .has_one_configuration = media::have_same_parameter_sets(formats)});
     std::vector<std::string> ids;
     for (const auto& shot : shots_.list()) ids.push_back(shot.task_id);
     writer.set_tags(make_film_tags(std::move(ids), shots_.list().size()));
