@@ -21,10 +21,10 @@ using Clock = std::chrono::steady_clock;
 // The process is stopped for longer than the generation timeout, as by a container that is paused.
 // The task is completed meanwhile.
 TEST(Patience, AStopThatOutlastsTheGenerationTimeoutLosesNothing) {
-  constexpr auto timeout = std::chrono::seconds(2);
+  constexpr auto timeout = std::chrono::seconds(5);
   const auto simulator = start_simulator("1s");
   const Shell shell(simulator);
-  auto settings = shell.settings({"generate", "a dog", "-o", "dog.mp4", "--generation-timeout=2"});
+  auto settings = shell.settings({"generate", "a dog", "-o", "dog.mp4", "--generation-timeout=5"});
   settings.env["VEO_POLL_INTERVAL"] = "500";
   Program program(settings);
   ASSERT_TRUE(wait_until([&] { return shell.recorded("accepted") == 1; }));

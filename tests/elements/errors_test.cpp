@@ -75,8 +75,9 @@ constexpr auto read_error = GST_RESOURCE_ERROR_READ;
 // clang-format off
 
 const std::string x0 = "prompt=x retries=0";
-/// With a passing trouble the source asks again until this time is over.
-const std::string x_short = "prompt=x retries=0 generation-timeout=2";
+/// With a passing trouble the source asks again until this time is over. A disk may stall for two
+/// seconds meanwhile.
+const std::string x_short = "prompt=x retries=0 generation-timeout=4";
 const std::string x5 = "prompt=x retries=5";
 const char* const resource = "resource";
 
@@ -175,7 +176,7 @@ INSTANTIATE_TEST_SUITE_P(Query, Errors, testing::Values(
          resource, failed, "task-failed", "refunded", "Video generation failed", 1},
     Case{"stall", {"--fault", "query:stall"}, x_short + " timeout=1",
          resource, read_error, "timeout", "unknown", "", 1},
-    Case{"generation_timeout", {"--fault", "task:slow=1h"}, x0 + " generation-timeout=1",
+    Case{"generation_timeout", {"--fault", "task:slow=1h"}, x0 + " generation-timeout=4",
          resource, read_error, "timeout", "unknown", "task-id", 1}),
     [](const auto& row) { return row.param.name; });
 
