@@ -34,6 +34,8 @@ constexpr auto idle_interval = 250ms;
 constexpr int most_stills = 3;
 /// How often to look for the end of the playback. A frame lasts longer.
 constexpr auto end_interval = 5ms;
+/// How long the film's first buffer may take to a sink.
+constexpr auto first_sink_time = 5s;
 /// How long the next fragment may take if its bytes are on their way.
 constexpr auto fragment_time = 100ms;
 
@@ -76,6 +78,17 @@ void for_each_sink(GstObject* bin, Look look) {
   }
 }
 
+/// Returns the group of the pad's stream, which demuxers and decoders pass on. nullopt: no stream
+/// has come, or it has no group.
+std::optional<guint> find_group(GstPad* pad) {
+  auto* const start = gst_pad_get_sticky_event(pad, GST_EVENT_STREAM_START, 0);
+  if (start == nullptr) return std::nullopt;
+  guint group = GST_GROUP_ID_INVALID;
+  const bool has_group = gst_event_parse_group_id(start, &group) != FALSE;
+  gst_event_unref(start);
+  return has_group ? std::optional(group) : std::nullopt;
+}
+
 /// Calls `look` with each sink that keeps to the clock, in the outermost bin of `element`.
 template <class Look>
 void for_each_synchronised_sink(GstElement* element, Look look) {
@@ -96,15 +109,25 @@ bool has_synchronised_sink(GstElement* element) {
 }
 
 void wait_until_shown(GstElement* element, Wakeup& wakeup) {
+  const std::unique_ptr<GstPad, decltype(&gst_object_unref)> src(
+      gst_element_get_static_pad(element, "src"), gst_object_unref);
+  const auto ours = find_group(src.get());
+  const auto give_up_at = std::chrono::steady_clock::now() + first_sink_time;
   bool is_shown = false;
   do {
+    int sinks = 0;
     is_shown = true;
     for_each_synchronised_sink(element, [&](GstBaseSink* sink) {
+      // Another source of the pipeline may play for ever.
+      if (find_group(GST_BASE_SINK_PAD(sink)) != ours) return;
+      ++sinks;
       // The pad before the sink has EOS when its push of the last frame has returned.
       const std::unique_ptr<GstPad, decltype(&gst_object_unref)> before(
           gst_pad_get_peer(GST_BASE_SINK_PAD(sink)), gst_object_unref);
       is_shown = is_shown && (!before || GST_PAD_IS_EOS(before.get()));
     });
+    // The film has no such sink, or has not come to it yet.
+    if (sinks == 0) is_shown = std::chrono::steady_clock::now() > give_up_at;
   } while (!is_shown && wakeup.pause(std::chrono::steady_clock::now() + end_interval));
 }
 

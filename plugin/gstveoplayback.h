@@ -32,9 +32,10 @@ namespace veo::plugin {
 /// Whether a sink in the outermost bin of `element` keeps to the clock.
 bool has_synchronised_sink(GstElement* element);
 
-/// Blocks until those sinks have shown all that was pushed. EOS must have been pushed. Then each of
-/// them posts the message EOS when its last frame has had its time. Returns early if `wakeup` is
-/// interrupted.
+/// Blocks until the sinks among them that play the stream of `element` have shown all that was
+/// pushed. Gives up after some seconds if no sink plays the stream. EOS must have been pushed, so
+/// each of the sinks posts the message EOS when its last frame has had its time. Returns early if
+/// `wakeup` is interrupted.
 void wait_until_shown(GstElement* element, Wakeup& wakeup);
 
 /// Only the film's thread makes and destroys this object.

@@ -229,6 +229,8 @@ TEST_F(Buffering, AFailureEndsThePauseAndComesAfterTheLastFrame) {
       film + "queue2 ! " + decode + sink,
       film + "decodebin name=d d. ! queue ! videoconvert ! " + sink +
           " d. ! queue ! audioconvert ! fakesink name=audio sync=true",
+      // Another source plays for ever beside the film.
+      film + decode + sink + " videotestsrc ! video/x-raw,framerate=10/1 ! fakesink sync=true",
   };
   for (const auto& line : lines) {
     SCOPED_TRACE(line);

@@ -28,8 +28,6 @@ class FilmWriter {
 
   /// `output` must outlive the FilmWriter.
   FilmWriter(const media::Library& media, Output& output, Settings settings);
-  /// A film whose clips are not all known when it begins.
-  FilmWriter(const media::Library& media, Output& output) : FilmWriter(media, output, Settings{}) {}
 
   /// Sets the tags of the film. Call set_tags() before the first add().
   void set_tags(ClipTags tags) { joiner_->set_tags(std::move(tags)); }
