@@ -86,7 +86,7 @@ TEST_F(AnswerJournals, KeepAnAnswerThatCameAfterTheReading) {
 TEST_F(AnswerJournals, IgnoreATornLine) {
   ASSERT_TRUE(journal_.append(first_));
   const auto size = std::filesystem::file_size(journal_.path());
-  for (std::uintmax_t torn = 1; torn < size; torn += 7) {
+  for (std::uintmax_t torn = 1; torn < size - 1; torn += 7) {
     std::filesystem::remove(journal_.path());
     ASSERT_TRUE(journal_.append(first_));
     std::filesystem::resize_file(journal_.path(), torn);
@@ -94,6 +94,14 @@ TEST_F(AnswerJournals, IgnoreATornLine) {
     ASSERT_TRUE(journal_.append(second_));
     EXPECT_THAT(answers_in(journal_), testing::ElementsAre(second_)) << torn;
   }
+}
+
+// The checksum says that the answer is complete.
+TEST_F(AnswerJournals, TakeALineThatLacksItsEndAlone) {
+  ASSERT_TRUE(journal_.append(first_));
+  std::filesystem::resize_file(journal_.path(), std::filesystem::file_size(journal_.path()) - 1);
+  ASSERT_TRUE(journal_.append(second_));
+  EXPECT_THAT(answers_in(journal_), testing::ElementsAre(first_, second_));
 }
 
 TEST_F(AnswerJournals, AreNotTrustedIfOthersMayWriteThem) {
