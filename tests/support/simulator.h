@@ -39,6 +39,10 @@ class Simulator {
   /// Replaces the faults. The new faults count from zero. Throws std::runtime_error if the
   /// simulator refuses one.
   void set_faults(const std::vector<std::string>& specs);
+  /// From now on the file host refuses each request, so what plays comes from the cache. The count
+  /// of file requests would not tell: a request that nobody needed any more may arrive after the
+  /// run that sent it.
+  void refuse_files() { set_faults({"file:status=404"}); }
 
   /// Sends SIGTERM and waits for the end. Returns the exit code, or -1 if a signal ended the
   /// simulator.

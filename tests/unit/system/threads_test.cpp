@@ -8,12 +8,15 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
 
+#include "../../support/await.h"
 #include "veo/system/exit_hold.h"
 #include "veo/system/store_thread.h"
 
@@ -27,6 +30,15 @@ int run_child(const std::function<int()>& work) {
   int status = -1;
   EXPECT_EQ(::waitpid(child, &status, 0), child);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// Waits for the threads of the tests before. A store's thread ends after its last holder has gone.
+void wait_until_alone() {
+  const auto has_one_thread = [] {
+    const auto threads = std::filesystem::directory_iterator("/proc/self/task");
+    return std::distance(begin(threads), end(threads)) == 1;
+  };
+  test::await("the end of the other threads", has_one_thread);
 }
 
 TEST(Threads, HaveTheirNameAndEnd) {
@@ -85,6 +97,7 @@ TEST(Threads, OfAForkedChildStartAfterTheParentsThreadsHaveEnded) {
   auto started = start_thread("veo-test", [] {});
   ASSERT_TRUE(started);
   started->join();
+  wait_until_alone();
   const auto code = run_child([] {
     auto own = start_thread("veo-test", [] {});
     if (!own) return 1;
@@ -96,6 +109,7 @@ TEST(Threads, OfAForkedChildStartAfterTheParentsThreadsHaveEnded) {
 
 // A thread that goes on while the process exits would use what the exit has destroyed.
 TEST(Threads, AreParkedByAnExit) {
+  wait_until_alone();
   const auto code = run_child([] {
     static auto* const store =
         new std::shared_ptr<StoreThread>(StoreThread::acquire(StoreThread::Store::ledger));
