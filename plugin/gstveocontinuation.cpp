@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gstveocontinuation.h"
 
+#include "gstveoending.h"
 #include "veo/core/task_id.h"
 
 #define GST_CAT_DEFAULT gst_veo_extend_debug
@@ -16,11 +17,48 @@ void Continuation::begin(State state) {
   *state_.lock() = std::move(state);
   parent.reset();
   wakeup->resume();
+  ending.resume();
+  forget_end(element);
+  if (has_ended()) end_waits();
 }
 
 void Continuation::interrupt() {
   wakeup->interrupt();
   parent.interrupt();
+  ending.interrupt();
+}
+
+void Continuation::end_film(Owned<GstEvent> eos) {
+  GST_INFO_OBJECT(element, "the application ends the film");
+  {
+    const auto held = eos_.lock();
+    if (*held) return;
+    *held = std::move(eos);
+  }
+  end_waits();
+}
+
+/// Ends the waits, and upstream's thread gets EOS for what it pushes.
+void Continuation::end_waits() {
+  change([](State& state) {
+    if (state.flow == GST_FLOW_OK) state.flow = GST_FLOW_EOS;
+  });
+  wakeup->interrupt();
+  parent.interrupt();
+}
+
+Owned<GstEvent> Continuation::find_eos() const {
+  const auto held = eos_.lock();
+  return Owned<GstEvent>(*held ? gst_event_ref(held->get()) : nullptr);
+}
+
+void Continuation::release() {
+  {
+    const auto locked = reporter.lock();
+    if (*locked) (*locked)->canceled();
+  }
+  // Take the source out, so that its destructor runs without the lock.
+  const auto gone = std::exchange(state_.lock()->source, nullptr);
 }
 
 void Continuation::end() {
@@ -29,6 +67,7 @@ void Continuation::end() {
     if (*locked) (*locked)->canceled();
     locked->reset();
   }
+  eos_.lock()->reset();
   // Take the source out, so that its destructor runs without the lock.
   const auto gone = std::exchange(state_.lock()->source, nullptr);
 }

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "gstveoevent.h"
+#include "gstveoowned.h"
 #include "gstveoproperties.h"
 #include "gstveoreporter.h"
 #include "veo/media/library.h"
@@ -79,6 +80,15 @@ class Continuation {
   void begin(State state);
   /// Ends every wait of the three threads. Later waits end at once too, until begin().
   void interrupt();
+  /// The application ends the film. Ends every wait as interrupt() does, and FilmOutput ends the
+  /// film. At rest, the next film ends before it begins.
+  void end_film(Owned<GstEvent> eos);
+  /// Returns the application's EOS; null: the application has not ended the film.
+  [[nodiscard]] Owned<GstEvent> find_eos() const;
+  [[nodiscard]] bool has_ended() const { return find_eos() != nullptr; }
+  /// Cancels a PROGRESS that is open on the bus, and releases the job, after end_film(). The film's
+  /// and the generation's thread call this function, each when its work ends.
+  void release();
   [[nodiscard]] bool is_interrupted() const { return wakeup->is_interrupted(); }
   /// Releases the job, and cancels a PROGRESS that is open on the bus. Call it when the threads
   /// have ended.
@@ -125,13 +135,18 @@ class Continuation {
   GstElement* const element;  // owns this
   GstPad* const src;
   const std::shared_ptr<Wakeup> wakeup = std::make_shared<Wakeup>();
+  /// For end_stream(), since end_film() interrupts `wakeup`. interrupt() interrupts it, too.
+  Wakeup ending;
   /// The bytes that come in.
   PushedStream parent;
   /// The generation's thread sets the reporter when it opens the source; end() resets it.
   Guarded<std::optional<Reporter>> reporter;
 
  private:
+  void end_waits();
+
   Guarded<State> state_;
+  Guarded<Owned<GstEvent>> eos_;  // until end()
 };
 
 const char* name_of(Continuation::Phase phase);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "gstveoowned.h"
 #include "gstveopeer.h"
 
 namespace veo::plugin {
@@ -28,8 +29,7 @@ constexpr Need needs[] = {
 
 /// Whether decodebin would find such an element.
 bool is_here(const Need& need) {
-  const std::unique_ptr<GstCaps, decltype(&gst_caps_unref)> caps(gst_caps_from_string(need.caps),
-                                                                 gst_caps_unref);
+  const Owned<GstCaps> caps(gst_caps_from_string(need.caps));
   GList* const all = gst_element_factory_list_get_elements(need.kind, GST_RANK_MARGINAL);
   GList* const fitting = gst_element_factory_list_filter(all, caps.get(), GST_PAD_SINK, FALSE);
   const bool has_one = fitting != nullptr;

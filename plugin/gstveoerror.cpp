@@ -24,7 +24,19 @@ GQuark quark_of(GstErrorKind::Domain domain) {
   return domain == GstErrorKind::Domain::stream ? GST_STREAM_ERROR : GST_RESOURCE_ERROR;
 }
 
-GstStructure* details_of(const Error& error) {
+void post(GstMessageType type, GstElement* element, const Error& error) {
+  const GstErrorKind& kind = error_row(error.code).gst;
+  const std::string debug = "code=" + std::string(nick(error.code)) +
+                            " http-status=" + std::to_string(error.http_status) +
+                            " service-code=" + error.service_code + " task-id=" + error.task_id;
+  gst_element_message_full_with_details(
+      element, type, quark_of(kind.domain), kind.number, g_strdup(error.message.c_str()),
+      g_strdup(debug.c_str()), __FILE__, GST_FUNCTION, __LINE__, make_error_details(error));
+}
+
+}  // namespace
+
+GstStructure* make_error_details(const Error& error) {
   return gst_structure_new("veo-error",                                                         //
                            "code", G_TYPE_STRING, std::string(nick(error.code)).c_str(),        //
                            "http-status", G_TYPE_UINT, error.http_status,                       //
@@ -36,18 +48,6 @@ GstStructure* details_of(const Error& error) {
                            "paid", G_TYPE_BOOLEAN, is_paid(error) ? TRUE : FALSE,               //
                            nullptr);
 }
-
-void post(GstMessageType type, GstElement* element, const Error& error) {
-  const GstErrorKind& kind = error_row(error.code).gst;
-  const std::string debug = "code=" + std::string(nick(error.code)) +
-                            " http-status=" + std::to_string(error.http_status) +
-                            " service-code=" + error.service_code + " task-id=" + error.task_id;
-  gst_element_message_full_with_details(element, type, quark_of(kind.domain), kind.number,
-                                        g_strdup(error.message.c_str()), g_strdup(debug.c_str()),
-                                        __FILE__, GST_FUNCTION, __LINE__, details_of(error));
-}
-
-}  // namespace
 
 void post_error(GstElement* element, const Error& error) {
   post(GST_MESSAGE_ERROR, element, error);

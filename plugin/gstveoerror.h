@@ -16,6 +16,9 @@ namespace veo::plugin {
 /// streaming threads post no error earlier than this time after they begin.
 inline constexpr auto first_error_after = std::chrono::milliseconds(100);
 
+/// Makes the details structure `veo-error`.
+GstStructure* make_error_details(const Error& error);
+
 /// Posts an ERROR message for `element`, with the domain and code of the error table and a
 /// `veo-error` details structure: `code`, `http-status`, `type`, `service-message`, `task-id`,
 /// `charged`.

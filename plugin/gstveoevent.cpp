@@ -11,6 +11,7 @@ namespace veo::plugin {
 namespace {
 
 constexpr const char* name = "veo-task";
+constexpr const char* ended_name = "veo-ended";
 constexpr const char* step_name = "step";
 
 // Both limits are far above any film, and small enough that a sum of their products cannot
@@ -130,6 +131,12 @@ GstEvent* make_task_event(GstEventType type, const TaskEvent& task) {
   if (!task.steps.empty()) set_film_steps(structure, task.steps);
   return gst_event_new_custom(type, structure);
 }
+
+GstEvent* make_ended_event() {
+  return gst_event_new_custom(GST_EVENT_CUSTOM_DOWNSTREAM, gst_structure_new_empty(ended_name));
+}
+
+bool is_ended_event(GstEvent* event) { return gst_event_has_name(event, ended_name) != FALSE; }
 
 bool is_task_event(GstEvent* event) { return gst_event_has_name(event, name) != FALSE; }
 

@@ -28,10 +28,14 @@
 //
 // Several threads of one element send these events, in no common order. So the receiver does not
 // rely on the order of arrival: is_older_than() says which of two events contains less.
+//
+// The event `veo-ended` has no fields. It goes ahead of EOS if the application ended the stream. So
+// veoextend can tell that end from a failure, and ends its own film in the same way.
 #pragma once
 
 #include <gst/gst.h>
 
+#include <memory>
 #include <string>
 
 #include "veo/core/clip_tags.h"
@@ -60,6 +64,10 @@ bool is_task_event(GstEvent* event);
 /// field has a wrong type, or a value that no task or film can have. The caller then ignores the
 /// whole event.
 Result<TaskEvent> parse_task_event(GstEvent* event);
+
+GstEvent* make_ended_event();
+/// Whether the event has the name `veo-ended`.
+bool is_ended_event(GstEvent* event);
 
 /// Makes a tag event. Each task has an `extended-comment` of its own.
 GstEvent* make_tag_event(const ClipTags& tags);

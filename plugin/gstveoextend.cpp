@@ -37,11 +37,13 @@
 
 #include "gstveoextend.h"
 
+#include <memory>
 #include <utility>
 
 #include "gstveoenums.h"
 #include "gstveoevent.h"
 #include "gstveoextension.h"
+#include "gstveoowned.h"
 #include "gstveoproperties.h"
 
 #define GST_CAT_DEFAULT gst_veo_extend_debug
@@ -83,6 +85,22 @@ static void gst_veo_extend_get_property(GObject* object, guint id, GValue* value
   if (!got) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
+static gboolean gst_veo_extend_send_event(GstElement* element, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) {
+    extension_of(element).end_film(veo::plugin::Owned<GstEvent>(event));
+    return TRUE;
+  }
+  // A bin sends each downstream event to all its sources, and so to this element and to the source
+  // upstream, from which the event comes to the sink pad. A flush has nothing to drop here: this
+  // element makes the film once, from front to back.
+  const veo::plugin::Owned<GstPad> sink(gst_element_get_static_pad(element, "sink"));
+  if (GST_EVENT_IS_DOWNSTREAM(event) && gst_pad_is_linked(sink.get()) != FALSE) {
+    gst_event_unref(event);
+    return TRUE;
+  }
+  return GST_ELEMENT_CLASS(gst_veo_extend_parent_class)->send_event(element, event);
+}
+
 static GstFlowReturn gst_veo_extend_chain(GstPad*, GstObject* parent, GstBuffer* buffer) {
   return extension_of(parent).chain(buffer);
 }
@@ -96,6 +114,11 @@ static gboolean gst_veo_extend_sink_event(GstPad* pad, GstObject* parent, GstEve
     } else {
       GST_WARNING_OBJECT(parent, "%s", task.error().message.c_str());
     }
+    gst_event_unref(event);
+    return TRUE;
+  }
+  if (veo::plugin::is_ended_event(event)) {
+    extend.end_film(veo::plugin::Owned<GstEvent>(gst_event_new_eos()));
     gst_event_unref(event);
     return TRUE;
   }
@@ -236,6 +259,9 @@ static void gst_veo_extend_init(GstVeoExtend* self) {
   gst_pad_set_activatemode_function(src, gst_veo_extend_activate_src);
   gst_pad_use_fixed_caps(src);
   gst_element_add_pad(element, src);
+  // veoextend generates, so it is a source, too. A bin sends EOS of the application to its sources
+  // only, and the source upstream may have ended long before.
+  GST_OBJECT_FLAG_SET(element, GST_ELEMENT_FLAG_SOURCE);
   self->impl = new Extension(element, src);
 }
 
@@ -251,6 +277,7 @@ static void gst_veo_extend_class_init(GstVeoExtendClass* klass) {
   object_class->get_property = gst_veo_extend_get_property;
   object_class->finalize = gst_veo_extend_finalize;
   element_class->change_state = gst_veo_extend_change_state;
+  element_class->send_event = gst_veo_extend_send_event;
 
   first_extension_property =
       veo::plugin::install_properties(object_class, veo::OptionSetter::extension_element);

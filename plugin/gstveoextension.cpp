@@ -104,7 +104,7 @@ void Extension::stop() {
 // --- upstream's threads ---
 
 GstFlowReturn Extension::chain(GstBuffer* buffer) {
-  const std::unique_ptr<GstBuffer, decltype(&gst_buffer_unref)> owned(buffer, gst_buffer_unref);
+  const Owned<GstBuffer> owned(buffer);
   shared_.change([](State& state) { state.upstream_has_begun = true; });
   if (const auto flow = shared_.flow(); flow != GST_FLOW_OK) return flow;
   auto bytes = share(buffer);
@@ -118,7 +118,10 @@ GstFlowReturn Extension::chain(GstBuffer* buffer) {
   }
   const auto size = fresh->bytes.size();
   if (size == 0) return GST_FLOW_OK;
-  if (!shared_.parent.push(std::move(*fresh))) return GST_FLOW_FLUSHING;
+  if (!shared_.parent.push(std::move(*fresh))) {
+    const auto flow = shared_.flow();
+    return flow != GST_FLOW_OK ? flow : GST_FLOW_FLUSHING;
+  }
   arrival_.received += size;
   return shared_.flow();
 }

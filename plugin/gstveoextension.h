@@ -17,9 +17,11 @@
 
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "gstveocontinuation.h"
 #include "gstveoevent.h"
+#include "gstveoowned.h"
 #include "gstveoproperties.h"
 #include "veo/source/film.h"
 #include "veo/system/guarded.h"
@@ -39,6 +41,10 @@ class Extension {
   bool get_property(guint id, GValue* value) const;
 
   [[nodiscard]] Source::Snapshot snapshot() const;
+
+  /// The application ends the film: FilmOutput ends it with the last whole fragment, and sends EOS.
+  /// Returns at once.
+  void end_film(Owned<GstEvent> eos) { shared_.end_film(std::move(eos)); }
 
   // --- state changes ---
 

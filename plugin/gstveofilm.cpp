@@ -2,11 +2,15 @@
 #include "gstveofilm.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "gstveoending.h"
 #include "gstveoerror.h"
+#include "gstveoowned.h"
+#include "gstveopeer.h"
 #include "veo/core/error_table.h"
 #include "veo/core/log.h"
 
@@ -17,6 +21,10 @@ namespace veo::plugin {
 using log::Category;
 
 namespace {
+
+/// How long the element upstream may take to end its stream, and how often to look.
+constexpr auto upstream_end_time = std::chrono::milliseconds(100);
+constexpr auto upstream_end_interval = std::chrono::milliseconds(2);
 
 GstBuffer* wrap(media::Bytes bytes, guint64 offset) {
   auto owner = std::make_unique<media::Bytes>(std::move(bytes));
@@ -33,8 +41,7 @@ GstBuffer* wrap(media::Bytes bytes, guint64 offset) {
 /// Returns the group id of the stream that comes in, or a new id if that stream has none.
 guint find_group_id(GstElement* element) {
   guint id = GST_GROUP_ID_INVALID;
-  const std::unique_ptr<GstPad, decltype(&gst_object_unref)> sink(
-      gst_element_get_static_pad(element, "sink"), gst_object_unref);
+  const Owned<GstPad> sink(gst_element_get_static_pad(element, "sink"));
   auto* const start = gst_pad_get_sticky_event(sink.get(), GST_EVENT_STREAM_START, 0);
   if (start != nullptr) {
     gst_event_parse_group_id(start, &id);
@@ -73,12 +80,28 @@ void FilmOutput::run() {
   const auto made = make_film();
   pause_.reset();
   const auto flow = shared_.flow();
+  if (const auto eos = shared_.find_eos(); eos && !made) {
+    end_as_asked(eos.get());
+    shared_.change([](State& state) { state.film_has_ended = true; });
+    return;
+  }
   // A demuxer returns EOS after its last sample, and still waits for our EOS event.
   if (made || flow == GST_FLOW_EOS) {
     log::info(Category::film, "step ", shared_.step(), ": the film ends after ", bytes_, " bytes");
     GST_INFO_OBJECT(shared_.element, "EOS after %" G_GUINT64_FORMAT " bytes", bytes_);
     tell_where_the_file_is();
-    gst_pad_push_event(shared_.src, gst_event_new_eos());
+    const Owned<GstEvent> eos(gst_event_new_eos());
+    // A dry run has no bytes.
+    if (bytes_ == 0) {
+      end_stream({.element = shared_.element,
+                  .src = shared_.src,
+                  .eos = eos.get(),
+                  .has_data = false,
+                  .is_asked = false},
+                 shared_.ending);
+    } else {
+      gst_pad_push_event(shared_.src, gst_event_ref(eos.get()));
+    }
   } else if (!shared_.is_interrupted() && flow == GST_FLOW_OK) {
     const bool is_ours = !shared_.snapshot().has_failed_parent();
     log::warning(Category::film, "step ", shared_.step(), ": the film ends early, after ", bytes_,
@@ -104,6 +127,28 @@ void FilmOutput::run() {
                      bytes_, gst_flow_get_name(flow));
   }
   shared_.change([](State& state) { state.film_has_ended = true; });
+}
+
+void FilmOutput::end_as_asked(GstEvent* eos) {
+  log::info(Category::film, "step ", shared_.step(), ": the application ends the film after ",
+            bytes_, " bytes");
+  shared_.release();
+  shared_.parent.discard();
+  // The source upstream ends its own PROGRESS, if EOS came to it, too. EOS must not overtake that.
+  const auto until = std::chrono::steady_clock::now() + upstream_end_time;
+  while (!shared_.get([](const State& state) { return state.upstream_has_ended; }) &&
+         std::chrono::steady_clock::now() < until &&
+         shared_.ending.pause(std::chrono::steady_clock::now() + upstream_end_interval)) {
+  }
+  // What was pushed is whole fragments, and the film plays without the rest. Sinks may not know the
+  // stream yet. A decodebin would begin to plug at these events.
+  if (takes_eos(shared_.src)) static_cast<void>(push_events());
+  end_stream({.element = shared_.element,
+              .src = shared_.src,
+              .eos = eos,
+              .has_data = bytes_ > 0,
+              .is_asked = true},
+             shared_.ending);
 }
 
 /// Tells the application where the continuation's own file is, which came into the cache while the
@@ -281,8 +326,7 @@ Status FilmOutput::end_early(Error error) {
   shared_.announce(failed);
   if (auto done = push_events(); !done) return done;
   GST_DEBUG_OBJECT(shared_.element, "draining downstream before the error");
-  const std::unique_ptr<GstQuery, decltype(&gst_query_unref)> drain(gst_query_new_drain(),
-                                                                    gst_query_unref);
+  const Owned<GstQuery> drain(gst_query_new_drain());
   gst_pad_peer_query(shared_.src, drain.get());
   return fail(std::move(error));
 }
@@ -298,8 +342,7 @@ Status FilmOutput::push_events() {
   if (!is_open_) {
     is_open_ = true;
     GST_DEBUG_OBJECT(shared_.element, "opening the stream");
-    const std::unique_ptr<char, decltype(&g_free)> id(
-        gst_pad_create_stream_id(src, shared_.element, "film"), g_free);
+    const Owned<char> id(gst_pad_create_stream_id(src, shared_.element, "film"));
     auto* const start = gst_event_new_stream_start(id.get());
     gst_event_set_group_id(start, find_group_id(shared_.element));
     gst_pad_push_event(src, start);

@@ -34,6 +34,8 @@ class FilmOutput {
   using Phase = Continuation::Phase;
   using State = Continuation::State;
 
+  /// Ends the film because the application asked for it.
+  void end_as_asked(GstEvent* eos);
   void tell_where_the_file_is();
   Status make_film();
   /// Waits until the other threads have ended their work. A dry run has no film.

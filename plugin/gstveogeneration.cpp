@@ -22,6 +22,7 @@ void Generation::run() {
   }
   if (shared_.is_interrupted()) {
     GST_DEBUG_OBJECT(shared_.element, "the generation was interrupted");
+    if (shared_.has_ended()) shared_.release();
     return;
   }
   log::warning(Category::film, "step ", shared_.step(), " failed: ", outcome.error());
@@ -137,6 +138,8 @@ Status Generation::open(const State& state, const Options& options) {
   if (!*opened) return fail(opened->error());
   // The price is on the bus before anything is sent.
   (*shared_.reporter.lock())->update(**opened);
+  // open() may have found an open source though it was interrupted.
+  if (shared_.is_interrupted()) return Continuation::interrupted();
   reader_.start();
   shared_.change([this](State& now) {
     now.source = reader_.source();
@@ -149,7 +152,8 @@ Status Generation::wait_for_completion() {
   const auto on_change = [this](const Source::Snapshot& seen) {
     (*shared_.reporter.lock())->update(seen);
   };
-  auto completed = reader_.wait_for_completion({.on_change = on_change});
+  const auto interval = (*shared_.reporter.lock())->interval();
+  auto completed = reader_.wait_for_completion({.on_change = on_change, .interval = interval});
   if (!completed) return Continuation::interrupted();
   if (!*completed) return std::move(*completed);
   const auto seen = reader_.snapshot();

@@ -8,7 +8,9 @@
 #include <system_error>
 
 #include "gstveocontinuation.h"
+#include "gstveopipeline.h"
 
+#undef GST_CAT_DEFAULT
 #define GST_CAT_DEFAULT gst_veo_extend_debug
 
 namespace veo::plugin {
@@ -54,28 +56,12 @@ struct ObjectLock {
   GstObject* const object;
 };
 
-GstObject* find_top(GstElement* element) {
-  auto* top = GST_OBJECT(gst_object_ref(element));
-  while (auto* const parent = gst_object_get_parent(top)) {
-    gst_object_unref(top);
-    top = parent;
-  }
-  return top;
-}
-
 /// Calls `look` with each sink of the bin and of the bins inside it.
 template <class Look>
 void for_each_sink(GstObject* bin, Look look) {
-  const std::unique_ptr<GstIterator, decltype(&gst_iterator_free)> elements(
-      gst_bin_iterate_recurse(GST_BIN(bin)), gst_iterator_free);
-  const auto call = [](const GValue* item, gpointer data) {
-    auto* const object = g_value_get_object(item);
-    if (GST_IS_BASE_SINK(object)) (*static_cast<Look*>(data))(GST_BASE_SINK(object));
-  };
-  // Elements come and go. After such a change the iteration begins again.
-  while (gst_iterator_foreach(elements.get(), call, &look) == GST_ITERATOR_RESYNC) {
-    gst_iterator_resync(elements.get());
-  }
+  for_each_element(bin, [&look](GstElement* element) {
+    if (GST_IS_BASE_SINK(element)) look(GST_BASE_SINK(element));
+  });
 }
 
 /// Returns the group of the pad's stream, which demuxers and decoders pass on. nullopt: no stream
@@ -92,8 +78,7 @@ std::optional<guint> find_group(GstPad* pad) {
 /// Calls `look` with each sink that keeps to the clock, in the outermost bin of `element`.
 template <class Look>
 void for_each_synchronised_sink(GstElement* element, Look look) {
-  const std::unique_ptr<GstObject, decltype(&gst_object_unref)> top(find_top(element),
-                                                                    gst_object_unref);
+  const Owned<GstObject> top(find_pipeline(element));
   if (!GST_IS_BIN(top.get())) return;
   for_each_sink(top.get(), [&look](GstBaseSink* sink) {
     if (gst_base_sink_get_sync(sink) != FALSE) look(sink);
@@ -109,8 +94,7 @@ bool has_synchronised_sink(GstElement* element) {
 }
 
 void wait_until_shown(GstElement* element, Wakeup& wakeup) {
-  const std::unique_ptr<GstPad, decltype(&gst_object_unref)> src(
-      gst_element_get_static_pad(element, "src"), gst_object_unref);
+  const Owned<GstPad> src(gst_element_get_static_pad(element, "src"));
   const auto ours = find_group(src.get());
   const auto give_up_at = std::chrono::steady_clock::now() + first_sink_time;
   bool is_shown = false;
@@ -122,8 +106,7 @@ void wait_until_shown(GstElement* element, Wakeup& wakeup) {
       if (find_group(GST_BASE_SINK_PAD(sink)) != ours) return;
       ++sinks;
       // The pad before the sink has EOS when its push of the last frame has returned.
-      const std::unique_ptr<GstPad, decltype(&gst_object_unref)> before(
-          gst_pad_get_peer(GST_BASE_SINK_PAD(sink)), gst_object_unref);
+      const Owned<GstPad> before(gst_pad_get_peer(GST_BASE_SINK_PAD(sink)));
       is_shown = is_shown && (!before || GST_PAD_IS_EOS(before.get()));
     });
     // The film has no such sink, or has not come to it yet.
@@ -133,7 +116,7 @@ void wait_until_shown(GstElement* element, Wakeup& wakeup) {
 
 PlaybackPause::PlaybackPause(GstElement* element, Film film, bool is_awaited)
     : element_(element),
-      top_(find_top(element)),
+      top_(find_pipeline(element)),
       film_(film),
       end_(time_of(film.frames, film.rate)) {
   if (!GST_IS_BIN(top_.get()) || end_ == 0) return;
@@ -194,8 +177,7 @@ bool PlaybackPause::is_live() const {
   for_each_sink(top_.get(), [&](GstBaseSink* sink) {
     // The answer of the sink itself, and so that of the pipeline, says `live` for each sink that
     // keeps to the clock.
-    const std::unique_ptr<GstQuery, decltype(&gst_query_unref)> query(gst_query_new_latency(),
-                                                                      gst_query_unref);
+    const Owned<GstQuery> query(gst_query_new_latency());
     if (gst_pad_peer_query(GST_BASE_SINK_PAD(sink), query.get()) == FALSE) return;
     gboolean live = FALSE;
     gst_query_parse_latency(query.get(), &live, nullptr, nullptr);

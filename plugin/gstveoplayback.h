@@ -24,6 +24,7 @@
 #include <optional>
 #include <thread>
 
+#include "gstveoowned.h"
 #include "veo/media/clip_format.h"
 #include "veo/system/wakeup.h"
 
@@ -57,10 +58,6 @@ class PlaybackPause {
   PlaybackPause& operator=(const PlaybackPause&) = delete;
 
  private:
-  struct Unref {
-    void operator()(gpointer object) const { gst_object_unref(object); }
-  };
-
   /// Posts 0 % when the position is near the film's end. The thread runs this function.
   void watch(bool is_awaited);
   /// Whether a sink shows something live.
@@ -75,7 +72,7 @@ class PlaybackPause {
   void post(int percent);
 
   GstElement* const element_;
-  const std::unique_ptr<GstObject, Unref> top_;  // the outermost bin, which is the pipeline
+  const Owned<GstObject> top_;  // the outermost bin, which is the pipeline
   const Film film_;
   const GstClockTime end_;  // of the film
   Wakeup wakeup_;           // interrupted: the thread ends

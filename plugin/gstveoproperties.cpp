@@ -15,8 +15,7 @@ namespace {
 
 using Kind = OptionType::Kind;
 
-constexpr auto write_only =
-    static_cast<GParamFlags>(G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
+constexpr auto write_only = static_cast<GParamFlags>(G_PARAM_WRITABLE | G_PARAM_STATIC_STRINGS);
 constexpr auto read_write = static_cast<GParamFlags>(write_only | G_PARAM_READABLE);
 
 /// Returns a copy of the text that stays valid until the process ends.
@@ -35,13 +34,14 @@ GParamSpec* make_number_spec(const Option& option, const char* name, const char*
                            flags);
 }
 
-GParamSpec* make_spec(const Option& option) {
+GParamSpec* make_spec(const Option& option, GParamFlags changeable) {
   const char* const name = option.name.value.data();
   const char* const nick = option.title.value.data();
   const auto range = range_of(option);
   const char* const blurb =
       static_text(help_of(option) + (range.empty() ? "" : " [" + range + "]"));
-  const auto flags = option.exposure == Option::Exposure::secret ? write_only : read_write;
+  const auto access = option.exposure == Option::Exposure::secret ? write_only : read_write;
+  const auto flags = static_cast<GParamFlags>(access | changeable);
   const OptionType& type = option.type;
   switch (type.kind) {
     case Kind::flag:
@@ -155,12 +155,12 @@ GstStructure* make_stats(const Source::Snapshot& seen) {
 
 }  // namespace
 
-guint install_properties(GObjectClass* object_class, OptionSetter element) {
+guint install_properties(GObjectClass* object_class, OptionSetter element, GParamFlags changeable) {
   guint id = 0;
   for (const auto& option : option_table()) {
     ++id;
     if (!includes(option.setters, element)) continue;
-    g_object_class_install_property(object_class, id, make_spec(option));
+    g_object_class_install_property(object_class, id, make_spec(option, changeable));
     if (option.type.value.kind == Kind::choice) {
       gst_type_mark_as_plugin_api(enum_type_of(option), GstPluginAPIFlags{});
     }

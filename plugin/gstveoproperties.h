@@ -5,7 +5,7 @@
 // element.
 #pragma once
 
-#include <glib-object.h>
+#include <gst/gst.h>
 
 #include <optional>
 #include <string>
@@ -15,6 +15,9 @@
 
 namespace veo::plugin {
 
+/// An element with this flag heeds a new value when it starts the next time.
+inline constexpr auto ready_to_change = static_cast<GParamFlags>(GST_PARAM_MUTABLE_READY);
+
 struct ElementSettings {
   Options source;
   std::string uri;                 ///< as the application set it; empty: none
@@ -23,8 +26,9 @@ struct ElementSettings {
 
 /// Installs a property for each option that `element` may set. The id of a property is the place of
 /// the option's row in the table, from 1. Also marks the enums as API of the plugin. Returns the
-/// first free id.
-guint install_properties(GObjectClass* object_class, OptionSetter element);
+/// first free id. `changeable` says in which states the element heeds a new value.
+guint install_properties(GObjectClass* object_class, OptionSetter element,
+                         GParamFlags changeable = ready_to_change);
 
 /// Both return false if no option has this `id`. The caller holds the lock of `settings`.
 bool set_property(ElementSettings& settings, guint id, const GValue* value);

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "gstveopipeline.h"
+
 namespace veo::plugin {
 
 namespace {
@@ -11,12 +13,19 @@ namespace {
 // goes on, and no more.
 constexpr int percent_step = 10;
 
+// A person sees the wait soon after the live pipeline plays, and a wait of minutes costs next to
+// nothing.
+constexpr auto interval_in_live_pipeline = std::chrono::milliseconds(500);
+
 const char* code_of(int step) {
   static const char* const codes[] = {"", "submit", "generate", "download", ""};
   return codes[step];
 }
 
 std::string text_of(std::string_view text) { return std::string(text); }
+
+/// Whether the task was submitted before, by this process or by another one.
+bool is_joined(const Source::Snapshot& seen) { return seen.reused && !seen.job.task_id.empty(); }
 
 }  // namespace
 
@@ -32,6 +41,14 @@ void Reporter::update(const Source::Snapshot& seen) {
   if (!status_) post_task(seen);
   warn(seen);
   if (dry_run_) return;
+  if (!must_hold_back()) report_steps(seen);
+  if (seen.job.status != status_ || seen.job.task_id != task_id_ || seen.reused != reused_ ||
+      seen.file != file_) {
+    post_task(seen);
+  }
+}
+
+void Reporter::report_steps(const Source::Snapshot& seen) {
   switch (seen.job.phase) {
     case Job::Phase::finding:
       break;
@@ -50,13 +67,19 @@ void Reporter::update(const Source::Snapshot& seen) {
       break;
   }
   post_trouble(seen.job.trouble);
-  if (seen.job.status != status_ || seen.job.task_id != task_id_ || seen.reused != reused_ ||
-      seen.file != file_) {
-    post_task(seen);
-  }
+}
+
+bool Reporter::must_hold_back() const {
+  if (setting_ == Setting::background || step_ != Step::none) return false;
+  return is_live_and_not_playing(element_);
+}
+
+std::chrono::milliseconds Reporter::interval() const {
+  return must_hold_back() ? interval_in_live_pipeline : std::chrono::milliseconds(0);
 }
 
 void Reporter::opening(const Error& trouble) {
+  if (must_hold_back()) return;
   if (step_ == Step::none) {
     step_ = Step::submit;
     post_progress(GST_PROGRESS_TYPE_START, "Opening; nothing is sent yet", 0);
@@ -65,7 +88,7 @@ void Reporter::opening(const Error& trouble) {
 }
 
 void Reporter::waiting(const std::string& text) {
-  if (step_ != Step::none) return;
+  if (step_ != Step::none || must_hold_back()) return;
   step_ = Step::submit;
   post_progress(GST_PROGRESS_TYPE_START, text, 0);
 }
@@ -95,7 +118,7 @@ void Reporter::advance(Step to, const Source::Snapshot& seen) {
   while (step_ < to) {
     complete(step_, seen);
     step_ = static_cast<Step>(static_cast<int>(step_) + 1);
-    if (step_ == Step::submit && seen.job.reused) step_ = Step::generate;
+    if (step_ == Step::submit && is_joined(seen)) step_ = Step::generate;
     begin(step_, seen);
   }
 }
@@ -112,7 +135,7 @@ void Reporter::begin(Step step, const Source::Snapshot& seen) {
       break;
     case Step::generate:
       post_progress(GST_PROGRESS_TYPE_START,
-                    (seen.job.reused ? "Joining task " : "Generating task ") + seen.job.task_id, 0);
+                    (is_joined(seen) ? "Joining task " : "Generating task ") + seen.job.task_id, 0);
       break;
     case Step::download:
       post_progress(GST_PROGRESS_TYPE_START, "Opening the video of task " + seen.job.task_id, 0);

@@ -9,10 +9,14 @@
 // While a PROGRESS of the type START is open, gst-launch-1.0 does not change to PLAYING. So a
 // COMPLETE, a CANCELED or an ERROR follows each START, and `download` is complete when the stream
 // can begin, before its last byte has arrived.
+//
+// In a live pipeline the other branches must not wait for the task. So the reporter begins no
+// PROGRESS there before the pipeline is set to PLAYING.
 #pragma once
 
 #include <gst/gst.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -30,6 +34,9 @@ class Reporter {
   Reporter(GstElement* element, const Options& settings, Setting setting = Setting::playback);
 
   void update(const Source::Snapshot& seen);
+  /// How often to call update() even if the snapshot has not changed; 0: never. No message tells an
+  /// element in an asynchronous bin that its pipeline was set to PLAYING.
+  [[nodiscard]] std::chrono::milliseconds interval() const;
   /// Reports that the source is not open yet, because it waits for a file. There is no snapshot
   /// yet.
   void opening(const Error& trouble);
@@ -48,6 +55,9 @@ class Reporter {
   // The steps in their order. Each step between `none` and `done` is an open PROGRESS message.
   enum class Step { none, submit, generate, download, done };
 
+  /// Whether a PROGRESS would keep a live pipeline from PLAYING.
+  [[nodiscard]] bool must_hold_back() const;
+  void report_steps(const Source::Snapshot& seen);
   void advance(Step to, const Source::Snapshot& seen);
   void begin(Step step, const Source::Snapshot& seen);
   void complete(Step step, const Source::Snapshot& seen);

@@ -59,8 +59,10 @@
 #include <utility>
 
 #include "gstveodecoders.h"
+#include "gstveoending.h"
 #include "gstveoerror.h"
 #include "gstveoevent.h"
+#include "gstveoowned.h"
 #include "gstveopeer.h"
 #include "gstveoprepared.h"
 #include "gstveoproperties.h"
@@ -100,6 +102,8 @@ class VeoSrc {
     return plugin::get_property(state_.lock()->settings, id, value);
   }
 
+  void set_settings(ElementSettings settings) { state_.lock()->settings = std::move(settings); }
+
   bool set_uri(const char* uri) { return plugin::set_uri(state_.lock()->settings, uri); }
 
   [[nodiscard]] std::string uri() const { return state_.lock()->settings.uri; }
@@ -133,17 +137,47 @@ class VeoSrc {
     GST_INFO_OBJECT(element_, "abandon, %s", state->is_running ? "while it runs" : "at rest");
     if (!state->is_running) return;
     state->is_abandoned = true;
+    if (!state->eos) state->eos.reset(gst_event_new_eos());
+    reader_.interrupt();
+  }
+
+  /// Handles EOS of the application. Ends every wait, and the streaming thread ends the stream: see
+  /// gstveoending.h. Returns at once. At rest, the next stream ends before it begins, as with
+  /// GstBaseSrc.
+  void on_eos(Owned<GstEvent> eos) {
+    GST_INFO_OBJECT(element_, "the application ends the stream");
+    const auto state = state_.lock();
+    if (state->eos) return;
+    state->eos = std::move(eos);
     reader_.interrupt();
   }
 
   void unlock() {
     GST_DEBUG_OBJECT(element_, "unlock: the waits end");
+    const auto state = state_.lock();
+    // A flush drops an EOS, as it does in GstBaseSrc. But after an EOS that came before the stream
+    // began, nothing is submitted any more until the element has returned to READY.
+    if (state->is_streaming && !state->is_abandoned) state->eos.reset();
     reader_.interrupt();
+    ending_.interrupt();
   }
 
   void unlock_stop() {
     GST_DEBUG_OBJECT(element_, "unlock_stop");
     reader_.resume();
+    ending_.resume();
+  }
+
+  /// A flush without a seek. The elements downstream have dropped bytes, and nobody knows which. So
+  /// the stream begins again where its segment begins. The caller holds the stream's lock.
+  void rewind() {
+    GST_OBJECT_LOCK(element_);
+    auto& segment = element_->segment;
+    GST_DEBUG_OBJECT(element_,
+                     "flushed at %" G_GUINT64_FORMAT ": begins again at %" G_GUINT64_FORMAT,
+                     segment.position, segment.start);
+    if (segment.rate > 0) segment.position = segment.start;
+    GST_OBJECT_UNLOCK(element_);
   }
 
   // --- the streaming thread, and state changes, which never run at the same time ---
@@ -152,8 +186,10 @@ class VeoSrc {
     GST_DEBUG_OBJECT(element_, "start");
     const auto state = state_.lock();
     state->is_running = true;
-    // abandon() interrupts the reader, and no unlock_stop() follows it.
+    // abandon() and on_eos() interrupt the reader, and no unlock_stop() follows them.
     reader_.resume();
+    ending_.resume();
+    forget_end(GST_ELEMENT(element_));
   }
 
   /// Releases the job when the element returns to READY. A submission that has begun still ends,
@@ -168,22 +204,29 @@ class VeoSrc {
     const auto state = state_.lock();
     state->is_running = false;
     state->is_abandoned = false;
+    state->is_streaming = false;
+    state->eos.reset();
   }
 
   GstFlowReturn create(guint64 offset, guint size, GstBuffer** out) {
-    if (state_.lock()->is_abandoned) return give_up();
+    if (has_ended()) return give_up();
     if (!reader_.is_started()) {
       if (const auto flow = open(); flow != GST_FLOW_OK) return flow;
     }
     SourceReader::Watch watch;
-    if (!stream_.has_begun) watch.on_change = [this](const auto& seen) { report(seen); };
+    if (!stream_.has_begun) {
+      watch.on_change = [this](const auto& seen) { report(seen); };
+      watch.interval = stream_.reporter->interval();
+    }
     auto taken = reader_.take(offset, size, watch);
     if (!taken) return leave();
     if (!*taken) return fail_with(taken->error());
     if ((*taken)->bytes.empty()) {
       GST_INFO_OBJECT(element_, "the stream ends at %" G_GUINT64_FORMAT, offset);
       stream_.reporter->ended(reader_.snapshot());
-      return GST_FLOW_EOS;
+      if (stream_.has_begun) return GST_FLOW_EOS;
+      const Owned<GstEvent> eos(gst_event_new_eos());  // of a dry run
+      return end(eos.get(), false);
     }
     begin_stream();
     *out = wrap(std::move(**taken), offset);
@@ -206,6 +249,8 @@ class VeoSrc {
     ElementSettings settings;
     bool is_running = false;             // from start() to stop()
     bool is_abandoned = false;           // while it runs
+    bool is_streaming = false;           // the first buffer was sent, or is about to be
+    Owned<GstEvent> eos;                 // not null: the application has ended the stream
     std::shared_ptr<Prepared> prepared;  // null once this element plays the request
   };
 
@@ -229,7 +274,7 @@ class VeoSrc {
     const auto state = state_.lock();
     if (state->settings.uri_error) return fail(*state->settings.uri_error);
     auto options = state->settings.source;
-    options.instance = instance_;
+    if (options.instance.empty()) options.instance = instance_;
     return options;
   }
 
@@ -261,6 +306,8 @@ class VeoSrc {
     GST_INFO_OBJECT(element_, "opened");
     // Post the price on the bus before the submission.
     report(**opened);
+    // wait_until_open() may have found an open source though it was interrupted.
+    if (has_ended()) return give_up();
     reader_.start();
     // The source has joined the prepared job, or the properties now ask for another request.
     set_prepared(nullptr);
@@ -280,16 +327,40 @@ class VeoSrc {
 
   /// Ends create() after an interrupted wait.
   GstFlowReturn leave() {
-    if (state_.lock()->is_abandoned) return give_up();
+    if (has_ended()) return give_up();
     GST_DEBUG_OBJECT(element_, "flushing");
     return GST_FLOW_FLUSHING;
   }
 
+  [[nodiscard]] bool has_ended() const { return state_.lock()->eos != nullptr; }
+
+  /// Ends the stream as the application asked. Releases a job that is not completed, or abandoned.
+  /// A seek can play the other ones again.
   GstFlowReturn give_up() {
-    GST_INFO_OBJECT(element_, "abandoned: the stream ends");
+    Owned<GstEvent> eos;
+    bool is_abandoned = false;
+    {
+      const auto state = state_.lock();
+      if (!state->eos) return GST_FLOW_FLUSHING;  // a flush has dropped it
+      eos.reset(gst_event_ref(state->eos.get()));
+      is_abandoned = state->is_abandoned;
+    }
+    GST_INFO_OBJECT(element_, "%s: the stream ends", is_abandoned ? "abandoned" : "ended");
     if (stream_.reporter) stream_.reporter->canceled();
-    reader_.close();
-    return GST_FLOW_EOS;
+    if (!stream_.has_begun || is_abandoned) reader_.close();
+    return end(eos.get(), true);
+  }
+
+  /// Ends the stream, which GstBaseSrc would end with EOS in any case.
+  GstFlowReturn end(GstEvent* eos, bool is_asked) {
+    end_stream({.element = GST_ELEMENT(element_),
+                .src = GST_BASE_SRC_PAD(element_),
+                .eos = eos,
+                .has_data = stream_.has_begun,
+                .is_asked = is_asked},
+               ending_);
+    // GstBaseSrc pauses the task, and pushes no EOS of its own.
+    return GST_FLOW_FLUSHING;
   }
 
   void report(const Source::Snapshot& seen) { stream_.reporter->update(seen); }
@@ -299,6 +370,7 @@ class VeoSrc {
   void begin_stream() {
     if (stream_.has_begun) return;
     stream_.has_begun = true;
+    state_.lock()->is_streaming = true;
     const auto seen = reader_.snapshot();
     GST_INFO_OBJECT(element_, "the stream of %" G_GUINT64_FORMAT " bytes begins", *seen.size);
     // GstBaseSrc asks for the size only when it starts, and the size was not known then.
@@ -345,6 +417,7 @@ class VeoSrc {
   const std::string instance_ = make_instance();
   Guarded<State> state_;
   SourceReader reader_;
+  Wakeup ending_;  // for end_stream(), since on_eos() interrupts the reader
   Stream stream_;
 };
 
@@ -383,6 +456,16 @@ static void gst_veo_src_get_property(GObject* object, guint id, GValue* value, G
       src.get_property(id, value);
   if (!got) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
+
+namespace veo::plugin {
+
+void set_settings(GstVeoSrc* self, ElementSettings settings) {
+  impl(self).set_settings(std::move(settings));
+}
+
+Source::Snapshot take_snapshot(GstVeoSrc* self) { return impl(self).snapshot(); }
+
+}  // namespace veo::plugin
 
 static GstURIType gst_veo_src_uri_get_type(GType) { return GST_URI_SRC; }
 
@@ -423,6 +506,25 @@ static GstFlowReturn gst_veo_src_create(GstBaseSrc* element, guint64 offset, gui
 static gboolean gst_veo_src_prepare(GstVeoSrc* self) { return impl(self).prepare() ? TRUE : FALSE; }
 
 static void gst_veo_src_abandon(GstVeoSrc* self) { impl(self).abandon(); }
+
+static gboolean gst_veo_src_send_event(GstElement* element, GstEvent* event) {
+  const auto send = GST_ELEMENT_CLASS(gst_veo_src_parent_class)->send_event;
+  switch (GST_EVENT_TYPE(event)) {
+    case GST_EVENT_EOS:
+      impl(element).on_eos(veo::plugin::Owned<GstEvent>(event));
+      return TRUE;
+    case GST_EVENT_FLUSH_STOP: {
+      auto* const pad = GST_BASE_SRC_PAD(element);
+      GST_PAD_STREAM_LOCK(pad);
+      impl(element).rewind();
+      const auto sent = send(element, event);
+      GST_PAD_STREAM_UNLOCK(pad);
+      return sent;
+    }
+    default:
+      return send(element, event);
+  }
+}
 
 static gboolean gst_veo_src_unlock(GstBaseSrc* element) {
   impl(element).unlock();
@@ -514,6 +616,7 @@ static void gst_veo_src_class_init(GstVeoSrcClass* klass) {
   object_class->set_property = gst_veo_src_set_property;
   object_class->get_property = gst_veo_src_get_property;
   object_class->finalize = gst_veo_src_finalize;
+  element_class->send_event = gst_veo_src_send_event;
 
   first_task_property =
       veo::plugin::install_properties(object_class, veo::OptionSetter::source_element);
