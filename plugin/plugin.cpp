@@ -4,6 +4,7 @@
 #include <gst/gst.h>
 
 #include "gstveoextend.h"
+#include "gstveolivesrc.h"
 #include "gstveolog.h"
 #include "gstveosrc.h"
 
@@ -11,7 +12,8 @@ static gboolean plugin_init(GstPlugin* plugin) {
   veo::plugin::log_to_gstreamer();
   const gboolean has_source = GST_ELEMENT_REGISTER(veosrc, plugin);
   const gboolean has_extension = GST_ELEMENT_REGISTER(veoextend, plugin);
-  return has_source != FALSE && has_extension != FALSE;
+  const gboolean has_live_source = GST_ELEMENT_REGISTER(veolivesrc, plugin);
+  return has_source != FALSE && has_extension != FALSE && has_live_source != FALSE;
 }
 
 #define PACKAGE "gst-veo"

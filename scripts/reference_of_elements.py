@@ -39,6 +39,17 @@ STRUCTURES = [
         ],
     ),
     (
+        "Message veo-live",
+        "veo-live",
+        "An element message of `veolivesrc`, each time that a clip begins, and when filler begins.",
+        [
+            ("state", "string", "`filler` or `playing`: what the pads show from now on"),
+            ("task-id", "string", "the task of the clip; empty with `filler`"),
+            ("running-time", "uint64", "of the first frame of the new state, in nanoseconds"),
+            ("repeat", "boolean", "the clip is a repetition"),
+        ],
+    ),
+    (
         "Details veo-error",
         "veo-error",
         "The details of each ERROR and of a WARNING that is an error "
@@ -84,6 +95,13 @@ STRUCTURES = [
         ],
     ),
     (
+        "Event veo-ended",
+        "veo-ended",
+        "Goes downstream ahead of EOS if the application ended the stream. `veoextend` then ends its film, and "
+        "submits nothing. The event has no fields.",
+        [],
+    ),
+    (
         "Structure step",
         "step",
         "An item of the list `steps`.",
@@ -113,17 +131,25 @@ STRUCTURES = [
 SIGNALS = {
     "prepare": "Submits the request without playing it, in any state, and returns at once. `FALSE`: the "
     "properties cannot be used, and a WARNING says why.",
+    "request": "Asks for one more clip with the properties as they are. `FALSE`: the properties cannot be used, "
+    "and a WARNING says why.",
+    "skip": "Ends the clip that plays. The next clip follows if it is ready, and filler otherwise.",
+    "flush-requests": "Drops the requests that are not submitted yet.",
     "abandon": "Ends the wait for the task at once. A stream that plays ends with EOS. A task that the "
     "service has accepted stays in the ledger.",
 }
 # The version of what has no row in the table of options.
 SINCE = {"status": "0.1", "stats": "0.1", "uri": "0.1"}
+SINCE |= dict.fromkeys(
+    ["audio-caps", "filler", "filler-location", "pending-requests", "repeat", "video-caps"], "0.1"
+)
 
 TYPES = {
     "gboolean": "boolean",
     "gchararray": "string",
     "gint": "int",
     "guint": "uint",
+    "GstCaps": "caps",
     "GstStructure": "structure",
     "GstValueArray": "array of strings",
 }

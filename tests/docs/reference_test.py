@@ -70,7 +70,7 @@ class Elements(unittest.TestCase):
         return run(GST_INSPECT, "--no-colors", element)
 
     def test_properties(self):
-        for element in ("veosrc", "veoextend"):
+        for element in ("veosrc", "veoextend", "veolivesrc"):
             printed = self.inspect(element).split("Element Properties:\n")[1]
             printed = re.split(r"\n(?=\S)", printed)[0]
             found = {}
@@ -111,7 +111,7 @@ class Elements(unittest.TestCase):
             self.assertEqual((kind, standard), ("string", ""))
 
     def test_signals(self):
-        for element in ("veosrc", "veoextend"):
+        for element in ("veosrc", "veoextend", "veolivesrc"):
             printed = self.inspect(element)
             found = []
             for title in ("Element Signals:", "Element Actions:"):
@@ -124,7 +124,7 @@ class Elements(unittest.TestCase):
             self.assertEqual(sorted(set(found)), sorted(listed), element)
 
     def test_pads(self):
-        for element in ("veosrc", "veoextend"):
+        for element in ("veosrc", "veoextend", "veolivesrc"):
             printed = self.inspect(element).split("Pad Templates:\n")[1].split("\n\nElement has")[0]
             found = []
             for block in re.split(r"^  (?=S\w+ template)", printed, flags=re.M)[1:]:

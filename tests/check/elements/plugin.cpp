@@ -30,13 +30,13 @@ GST_START_TEST(test_features) {
   }
   gst_plugin_feature_list_free(features);
   std::ranges::sort(names);
-  expect_equal(names, {"veoextend", "veosrc"});
+  expect_equal(names, {"veoextend", "veolivesrc", "veosrc"});
 }
 GST_END_TEST;
 
 /// Documentation tools list the types with this mark.
 GST_START_TEST(test_types_are_plugin_api) {
-  for (const char* const name : {"veosrc", "veoextend"}) {
+  for (const char* const name : {"veosrc", "veoextend", "veolivesrc"}) {
     const ObjectPtr<GstElement> element(
         GST_ELEMENT(gst_object_ref_sink(gst_element_factory_make(name, nullptr))));
     guint count = 0;
@@ -57,8 +57,9 @@ GST_END_TEST;
 GST_START_TEST(test_debug_categories) {
   const auto src = make_element("veosrc", nullptr);
   const auto extend = make_element("veoextend", nullptr);
-  for (const char* const name :
-       {"veosrc", "veoextend", "veo-job", "veo-clip", "veo-http", "veo-ledger", "veo-film"}) {
+  const auto live = make_element("veolivesrc", nullptr);
+  for (const char* const name : {"veosrc", "veoextend", "veolivesrc", "veo-job", "veo-clip",
+                                 "veo-http", "veo-ledger", "veo-film"}) {
     fail_unless(_gst_debug_get_category(name) != nullptr, "there is no category %s", name);
   }
 }
