@@ -106,6 +106,41 @@ def numbers(result, name, expected, crop=""):
         raise Failure(f"{name} shows the frames {seen}, not {expected}")
 
 
+def shows_once(result, name, expected, crop=""):
+    """FILE shows the numbers 0-LAST once each, one after the other. Pictures before and behind show none.
+
+    A mixer on a busy machine may leave the clip out of a picture, and show it in the next one."""
+    seen = numbers_in(existing(result.folder, name), crop)
+    first, last = (int(part) for part in expected.split("-"))
+    shown = [number for number in seen if number is not None]
+    if shown != list(range(first, last + 1)):
+        raise Failure(f"{name} shows the frames {shown}, not {expected}")
+    if seen[0] is not None or seen[-1] is not None:
+        raise Failure(f"{name} shows nothing but the clip before or behind the frames {expected}")
+
+
+def steady(result, name, rate, tolerance="0.0015"):
+    """Each picture of FILE comes 1/RATE s after the one before, more or less TOLERANCE seconds."""
+    done = run("ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries",
+               "frame=best_effort_timestamp_time", "-of", "csv=p=0", str(existing(result.folder, name)))  # fmt: skip
+    times = [float(word.strip(",")) for word in done.stdout.decode().split()]
+    steps = [after - before for before, after in zip(times, times[1:])]
+    wrong = [(at, round(step, 4)) for at, step in enumerate(steps) if abs(step - 1 / int(rate)) > float(tolerance)]
+    if len(times) < int(rate) or wrong:
+        raise Failure(f"{name} has {len(times)} pictures, and after these the step is wrong: {wrong[:10]}")
+
+
+def fades(result, name, crop):
+    """The part CROP (w:h:x:y) of the pictures of FILE goes from black to bright and back, without a jump."""
+    done = run("ffmpeg", "-v", "error", "-i", str(existing(result.folder, name)), "-map", "0:v:0", "-vf",
+               f"crop={crop},scale=1:1:flags=area", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt",
+               "gray", "-")  # fmt: skip
+    light = list(done.stdout)
+    jumps = [(at, a, b) for at, (a, b) in enumerate(zip(light, light[1:])) if abs(a - b) > (max(light) - min(light)) / 4]
+    if not light or jumps or max(light) < 80 or light[0] > 24 or light[-1] > 24:
+        raise Failure(f"{name} does not fade, but jumps at {jumps[:4]}: {light}")
+
+
 def samples(result, name, count, tolerance="0"):
     """FILE has COUNT samples of sound at 48 kHz, more or less TOLERANCE, and is not silent."""
     path = existing(result.folder, name)
@@ -255,6 +290,7 @@ def shows(result, least):
 
 CHECKS = {
     function.__name__: function
-    for function in (charges, chunks, codecs, color, contains, differs, exits, files, frames, no_sound, numbers,
-                     prints, same, samples, seconds, shows, silent_about, size, submits, tag)
+    for function in (charges, chunks, codecs, color, contains, differs, exits, fades, files, frames, no_sound,
+                     numbers, prints, same, samples, seconds, shows, shows_once, silent_about, size, steady, submits,
+                     tag)
 }  # fmt: skip

@@ -32,7 +32,7 @@ class Pages(unittest.TestCase):
     def test_reads_a_marker(self):
         (recipe,) = page_of(
             block(
-                "<!-- recipe: dog quick\n after a b\n simulator --frames 8\n"
+                "<!-- recipe: dog quick\n after a b\n simulator --frames 8\n interrupt 2.5\n"
                 ' prints "two words"\n submits urls=["x"]\n then: true; echo "$ID" -->',
                 "veo price\nveo credits",
             )
@@ -41,10 +41,11 @@ class Pages(unittest.TestCase):
         self.assertTrue(recipe.quick)
         self.assertEqual(recipe.script, "veo price\nveo credits\n")
         self.assertEqual(recipe.after, ["a", "b"])
+        self.assertEqual(recipe.interrupt, 2.5)
         self.assertEqual(recipe.simulator, ["--frames", "8"])
         self.assertEqual(recipe.checks, [("prints", ["two words"]), ("submits", ['urls=["x"]'])])
         self.assertEqual(recipe.then, 'true; echo "$ID"\n')
-        self.assertEqual((recipe.place, recipe.section), ("page.md:11", "B"))
+        self.assertEqual((recipe.place, recipe.section), ("page.md:12", "B"))
 
     def test_takes_the_indent_of_a_list_from_a_block(self):
         (recipe,) = page_of("- A:\n\n  <!-- recipe: a\n  charges 0 -->\n  ```sh\n  one \\\n      two\n  ```\n")
@@ -126,6 +127,40 @@ class Results(unittest.TestCase):
             self.bad("numbers", "film.mkv", wrong)
         # Another part of the picture shows no number.
         self.bad("numbers", "film.mkv", "0-7", "crop=640:360:100:100")
+
+    def make(self, name, source, filters):
+        subprocess.run(["ffmpeg", "-v", "error", *source, "-vf", filters, "-c:v", "ffv1", self.folder / name],
+                       check=True, stdin=subprocess.DEVNULL)  # fmt: skip
+
+    def test_a_clip_between_other_pictures(self):
+        film = ["-i", self.folder / "film.mkv"]
+        self.make("between.mkv", film, "tpad=start=3:stop=3:color=black")
+        self.good("shows_once", "between.mkv", "0-7")
+        for wrong in ("0-6", "1-7", "0-8"):
+            self.bad("shows_once", "between.mkv", wrong)
+        # Nothing stands before and behind the clip; a picture comes twice; another picture is in its place.
+        self.bad("shows_once", "film.mkv", "0-7")
+        self.make("twice.mkv", film, "tpad=start=3:stop=3:color=black,loop=loop=1:size=1:start=5")
+        self.bad("shows_once", "twice.mkv", "0-7")
+        self.make("hole.mkv", film, "tpad=start=3:stop=3:color=black,drawbox=enable='eq(n,6)':t=fill:c=black")
+        self.bad("shows_once", "hole.mkv", "0-7")
+
+    def test_steps_of_time(self):
+        black = ["-f", "lavfi", "-i", "color=black:size=64x64:rate=24:duration=2"]
+        self.make("steady.mkv", black, "null")
+        self.good("steady", "steady.mkv", "24")
+        self.bad("steady", "steady.mkv", "25")
+        self.make("gap.mkv", black, "select=not(eq(n\\,20)),setpts=PTS")
+        self.bad("steady", "gap.mkv", "24")
+
+    def test_fades(self):
+        white = ["-f", "lavfi", "-i", "color=white:size=64x64:rate=24:duration=3"]
+        self.make("fade.mkv", white, "fade=in:st=0.5:d=0.5,fade=out:st=1.5:d=0.5")
+        self.good("fades", "fade.mkv", "32:32:0:0")
+        self.make("jump.mkv", white, "fade=in:st=0.5:d=0.02,fade=out:st=1.5:d=0.5")
+        self.bad("fades", "jump.mkv", "32:32:0:0")
+        self.make("dark.mkv", white, "fade=in:st=4:d=0.5")
+        self.bad("fades", "dark.mkv", "32:32:0:0")
 
     def test_samples(self):
         self.good("samples", "film.mkv", "16000", "16")

@@ -17,6 +17,8 @@ A marker is an HTML comment in front of a block of `sh`. Readers of the page do 
     network              the block listens at a port of its own, so it needs a network namespace
     user                 the block does not run as root
     once                 the block is not run a second time
+    interrupt SECONDS    Ctrl-C comes so long after the service has completed its last task. A live pipeline
+                         has no end of its own
     then: LINE           a line of the shell that runs behind the block
     not run: REASON      the block cannot run here. This line stands alone
     CHECK ARGUMENT…      a check of the result (checks.py)
@@ -47,6 +49,7 @@ class Recipe:
     once: bool = False
     network: bool = False
     user: bool = False
+    interrupt: float = 0
     peer: str = ""
     reason: str = ""
     then: str = ""
@@ -83,6 +86,8 @@ def read_marker(recipe, text, known_checks):
             setattr(recipe, word, True)
         elif word in ("after", "needs", "simulator"):
             getattr(recipe, word).extend(arguments)
+        elif word == "interrupt":
+            recipe.interrupt = float(arguments[0])
         elif word == "peer":
             recipe.peer = arguments[0]
         elif word in known_checks:

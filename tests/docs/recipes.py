@@ -14,6 +14,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,7 @@ import world
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # Each block of these pages has a marker. Of the other pages of docs/, the blocks with a marker run.
-STRICT = ["README.md", "docs/cookbook.md"]
+STRICT = ["README.md", "docs/cookbook.md", "docs/live.md"]
 PLAYER_SETTINGS = {
     ".config/mpv/mpv.conf": "vo=x11\nao=null\n",
     ".config/vlc/vlcrc": "vout=xcb_x11\naout=adummy\nosd=0\n",
@@ -74,7 +75,8 @@ class Kitchen:
         for need in recipe.needs:
             name = need.removeprefix("gst:")
             if name != need:
-                command = ["gst-inspect-1.0", "--exists", name]
+                # Without a version, an element of another project must have GStreamer's version.
+                command = ["gst-inspect-1.0", "--exists", "--atleast-version=0.0", name]
                 found = subprocess.run(command, env=self.environment).returncode == 0
             else:
                 found = shutil.which(name, path=self.environment["PATH"])
@@ -132,7 +134,7 @@ class Kitchen:
                 for name in ("received.ts", "received.flv"):
                     (folder / name).unlink(missing_ok=True)
                 peer.start()
-            self.run_script(recipe, folder, environment, result)
+            self.run_script(recipe, folder, environment, result, simulator, again)
             if peer:
                 peer.finish()
         finally:
@@ -153,9 +155,10 @@ class Kitchen:
         if not again and result.charges > 1 and not any(name == "charges" for name, _ in recipe.checks):
             raise checks.Failure(f"the service has charged {result.charges} tasks")
 
-    def run_script(self, recipe, folder, environment, result):
+    def run_script(self, recipe, folder, environment, result, simulator, again):
         script = "".join(self.recipes[name].script for name in recipe.after) + recipe.script + recipe.then
         expected = next((int(values[0]) for name, values in recipe.checks if name == "exits"), 0)
+        tasks = len(simulator.state()["tasks"])
         with (folder / "output.txt").open("w+", errors="replace") as output:
             # A session of its own: programs that the block leaves in the background end with it.
             command = ["bash", "-euo", "pipefail", "-c", script]
@@ -167,6 +170,12 @@ class Kitchen:
             )  # fmt: skip
             late = False
             try:
+                if recipe.interrupt:
+                    # A run that plays what is paid has no new task.
+                    simulator.wait_for_tasks(tasks if not again else -1, process)
+                    if process.poll() is None:
+                        time.sleep(recipe.interrupt)
+                        os.killpg(process.pid, signal.SIGINT)
                 process.wait(TIME_LIMIT)
             except subprocess.TimeoutExpired:
                 late = True
@@ -218,7 +227,11 @@ def enter_namespace():
     works = works and subprocess.run(prepare, capture_output=True).returncode == 0
     os.environ[IN_NAMESPACE] = "yes" if works else "no"
     if works:
-        again = 'ip link set lo up && exec "$@"'
+        # WebRTC leaves loopback out, so there is an address of another interface, if the kernel can make one.
+        again = (
+            "ip link set lo up; { ip link add out0 type veth peer name out1 && ip addr add 192.0.2.1/24 dev out0 &&"
+            " ip link set out0 up && ip link set out1 up; } 2>/dev/null || true; exec \"$@\""
+        )
         os.execvp(unshare[0], [*unshare, "sh", "-c", again, "sh", sys.executable, *sys.argv])
 
 

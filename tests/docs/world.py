@@ -67,6 +67,15 @@ class Simulator:
         with urllib.request.urlopen(self.api.removesuffix("/v1") + "/simulator/state", timeout=10) as answer:
             return json.load(answer)
 
+    def wait_for_tasks(self, begin, process):
+        """Waits until there are more than BEGIN tasks, and all of them have ended; or the process has ended."""
+        def tasks_have_ended():
+            tasks = self.state()["tasks"]
+            have_ended = all(task["status"] in ("completed", "failed") for task in tasks)
+            return process.poll() is not None or (len(tasks) > begin and have_ended)
+
+        wait_for(tasks_have_ended, "the end of all tasks")
+
     def mark(self):
         """Returns the number of charges and of logged requests so far."""
         return self.state()["charges"], len(self.lines())

@@ -73,6 +73,8 @@ class ProgramsTest(unittest.TestCase):
         programs = pathlib.Path(os.environ["VEO_EXAMPLE_PLAY"]).parent
         for command in ([programs / "play"], [programs / "ahead"], [programs / "film"],
                         [programs / "film", "film.mp4"], [desk.EXAMPLES / "progress.py"],
+                        [programs / "live"], [desk.EXAMPLES / "live_fade.py"],
+                        [desk.EXAMPLES / "live_by_hand.py"], [desk.EXAMPLES / "live_webrtc.py"],
                         [desk.EXAMPLES / "batch.py"], [desk.EXAMPLES / "batch.py", self.folder]):
             command = [str(word) for word in [*command, "--help"]]
             if command[0].endswith(".py"):
