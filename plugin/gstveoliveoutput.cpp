@@ -53,7 +53,7 @@ class LiveOutput {
   void start() {
     started_at_ = std::chrono::steady_clock::now();
     pending_.reset();
-    waits_.lock()->is_interrupted = false;
+    *waits_.lock() = Waits{};
     pause_.resume();
   }
 
@@ -90,6 +90,14 @@ class LiveOutput {
     pause_.interrupt();
   }
 
+  /// The application ends the stream. GstBaseSrc's own way is not used: gstveoending.h says why.
+  void on_eos() {
+    const auto waits = waits_.lock();
+    waits->has_ended = true;
+    if (waits->id) gst_clock_id_unschedule(waits->id.get());
+    pause_.interrupt();
+  }
+
   void unlock_stop() {
     waits_.lock()->is_interrupted = false;
     pause_.resume();
@@ -98,7 +106,11 @@ class LiveOutput {
   /// A flush has begun. If both outputs are flushed, they begin anew at one tick.
   void on_flush_start() { settings_.live_switch->restart(settings_.medium); }
   /// A flush has ended. What was on its way is gone.
-  void on_flush_stop() { is_flushed_.store(true); }
+  void on_flush_stop() {
+    is_flushed_.store(true);
+    waits_.lock()->has_ended = false;
+    pause_.resume();
+  }
 
   /// The element plays again, perhaps alone: then the time went on while the element was paused.
   void on_playing() { is_resumed_.store(true); }
@@ -118,7 +130,8 @@ class LiveOutput {
  private:
   struct Waits {
     bool is_interrupted = false;
-    ClockId id;  // of the wait that goes on; null: none
+    bool has_ended = false;  // the application has ended the stream
+    ClockId id;              // of the wait that goes on; null: none
   };
 
   /// Returns the clock's running time. nullopt: the element has no clock.
@@ -137,7 +150,7 @@ class LiveOutput {
     gpointer id = nullptr;
     {
       const auto waits = waits_.lock();
-      if (waits->is_interrupted) return false;
+      if (waits->is_interrupted || waits->has_ended) return false;
       waits->id.reset(gst_clock_new_single_shot_id(
           clock.get(), gst_element_get_base_time(GST_ELEMENT(element_)) + time));
       id = waits->id.get();
@@ -227,6 +240,7 @@ GstFlowReturn LiveOutput::create(GstBuffer** out) {
     settings_.live_switch->restart(settings_.medium);
   }
   for (;;) {
+    if (waits_.lock()->has_ended) return GST_FLOW_EOS;
     const auto now = running_time();
     if (!pending_) pending_ = settings_.live_switch->take_turn(settings_.medium, now.value_or(0));
     if (!pending_->buffer) {
@@ -245,6 +259,7 @@ GstFlowReturn LiveOutput::create(GstBuffer** out) {
     }
     if (!now || pending_->running_time <= *now) break;
     if (wait_until(pending_->running_time)) continue;
+    if (waits_.lock()->has_ended) return GST_FLOW_EOS;
     // GstBaseSrc ends the wait also if the element is paused. If the element plays again by now,
     // nobody starts the task again that would end with FLUSHING.
     if (const auto flow = gst_base_src_wait_playing(element_); flow != GST_FLOW_OK) return flow;
@@ -315,6 +330,15 @@ static gboolean gst_veo_live_output_query(GstBaseSrc* element, GstQuery* query) 
   return GST_BASE_SRC_CLASS(gst_veo_live_output_parent_class)->query(element, query);
 }
 
+static gboolean gst_veo_live_output_send_event(GstElement* element, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) != GST_EVENT_EOS) {
+    return GST_ELEMENT_CLASS(gst_veo_live_output_parent_class)->send_event(element, event);
+  }
+  output(element).on_eos();
+  gst_event_unref(event);
+  return TRUE;
+}
+
 static GstStateChangeReturn gst_veo_live_output_change_state(GstElement* element,
                                                              GstStateChange transition) {
   if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING) output(element).on_playing();
@@ -369,6 +393,7 @@ static void gst_veo_live_output_class_init(GstVeoLiveOutputClass* klass) {
   auto* base_class = GST_BASE_SRC_CLASS(klass);
   G_OBJECT_CLASS(klass)->finalize = gst_veo_live_output_finalize;
   element_class->change_state = gst_veo_live_output_change_state;
+  element_class->send_event = gst_veo_live_output_send_event;
   base_class->get_caps = gst_veo_live_output_get_caps;
   base_class->negotiate = gst_veo_live_output_negotiate;
   base_class->decide_allocation = gst_veo_live_output_decide_allocation;

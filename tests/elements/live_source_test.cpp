@@ -582,6 +582,22 @@ int count_open_steps(const TestPipeline& run) {
   return open;
 }
 
+// The streaming threads may stand in sinks that wait for PLAYING.
+TEST(LiveSource, EndsWhileItBeginsToPlay) {
+  for (int i = 0; i < 20; ++i) {
+    SCOPED_TRACE(i);
+    TestPipeline run("veolivesrc name=l " + both);
+    run.start(GST_STATE_PAUSED);
+    std::thread ending(
+        [&] { EXPECT_TRUE(gst_element_send_event(run.pipeline(), gst_event_new_eos())); });
+    run.start();
+    ending.join();
+    ASSERT_TRUE(run.next(GST_MESSAGE_EOS));
+    run.stop();
+    ASSERT_FALSE(run.failure());
+  }
+}
+
 // The handler runs on a thread of the element.
 TEST(LiveSource, CanBeEndedByAHandlerOfItsMessages) {
   const auto simulator = start_simulator();
