@@ -94,7 +94,9 @@ static gboolean gst_veo_extend_send_event(GstElement* element, GstEvent* event) 
   // upstream, from which the event comes to the sink pad. A flush has nothing to drop here: this
   // element makes the film once, from front to back.
   const veo::plugin::Owned<GstPad> sink(gst_element_get_static_pad(element, "sink"));
-  if (GST_EVENT_IS_DOWNSTREAM(event) && gst_pad_is_linked(sink.get()) != FALSE) {
+  const bool is_downstream = (static_cast<guint>(GST_EVENT_TYPE(event)) &
+                              static_cast<guint>(GST_EVENT_TYPE_DOWNSTREAM)) != 0;
+  if (is_downstream && gst_pad_is_linked(sink.get()) != FALSE) {
     gst_event_unref(event);
     return TRUE;
   }
