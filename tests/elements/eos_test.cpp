@@ -188,7 +188,8 @@ TEST_P(Eos, EndsTheStream) {
   }
   // The answer to a submission that was under way is still recorded. Then the same line again joins
   // the task.
-  await("the answer", [&] { return simulator.state().at("charges") == phase.charges; });
+  await("the answer",
+        [&, charges = phase.charges] { return simulator.state().at("charges") == charges; });
   if (phase.charges == 0) return;
   const auto submissions = simulator.state().at("submissions").get<long>();
   simulator.set_faults({});
