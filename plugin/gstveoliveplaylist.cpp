@@ -33,18 +33,14 @@ using Clip = std::shared_ptr<LiveClip>;
 constexpr auto long_wait = std::chrono::hours(1);
 
 bool asks_for_a_clip(const ElementSettings& settings) {
-  return !settings.source.request.prompt.empty() || !settings.source.task_id.empty() ||
-         !settings.uri.empty();
+  return !settings.source.request.prompt.empty() || !settings.source.task_id.empty();
 }
 
 /// Returns the settings with which `task` is played, and can never be paid.
 ElementSettings make_repetition(ElementSettings settings, const std::string& task) {
   settings.source.task_id = task;
   settings.source.dry_run = false;
-  settings.source.by_uri = false;
   settings.source.instance.clear();
-  settings.uri.clear();
-  settings.uri_error.reset();
   return settings;
 }
 
@@ -165,10 +161,8 @@ void LivePlaylist::Private::execute(const LiveRequests::Command& command) {
 /// Returns the properties if they can be used. They may ask for nothing.
 Result<ElementSettings> LivePlaylist::Private::read_request() const {
   auto read = settings.read_settings();
-  if (read && read->uri_error) return fail(*read->uri_error);
-  if (read && asks_for_a_clip(*read)) {
-    if (auto checked = check_ranges(read->source); !checked)
-      return fail(std::move(checked.error()));
+  if (asks_for_a_clip(read)) {
+    if (auto checked = check_ranges(read.source); !checked) return fail(std::move(checked.error()));
   }
   return read;
 }

@@ -47,7 +47,7 @@ class LivePlaylist {
   struct Settings {
     GstElement* element;  ///< the bin, from which all messages come; must outlive the playlist
     /// Returns the properties as they are now. Any thread may call the function.
-    std::function<Result<ElementSettings>()> read_settings;
+    std::function<ElementSettings()> read_settings;
   };
 
   explicit LivePlaylist(Settings settings);
@@ -58,7 +58,7 @@ class LivePlaylist {
 
   // --- any thread; none of these blocks ---
 
-  /// `prompt`, `task-id` or `uri` was set, also to the same value. The caller holds no lock that
+  /// `prompt` or `task-id` was set, also to the same value. The caller holds no lock that
   /// read_settings() takes.
   void on_property_set();
   /// Handles the action signal `request`. Fails if the properties cannot be used.

@@ -223,11 +223,7 @@ class VeoLiveSrc {
     }
   }
 
-  [[nodiscard]] Result<ElementSettings> read_settings() const {
-    const auto state = state_.lock();
-    if (state->settings.uri_error) return fail(*state->settings.uri_error);
-    return state->settings;
-  }
+  [[nodiscard]] ElementSettings read_settings() const { return state_.lock()->settings; }
 
   [[nodiscard]] Result<LiveCaps> read_caps() const {
     const auto state = state_.lock();

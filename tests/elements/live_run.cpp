@@ -49,11 +49,11 @@ LiveRun::LiveRun(const Simulator& simulator, LiveShape shape)
   settings_.source.ledger = simulator.ledger();
   settings_.source.cache_directory = simulator.cache();
   settings_.source.poll_interval = 20ms;
-  playlist_ = std::make_unique<plugin::LivePlaylist>(plugin::LivePlaylist::Settings{
-      .element = element_.get(), .read_settings = [this]() -> Result<plugin::ElementSettings> {
-        const std::lock_guard lock(mutex_);
-        return settings_;
-      }});
+  playlist_ = std::make_unique<plugin::LivePlaylist>(
+      plugin::LivePlaylist::Settings{.element = element_.get(), .read_settings = [this] {
+                                       const std::lock_guard lock(mutex_);
+                                       return settings_;
+                                     }});
 }
 
 LiveRun::~LiveRun() {
